@@ -1,0 +1,256 @@
+//! The nouns of the catalog: what the log stores and a `CatalogSnapshot` holds. Everything refers to
+//! everything else by id, never by name, so a rename loses no policy and a drop-and-recreate inherits none.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::SqlType;
+
+/// Identifies an object for ever; it is the OID that PostgreSQL clients see. Never reused.
+pub type Oid = u32;
+
+/// The pseudo-role of grants to everybody.
+pub const PUBLIC_ROLE: Oid = 0;
+/// pg_catalog's namespace, and the first schema `public` of the default database.
+pub const PG_CATALOG_SCHEMA: Oid = 11;
+pub const PUBLIC_SCHEMA: Oid = 2200;
+pub const INFORMATION_SCHEMA: Oid = 13000;
+pub const SYSTEM_SCHEMA: Oid = 13001;
+/// The superuser that an empty warehouse is created with.
+pub const BOOTSTRAP_ROLE: Oid = 10;
+/// The database that an empty warehouse is created with.
+pub const DEFAULT_DATABASE: Oid = 5;
+/// Objects made by users begin here, as in PostgreSQL.
+pub const FIRST_USER_OID: Oid = 16384;
+
+/// One object of the catalog at one version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Object {
+    Database(Database),
+    Schema(Schema),
+    Table(Table),
+    View(View),
+    Function(Function),
+    Role(Role),
+    ExternalLocation(ExternalLocation),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    pub id: Oid,
+    pub name: String,
+    pub owner: Oid,
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    pub id: Oid,
+    pub database: Oid,
+    pub name: String,
+    pub owner: Oid,
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    pub id: Oid,
+    pub schema: Oid,
+    pub name: String,
+    pub owner: Oid,
+    pub location: TableLocation,
+    pub columns: Vec<Column>,
+    /// The next column id; ids of dropped columns are never reused.
+    pub next_column: i16,
+    #[serde(default)]
+    pub partition_columns: Vec<i16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_filter: Option<RowFilter>,
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// Where a table's Delta log lies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableLocation {
+    /// A folder of the warehouse, named by a UUID that is never reused.
+    Managed(uuid::Uuid),
+    /// An absolute URL below a registered external location.
+    External(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// pg_attribute.attnum; counts from 1.
+    pub id: i16,
+    pub name: String,
+    #[serde(rename = "type")]
+    pub sql_type: SqlType,
+    pub nullable: bool,
+    /// Delta's column-mapping id, where the table maps columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<ColumnMask>,
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// A row is visible where the function, called on these columns, is TRUE.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowFilter {
+    pub function: Oid,
+    /// Column ids of the same table, one for each argument.
+    pub columns: Vec<i16>,
+}
+
+/// The function's result replaces the column; the column itself is its first argument.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnMask {
+    pub function: Oid,
+    /// Further arguments: column ids of the same table.
+    pub using_columns: Vec<i16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct View {
+    pub id: Oid,
+    pub schema: Oid,
+    pub name: String,
+    pub owner: Oid,
+    /// The query's text, as written.
+    pub query: String,
+    /// Schema ids against which unqualified names resolve, fixed when the view was created.
+    pub search_path: Vec<Oid>,
+    pub columns: Vec<Column>,
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// A scalar SQL function: its body is one expression over the arguments, usable in queries and policies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    pub id: Oid,
+    pub schema: Oid,
+    pub name: String,
+    pub owner: Oid,
+    pub arguments: Vec<Argument>,
+    pub returns: SqlType,
+    /// An SQL expression; arguments appear by name or as $1, $2 ….
+    pub body: String,
+    /// Schema ids against which unqualified names of the body resolve.
+    pub search_path: Vec<Oid>,
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Argument {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub sql_type: SqlType,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    pub id: Oid,
+    pub name: String,
+    pub login: bool,
+    pub superuser: bool,
+    pub create_database: bool,
+    pub create_role: bool,
+    pub inherit: bool,
+    /// A SCRAM-SHA-256 verifier (RFC 5803 as PostgreSQL spells it), never a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verifier: Option<String>,
+    /// -1: no limit.
+    pub connection_limit: i32,
+    /// Microseconds since 1970 UTC after which the password no longer works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<i64>,
+    /// The roles this one is a member of.
+    #[serde(default)]
+    pub member_of: Vec<Membership>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Membership {
+    pub role: Oid,
+    pub admin: bool,
+}
+
+/// A place outside the warehouse below which external tables may lie.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalLocation {
+    pub id: Oid,
+    pub name: String,
+    pub owner: Oid,
+    /// An absolute URL that ends in a slash.
+    pub url: String,
+    /// Options of the object store (endpoint, region, credentials' names in the environment).
+    pub options: Vec<(String, String)>,
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+}
+
+/// Privileges that one role gave another on the object that holds this grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// `PUBLIC_ROLE` is everybody.
+    pub grantee: Oid,
+    pub grantor: Oid,
+    pub privileges: Vec<Privilege>,
+    /// Those of `privileges` that the grantee may pass on.
+    #[serde(default)]
+    pub grantable: Vec<Privilege>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Privilege {
+    Select,
+    Insert,
+    Update,
+    Delete,
+    Truncate,
+    References,
+    Trigger,
+    Create,
+    Connect,
+    Temporary,
+    Usage,
+    Execute,
+    /// READ FILES and WRITE FILES on an external location (Databricks).
+    ReadFiles,
+    WriteFiles,
+}

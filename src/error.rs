@@ -1,0 +1,389 @@
+//! The one error type. An error is born with its SQLSTATE, in PostgreSQL's message style: the message
+//! is short, starts in lower case and has no full stop; detail and hint are sentences.
+//! Foreign errors are mapped here, in one place per library.
+
+use std::fmt;
+
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::DataFusionError;
+use datafusion::parquet::errors::ParquetError;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as a client may see it.
+#[derive(Debug, Clone)]
+pub struct Error(Box<Report>);
+
+#[derive(Debug, Clone)]
+struct Report {
+    state: SqlState,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+    /// One-based character in the text of the statement.
+    position: Option<usize>,
+}
+
+macro_rules! sql_states {
+    ($($(#[$doc:meta])* $name:ident = $code:literal),* $(,)?) => {
+        /// The SQLSTATEs that Boathouse raises (PostgreSQL 17, appendix A).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum SqlState { $($(#[$doc])* $name),* }
+
+        impl SqlState {
+            /// The five characters on the wire.
+            pub fn code(self) -> &'static str {
+                match self { $(SqlState::$name => $code),* }
+            }
+        }
+    };
+}
+
+sql_states! {
+    SuccessfulCompletion = "00000",
+    Warning = "01000",
+    ConnectionFailure = "08006",
+    ProtocolViolation = "08P01",
+    FeatureNotSupported = "0A000",
+    InvalidRoleSpecification = "0P000",
+    CardinalityViolation = "21000",
+    StringDataRightTruncation = "22001",
+    NumericValueOutOfRange = "22003",
+    DatetimeFieldOverflow = "22008",
+    DivisionByZero = "22012",
+    InvalidParameterValue = "22023",
+    InvalidTextRepresentation = "22P02",
+    InvalidBinaryRepresentation = "22P03",
+    BadCopyFileFormat = "22P04",
+    InvalidDatetimeFormat = "22007",
+    InvalidByteSequence = "22021",
+    NotNullViolation = "23502",
+    CheckViolation = "23514",
+    ActiveSqlTransaction = "25001",
+    ReadOnlySqlTransaction = "25006",
+    NoActiveSqlTransaction = "25P01",
+    InFailedSqlTransaction = "25P02",
+    InvalidSqlStatementName = "26000",
+    InvalidAuthorization = "28000",
+    InvalidPassword = "28P01",
+    DependentObjectsStillExist = "2BP01",
+    InvalidCursorName = "34000",
+    InvalidCatalogName = "3D000",
+    InvalidSchemaName = "3F000",
+    SerializationFailure = "40001",
+    /// Whether the statement took effect is unknown.
+    StatementCompletionUnknown = "40003",
+    SyntaxError = "42601",
+    InsufficientPrivilege = "42501",
+    InvalidName = "42602",
+    UndefinedColumn = "42703",
+    UndefinedFunction = "42883",
+    UndefinedTable = "42P01",
+    UndefinedParameter = "42P02",
+    UndefinedObject = "42704",
+    DuplicateColumn = "42701",
+    DuplicateCursor = "42P03",
+    DuplicateDatabase = "42P04",
+    DuplicatePreparedStatement = "42P05",
+    DuplicateSchema = "42P06",
+    DuplicateTable = "42P07",
+    DuplicateAlias = "42712",
+    DuplicateObject = "42710",
+    DuplicateFunction = "42723",
+    AmbiguousColumn = "42702",
+    AmbiguousFunction = "42725",
+    GroupingError = "42803",
+    DatatypeMismatch = "42804",
+    WrongObjectType = "42809",
+    CannotCoerce = "42846",
+    IndeterminateDatatype = "42P18",
+    InvalidColumnReference = "42P10",
+    InvalidTableDefinition = "42P16",
+    InvalidObjectDefinition = "42P17",
+    InvalidColumnDefinition = "42611",
+    InsufficientResources = "53000",
+    DiskFull = "53100",
+    OutOfMemory = "53200",
+    TooManyConnections = "53300",
+    ConfigurationLimitExceeded = "53400",
+    ProgramLimitExceeded = "54000",
+    ObjectNotInPrerequisiteState = "55000",
+    ObjectInUse = "55006",
+    QueryCanceled = "57014",
+    AdminShutdown = "57P01",
+    CannotConnectNow = "57P03",
+    IoError = "58030",
+    UndefinedFile = "58P01",
+    ConfigFileError = "F0000",
+    InternalError = "XX000",
+    DataCorrupted = "XX001",
+}
+
+impl Error {
+    pub fn new(state: SqlState, message: impl Into<String>) -> Self {
+        Error(Box::new(Report { state, message: message.into(), detail: None, hint: None, position: None }))
+    }
+
+    /// What is not there yet: 0A000 and the name of what is missing.
+    pub fn unsupported(what: impl fmt::Display) -> Self {
+        Error::new(SqlState::FeatureNotSupported, format!("{what} is not supported yet"))
+    }
+
+    /// A broken promise of our own code.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Error::new(SqlState::InternalError, message)
+    }
+
+    pub fn syntax(message: impl Into<String>) -> Self {
+        Error::new(SqlState::SyntaxError, message)
+    }
+
+    pub fn denied(kind: &str, name: &str) -> Self {
+        Error::new(SqlState::InsufficientPrivilege, format!("permission denied for {kind} {name}"))
+    }
+
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// `position` counts characters of the statement's text from one.
+    pub fn at(mut self, position: usize) -> Self {
+        self.0.position = Some(position);
+        self
+    }
+
+    pub fn state(&self) -> SqlState {
+        self.0.state
+    }
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+    pub fn position(&self) -> Option<usize> {
+        self.0.position
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.message)?;
+        if let Some(hint) = &self.0.hint {
+            write!(f, " ({hint})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Carries our error through DataFusion's operators; `From<DataFusionError>` finds it again.
+impl From<Error> for DataFusionError {
+    fn from(error: Error) -> Self {
+        DataFusionError::External(Box::new(error))
+    }
+}
+
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Self {
+        from_datafusion(&error)
+    }
+}
+
+impl From<ArrowError> for Error {
+    fn from(error: ArrowError) -> Self {
+        from_arrow(&error)
+    }
+}
+
+impl From<ParquetError> for Error {
+    fn from(error: ParquetError) -> Self {
+        Error::new(SqlState::DataCorrupted, "could not read a Parquet file").with_detail(format!("{error}."))
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        let state = match error.kind() {
+            std::io::ErrorKind::StorageFull => SqlState::DiskFull,
+            std::io::ErrorKind::NotFound => SqlState::UndefinedFile,
+            _ => SqlState::IoError,
+        };
+        Error::new(state, error.to_string())
+    }
+}
+
+fn from_datafusion(error: &DataFusionError) -> Error {
+    match error {
+        DataFusionError::External(inner) => from_external(inner.as_ref()),
+        DataFusionError::Shared(inner) => from_datafusion(inner),
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => from_datafusion(inner),
+        DataFusionError::Collection(errors) if !errors.is_empty() => from_datafusion(&errors[0]),
+        DataFusionError::ArrowError(inner, _) => from_arrow(inner),
+        DataFusionError::ParquetError(inner) => from_parquet_chain(inner),
+        DataFusionError::ObjectStore(inner) => Error::new(SqlState::IoError, "could not read from storage").with_detail(format!("{inner}.")),
+        DataFusionError::IoError(inner) => Error::new(SqlState::IoError, inner.to_string()),
+        DataFusionError::SQL(inner, _) => Error::syntax(inner.to_string()),
+        DataFusionError::SchemaError(inner, _) => from_schema_error(inner),
+        DataFusionError::NotImplemented(message) => Error::new(SqlState::FeatureNotSupported, lower_first(message)),
+        DataFusionError::ResourcesExhausted(message) => Error::new(SqlState::OutOfMemory, "out of memory")
+            .with_detail(first_line(message))
+            .with_hint("Raise memory.limit, or make the query read less."),
+        DataFusionError::Plan(message) => from_plan_message(message),
+        DataFusionError::Execution(message) => from_execution_message(message),
+        DataFusionError::Configuration(message) => Error::new(SqlState::InvalidParameterValue, lower_first(message)),
+        other => Error::internal(first_line(&other.strip_backtrace())),
+    }
+}
+
+fn from_external(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Error {
+    if let Some(own) = error.downcast_ref::<Error>() {
+        return own.clone();
+    }
+    if let Some(inner) = error.downcast_ref::<DataFusionError>() {
+        return from_datafusion(inner);
+    }
+    if let Some(inner) = error.downcast_ref::<ArrowError>() {
+        return from_arrow(inner);
+    }
+    Error::internal(first_line(&error.to_string()))
+}
+
+fn from_parquet_chain(error: &ParquetError) -> Error {
+    if let ParquetError::External(inner) = error {
+        return from_external(inner.as_ref());
+    }
+    Error::new(SqlState::DataCorrupted, "could not read a Parquet file").with_detail(first_line(&error.to_string()))
+}
+
+fn from_arrow(error: &ArrowError) -> Error {
+    match error {
+        ArrowError::DivideByZero => Error::new(SqlState::DivisionByZero, "division by zero"),
+        ArrowError::ArithmeticOverflow(_) => Error::new(SqlState::NumericValueOutOfRange, "value out of range"),
+        ArrowError::CastError(message) | ArrowError::ParseError(message) => from_cast_message(message),
+        ArrowError::ExternalError(inner) => from_external(inner.as_ref()),
+        ArrowError::InvalidArgumentError(message) | ArrowError::ComputeError(message) => from_execution_message(message),
+        ArrowError::NotYetImplemented(message) => Error::new(SqlState::FeatureNotSupported, lower_first(message)),
+        other => Error::internal(first_line(&other.to_string())),
+    }
+}
+
+fn from_cast_message(message: &str) -> Error {
+    // "Cannot cast string 'abc' to value of Int32 type"
+    if let Some((value, target)) = message.strip_prefix("Cannot cast string '").and_then(|rest| rest.split_once("' to value of ")) {
+        let target = target.trim_end_matches(" type");
+        let name = arrow_name_to_sql(target);
+        let state = if name == "date" || name.starts_with("timestamp") { SqlState::InvalidDatetimeFormat } else { SqlState::InvalidTextRepresentation };
+        return Error::new(state, format!("invalid input syntax for type {name}: \"{value}\""));
+    }
+    if message.contains("overflow") || message.contains("out of range") || message.starts_with("Can't cast value") {
+        return Error::new(SqlState::NumericValueOutOfRange, "value out of range");
+    }
+    if message.starts_with("Error parsing timestamp") || message.contains("Date32") {
+        return Error::new(SqlState::InvalidDatetimeFormat, lower_first(first_line(message).as_str()));
+    }
+    Error::new(SqlState::InvalidTextRepresentation, lower_first(&first_line(message)))
+}
+
+fn arrow_name_to_sql(name: &str) -> &str {
+    match name {
+        "Boolean" => "boolean",
+        "Int8" | "Int16" => "smallint",
+        "Int32" => "integer",
+        "Int64" => "bigint",
+        "Float32" => "real",
+        "Float64" => "double precision",
+        "Date32" | "Date64" => "date",
+        other if other.starts_with("Timestamp") => "timestamp",
+        other if other.starts_with("Decimal") => "numeric",
+        other => other,
+    }
+}
+
+fn from_schema_error(error: &datafusion::common::SchemaError) -> Error {
+    use datafusion::common::SchemaError;
+    match error {
+        SchemaError::FieldNotFound { field, .. } => Error::new(SqlState::UndefinedColumn, match &field.relation {
+            Some(relation) => format!("column {}.{} does not exist", relation.table(), field.name),
+            None => format!("column \"{}\" does not exist", field.name),
+        }),
+        SchemaError::AmbiguousReference { field } => Error::new(SqlState::AmbiguousColumn, format!("column reference \"{}\" is ambiguous", field.name)),
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            Error::new(SqlState::DuplicateColumn, format!("column name \"{name}\" appears more than once")).with_hint("Give each output column a name of its own with AS.")
+        }
+    }
+}
+
+fn from_plan_message(message: &str) -> Error {
+    let text = first_line(message);
+    if text.starts_with("Invalid function") {
+        let name = text.split('\'').nth(1).unwrap_or("?");
+        return Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist"))
+            .with_hint("No function matches the given name and argument types. You might need to add explicit type casts.");
+    }
+    let state = if text.contains("GROUP BY") || text.contains("must be part of") || text.contains("in an aggregate") {
+        SqlState::GroupingError
+    } else if text.contains("not found") && text.contains("table") {
+        SqlState::UndefinedTable
+    } else if text.contains("type_coercion") || text.contains("coerc") || text.contains("Cannot infer common") || text.contains("does not support zero arguments") || text.contains("signature") {
+        SqlState::UndefinedFunction
+    } else {
+        SqlState::SyntaxError
+    };
+    Error::new(state, lower_first(&text))
+}
+
+fn from_execution_message(message: &str) -> Error {
+    let text = first_line(message);
+    let lower = text.to_lowercase();
+    if lower.contains("divide by zero") || lower.contains("division by zero") {
+        return Error::new(SqlState::DivisionByZero, "division by zero");
+    }
+    if lower.contains("overflow") || lower.contains("too large to store") || lower.contains("out of range") {
+        return Error::new(SqlState::NumericValueOutOfRange, "value out of range");
+    }
+    if lower.contains("more than one row") {
+        return Error::new(SqlState::CardinalityViolation, "more than one row returned by a subquery used as an expression");
+    }
+    Error::new(SqlState::InvalidParameterValue, lower_first(&text))
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_string()
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    match (characters.next(), characters.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => first.to_lowercase().chain(characters).collect(),
+        _ => text.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_error_survives_datafusion() {
+        let own = Error::new(SqlState::DuplicateTable, "relation \"t\" already exists");
+        let wrapped = DataFusionError::Context("while planning".into(), Box::new(own.into()));
+        assert_eq!(Error::from(wrapped).state().code(), "42P07");
+    }
+
+    #[test]
+    fn casts_become_postgres_messages() {
+        let error = Error::from(ArrowError::CastError("Cannot cast string 'abc' to value of Int32 type".into()));
+        assert_eq!((error.state().code(), error.message()), ("22P02", "invalid input syntax for type integer: \"abc\""));
+    }
+}

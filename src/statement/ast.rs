@@ -1,0 +1,245 @@
+//! What a client may ask for, after parsing and before any name is looked up.
+
+use datafusion::sql::sqlparser::ast as sql;
+
+use crate::catalog::model::Privilege;
+use crate::types::SqlType;
+
+/// A possibly qualified name, folded as PostgreSQL folds: the last part is the object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ObjectName(pub Vec<String>);
+
+impl ObjectName {
+    pub fn last(&self) -> &str {
+        self.0.last().map(String::as_str).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("."))
+    }
+}
+
+/// One statement with the text that it was written as.
+#[derive(Debug, Clone)]
+pub struct ParsedStatement {
+    pub statement: Statement,
+    /// The slice of the client's text that is this statement, without the semicolon.
+    pub text: String,
+    /// Characters of the client's text before `text`; error positions count from there.
+    pub offset: usize,
+    /// One more than the highest `$n` used.
+    pub parameter_count: usize,
+}
+
+#[derive(Debug, Clone)]
+pub enum Statement {
+    /// SELECT, VALUES, TABLE and WITH; no INTO.
+    Query(Box<sql::Query>),
+    Explain { analyze: bool, verbose: bool, format_json: bool, statement: Box<Statement> },
+    Insert(Insert),
+    Copy(Copy),
+    Truncate { tables: Vec<ObjectName> },
+    CreateDatabase { name: String, if_not_exists: bool, owner: Option<String> },
+    CreateSchema { name: ObjectName, if_not_exists: bool, owner: Option<String> },
+    CreateTable(CreateTable),
+    CreateView { name: ObjectName, or_replace: bool, if_not_exists: bool, columns: Vec<String>, query: Box<sql::Query>, query_text: String },
+    CreateFunction(CreateFunction),
+    CreateRole { name: String, if_not_exists: bool, options: RoleOptions },
+    CreateExternalLocation { name: String, if_not_exists: bool, url: String, options: Vec<(String, String)> },
+    Drop { kind: ObjectKind, names: Vec<ObjectName>, if_exists: bool, cascade: bool },
+    Alter(Alter),
+    Grant(GrantStatement),
+    /// GRANT role TO role, or REVOKE of it.
+    GrantRole { roles: Vec<String>, members: Vec<String>, admin: bool, revoke: bool },
+    Comment { kind: ObjectKind, name: ObjectName, column: Option<String>, text: Option<String> },
+    DescribeTable { name: ObjectName },
+    DescribeHistory { name: ObjectName, limit: Option<u64> },
+    Set { name: String, value: SetValue, local: bool },
+    Show { name: ShowTarget },
+    Reset { name: Option<String> },
+    SetRole { role: Option<String>, local: bool },
+    SetSessionAuthorization { role: Option<String> },
+    SetTransaction { isolation: Option<String>, read_only: Option<bool>, session: bool },
+    Begin { isolation: Option<String>, read_only: Option<bool> },
+    Commit { chain: bool },
+    Rollback { chain: bool },
+    Prepare { name: String, types: Vec<SqlType>, statement: Box<ParsedStatement> },
+    Execute { name: String, arguments: Vec<sql::Expr> },
+    Deallocate { name: Option<String> },
+    Discard(DiscardKind),
+    /// Nothing between two semicolons.
+    Empty,
+}
+
+#[derive(Debug, Clone)]
+pub struct Insert {
+    pub table: ObjectName,
+    /// Empty: all columns in order.
+    pub columns: Vec<String>,
+    /// VALUES or a query; `None` is DEFAULT VALUES.
+    pub source: Option<Box<sql::Query>>,
+    /// INSERT OVERWRITE replaces the table's content.
+    pub overwrite: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Copy {
+    pub target: CopyTarget,
+    pub direction: CopyDirection,
+    pub options: CopyOptions,
+}
+
+#[derive(Debug, Clone)]
+pub enum CopyTarget {
+    Table { name: ObjectName, columns: Vec<String> },
+    Query(Box<sql::Query>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyDirection {
+    FromStdin,
+    ToStdout,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyOptions {
+    pub format: CopyFormat,
+    pub delimiter: u8,
+    pub null: String,
+    pub header: bool,
+    pub quote: u8,
+    pub escape: u8,
+    pub force_quote_all: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyFormat {
+    Text,
+    Csv,
+    Binary,
+}
+
+#[derive(Debug, Clone)]
+pub struct CreateTable {
+    pub name: ObjectName,
+    pub if_not_exists: bool,
+    pub or_replace: bool,
+    pub columns: Vec<ColumnDefinition>,
+    /// CREATE TABLE AS; WITH NO DATA keeps the schema only.
+    pub query: Option<Box<sql::Query>>,
+    pub with_no_data: bool,
+    pub location: Option<String>,
+    pub partition_by: Vec<String>,
+    pub properties: Vec<(String, String)>,
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ColumnDefinition {
+    pub name: String,
+    pub sql_type: SqlType,
+    pub not_null: bool,
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct CreateFunction {
+    pub name: ObjectName,
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+    pub arguments: Vec<(String, SqlType)>,
+    pub returns: SqlType,
+    /// One expression: RETURN expr, or AS 'SELECT expr' LANGUAGE sql.
+    pub body: String,
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoleOptions {
+    pub login: Option<bool>,
+    pub superuser: Option<bool>,
+    pub create_database: Option<bool>,
+    pub create_role: Option<bool>,
+    pub inherit: Option<bool>,
+    /// `Some(None)` is PASSWORD NULL. May be a SCRAM verifier.
+    pub password: Option<Option<String>>,
+    pub connection_limit: Option<i32>,
+    pub valid_until: Option<String>,
+    pub in_roles: Vec<String>,
+    pub members: Vec<String>,
+    pub admins: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ObjectKind {
+    Database,
+    Schema,
+    Table,
+    View,
+    Function,
+    Role,
+    ExternalLocation,
+    Column,
+}
+
+#[derive(Debug, Clone)]
+pub enum Alter {
+    Rename { kind: ObjectKind, name: ObjectName, to: String, if_exists: bool },
+    Owner { kind: ObjectKind, name: ObjectName, to: String },
+    SetSchema { kind: ObjectKind, name: ObjectName, to: ObjectName },
+    AddColumns { table: ObjectName, if_exists: bool, columns: Vec<(ColumnDefinition, bool)> },
+    DropColumn { table: ObjectName, column: String, if_exists: bool, cascade: bool },
+    RenameColumn { table: ObjectName, column: String, to: String },
+    SetNotNull { table: ObjectName, column: String, not_null: bool },
+    SetRowFilter { table: ObjectName, function: ObjectName, columns: Vec<String> },
+    DropRowFilter { table: ObjectName },
+    SetColumnMask { table: ObjectName, column: String, function: ObjectName, using_columns: Vec<String> },
+    DropColumnMask { table: ObjectName, column: String },
+    Role { name: String, options: RoleOptions },
+    TableProperties { table: ObjectName, properties: Vec<(String, String)> },
+}
+
+#[derive(Debug, Clone)]
+pub struct GrantStatement {
+    pub revoke: bool,
+    /// Empty: ALL PRIVILEGES. Columns belong to SELECT, INSERT, UPDATE and REFERENCES.
+    pub privileges: Vec<(Privilege, Vec<String>)>,
+    pub target: GrantTarget,
+    /// `public` is everybody.
+    pub grantees: Vec<String>,
+    /// WITH GRANT OPTION; for REVOKE: GRANT OPTION FOR.
+    pub grant_option: bool,
+    pub cascade: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum GrantTarget {
+    Objects { kind: ObjectKind, names: Vec<ObjectName> },
+    AllTablesInSchemas(Vec<ObjectName>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetValue {
+    Default,
+    /// Several values: a list such as search_path.
+    Values(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShowTarget {
+    All,
+    Setting(String),
+    Tables { schema: Option<ObjectName> },
+    Schemas,
+    Databases,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiscardKind {
+    All,
+    Plans,
+    Sequences,
+    Temp,
+}
