@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use datafusion::catalog::TableProvider;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::CatalogSnapshot;
@@ -54,4 +55,11 @@ impl QueryContext {
 /// 57014, as PostgreSQL words it for a cancel request.
 pub fn canceled() -> Error {
     Error::new(SqlState::QueryCanceled, "canceling statement due to user request")
+}
+
+/// The virtual tables of pg_catalog, information_schema and system, as one principal sees them.
+/// `introspection` implements it; `binding`, which lies below, asks.
+pub trait SystemTables: Send + Sync {
+    /// The table of this name in one of the system schemas.
+    fn table(&self, schema: &str, name: &str) -> Option<Arc<dyn TableProvider>>;
 }
