@@ -1,0 +1,52 @@
+# What people and CI run. `make run` needs a Rust toolchain only; `make test` installs what the tests use.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+CARGO_TEST := cargo test --release --locked
+
+# Lints ride on the test build: clippy-driver stands in for rustc on this crate alone, so that the
+# dependencies are built once and not a second time for the lints.
+LINT := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
+
+.DEFAULT_GOAL := help
+.PHONY: help run build fmt check test test-rust test-python bench tools
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build, make ./boathouse-data with sample data, serve it and print how to connect.
+	cargo run --release --locked -- demo
+
+build: ## Build the server.
+	cargo build --release --locked --bin boathouse
+
+fmt: ## Format the source.
+	cargo fmt
+
+check: ## Formatting and types, without building.
+	cargo fmt --check
+	cargo check --release --locked --all-targets
+
+test: test-rust test-python ## Everything that CI runs.
+
+test-rust: tools
+	cargo fmt --check
+	$(LINT) $(CARGO_TEST)
+
+test-python: tools $(VENV)/.installed
+	$(LINT) cargo build --release --locked --bin boathouse
+	$(PYTHON) -m pytest tests/python
+
+bench: build tools $(VENV)/.installed ## TPC-H, result cache and memory, beside DuckDB and PostgreSQL; SCALE=1 by default.
+	$(PYTHON) bench/run.py $(if $(SCALE),--scale $(SCALE)) $(BENCH_ARGS)
+
+$(VENV)/.installed: tests/python/requirements.txt
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --requirement tests/python/requirements.txt
+	touch $@
+
+tools: ## Install PostgreSQL (psql, and a server to compare with) where it is missing.
+	@if ! command -v psql >/dev/null || ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq postgresql postgresql-client python3-venv; \
+	fi

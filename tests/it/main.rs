@@ -1,0 +1,9 @@
+//! The integration tests: a real server process, reached over the wire by real client libraries.
+//! One binary, because each would link the whole engine again.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod binary_value;
+mod postgres;
+mod server;
+mod sql_driver;
+mod sql_tests;

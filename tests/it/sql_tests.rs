@@ -1,0 +1,137 @@
+//! Runs `sql-tests/**/*.slt` over the wire: simple and extended protocol, with the caches on and off.
+//! Files under `sql-tests/compat/` run against the machine's PostgreSQL as well, over both protocols.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sqllogictest::Runner;
+use tokio_postgres::Config;
+
+use crate::postgres::Postgres;
+use crate::server::{Server, connect};
+use crate::sql_driver::{Mode, Protocol, SqlDriver};
+
+/// Failures of one file that are printed; later ones usually follow from the first.
+const SHOWN_FAILURES: usize = 3;
+const CACHES_OFF: &[&str] = &["SET result_cache = off", "SET plan_cache = off"];
+
+fn cached(protocol: Protocol) -> Mode {
+    Mode {
+        protocol,
+        session_setup: &[],
+        repeat_queries: true,
+    }
+}
+
+fn uncached(protocol: Protocol) -> Mode {
+    Mode {
+        protocol,
+        session_setup: CACHES_OFF,
+        repeat_queries: false,
+    }
+}
+
+#[tokio::test]
+async fn simple_protocol_with_caches() {
+    on_boathouse(cached(Protocol::Simple)).await;
+}
+
+#[tokio::test]
+async fn simple_protocol_without_caches() {
+    on_boathouse(uncached(Protocol::Simple)).await;
+}
+
+#[tokio::test]
+async fn extended_protocol_with_caches() {
+    on_boathouse(cached(Protocol::Extended)).await;
+}
+
+#[tokio::test]
+async fn extended_protocol_without_caches() {
+    on_boathouse(uncached(Protocol::Extended)).await;
+}
+
+#[tokio::test]
+async fn postgresql_agrees_over_simple_protocol() {
+    on_postgresql(Protocol::Simple).await;
+}
+
+#[tokio::test]
+async fn postgresql_agrees_over_extended_protocol() {
+    on_postgresql(Protocol::Extended).await;
+}
+
+async fn on_boathouse(mode: Mode) {
+    let server = Server::start().await;
+    run_files("", &server.config("boathouse"), mode).await;
+}
+
+async fn on_postgresql(protocol: Protocol) {
+    let postgres = Postgres::start().await;
+    let mode = Mode {
+        protocol,
+        session_setup: &[],
+        repeat_queries: false,
+    };
+    run_files("compat", &postgres.config("postgres"), mode).await;
+}
+
+/// Runs every file below `folder`, each in a new database of its own.
+async fn run_files(folder: &str, maintenance: &Config, mode: Mode) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql-tests");
+    let files = test_files(&root.join(folder));
+    assert!(!files.is_empty(), "no tests below sql-tests/{folder}");
+    let administrator = connect(maintenance).await.unwrap();
+    let mut failures = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let database = format!("slt_{number}");
+        administrator
+            .batch_execute(&format!("CREATE DATABASE {database}"))
+            .await
+            .unwrap();
+        let mut own_config = maintenance.clone();
+        own_config.dbname(&database);
+        failures.extend(run_file(file, own_config, mode.clone()).await);
+    }
+    assert!(
+        failures.is_empty(),
+        "{} failures\n\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
+}
+
+async fn run_file(file: &Path, config: Config, mode: Mode) -> Vec<String> {
+    let mut runner = Runner::new(|| SqlDriver::connect(config.clone(), mode.clone()));
+    let records = match sqllogictest::parse_file(file) {
+        Ok(records) => records,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut failures = Vec::new();
+    for record in records {
+        if let Err(error) = runner.run_async(record).await {
+            failures.push(error.display(false).to_string());
+        }
+    }
+    runner.shutdown_async().await;
+    if failures.len() > SHOWN_FAILURES {
+        let hidden = failures.len() - SHOWN_FAILURES;
+        failures.truncate(SHOWN_FAILURES);
+        failures.push(format!("… and {hidden} more in {}", file.display()));
+    }
+    failures
+}
+
+fn test_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(test_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "slt") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
