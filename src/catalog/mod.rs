@@ -1,7 +1,14 @@
 //! The catalog: databases, schemas, tables, views, functions, roles, grants and policies at one version.
 
 pub mod model;
+mod object;
+mod names;
+mod snapshot;
+mod resolve;
+mod access;
+pub mod acl;
 
-/// The catalog at one version.
-#[derive(Debug, Clone, Default)]
-pub struct CatalogSnapshot {}
+pub use access::Access;
+pub use names::Name;
+pub use resolve::{Resolved, Scope};
+pub use snapshot::{CatalogSnapshot, Change, UNCOMMITTED, system_schemas};

@@ -141,6 +141,9 @@ pub struct View {
     /// Schema ids against which unqualified names resolve, fixed when the view was created.
     pub search_path: Vec<Oid>,
     pub columns: Vec<Column>,
+    /// What the names in `query` meant when it was written.
+    #[serde(default)]
+    pub references: Vec<Reference>,
     #[serde(default)]
     pub grants: Vec<Grant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,10 +164,27 @@ pub struct Function {
     pub body: String,
     /// Schema ids against which unqualified names of the body resolve.
     pub search_path: Vec<Oid>,
+    /// What the names in `body` meant when it was written.
+    #[serde(default)]
+    pub references: Vec<Reference>,
     #[serde(default)]
     pub grants: Vec<Grant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+}
+
+/// One object that a view's or function's text names. Whoever binds the text looks names up here first,
+/// so that renames do not break it and no search_path redirects it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    pub object: Oid,
+    /// The name's parts as the text spells them, folded; empty where the text has no name for it.
+    #[serde(default)]
+    pub name: Vec<String>,
+    /// The columns in use, by id, with the names that the text knows them by. Empty: any column may be in use.
+    #[serde(default)]
+    pub columns: Vec<(i16, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -204,7 +224,11 @@ pub struct Role {
 #[serde(deny_unknown_fields)]
 pub struct Membership {
     pub role: Oid,
+    /// May grant the role to others.
     pub admin: bool,
+    /// Administers the role without being a member: what the creator of a role gets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub admin_only: bool,
 }
 
 /// A place outside the warehouse below which external tables may lie.
@@ -253,4 +277,17 @@ pub enum Privilege {
     /// READ FILES and WRITE FILES on an external location (Databricks).
     ReadFiles,
     WriteFiles,
+}
+
+/// The kinds of nouns that statements name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ObjectKind {
+    Database,
+    Schema,
+    Table,
+    View,
+    Function,
+    Role,
+    ExternalLocation,
+    Column,
 }

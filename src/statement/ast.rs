@@ -2,6 +2,7 @@
 
 use datafusion::sql::sqlparser::ast as sql;
 
+pub use crate::catalog::model::ObjectKind;
 use crate::catalog::model::Privilege;
 use crate::types::SqlType;
 
@@ -170,18 +171,6 @@ pub struct RoleOptions {
     pub in_roles: Vec<String>,
     pub members: Vec<String>,
     pub admins: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ObjectKind {
-    Database,
-    Schema,
-    Table,
-    View,
-    Function,
-    Role,
-    ExternalLocation,
-    Column,
 }
 
 #[derive(Debug, Clone)]

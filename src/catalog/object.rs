@@ -1,0 +1,300 @@
+//! What all nouns have in common: id, name, owner, grants, the objects that they refer to, and the
+//! sentence that names one in a message.
+
+use std::fmt;
+
+use super::model::*;
+
+impl Object {
+    pub fn id(&self) -> Oid {
+        match self {
+            Object::Database(object) => object.id,
+            Object::Schema(object) => object.id,
+            Object::Table(object) => object.id,
+            Object::View(object) => object.id,
+            Object::Function(object) => object.id,
+            Object::Role(object) => object.id,
+            Object::ExternalLocation(object) => object.id,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Object::Database(object) => &object.name,
+            Object::Schema(object) => &object.name,
+            Object::Table(object) => &object.name,
+            Object::View(object) => &object.name,
+            Object::Function(object) => &object.name,
+            Object::Role(object) => &object.name,
+            Object::ExternalLocation(object) => &object.name,
+        }
+    }
+
+    pub(crate) fn name_mut(&mut self) -> &mut String {
+        match self {
+            Object::Database(object) => &mut object.name,
+            Object::Schema(object) => &mut object.name,
+            Object::Table(object) => &mut object.name,
+            Object::View(object) => &mut object.name,
+            Object::Function(object) => &mut object.name,
+            Object::Role(object) => &mut object.name,
+            Object::ExternalLocation(object) => &mut object.name,
+        }
+    }
+
+    pub fn kind(&self) -> ObjectKind {
+        match self {
+            Object::Database(_) => ObjectKind::Database,
+            Object::Schema(_) => ObjectKind::Schema,
+            Object::Table(_) => ObjectKind::Table,
+            Object::View(_) => ObjectKind::View,
+            Object::Function(_) => ObjectKind::Function,
+            Object::Role(_) => ObjectKind::Role,
+            Object::ExternalLocation(_) => ObjectKind::ExternalLocation,
+        }
+    }
+
+    /// The role that owns it; roles have none.
+    pub fn owner(&self) -> Option<Oid> {
+        match self {
+            Object::Database(object) => Some(object.owner),
+            Object::Schema(object) => Some(object.owner),
+            Object::Table(object) => Some(object.owner),
+            Object::View(object) => Some(object.owner),
+            Object::Function(object) => Some(object.owner),
+            Object::ExternalLocation(object) => Some(object.owner),
+            Object::Role(_) => None,
+        }
+    }
+
+    pub(crate) fn owner_mut(&mut self) -> Option<&mut Oid> {
+        match self {
+            Object::Database(object) => Some(&mut object.owner),
+            Object::Schema(object) => Some(&mut object.owner),
+            Object::Table(object) => Some(&mut object.owner),
+            Object::View(object) => Some(&mut object.owner),
+            Object::Function(object) => Some(&mut object.owner),
+            Object::ExternalLocation(object) => Some(&mut object.owner),
+            Object::Role(_) => None,
+        }
+    }
+
+    /// The database of a schema, the schema of a table, view or function.
+    pub fn parent(&self) -> Option<Oid> {
+        match self {
+            Object::Schema(object) => Some(object.database),
+            Object::Table(object) => Some(object.schema),
+            Object::View(object) => Some(object.schema),
+            Object::Function(object) => Some(object.schema),
+            Object::Database(_) | Object::Role(_) | Object::ExternalLocation(_) => None,
+        }
+    }
+
+    /// Grants on the object as a whole; those on columns are in the columns.
+    pub fn grants(&self) -> &[Grant] {
+        match self {
+            Object::Database(object) => &object.grants,
+            Object::Schema(object) => &object.grants,
+            Object::Table(object) => &object.grants,
+            Object::View(object) => &object.grants,
+            Object::Function(object) => &object.grants,
+            Object::ExternalLocation(object) => &object.grants,
+            Object::Role(_) => &[],
+        }
+    }
+
+    pub(crate) fn grants_mut(&mut self) -> Option<&mut Vec<Grant>> {
+        match self {
+            Object::Database(object) => Some(&mut object.grants),
+            Object::Schema(object) => Some(&mut object.grants),
+            Object::Table(object) => Some(&mut object.grants),
+            Object::View(object) => Some(&mut object.grants),
+            Object::Function(object) => Some(&mut object.grants),
+            Object::ExternalLocation(object) => Some(&mut object.grants),
+            Object::Role(_) => None,
+        }
+    }
+
+    /// The columns of a table or view; nothing for other kinds.
+    pub fn columns(&self) -> &[Column] {
+        match self {
+            Object::Table(object) => &object.columns,
+            Object::View(object) => &object.columns,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn columns_mut(&mut self) -> Option<&mut Vec<Column>> {
+        match self {
+            Object::Table(object) => Some(&mut object.columns),
+            Object::View(object) => Some(&mut object.columns),
+            _ => None,
+        }
+    }
+
+    pub fn comment(&self) -> Option<&str> {
+        match self {
+            Object::Database(object) => object.comment.as_deref(),
+            Object::Schema(object) => object.comment.as_deref(),
+            Object::Table(object) => object.comment.as_deref(),
+            Object::View(object) => object.comment.as_deref(),
+            Object::Function(object) => object.comment.as_deref(),
+            Object::Role(object) => object.comment.as_deref(),
+            Object::ExternalLocation(_) => None,
+        }
+    }
+
+    /// Objects that cannot go while this one stays: its parent, what its text names, the functions of its
+    /// policies.
+    pub fn depends_on(&self) -> Vec<Oid> {
+        let mut ids: Vec<Oid> = self.parent().into_iter().collect();
+        match self {
+            Object::Table(table) => ids.extend(table.policy_functions()),
+            Object::View(view) => ids.extend(view.references.iter().map(|reference| reference.object)),
+            Object::Function(function) => ids.extend(function.references.iter().map(|reference| reference.object)),
+            _ => {}
+        }
+        sorted(ids)
+    }
+
+    /// Roles that it names: owner, grantees, grantors, roles that it is a member of.
+    pub fn roles_named(&self) -> Vec<Oid> {
+        let mut ids: Vec<Oid> = self.owner().into_iter().collect();
+        let column_grants = self.columns().iter().flat_map(|column| &column.grants);
+        for grant in self.grants().iter().chain(column_grants) {
+            ids.extend([grant.grantee, grant.grantor]);
+        }
+        if let Object::Role(role) = self {
+            ids.extend(role.member_of.iter().map(|membership| membership.role));
+        }
+        ids.retain(|id| *id != PUBLIC_ROLE);
+        sorted(ids)
+    }
+
+    /// Whether `other` means the same to whoever reads it: all but grants and comments.
+    pub fn same_definition(&self, other: &Object) -> bool {
+        self.definition() == other.definition()
+    }
+
+    fn definition(&self) -> Object {
+        let mut object = self.clone();
+        if let Some(grants) = object.grants_mut() {
+            grants.clear();
+        }
+        for column in object.columns_mut().into_iter().flatten() {
+            column.grants.clear();
+            column.comment = None;
+        }
+        object.set_comment(None);
+        object
+    }
+
+    pub(crate) fn set_comment(&mut self, text: Option<String>) {
+        match self {
+            Object::Database(object) => object.comment = text,
+            Object::Schema(object) => object.comment = text,
+            Object::Table(object) => object.comment = text,
+            Object::View(object) => object.comment = text,
+            Object::Function(object) => object.comment = text,
+            Object::Role(object) => object.comment = text,
+            Object::ExternalLocation(_) => {}
+        }
+    }
+}
+
+impl Table {
+    pub fn column(&self, id: i16) -> Option<&Column> {
+        self.columns.iter().find(|column| column.id == id)
+    }
+
+    pub fn column_named(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The functions of the row filter and of the masks.
+    pub fn policy_functions(&self) -> impl Iterator<Item = Oid> {
+        let masks = self
+            .columns
+            .iter()
+            .filter_map(|column| column.mask.as_ref().map(|mask| mask.function));
+        self.row_filter.iter().map(|filter| filter.function).chain(masks)
+    }
+
+    /// Whether any policy governs the table.
+    pub fn is_governed(&self) -> bool {
+        self.policy_functions().next().is_some()
+    }
+}
+
+impl View {
+    pub fn column(&self, id: i16) -> Option<&Column> {
+        self.columns.iter().find(|column| column.id == id)
+    }
+}
+
+impl Function {
+    /// `f(integer, text)`.
+    pub fn signature(&self) -> String {
+        let types: Vec<String> = self
+            .arguments
+            .iter()
+            .map(|argument| unmodified(&argument.sql_type))
+            .collect();
+        format!("{}({})", self.name, types.join(", "))
+    }
+
+    /// The OIDs of the argument types: what tells overloads apart.
+    pub fn argument_oids(&self) -> Vec<u32> {
+        self.arguments.iter().map(|argument| argument.sql_type.oid()).collect()
+    }
+}
+
+fn unmodified(sql_type: &crate::types::SqlType) -> String {
+    crate::types::SqlType::from_oid(sql_type.oid())
+        .unwrap_or_else(|| sql_type.clone())
+        .to_string()
+}
+
+impl ObjectKind {
+    /// The word for it in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            ObjectKind::Database => "database",
+            ObjectKind::Schema => "schema",
+            ObjectKind::Table => "table",
+            ObjectKind::View => "view",
+            ObjectKind::Function => "function",
+            ObjectKind::Role => "role",
+            ObjectKind::ExternalLocation => "external location",
+            ObjectKind::Column => "column",
+        }
+    }
+}
+
+/// `table t`, `function f(integer)`: as dependency messages name an object.
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Object::Function(function) => write!(f, "function {}", function.signature()),
+            other => write!(f, "{} {}", other.kind().word(), other.name()),
+        }
+    }
+}
+
+fn sorted(mut ids: Vec<Oid>) -> Vec<Oid> {
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+macro_rules! into_object {
+    ($($kind:ident),*) => {
+        $(impl From<$kind> for Object {
+            fn from(object: $kind) -> Object {
+                Object::$kind(object)
+            }
+        })*
+    };
+}
+
+into_object!(Database, Schema, Table, View, Function, Role, ExternalLocation);

@@ -1,0 +1,257 @@
+//! From names to objects, as PostgreSQL looks them up: pg_catalog first unless the search_path places it,
+//! then the search_path in order; `schema.object` in the connected database, `database.schema.object` in any.
+
+use super::model::*;
+use super::snapshot::CatalogSnapshot;
+use crate::error::{Error, Result, SqlState};
+
+/// What a relation's name means.
+#[derive(Debug, Clone, Copy)]
+pub enum Resolved<'a> {
+    Table(&'a Table),
+    View(&'a View),
+    /// A virtual table of a system schema.
+    System {
+        schema: &'a str,
+        name: &'a str,
+    },
+}
+
+/// Where unqualified names of one statement are looked up.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The connected database.
+    pub database: Oid,
+    /// Schemas in order; pg_catalog is implied first where it is not among them.
+    pub search_path: &'a [Oid],
+}
+
+impl Scope<'_> {
+    fn schemas(&self) -> impl Iterator<Item = Oid> {
+        let implied = (!self.search_path.contains(&PG_CATALOG_SCHEMA)).then_some(PG_CATALOG_SCHEMA);
+        implied.into_iter().chain(self.search_path.iter().copied())
+    }
+}
+
+impl CatalogSnapshot {
+    /// The ids of the schemas that a `search_path` setting names, as PostgreSQL reads it: "$user" is the
+    /// role's own schema; schemas that are missing or that the role may not use are left out.
+    pub fn search_path(&self, database: Oid, names: &[String], role: Oid) -> Vec<Oid> {
+        let access = self.access(role);
+        let own = self.role(role).map(|role| role.name.as_str());
+        let mut path = Vec::with_capacity(names.len());
+        for name in names {
+            let name = if name == "$user" { own } else { Some(name.as_str()) };
+            let Some(schema) = name.and_then(|name| self.schema_named(database, name)) else {
+                continue;
+            };
+            if !path.contains(&schema.id) && access.uses_schema(schema.id) {
+                path.push(schema.id);
+            }
+        }
+        path
+    }
+
+    /// What a relation's name means; `is_system` tells the virtual tables of the system schemas by schema and
+    /// name. 42P01 when it means nothing.
+    pub fn resolve<'a>(
+        &'a self,
+        scope: Scope<'_>,
+        name: &'a [String],
+        is_system: &dyn Fn(&str, &str) -> bool,
+    ) -> Result<Resolved<'a>> {
+        self.find(scope, name, is_system)?
+            .ok_or_else(|| missing_relation("relation", name))
+    }
+
+    /// As `resolve`, with `None` for a name that means nothing.
+    pub fn find<'a>(
+        &'a self,
+        scope: Scope<'_>,
+        name: &'a [String],
+        is_system: &dyn Fn(&str, &str) -> bool,
+    ) -> Result<Option<Resolved<'a>>> {
+        let (schemas, last) = self.places(scope, name)?;
+        Ok(schemas
+            .into_iter()
+            .find_map(|schema| match self.relation_named(schema.id, last) {
+                Some(Object::Table(table)) => Some(Resolved::Table(table)),
+                Some(Object::View(view)) => Some(Resolved::View(view)),
+                _ if schema.database == 0 && is_system(&schema.name, last) => Some(Resolved::System {
+                    schema: &schema.name,
+                    name: last,
+                }),
+                _ => None,
+            }))
+    }
+
+    /// The table or view of that name; 42P01 when there is none.
+    pub fn resolve_relation<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<&'a Object> {
+        self.find_relation(scope, name)?
+            .ok_or_else(|| missing_relation("relation", name))
+    }
+
+    /// The functions that a call by this name may mean, in the order of the search_path; of equal signatures
+    /// only the first.
+    pub fn find_functions<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<Vec<&'a Function>> {
+        let (schemas, last) = self.places(scope, name)?;
+        let mut found: Vec<&Function> = Vec::new();
+        for function in schemas
+            .into_iter()
+            .flat_map(|schema| self.functions_named(schema.id, last))
+        {
+            if !found
+                .iter()
+                .any(|earlier| earlier.argument_oids() == function.argument_oids())
+            {
+                found.push(function);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The one function of that name; 42883 when there is none, 42725 when there are several.
+    pub fn resolve_function<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<&'a Function> {
+        match self.find_functions(scope, name)?.as_slice() {
+            [function] => Ok(function),
+            [] => {
+                let message = format!("could not find a function named \"{}\"", name.join("."));
+                Err(Error::new(SqlState::UndefinedFunction, message))
+            }
+            _ => Err(Error::new(
+                SqlState::AmbiguousFunction,
+                format!("function name \"{}\" is not unique", name.join(".")),
+            )),
+        }
+    }
+
+    /// The schema of a name of one or two parts; 3F000 when there is none.
+    pub fn resolve_schema(&self, database: Oid, name: &[String]) -> Result<&Schema> {
+        let (database, last) = match name {
+            [schema] => (database, schema),
+            [other, schema] => (self.resolve_database(other)?.id, schema),
+            _ => return Err(too_many_parts(name)),
+        };
+        self.schema_named(database, last).ok_or_else(|| missing_schema(last))
+    }
+
+    pub fn resolve_database(&self, name: &str) -> Result<&Database> {
+        self.database_named(name).ok_or_else(|| {
+            Error::new(
+                SqlState::InvalidCatalogName,
+                format!("database \"{name}\" does not exist"),
+            )
+        })
+    }
+
+    pub fn resolve_role(&self, name: &str) -> Result<&Role> {
+        self.role_named(name)
+            .ok_or_else(|| Error::new(SqlState::UndefinedObject, format!("role \"{name}\" does not exist")))
+    }
+
+    pub fn resolve_external_location(&self, name: &str) -> Result<&ExternalLocation> {
+        self.external_location_named(name).ok_or_else(|| {
+            Error::new(
+                SqlState::UndefinedObject,
+                format!("external location \"{name}\" does not exist"),
+            )
+        })
+    }
+
+    /// The object that a DDL statement names, of exactly that kind. A table in a view's place, or the other
+    /// way round, is 42809.
+    pub fn resolve_object<'a>(&'a self, kind: ObjectKind, scope: Scope<'_>, name: &'a [String]) -> Result<&'a Object> {
+        let single = || {
+            name.last()
+                .filter(|_| name.len() == 1)
+                .ok_or_else(|| too_many_parts(name))
+        };
+        let id = match kind {
+            ObjectKind::Database => self.resolve_database(single()?)?.id,
+            ObjectKind::Schema => self.resolve_schema(scope.database, name)?.id,
+            ObjectKind::Function => self.resolve_function(scope, name)?.id,
+            ObjectKind::Role => self.resolve_role(single()?)?.id,
+            ObjectKind::ExternalLocation => self.resolve_external_location(single()?)?.id,
+            ObjectKind::Table | ObjectKind::View => {
+                let Some(object) = self.find_relation(scope, name)? else {
+                    self.check_schema_exists(scope, name)?;
+                    return Err(missing_relation(kind.word(), name));
+                };
+                if object.kind() != kind {
+                    let hint = format!("Name it as a {} instead.", object.kind().word());
+                    let message = format!("\"{}\" is not a {}", object.name(), kind.word());
+                    return Err(Error::new(SqlState::WrongObjectType, message).with_hint(hint));
+                }
+                object.id()
+            }
+            ObjectKind::Column => return Err(Error::internal("a column is not an object of its own")),
+        };
+        self.object(id)
+            .ok_or_else(|| Error::internal("a name of the catalog leads nowhere"))
+    }
+
+    /// The schema that a new table, view or function goes to, and its name there.
+    pub fn resolve_creation<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<(Oid, &'a str)> {
+        let (schema, last) = match name {
+            [last] => {
+                let selected = scope.search_path.iter().find_map(|id| self.schema(*id));
+                let nothing = || Error::new(SqlState::InvalidSchemaName, "no schema has been selected to create in");
+                (selected.ok_or_else(nothing)?, last)
+            }
+            [place @ .., last] => (self.resolve_schema(scope.database, place)?, last),
+            [] => return Err(Error::internal("an empty name")),
+        };
+        if schema.database == 0 {
+            let message = format!("permission denied to create \"{}.{last}\"", schema.name);
+            return Err(Error::new(SqlState::InsufficientPrivilege, message)
+                .with_detail("System catalog modifications are currently disallowed."));
+        }
+        Ok((schema.id, last))
+    }
+
+    fn find_relation<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<Option<&'a Object>> {
+        let (schemas, last) = self.places(scope, name)?;
+        Ok(schemas
+            .into_iter()
+            .find_map(|schema| self.relation_named(schema.id, last)))
+    }
+
+    /// The schemas in which a name may lie, and its last part.
+    fn places<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<(Vec<&'a Schema>, &'a str)> {
+        Ok(match name {
+            [last] => (scope.schemas().filter_map(|id| self.schema(id)).collect(), last),
+            [schema, last] => (self.schema_named(scope.database, schema).into_iter().collect(), last),
+            [database, schema, last] => {
+                let database = self.database_named(database);
+                let schema = database.and_then(|database| self.schema_named(database.id, schema));
+                (schema.into_iter().collect(), last)
+            }
+            _ => return Err(too_many_parts(name)),
+        })
+    }
+
+    fn check_schema_exists(&self, scope: Scope<'_>, name: &[String]) -> Result<()> {
+        match name {
+            [place @ .., _] if !place.is_empty() => self.resolve_schema(scope.database, place).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn missing_relation(word: &str, name: &[String]) -> Error {
+    Error::new(
+        SqlState::UndefinedTable,
+        format!("{word} \"{}\" does not exist", name.join(".")),
+    )
+}
+
+fn missing_schema(name: &str) -> Error {
+    Error::new(SqlState::InvalidSchemaName, format!("schema \"{name}\" does not exist"))
+}
+
+fn too_many_parts(name: &[String]) -> Error {
+    Error::syntax(format!(
+        "improper qualified name (too many dotted names): {}",
+        name.join(".")
+    ))
+}
