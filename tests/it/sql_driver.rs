@@ -106,6 +106,7 @@ impl SqlDriver {
     }
 }
 
+#[async_trait::async_trait]
 impl AsyncDB for SqlDriver {
     type Error = DriverError;
     type ColumnType = DefaultColumnType;

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sqllogictest::Runner;
 use tokio_postgres::Config;
@@ -11,6 +12,8 @@ use crate::postgres::Postgres;
 use crate::server::{Server, connect};
 use crate::sql_driver::{Mode, Protocol, SqlDriver};
 
+/// A file that takes longer has met a statement that never ends.
+const FILE_LIMIT: Duration = Duration::from_secs(120);
 /// Failures of one file that are printed; later ones usually follow from the first.
 const SHOWN_FAILURES: usize = 3;
 const CACHES_OFF: &[&str] = &["SET result_cache = off", "SET plan_cache = off"];
@@ -91,7 +94,8 @@ async fn run_files(folder: &str, maintenance: &Config, mode: Mode) {
             .unwrap();
         let mut own_config = maintenance.clone();
         own_config.dbname(&database);
-        failures.extend(run_file(file, own_config, mode.clone()).await);
+        let outcome = tokio::time::timeout(FILE_LIMIT, run_file(file, own_config, mode.clone())).await;
+        failures.extend(outcome.unwrap_or_else(|_| vec![format!("{} does not end", file.display())]));
     }
     assert!(
         failures.is_empty(),
