@@ -1,0 +1,252 @@
+"""The protocol as psycopg uses it: prepared statements, pipelines, transactions, cancel, timeouts, notices."""
+
+import socket
+import struct
+import threading
+import time
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg.pq import TransactionStatus
+
+# Takes minutes if nothing stops it.
+ENDLESS = "select sum(a.n * b.n) from generate_series(1, 1000000) a(n), generate_series(1, 1000000) b(n)"
+
+
+def test_prepared_statements_are_reused(connection):
+    connection.execute("create table numbers as select n from generate_series(1, 10) g(n)")
+    for number in range(1, 11):
+        row = connection.execute("select n * 2 from numbers where n = %s", [number], prepare=True).fetchone()
+        assert row == (number * 2,)
+
+
+def test_pipeline(connection):
+    connection.execute("create table piped (n int)")
+    with connection.pipeline():
+        for number in range(20):
+            connection.execute("insert into piped values (%s)", [number])
+        cursor = connection.execute("select count(*), sum(n) from piped")
+    assert cursor.fetchone() == (20, 190)
+
+
+def test_an_error_in_a_pipeline_skips_to_the_sync(connection):
+    connection.execute("create table piped_wrong (n int)")
+    with pytest.raises(errors.UndefinedTable):
+        with connection.pipeline():
+            connection.execute("select * from missing")
+            connection.execute("insert into piped_wrong values (1)")
+    assert connection.execute("select count(*) from piped_wrong").fetchone() == (0,)
+
+
+def test_executemany(connection):
+    connection.execute("create table many (n int, word text)")
+    with connection.cursor() as cursor:
+        cursor.executemany("insert into many values (%s, %s)", [(1, "a"), (2, None), (3, "c")])
+    assert connection.execute("select count(*), count(word) from many").fetchone() == (3, 2)
+
+
+def test_transaction_status(server, database):
+    with server.connect(autocommit=False, dbname=database) as connection:
+        assert connection.info.transaction_status == TransactionStatus.IDLE
+        connection.execute("create table in_transaction (n int)")
+        assert connection.info.transaction_status == TransactionStatus.INTRANS
+        with pytest.raises(errors.UndefinedTable):
+            connection.execute("select * from missing")
+        assert connection.info.transaction_status == TransactionStatus.INERROR
+        with pytest.raises(errors.InFailedSqlTransaction):
+            connection.execute("select 1")
+        connection.rollback()
+        assert connection.info.transaction_status == TransactionStatus.IDLE
+
+
+def test_uncommitted_work_is_invisible_to_others(server, database):
+    with server.connect(dbname=database) as reader, server.connect(autocommit=False, dbname=database) as writer:
+        reader.execute("create table seen_late (n int)")
+        writer.execute("insert into seen_late values (1)")
+        assert writer.execute("select count(*) from seen_late").fetchone() == (1,)
+        assert reader.execute("select count(*) from seen_late").fetchone() == (0,)
+        writer.commit()
+        assert reader.execute("select count(*) from seen_late").fetchone() == (1,)
+
+
+def test_repeatable_read_pins_versions(server, database):
+    with server.connect(dbname=database) as writer, server.connect(autocommit=False, dbname=database) as reader:
+        writer.execute("create table pinned (n int)")
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        assert reader.execute("select count(*) from pinned").fetchone() == (0,)
+        writer.execute("insert into pinned values (1)")
+        assert reader.execute("select count(*) from pinned").fetchone() == (0,)
+        reader.rollback()
+        assert reader.execute("select count(*) from pinned").fetchone() == (1,)
+
+
+def test_parameter_statuses(connection):
+    status = connection.pgconn.parameter_status
+    assert status(b"server_encoding") == b"UTF8"
+    assert status(b"client_encoding") == b"UTF8"
+    assert status(b"standard_conforming_strings") == b"on"
+    assert status(b"integer_datetimes") == b"on"
+    assert connection.info.server_version >= 150000
+    connection.execute("set timezone = 'Asia/Tokyo'")
+    assert status(b"TimeZone") == b"Asia/Tokyo"
+    connection.execute("set application_name = 'me'")
+    assert status(b"application_name") == b"me"
+
+
+def test_notices_arrive(connection):
+    heard = []
+    connection.add_notice_handler(lambda diagnostic: heard.append(diagnostic.message_primary))
+    connection.execute("drop table if exists never_made")
+    assert heard and "never_made" in heard[0]
+
+
+def test_error_fields(connection):
+    with pytest.raises(errors.UndefinedColumn) as caught:
+        connection.execute("select 1,\n nosuchcolumn from pg_class")
+    diagnostic = caught.value.diag
+    assert diagnostic.severity == "ERROR"
+    assert diagnostic.sqlstate == "42703"
+    assert "nosuchcolumn" in diagnostic.message_primary
+    assert diagnostic.statement_position == "12"
+
+
+def test_command_tags(connection):
+    tag = lambda sql: connection.execute(sql).statusmessage  # noqa: E731
+    assert tag("create table tagged (n int)") == "CREATE TABLE"
+    assert tag("insert into tagged values (1), (2)") == "INSERT 0 2"
+    assert tag("select * from tagged") == "SELECT 2"
+    assert tag("truncate tagged") == "TRUNCATE TABLE"
+    assert tag("create table made as select 1 as one") == "SELECT 1"
+    assert tag("drop table tagged") == "DROP TABLE"
+    assert tag("begin") == "BEGIN"
+    assert tag("commit") == "COMMIT"
+    assert tag("set application_name = 'x'") == "SET"
+    assert tag("reset application_name") == "RESET"
+    assert tag("create schema tag_schema") == "CREATE SCHEMA"
+    assert tag("create view tag_view as select 1 as one") == "CREATE VIEW"
+
+
+def test_several_statements_in_one_query(connection):
+    cursor = connection.execute("select 1; select 2, 3; create table several (n int); insert into several values (1)")
+    results = []
+    while True:
+        results.append(cursor.fetchall() if cursor.description else cursor.statusmessage)
+        if not cursor.nextset():
+            break
+    assert results == [[(1,)], [(2, 3)], "CREATE TABLE", "INSERT 0 1"]
+
+
+def test_several_statements_are_one_transaction(connection):
+    connection.execute("create table all_or_nothing (n int)")
+    with pytest.raises(errors.DivisionByZero):
+        connection.execute("insert into all_or_nothing values (1); select 1 / 0")
+    assert connection.execute("select count(*) from all_or_nothing").fetchone() == (0,)
+
+
+def test_cancel_stops_the_work(server):
+    with server.connect() as connection:
+        begun = time.monotonic()
+        timer = threading.Timer(0.5, connection.cancel)
+        timer.start()
+        with pytest.raises(errors.QueryCanceled):
+            connection.execute(ENDLESS)
+        assert time.monotonic() - begun < 10
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_statement_timeout(server):
+    with server.connect() as connection:
+        connection.execute("set statement_timeout = '300ms'")
+        begun = time.monotonic()
+        with pytest.raises(errors.QueryCanceled) as caught:
+            connection.execute(ENDLESS)
+        assert time.monotonic() - begun < 10
+        assert "statement timeout" in str(caught.value)
+        connection.execute("set statement_timeout = 0")
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_statement_timeout_covers_a_slow_reader_of_rows(server):
+    """The clock runs while rows stream, not only until the first one."""
+    with server.connect() as connection:
+        connection.execute("set statement_timeout = '1s'")
+        with pytest.raises(errors.QueryCanceled):
+            for _ in connection.cursor().stream("select n, repeat('x', 200) from generate_series(1, 20000000) g(n)"):
+                time.sleep(0.001)
+
+
+def processor_seconds(server):
+    fields = open(f"/proc/{server.process.pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_a_vanished_client_stops_its_query(own_server):
+    connection = own_server.connect()
+    connection.pgconn.send_query(ENDLESS.encode())
+    time.sleep(1)
+    socket.socket(fileno=socket.dup(connection.fileno())).shutdown(socket.SHUT_RDWR)
+    connection.close()
+    time.sleep(2)
+    before = processor_seconds(own_server)
+    time.sleep(2)
+    assert processor_seconds(own_server) - before < 0.5, "the server still works for a client that is gone"
+
+
+def test_graceful_shutdown_lets_a_statement_finish(own_server):
+    with own_server.connect() as connection:
+        connection.pgconn.send_query(b"select count(*) from generate_series(1, 3000) a(n), generate_series(1, 10000) b(n)")
+        time.sleep(0.1)
+        code = own_server.stop()
+        result = connection.pgconn.get_result()
+        assert result.status == psycopg.pq.ExecStatus.TUPLES_OK, result.error_message
+        assert result.get_value(0, 0) == b"30000000"
+    assert code == 0
+
+
+def startup_message(version, parameters):
+    body = struct.pack("!I", version) + b"".join(
+        key.encode() + b"\0" + value.encode() + b"\0" for key, value in parameters.items()
+    ) + b"\0"
+    return struct.pack("!I", len(body) + 4) + body
+
+
+def test_a_newer_protocol_version_is_negotiated(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
+        raw.sendall(startup_message(0x0003_0063, {"user": "admin", "database": "boathouse", "_pq_.fancy": "1"}))
+        answer = raw.recv(4096)
+    assert answer[:1] == b"v", answer
+    newest, unknown = struct.unpack("!II", answer[5:13])
+    assert newest in (0x0003_0000, 0x0003_0002, 0, 2) and unknown == 1
+    assert b"_pq_.fancy" in answer
+
+
+def test_encryption_requests_are_answered(server):
+    for code in (80877104,):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
+            raw.sendall(struct.pack("!II", 8, code))
+            assert raw.recv(1) == b"N"
+
+
+def test_rows_stream(server):
+    """The first row arrives long before the last one is made."""
+    with server.connect() as connection:
+        begun = time.monotonic()
+        rows = connection.cursor().stream("select n from generate_series(1, 5000000) g(n)")
+        next(rows)
+        first = time.monotonic() - begun
+        count = 1 + sum(1 for _ in rows)
+        total = time.monotonic() - begun
+    assert count == 5000000
+    assert first < total / 2
+
+
+def test_large_values(connection):
+    text = "x" * 5_000_000
+    assert connection.execute("select %s::text", [text]).fetchone() == (text,)
+    assert connection.execute("select length(repeat('ab', 1000000))").fetchone() == (2000000,)
+
+
+def test_many_columns(connection):
+    row = connection.execute("select " + ", ".join(f"{n} as c{n}" for n in range(500))).fetchone()
+    assert row == tuple(range(500))

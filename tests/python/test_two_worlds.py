@@ -1,0 +1,125 @@
+"""Two warehouses that differ only in data that the policies hide answer every statement with the same bytes.
+
+`tests/two_worlds/world.sql` builds a world; `{{world}}` in it is 1 or 2, the only difference.
+`tests/two_worlds/attacks.sql` holds the statements, each after a line `-- attack: name`.
+"""
+
+import pathlib
+import re
+
+import psycopg
+import pytest
+from psycopg.pq import DiagnosticField, ExecStatus
+
+from server_process import Server
+
+FOLDER = pathlib.Path(__file__).resolve().parents[1] / "two_worlds"
+
+
+def attacks():
+    if not (FOLDER / "attacks.sql").exists():
+        return []
+    blocks = re.split(r"^-- attack: *(.+)$", (FOLDER / "attacks.sql").read_text(), flags=re.MULTILINE)
+    return list(zip((name.strip() for name in blocks[1::2]), (block.strip() for block in blocks[2::2]), strict=True))
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory):
+    """Two servers; in each a session of the attacker."""
+    opened = []
+    for number in (1, 2):
+        server = Server(tmp_path_factory.mktemp(f"world{number}") / "data")
+        with server.connect() as connection:
+            script = (FOLDER / "world.sql").read_text().replace("{{world}}", str(number))
+            connection.execute(script.encode())
+        opened.append(server)
+    yield opened
+    for server in opened:
+        server.kill()
+
+
+def transcript(server, script):
+    """Everything that the server answers, as bytes."""
+    with server.connect(user="attacker", password="attacker") as connection:
+        heard = []
+        connection.add_notice_handler(lambda notice: heard.append(("notice", notice.severity, notice.message_primary)))
+        said = []
+        for statement in statements(script):
+            said.append(statement)
+            for result in execute(connection.pgconn, statement):
+                said.append(contents(result))
+            said += heard
+            heard.clear()
+    return said
+
+
+def statements(script):
+    """Each statement apart, so that one error does not hide the next."""
+    return [part.strip() for part in re.split(r";\s*$", script, flags=re.MULTILINE) if part.strip()]
+
+
+def execute(pgconn, statement):
+    pgconn.send_query(statement.encode())
+    results = []
+    while (result := pgconn.get_result()) is not None:
+        results.append(result)
+        if result.status == ExecStatus.COPY_OUT:
+            data = []
+            while True:
+                size, chunk = pgconn.get_copy_data(0)
+                if size <= 0:
+                    break
+                data.append(bytes(chunk))
+            results.append(b"".join(data))
+        elif result.status == ExecStatus.COPY_IN:
+            pgconn.put_copy_end(b"no data")
+    return results
+
+
+def contents(result):
+    if isinstance(result, bytes):
+        return result
+    columns = [
+        (result.fname(index), result.ftype(index), result.ftable(index), result.ftablecol(index),
+         result.fmod(index), result.fformat(index))
+        for index in range(result.nfields)
+    ]
+    rows = [[result.get_value(row, index) for index in range(result.nfields)] for row in range(result.ntuples)]
+    errors = [result.error_field(field) for field in DiagnosticField]
+    return (ExecStatus(result.status).name, result.command_status, columns, rows, errors)
+
+
+def test_there_are_enough_attacks():
+    assert len(attacks()) >= 40
+
+
+def test_the_worlds_differ(worlds):
+    """Otherwise the tests below would prove nothing."""
+    differing = []
+    for table in hidden_tables(worlds[0]):
+        answers = []
+        for server in worlds:
+            with server.connect() as connection:
+                answers.append(sorted(map(repr, connection.execute(f"select * from {table}").fetchall())))
+        differing.append(answers[0] != answers[1])
+    assert any(differing)
+
+
+def hidden_tables(server):
+    with server.connect() as connection:
+        return [
+            f'"{schema}"."{name}"'
+            for schema, name in connection.execute(
+                "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE' "
+                "and table_schema not in ('information_schema', 'pg_catalog', 'system')"
+            ).fetchall()
+        ]
+
+
+@pytest.mark.parametrize("caches", ["caches", "no-caches"])
+@pytest.mark.parametrize(("name", "script"), attacks(), ids=[name for name, _ in attacks()])
+def test_attack(worlds, name, script, caches):
+    prelude = "set result_cache = off;\nset plan_cache = off;\n" if caches == "no-caches" else ""
+    transcripts = [transcript(server, prelude + script) for server in worlds]
+    for first, second in zip(*transcripts, strict=True):
+        assert first == second
