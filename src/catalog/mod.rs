@@ -1,14 +1,35 @@
-//! The catalog: databases, schemas, tables, views, functions, roles, grants and policies at one version.
+//! The catalog: databases, schemas, tables, views, functions, roles, grants and policies at one version,
+//! and the log in the warehouse that they live in. Reading is a `CatalogSnapshot`; changing is a `Staged`
+//! transaction that becomes one entry of the log.
 
-pub mod model;
-mod object;
-mod names;
-mod snapshot;
-mod resolve;
 mod access;
 pub mod acl;
+mod checkpoint;
+mod clock;
+mod commit;
+mod entry;
+mod identifiers;
+mod log;
+pub mod model;
+mod names;
+mod object;
+mod redact;
+mod requirement;
+mod resolve;
+mod snapshot;
+mod staged;
+pub mod store;
 
 pub use access::Access;
+pub use commit::Committer;
+pub use entry::{Author, Entry};
+pub use log::{Catalog, CatalogOptions};
 pub use names::Name;
+pub use redact::redact;
+pub use requirement::Permission;
 pub use resolve::{Resolved, Scope};
 pub use snapshot::{CatalogSnapshot, Change, UNCOMMITTED, system_schemas};
+pub use staged::{Notice, Severity, Staged};
+
+#[cfg(test)]
+mod log_tests;

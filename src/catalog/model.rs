@@ -17,6 +17,8 @@ pub const INFORMATION_SCHEMA: Oid = 13000;
 pub const SYSTEM_SCHEMA: Oid = 13001;
 /// The superuser that an empty warehouse is created with.
 pub const BOOTSTRAP_ROLE: Oid = 10;
+/// Its name until somebody renames it.
+pub const BOOTSTRAP_ROLE_NAME: &str = "admin";
 /// The database that an empty warehouse is created with.
 pub const DEFAULT_DATABASE: Oid = 5;
 /// Objects made by users begin here, as in PostgreSQL.

@@ -30,6 +30,8 @@ pub struct CatalogSnapshot {
     next_oid: Oid,
     policies_changed_at: u64,
     staged: bool,
+    /// The oldest format whose programs may write after this version.
+    min_writer: u32,
     objects: HashMap<Oid, Stored>,
     names: Names,
     /// Object → the objects that cannot stay when it goes.
@@ -58,6 +60,15 @@ impl CatalogSnapshot {
     /// The version that last changed what policies may say: a row filter, a mask, a function or a role.
     pub fn policies_changed_at(&self) -> u64 {
         self.policies_changed_at
+    }
+
+    pub(super) fn min_writer(&self) -> u32 {
+        self.min_writer
+    }
+
+    pub(super) fn with_min_writer(mut self, min_writer: u32) -> CatalogSnapshot {
+        self.min_writer = self.min_writer.max(min_writer);
+        self
     }
 
     pub(super) fn next_oid(&self) -> Oid {
@@ -201,10 +212,10 @@ impl CatalogSnapshot {
         Ok(snapshot)
     }
 
-    /// Lays a transaction's own change over the snapshot.
-    pub(super) fn stage(&mut self, change: &Change) -> Result<()> {
+    /// Lays a transaction's own changes over the snapshot.
+    pub(super) fn stage(&mut self, changes: &[Change]) -> Result<()> {
         self.staged = true;
-        self.apply(UNCOMMITTED, std::slice::from_ref(change))
+        self.apply(UNCOMMITTED, changes)
     }
 
     /// All old names go before any new name comes: within one entry names may change hands.
