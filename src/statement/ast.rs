@@ -28,9 +28,10 @@ pub struct ParsedStatement {
     pub statement: Statement,
     /// The slice of the client's text that is this statement, without the semicolon.
     pub text: String,
-    /// Characters of the client's text before `text`; error positions count from there.
+    /// Characters of the client's text before `text`. Spans in the AST need it not: each is on line 1, and
+    /// its column is a one-based character of the client's whole text.
     pub offset: usize,
-    /// One more than the highest `$n` used.
+    /// The highest `$n` used, so the number of parameters.
     pub parameter_count: usize,
 }
 
@@ -50,7 +51,8 @@ pub enum Statement {
     CreateRole { name: String, if_not_exists: bool, options: RoleOptions },
     CreateExternalLocation { name: String, if_not_exists: bool, url: String, options: Vec<(String, String)> },
     Drop { kind: ObjectKind, names: Vec<ObjectName>, if_exists: bool, cascade: bool },
-    Alter(Alter),
+    /// `if_exists`: ALTER TABLE IF EXISTS, so a missing object is a notice.
+    Alter { alter: Alter, if_exists: bool },
     Grant(GrantStatement),
     /// GRANT role TO role, or REVOKE of it.
     GrantRole { roles: Vec<String>, members: Vec<String>, admin: bool, revoke: bool },
@@ -79,7 +81,8 @@ pub struct Insert {
     pub table: ObjectName,
     /// Empty: all columns in order.
     pub columns: Vec<String>,
-    /// VALUES or a query; `None` is DEFAULT VALUES.
+    /// VALUES or a query; `None` is DEFAULT VALUES. DEFAULT inside VALUES has become NULL: no column
+    /// has another default.
     pub source: Option<Box<sql::Query>>,
     /// INSERT OVERWRITE replaces the table's content.
     pub overwrite: bool,
@@ -131,10 +134,14 @@ pub struct CreateTable {
     /// CREATE TABLE AS; WITH NO DATA keeps the schema only.
     pub query: Option<Box<sql::Query>>,
     pub with_no_data: bool,
+    /// CREATE TABLE t (a, b) AS: names for the query's columns; `columns` is empty then.
+    pub column_names: Vec<String>,
     pub location: Option<String>,
     pub partition_by: Vec<String>,
     pub properties: Vec<(String, String)>,
     pub comment: Option<String>,
+    /// WITH ROW FILTER.
+    pub row_filter: Option<PolicyFunction>,
 }
 
 #[derive(Debug, Clone)]
@@ -143,6 +150,14 @@ pub struct ColumnDefinition {
     pub sql_type: SqlType,
     pub not_null: bool,
     pub comment: Option<String>,
+    pub mask: Option<PolicyFunction>,
+}
+
+/// The function of a row filter with its argument columns, or of a column mask with its further ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyFunction {
+    pub function: ObjectName,
+    pub columns: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -175,10 +190,12 @@ pub struct RoleOptions {
 
 #[derive(Debug, Clone)]
 pub enum Alter {
-    Rename { kind: ObjectKind, name: ObjectName, to: String, if_exists: bool },
+    Rename { kind: ObjectKind, name: ObjectName, to: String },
     Owner { kind: ObjectKind, name: ObjectName, to: String },
     SetSchema { kind: ObjectKind, name: ObjectName, to: ObjectName },
-    AddColumns { table: ObjectName, if_exists: bool, columns: Vec<(ColumnDefinition, bool)> },
+    /// Each column with its IF NOT EXISTS.
+    AddColumns { table: ObjectName, columns: Vec<(ColumnDefinition, bool)> },
+    /// `if_exists` is the column's.
     DropColumn { table: ObjectName, column: String, if_exists: bool, cascade: bool },
     RenameColumn { table: ObjectName, column: String, to: String },
     SetNotNull { table: ObjectName, column: String, not_null: bool },

@@ -1,4 +1,119 @@
 //! SQL text → `Statement`. Pure: nothing here knows a catalog. Queries stay sqlparser's AST, which
 //! binding plans; everything else becomes a small struct of its own, in a file of its own.
+//! text → `lexer` (PostgreSQL's tokens) → one statement per semicolon → `dialect` (fixes for sqlparser) →
+//! `dispatch` (by the first words) → `<statement>.rs`, which reads through `reader`.
 
 pub mod ast;
+mod lexer;
+mod dialect;
+mod source;
+mod reader;
+mod types;
+mod dispatch;
+mod query;
+mod insert;
+mod copy;
+mod copy_options;
+mod explain;
+mod prepare;
+mod transaction;
+mod set;
+mod show;
+mod describe;
+mod create;
+mod create_table;
+mod create_function;
+mod role_options;
+mod alter;
+mod alter_table;
+mod drop;
+mod grant;
+mod comment;
+mod unsupported;
+mod fingerprint;
+
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use self::ast::{ParsedStatement, Statement};
+use self::reader::Reader;
+use self::source::Source;
+use crate::error::{Error, Result};
+
+pub use fingerprint::{fingerprint, normalized_text};
+
+/// Parses every statement of a text. Empty statements are left out, but a text with nothing else gives
+/// one `Statement::Empty`. Positions of errors are one-based characters of the whole text.
+pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
+    if let Some(zero) = sql.find('\0') {
+        let position = sql[..zero].chars().count() + 1;
+        let message = "invalid byte sequence for encoding \"UTF8\": 0x00";
+        return Err(Error::new(crate::error::SqlState::InvalidByteSequence, message).at(position));
+    }
+    let source = Source::new(sql);
+    let mut statements = vec![];
+    let mut tokens = vec![];
+    for token in lexer::tokenize(sql)? {
+        if token.token == Token::SemiColon {
+            let end = token.span.start.column as usize;
+            statements.extend(parse_one(&source, std::mem::take(&mut tokens), end, true)?);
+        } else {
+            tokens.push(token);
+        }
+    }
+    statements.extend(parse_one(&source, tokens, source.end(), false)?);
+    if statements.is_empty() {
+        let offset = source.end() - 1;
+        statements.push(ParsedStatement { statement: Statement::Empty, text: String::new(), offset, parameter_count: 0 });
+    }
+    Ok(statements)
+}
+
+/// Parses one expression, such as the body of a function.
+pub fn parse_expression(text: &str) -> Result<datafusion::sql::sqlparser::ast::Expr> {
+    let source = Source::new(text);
+    let mut tokens = lexer::tokenize(text)?;
+    dialect::fix(&mut tokens);
+    let mut reader = Reader::new(&source, tokens, source.end(), false);
+    let expression = reader.expression()?;
+    reader.expect_end()?;
+    Ok(expression)
+}
+
+fn parse_one(
+    source: &Source,
+    mut tokens: Vec<TokenWithSpan>,
+    end: usize,
+    ends_with_semicolon: bool,
+) -> Result<Option<ParsedStatement>> {
+    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return Ok(None) };
+    let start = first.span.start.column as usize;
+    let text = source.slice(start, last.span.end.column as usize).to_string();
+    let parameter_count = parameter_count(&tokens)?;
+    dialect::fix(&mut tokens);
+    let mut reader = Reader::new(source, tokens, end, ends_with_semicolon);
+    let statement = dispatch::statement(&mut reader)?;
+    reader.expect_end()?;
+    Ok(Some(ParsedStatement { statement, text, offset: start - 1, parameter_count }))
+}
+
+/// The highest `$n`.
+fn parameter_count<'t>(tokens: impl IntoIterator<Item = &'t TokenWithSpan>) -> Result<usize> {
+    let mut highest = 0;
+    for token in tokens {
+        if let Token::Placeholder(name) = &token.token {
+            // The protocol counts parameters in 16 bits.
+            match name[1..].parse::<u16>() {
+                Ok(number @ 1..) => highest = highest.max(usize::from(number)),
+                _ => {
+                    let message = format!("there is no parameter {name}");
+                    let position = token.span.start.column as usize;
+                    return Err(Error::new(crate::error::SqlState::UndefinedParameter, message).at(position));
+                }
+            }
+        }
+    }
+    Ok(highest)
+}
+
+#[cfg(test)]
+mod tests;

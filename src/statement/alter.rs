@@ -1,0 +1,175 @@
+//! ALTER of everything but a table's columns: names, owners, schemas, roles and groups.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::alter_table;
+use super::ast::{Alter, ObjectKind, ObjectName, Statement};
+use super::reader::Reader;
+use super::role_options::role_options;
+use crate::error::{Error, Result};
+
+pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["alter"])?;
+    let position = reader.position();
+    let kind = match reader.peek_word().unwrap_or_default() {
+        "table" => return alter_table::alter_table(reader),
+        "role" | "user" => return alter_role(reader),
+        "group" => return alter_group(reader),
+        "view" => ObjectKind::View,
+        "schema" => ObjectKind::Schema,
+        "database" | "catalog" => ObjectKind::Database,
+        "function" => ObjectKind::Function,
+        "external" => ObjectKind::ExternalLocation,
+        "default" => return Err(Error::unsupported("ALTER DEFAULT PRIVILEGES").at(position)),
+        "system" => {
+            return Err(Error::unsupported("ALTER SYSTEM")
+                .with_hint("Settings of the server are in its configuration file.")
+                .at(position));
+        }
+        other @ ("index" | "sequence" | "materialized" | "type" | "domain" | "extension" | "policy" | "trigger"
+        | "procedure" | "foreign" | "server" | "collation" | "aggregate" | "operator" | "publication"
+        | "subscription" | "statistics" | "tablespace" | "text" | "rule" | "language" | "large"
+        | "routine") => {
+            return Err(Error::unsupported(format!("ALTER {}", other.to_uppercase())).at(position));
+        }
+        _ => return Err(reader.error_here()),
+    };
+    reader.advance();
+    if kind == ObjectKind::ExternalLocation {
+        reader.expect(&["location"])?;
+    }
+    let if_exists = reader.if_exists();
+    let name = reader.object_name()?;
+    if kind == ObjectKind::Function {
+        reader.skip_argument_types()?;
+    }
+    match object_action(reader, kind, &name)? {
+        Some(alter) => Ok(Statement::Alter { alter, if_exists }),
+        None => Err(unsupported_action(reader)),
+    }
+}
+
+/// RENAME TO, OWNER TO and SET SCHEMA, which every kind of object shares.
+pub(super) fn object_action(reader: &mut Reader, kind: ObjectKind, name: &ObjectName) -> Result<Option<Alter>> {
+    let name = || name.clone();
+    if reader.accept(&["rename", "to"]) {
+        return Ok(Some(Alter::Rename {
+            kind,
+            name: name(),
+            to: reader.name()?,
+        }));
+    }
+    if reader.accept(&["owner", "to"]) || reader.accept(&["set", "owner", "to"]) {
+        return Ok(Some(Alter::Owner {
+            kind,
+            name: name(),
+            to: reader.role_name()?,
+        }));
+    }
+    let has_schema = matches!(kind, ObjectKind::Table | ObjectKind::View | ObjectKind::Function);
+    if has_schema && reader.accept(&["set", "schema"]) {
+        return Ok(Some(Alter::SetSchema {
+            kind,
+            name: name(),
+            to: reader.object_name()?,
+        }));
+    }
+    Ok(None)
+}
+
+/// A word that begins some action is one that is not there yet; anything else is a mistake.
+pub(super) fn unsupported_action(reader: &Reader) -> Error {
+    let known = [
+        "add",
+        "alter",
+        "attach",
+        "cluster",
+        "connection",
+        "detach",
+        "disable",
+        "drop",
+        "enable",
+        "force",
+        "inherit",
+        "no",
+        "options",
+        "parallel",
+        "rename",
+        "replica",
+        "reset",
+        "set",
+        "unset",
+        "validate",
+        "with",
+        "depends",
+    ];
+    match reader.peek_word() {
+        Some(word) if known.contains(&word) => {
+            let second = match reader.peek_nth(1) {
+                Token::Word(word) => format!(" {}", word.value.to_uppercase()),
+                _ => String::new(),
+            };
+            Error::unsupported(format!("ALTER … {}{second}", word.to_uppercase())).at(reader.position())
+        }
+        _ => reader.error_here(),
+    }
+}
+
+fn alter_role(reader: &mut Reader) -> Result<Statement> {
+    reader.advance();
+    if reader.peek_words(&["all"]) {
+        return Err(Error::unsupported("ALTER ROLE ALL"));
+    }
+    let name = reader.role_name()?;
+    let alter = if reader.accept(&["rename", "to"]) {
+        Alter::Rename {
+            kind: ObjectKind::Role,
+            name: ObjectName(vec![name]),
+            to: reader.name()?,
+        }
+    } else if reader.peek_words(&["set"]) || reader.peek_words(&["reset"]) || reader.peek_words(&["in", "database"]) {
+        return Err(Error::unsupported("a role's own settings")
+            .with_hint("Set them in the session, or in the client's connection options.")
+            .at(reader.position()));
+    } else if reader.at_end() {
+        return Err(reader.error_here());
+    } else {
+        Alter::Role {
+            name,
+            options: role_options(reader)?,
+        }
+    };
+    Ok(Statement::Alter {
+        alter,
+        if_exists: false,
+    })
+}
+
+/// ALTER GROUP g ADD | DROP USER u, which is GRANT g TO u.
+fn alter_group(reader: &mut Reader) -> Result<Statement> {
+    reader.advance();
+    let group = reader.role_name()?;
+    if reader.accept(&["rename", "to"]) {
+        let alter = Alter::Rename {
+            kind: ObjectKind::Role,
+            name: ObjectName(vec![group]),
+            to: reader.name()?,
+        };
+        return Ok(Statement::Alter {
+            alter,
+            if_exists: false,
+        });
+    }
+    let revoke = match reader.accept_any(&["add", "drop"]) {
+        Some(word) => word == "drop",
+        None => return Err(reader.error_here()),
+    };
+    reader.expect(&["user"])?;
+    let members = reader.list(|reader| reader.role_name())?;
+    Ok(Statement::GrantRole {
+        roles: vec![group],
+        members,
+        admin: false,
+        revoke,
+    })
+}

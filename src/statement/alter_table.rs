@@ -1,0 +1,172 @@
+//! ALTER TABLE: columns, row filters, column masks and properties.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::alter::{object_action, unsupported_action};
+use super::ast::{Alter, ColumnDefinition, ObjectKind, ObjectName, Statement};
+use super::create::properties;
+use super::create_table::{column_definition, column_mask, row_filter};
+use super::reader::Reader;
+use crate::error::{Error, Result};
+
+pub(super) fn alter_table(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["table"])?;
+    if reader.peek_words(&["all", "in", "tablespace"]) {
+        return Err(Error::unsupported("ALTER TABLE ALL"));
+    }
+    let if_exists = reader.if_exists();
+    reader.accept(&["only"]);
+    let table = reader.object_name()?;
+    reader.accept_token(&Token::Mul);
+    let mut alter = action(reader, &table)?;
+    while reader.accept_token(&Token::Comma) {
+        let next = action(reader, &table)?;
+        match (&mut alter, next) {
+            (Alter::AddColumns { columns, .. }, Alter::AddColumns { columns: more, .. }) => columns.extend(more),
+            _ => {
+                return Err(Error::unsupported("several actions in one ALTER TABLE")
+                    .with_hint("Write one ALTER TABLE for each."));
+            }
+        }
+    }
+    Ok(Statement::Alter { alter, if_exists })
+}
+
+fn action(reader: &mut Reader, table: &ObjectName) -> Result<Alter> {
+    if let Some(alter) = object_action(reader, ObjectKind::Table, table)? {
+        return Ok(alter);
+    }
+    let table = table.clone();
+    if reader.accept(&["set", "row", "filter"]) {
+        let policy = row_filter(reader)?;
+        return Ok(Alter::SetRowFilter {
+            table,
+            function: policy.function,
+            columns: policy.columns,
+        });
+    }
+    if reader.accept(&["drop", "row", "filter"]) {
+        return Ok(Alter::DropRowFilter { table });
+    }
+    if reader.accept(&["set", "tblproperties"]) {
+        return Ok(Alter::TableProperties {
+            table,
+            properties: properties(reader)?,
+        });
+    }
+    match reader.peek_word().unwrap_or_default() {
+        "add" => add(reader, table),
+        "drop" => drop_column(reader, table),
+        "alter" => alter_column(reader, table),
+        "rename" => rename_column(reader, table),
+        _ => Err(unsupported_action(reader)),
+    }
+}
+
+fn add(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
+    if let Token::Word(word) = reader.peek_nth(1)
+        && matches!(
+            word.value.as_str(),
+            "constraint" | "primary" | "unique" | "check" | "foreign" | "exclude" | "partition"
+        )
+    {
+        return Err(
+            Error::unsupported(format!("ALTER TABLE … ADD {}", word.value.to_uppercase())).at(reader.position()),
+        );
+    }
+    reader.advance();
+    if reader.accept(&["columns"]) || *reader.peek() == Token::LParen {
+        let columns = reader.parenthesized(column_definition)?;
+        return Ok(Alter::AddColumns {
+            table,
+            columns: columns.into_iter().map(|column| (column, false)).collect(),
+        });
+    }
+    reader.accept(&["column"]);
+    let if_not_exists = reader.if_not_exists();
+    let column: ColumnDefinition = column_definition(reader)?;
+    Ok(Alter::AddColumns {
+        table,
+        columns: vec![(column, if_not_exists)],
+    })
+}
+
+fn drop_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
+    if let Token::Word(word) = reader.peek_nth(1)
+        && matches!(word.value.as_str(), "constraint" | "partition" | "columns" | "primary")
+        && word.quote_style.is_none()
+    {
+        return Err(
+            Error::unsupported(format!("ALTER TABLE … DROP {}", word.value.to_uppercase())).at(reader.position()),
+        );
+    }
+    reader.advance();
+    reader.accept(&["column"]);
+    let if_exists = reader.if_exists();
+    let column = reader.name()?;
+    let cascade = reader.cascade();
+    Ok(Alter::DropColumn {
+        table,
+        column,
+        if_exists,
+        cascade,
+    })
+}
+
+fn rename_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
+    if matches!(reader.peek_nth(1), Token::Word(word) if word.value == "constraint") {
+        return Err(unsupported_action(reader));
+    }
+    reader.advance();
+    reader.accept(&["column"]);
+    let column = reader.name()?;
+    reader.expect(&["to"])?;
+    Ok(Alter::RenameColumn {
+        table,
+        column,
+        to: reader.name()?,
+    })
+}
+
+fn alter_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
+    reader.advance();
+    reader.accept(&["column"]);
+    let column = reader.name()?;
+    if reader.accept(&["set", "mask"]) {
+        let policy = column_mask(reader)?;
+        return Ok(Alter::SetColumnMask {
+            table,
+            column,
+            function: policy.function,
+            using_columns: policy.columns,
+        });
+    }
+    if reader.accept(&["drop", "mask"]) {
+        return Ok(Alter::DropColumnMask { table, column });
+    }
+    if reader.accept(&["set", "not", "null"]) {
+        return Ok(Alter::SetNotNull {
+            table,
+            column,
+            not_null: true,
+        });
+    }
+    if reader.accept(&["drop", "not", "null"]) {
+        return Ok(Alter::SetNotNull {
+            table,
+            column,
+            not_null: false,
+        });
+    }
+    if reader.peek_words(&["type"]) || reader.peek_words(&["set", "data", "type"]) {
+        return Err(Error::unsupported("ALTER COLUMN … TYPE")
+            .with_hint("Write a new table: CREATE TABLE new AS SELECT …::type … FROM old.")
+            .at(reader.position()));
+    }
+    if reader.peek_words(&["comment"]) {
+        return Err(Error::unsupported("ALTER COLUMN … COMMENT")
+            .with_hint(format!("Use COMMENT ON COLUMN {table}.{column} IS '…'."))
+            .at(reader.position()));
+    }
+    Err(unsupported_action(reader))
+}

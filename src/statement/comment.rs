@@ -1,0 +1,60 @@
+//! COMMENT ON object IS 'text' | NULL.
+
+use super::ast::{ObjectKind, ObjectName, Statement};
+use super::reader::Reader;
+use crate::error::{Error, Result};
+
+pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["comment", "on"])?;
+    let position = reader.position();
+    let kind = match reader.label()?.as_str() {
+        "table" => ObjectKind::Table,
+        "view" => ObjectKind::View,
+        "schema" => ObjectKind::Schema,
+        "database" | "catalog" => ObjectKind::Database,
+        "role" => ObjectKind::Role,
+        "function" => ObjectKind::Function,
+        "column" => ObjectKind::Column,
+        "external" => {
+            reader.expect(&["location"])?;
+            ObjectKind::ExternalLocation
+        }
+        other => return Err(Error::unsupported(format!("COMMENT ON {}", other.to_uppercase())).at(position)),
+    };
+    let mut name = reader.object_name()?;
+    let column = if kind == ObjectKind::Column { name.0.pop() } else { None };
+    if name.0.is_empty() {
+        return Err(Error::syntax("column name must be qualified").at(position));
+    }
+    if kind == ObjectKind::Function {
+        reader.skip_argument_types()?;
+    }
+    reader.expect(&["is"])?;
+    let text = if reader.accept(&["null"]) {
+        None
+    } else {
+        Some(reader.string()?)
+    };
+    Ok(Statement::Comment {
+        kind,
+        name: ObjectName(name.0),
+        column,
+        text,
+    })
+}
+
+impl Reader<'_> {
+    /// The argument types behind a function's name: names are not overloaded, so they add nothing.
+    pub(super) fn skip_argument_types(&mut self) -> Result<()> {
+        use datafusion::sql::sqlparser::tokenizer::Token;
+        if *self.peek() != Token::LParen {
+            return Ok(());
+        }
+        self.advance();
+        if self.accept_token(&Token::RParen) {
+            return Ok(());
+        }
+        self.list(|reader| reader.argument())?;
+        self.expect_token(&Token::RParen)
+    }
+}

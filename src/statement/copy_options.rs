@@ -1,0 +1,271 @@
+//! COPY's options: `WITH (FORMAT csv, …)` and the spelling of before 9.0 (`CSV HEADER DELIMITER ','`),
+//! with PostgreSQL's defaults and its checks of what fits together.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::ast::{CopyDirection, CopyFormat, CopyOptions};
+use super::reader::Reader;
+use crate::error::{Error, Result, SqlState};
+
+/// What was written, before defaults.
+#[derive(Default)]
+pub(super) struct OptionReader {
+    format: Option<CopyFormat>,
+    delimiter: Option<String>,
+    null: Option<String>,
+    header: Option<bool>,
+    quote: Option<String>,
+    escape: Option<String>,
+    force_quote_all: bool,
+}
+
+impl OptionReader {
+    /// COPY BINARY t.
+    pub(super) fn set_binary(&mut self) {
+        self.format = Some(CopyFormat::Binary);
+    }
+
+    pub(super) fn read(&mut self, reader: &mut Reader) -> Result<()> {
+        if reader.accept(&["using"]) {
+            reader.expect(&["delimiters"])?;
+            self.delimiter = Some(reader.string()?);
+        }
+        let with = reader.accept(&["with"]);
+        if *reader.peek() == Token::LParen {
+            reader.parenthesized(|reader| self.modern(reader))?;
+            return Ok(());
+        }
+        let mut any = false;
+        while self.legacy(reader)? {
+            any = true;
+        }
+        if with && !any { Err(reader.error_here()) } else { Ok(()) }
+    }
+
+    fn modern(&mut self, reader: &mut Reader) -> Result<()> {
+        let position = reader.position();
+        match reader.label()?.as_str() {
+            "format" => {
+                let word = word_or_string(reader)?;
+                let format = match word.as_str() {
+                    "text" => CopyFormat::Text,
+                    "csv" => CopyFormat::Csv,
+                    "binary" => CopyFormat::Binary,
+                    _ => {
+                        let message = format!("COPY format \"{word}\" not recognized");
+                        return Err(Error::new(SqlState::InvalidParameterValue, message).at(position));
+                    }
+                };
+                once(&mut self.format, format, position)?;
+            }
+            "delimiter" => once(&mut self.delimiter, reader.string()?, position)?,
+            "null" => once(&mut self.null, reader.string()?, position)?,
+            "quote" => once(&mut self.quote, reader.string()?, position)?,
+            "escape" => once(&mut self.escape, reader.string()?, position)?,
+            "header" => {
+                let header = header(reader)?;
+                once(&mut self.header, header, position)?;
+            }
+            "force_quote" if reader.accept_token(&Token::Mul) => self.force_quote_all = true,
+            "encoding" => {
+                let name = reader.string()?;
+                check_encoding(&name, position)?;
+            }
+            "freeze" => {
+                flag("freeze", reader)?;
+            }
+            "on_error" => {
+                let word = word_or_string(reader)?;
+                if word != "stop" {
+                    return Err(Error::unsupported(format!("COPY … ON_ERROR {word}")).at(position));
+                }
+            }
+            other
+            @ ("force_quote" | "force_not_null" | "force_null" | "default" | "log_verbosity" | "reject_limit") => {
+                return Err(Error::unsupported(format!("COPY … {}", other.to_uppercase())).at(position));
+            }
+            other => return Err(Error::syntax(format!("option \"{other}\" not recognized")).at(position)),
+        }
+        Ok(())
+    }
+
+    fn legacy(&mut self, reader: &mut Reader) -> Result<bool> {
+        let position = reader.position();
+        let words = [
+            "binary",
+            "csv",
+            "header",
+            "delimiter",
+            "null",
+            "quote",
+            "escape",
+            "force",
+            "encoding",
+            "freeze",
+        ];
+        let Some(word) = reader.accept_any(&words) else {
+            return Ok(false);
+        };
+        match word {
+            "binary" => once(&mut self.format, CopyFormat::Binary, position)?,
+            "csv" => once(&mut self.format, CopyFormat::Csv, position)?,
+            "header" => once(&mut self.header, true, position)?,
+            "delimiter" => once(&mut self.delimiter, string_after_as(reader)?, position)?,
+            "null" => once(&mut self.null, string_after_as(reader)?, position)?,
+            "quote" => once(&mut self.quote, string_after_as(reader)?, position)?,
+            "escape" => once(&mut self.escape, string_after_as(reader)?, position)?,
+            "encoding" => {
+                let name = reader.string()?;
+                check_encoding(&name, position)?;
+            }
+            "freeze" => {}
+            _ if reader.accept(&["quote"]) && reader.accept_token(&Token::Mul) => self.force_quote_all = true,
+            _ => return Err(Error::unsupported("COPY … FORCE for single columns").at(position)),
+        }
+        Ok(true)
+    }
+
+    /// Fills in the format's defaults and refuses what does not fit together.
+    pub(super) fn finish(self, direction: CopyDirection) -> Result<CopyOptions> {
+        let format = self.format.unwrap_or(CopyFormat::Text);
+        let (csv, binary) = (format == CopyFormat::Csv, format == CopyFormat::Binary);
+        if binary && (self.delimiter.is_some() || self.null.is_some() || self.header.is_some()) {
+            let option = [
+                (self.delimiter.is_some(), "DELIMITER"),
+                (self.null.is_some(), "NULL"),
+                (true, "HEADER"),
+            ];
+            let name = option
+                .iter()
+                .find(|(given, _)| *given)
+                .map_or("HEADER", |(_, name)| name);
+            return Err(Error::syntax(format!("cannot specify {name} in BINARY mode")));
+        }
+        let csv_only = [
+            (self.quote.is_some(), "quote"),
+            (self.escape.is_some(), "escape"),
+            (self.force_quote_all, "FORCE_QUOTE"),
+        ];
+        if let Some((_, name)) = csv_only.iter().find(|(given, _)| *given && !csv) {
+            return Err(Error::new(
+                SqlState::FeatureNotSupported,
+                format!("COPY {name} requires CSV mode"),
+            ));
+        }
+        if self.force_quote_all && direction == CopyDirection::FromStdin {
+            return Err(Error::new(
+                SqlState::FeatureNotSupported,
+                "COPY FORCE_QUOTE cannot be used with COPY FROM",
+            ));
+        }
+        let delimiter = single_byte(
+            "delimiter",
+            self.delimiter.as_deref().unwrap_or(if csv { "," } else { "\t" }),
+        )?;
+        let null = self
+            .null
+            .unwrap_or_else(|| if csv { String::new() } else { "\\N".to_string() });
+        let quote = single_byte("quote", self.quote.as_deref().unwrap_or("\""))?;
+        let escape = match self.escape {
+            Some(escape) => single_byte("escape", &escape)?,
+            None => quote,
+        };
+        let invalid = |message: &str| Err(Error::new(SqlState::InvalidParameterValue, message));
+        if matches!(delimiter, b'\n' | b'\r') {
+            return invalid("COPY delimiter cannot be newline or carriage return");
+        }
+        if null.contains(['\n', '\r']) {
+            return invalid("COPY null representation cannot use newline or carriage return");
+        }
+        if !csv && b"\\.abcdefghijklmnopqrstuvwxyz0123456789".contains(&delimiter) {
+            return invalid(&format!("COPY delimiter cannot be \"{}\"", char::from(delimiter)));
+        }
+        if csv && delimiter == quote {
+            return invalid("COPY delimiter and quote must be different");
+        }
+        if null.as_bytes().contains(&delimiter) {
+            return invalid("COPY delimiter character must not appear in the NULL specification");
+        }
+        if csv && null.as_bytes().contains(&quote) {
+            return invalid("CSV quote character must not appear in the NULL specification");
+        }
+        let header = self.header.unwrap_or(false);
+        Ok(CopyOptions {
+            format,
+            delimiter,
+            null,
+            header,
+            quote,
+            escape,
+            force_quote_all: self.force_quote_all,
+        })
+    }
+}
+
+fn once<T>(slot: &mut Option<T>, value: T, position: usize) -> Result<()> {
+    if slot.replace(value).is_some() {
+        return Err(Error::syntax("conflicting or redundant options").at(position));
+    }
+    Ok(())
+}
+
+fn single_byte(name: &str, text: &str) -> Result<u8> {
+    match text.as_bytes() {
+        [byte] => Ok(*byte),
+        _ => Err(Error::new(
+            SqlState::FeatureNotSupported,
+            format!("COPY {name} must be a single one-byte character"),
+        )),
+    }
+}
+
+fn string_after_as(reader: &mut Reader) -> Result<String> {
+    reader.accept(&["as"]);
+    reader.string()
+}
+
+fn word_or_string(reader: &mut Reader) -> Result<String> {
+    match reader.peek() {
+        Token::SingleQuotedString(_) => reader.string(),
+        _ => reader.label(),
+    }
+}
+
+fn header(reader: &mut Reader) -> Result<bool> {
+    if reader.accept(&["match"]) {
+        return Err(Error::unsupported("COPY … HEADER MATCH").with_hint("Use HEADER: the first line is skipped."));
+    }
+    flag("header", reader)
+}
+
+/// An optional Boolean value; nothing means true.
+fn flag(name: &str, reader: &mut Reader) -> Result<bool> {
+    if matches!(reader.peek(), Token::Comma | Token::RParen) {
+        return Ok(true);
+    }
+    let text = match reader.peek() {
+        Token::Number(digits, _) => {
+            let digits = digits.clone();
+            reader.advance();
+            digits
+        }
+        _ => word_or_string(reader)?.to_lowercase(),
+    };
+    match text.as_str() {
+        "on" | "true" | "1" => Ok(true),
+        "off" | "false" | "0" => Ok(false),
+        _ => Err(Error::syntax(format!("{name} requires a Boolean value"))),
+    }
+}
+
+fn check_encoding(name: &str, position: usize) -> Result<()> {
+    if matches!(
+        name.to_lowercase().replace(['-', '_'], "").as_str(),
+        "utf8" | "unicode" | "sqlascii"
+    ) {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!("the encoding {name}"))
+        .with_hint("Use UTF8.")
+        .at(position))
+}

@@ -1,0 +1,262 @@
+//! CREATE: the word after it decides. Databases, schemas, views and external locations are read here.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::ast::{ObjectName, Statement};
+use super::reader::Reader;
+use super::{create_function, create_table, role_options};
+use crate::error::{Error, Result};
+
+pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["create"])?;
+    let or_replace = reader.accept(&["or", "replace"]);
+    if let Some(word) = reader.accept_any(&["temp", "temporary", "global", "local"]) {
+        if matches!(word, "global" | "local") && reader.accept_any(&["temp", "temporary"]).is_none() {
+            return Err(reader.error_here());
+        }
+        return Err(Error::unsupported("a temporary table or view")
+            .with_hint("Use a table in a schema of your own, and DROP it when you are done."));
+    }
+    let unlogged = reader.accept(&["unlogged"]);
+    if reader.accept(&["table"]) {
+        return create_table::create_table(reader, or_replace);
+    }
+    if unlogged {
+        return Err(reader.error_here());
+    }
+    if reader.accept(&["view"]) {
+        return create_view(reader, or_replace);
+    }
+    if reader.accept(&["function"]) {
+        return create_function::create_function(reader, or_replace);
+    }
+    if let Some(error) = unsupported_object(reader) {
+        return Err(error);
+    }
+    if or_replace {
+        return Err(reader.error_here());
+    }
+    match reader.accept_any(&["database", "catalog", "schema", "role", "user", "group", "external"]) {
+        Some("database" | "catalog") => create_database(reader),
+        Some("schema") => create_schema(reader),
+        Some("external") => create_external_location(reader),
+        Some(kind) => role_options::create_role(reader, kind),
+        None => Err(reader.error_here()),
+    }
+}
+
+/// What PostgreSQL and Databricks can create and Boathouse cannot yet.
+fn unsupported_object(reader: &Reader) -> Option<Error> {
+    let mut words = 0;
+    // UNIQUE INDEX, TRUSTED LANGUAGE and the like: the noun comes second.
+    if reader
+        .peek_word()
+        .is_some_and(|word| matches!(word, "unique" | "trusted" | "procedural" | "constraint"))
+    {
+        words = 1;
+    }
+    let Token::Word(word) = reader.peek_nth(words) else {
+        return None;
+    };
+    let (name, hint) = match word.value.as_str() {
+        "index" => (
+            "CREATE INDEX",
+            Some("Delta tables need no indexes: files are skipped by their statistics."),
+        ),
+        "materialized" => (
+            "CREATE MATERIALIZED VIEW",
+            Some("Use CREATE TABLE … AS, or a view: results are cached."),
+        ),
+        "sequence" => ("CREATE SEQUENCE", Some("Use row_number() or a UUID.")),
+        "type" => ("CREATE TYPE", None),
+        "domain" => ("CREATE DOMAIN", None),
+        "extension" => ("CREATE EXTENSION", None),
+        "trigger" | "event" => ("CREATE TRIGGER", None),
+        "rule" => ("CREATE RULE", None),
+        "policy" => (
+            "CREATE POLICY",
+            Some("Use ALTER TABLE t SET ROW FILTER function ON (columns)."),
+        ),
+        "procedure" => ("CREATE PROCEDURE", None),
+        "aggregate" => ("CREATE AGGREGATE", None),
+        "operator" => ("CREATE OPERATOR", None),
+        "cast" => ("CREATE CAST", None),
+        "collation" => ("CREATE COLLATION", None),
+        "conversion" => ("CREATE CONVERSION", None),
+        "language" => ("CREATE LANGUAGE", None),
+        "server" => ("CREATE SERVER", None),
+        "foreign" => (
+            "CREATE FOREIGN TABLE",
+            Some("Use CREATE TABLE … USING DELTA LOCATION 'url'."),
+        ),
+        "publication" => ("CREATE PUBLICATION", None),
+        "subscription" => ("CREATE SUBSCRIPTION", None),
+        "statistics" => ("CREATE STATISTICS", Some("Statistics are gathered with each write.")),
+        "tablespace" => ("CREATE TABLESPACE", Some("Use CREATE EXTERNAL LOCATION.")),
+        "text" => ("CREATE TEXT SEARCH", None),
+        "access" => ("CREATE ACCESS METHOD", None),
+        "transform" => ("CREATE TRANSFORM", None),
+        "recursive" => ("CREATE RECURSIVE VIEW", Some("Use CREATE VIEW … AS WITH RECURSIVE ….")),
+        "share" | "recipient" | "provider" | "volume" | "connection" => ("this kind of CREATE", None),
+        _ => return None,
+    };
+    let error = Error::unsupported(name);
+    Some(match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    })
+}
+
+fn create_view(reader: &mut Reader, or_replace: bool) -> Result<Statement> {
+    let if_not_exists = reader.if_not_exists();
+    let name = reader.object_name()?;
+    let columns = if *reader.peek() == Token::LParen {
+        reader.parenthesized(|reader| reader.name())?
+    } else {
+        vec![]
+    };
+    if reader.accept(&["with"]) {
+        // security_barrier is what every view has here: policies lie below it.
+        for (option, _) in properties(reader)? {
+            if option != "security_barrier" {
+                return Err(Error::unsupported(format!("the view option {option}")));
+            }
+        }
+    }
+    reader.expect(&["as"])?;
+    let start = reader.position();
+    let query = reader.query()?;
+    let query_text = reader.text_since(start).to_string();
+    if reader.peek_words(&["with"]) {
+        return Err(Error::unsupported("a view WITH CHECK OPTION").with_hint("Views cannot be written to."));
+    }
+    Ok(Statement::CreateView {
+        name,
+        or_replace,
+        if_not_exists,
+        columns,
+        query,
+        query_text,
+    })
+}
+
+fn create_database(reader: &mut Reader) -> Result<Statement> {
+    let if_not_exists = reader.if_not_exists();
+    let name = reader.name()?;
+    reader.accept(&["with"]);
+    let mut owner = None;
+    while !reader.at_end() {
+        let position = reader.position();
+        let option = reader.label()?;
+        if option == "connection" {
+            return Err(Error::unsupported("CREATE DATABASE … CONNECTION LIMIT").at(position));
+        }
+        reader.accept_token(&Token::Eq);
+        match option.as_str() {
+            "owner" => owner = Some(reader.role_name()?),
+            "encoding" => {
+                let encoding = option_value(reader)?;
+                if !matches!(
+                    encoding.to_lowercase().replace(['-', '_'], "").as_str(),
+                    "utf8" | "unicode" | "default" | "6"
+                ) {
+                    return Err(Error::unsupported(format!("the encoding {encoding}"))
+                        .with_hint("Use UTF8.")
+                        .at(position));
+                }
+            }
+            // One order (by bytes) and one template: named or not, the outcome is the same.
+            "template" | "lc_collate" | "lc_ctype" | "locale" | "locale_provider" | "icu_locale" | "strategy"
+            | "collation_version" | "builtin_locale" | "tablespace" | "allow_connections" | "is_template" | "oid" => {
+                option_value(reader)?;
+            }
+            _ => return Err(Error::syntax(format!("database option \"{option}\" not recognized")).at(position)),
+        }
+    }
+    Ok(Statement::CreateDatabase {
+        name,
+        if_not_exists,
+        owner,
+    })
+}
+
+fn option_value(reader: &mut Reader) -> Result<String> {
+    let value = match reader.peek() {
+        Token::SingleQuotedString(value) | Token::Number(value, _) => value.clone(),
+        Token::Word(word) => word.value.clone(),
+        _ => return Err(reader.error_here()),
+    };
+    reader.advance();
+    Ok(value)
+}
+
+fn create_schema(reader: &mut Reader) -> Result<Statement> {
+    let if_not_exists = reader.if_not_exists();
+    let name = if reader.peek_words(&["authorization"]) {
+        None
+    } else {
+        Some(reader.object_name()?)
+    };
+    let owner = if reader.accept(&["authorization"]) {
+        Some(reader.role_name()?)
+    } else {
+        None
+    };
+    let name = match (name, &owner) {
+        (Some(name), _) => name,
+        (None, Some(owner)) => ObjectName(vec![owner.clone()]),
+        (None, None) => return Err(reader.error_here()),
+    };
+    if let Some(word @ ("create" | "grant" | "comment" | "managed" | "location" | "with")) = reader.peek_word() {
+        return Err(Error::unsupported(format!("CREATE SCHEMA … {}", word.to_uppercase()))
+            .with_hint("Create the schema first, then what belongs into it."));
+    }
+    Ok(Statement::CreateSchema {
+        name,
+        if_not_exists,
+        owner,
+    })
+}
+
+/// CREATE EXTERNAL LOCATION name URL '…' [WITH (key = 'value', …)].
+fn create_external_location(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["location"])?;
+    let if_not_exists = reader.if_not_exists();
+    let name = reader.name()?;
+    reader.expect(&["url"])?;
+    let url = reader.string()?;
+    let mut options = vec![];
+    if reader.accept(&["with"]) {
+        if reader.peek_nth(1) == &Token::make_word("storage", None) {
+            return Err(Error::unsupported("a storage credential")
+                .with_hint("Give the store's options: WITH (region = '…', endpoint = '…')."));
+        }
+        options = properties(reader)?;
+    }
+    Ok(Statement::CreateExternalLocation {
+        name,
+        if_not_exists,
+        url,
+        options,
+    })
+}
+
+/// `(key = value, 'key' = 'value', a.b 'value', flag)`: TBLPROPERTIES and WITH lists.
+pub(super) fn properties(reader: &mut Reader) -> Result<Vec<(String, String)>> {
+    reader.parenthesized(|reader| {
+        let mut key = match reader.peek() {
+            Token::SingleQuotedString(_) => reader.string()?,
+            _ => reader.label()?,
+        };
+        while reader.accept_token(&Token::Period) {
+            key = format!("{key}.{}", reader.label()?);
+        }
+        reader.accept_token(&Token::Eq);
+        if matches!(reader.peek(), Token::Comma | Token::RParen) {
+            return Ok((key, "true".to_string()));
+        }
+        let negative = reader.accept_token(&Token::Minus);
+        let value = option_value(reader)?;
+        Ok((key, if negative { format!("-{value}") } else { value }))
+    })
+}

@@ -1,0 +1,236 @@
+//! CREATE TABLE: columns or a query, and Databricks' clauses (USING DELTA, LOCATION, PARTITIONED BY,
+//! TBLPROPERTIES, COMMENT, MASK, WITH ROW FILTER).
+
+use datafusion::sql::sqlparser::ast::Query;
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::ast::{ColumnDefinition, CreateTable, PolicyFunction, Statement};
+use super::create::properties;
+use super::reader::Reader;
+use crate::error::{Error, Result, SqlState};
+
+pub(super) fn create_table(reader: &mut Reader, or_replace: bool) -> Result<Statement> {
+    let if_not_exists = reader.if_not_exists();
+    let mut table = CreateTable {
+        name: reader.object_name()?,
+        if_not_exists,
+        or_replace,
+        columns: vec![],
+        query: None,
+        with_no_data: false,
+        column_names: vec![],
+        location: None,
+        partition_by: vec![],
+        properties: vec![],
+        comment: None,
+        row_filter: None,
+    };
+    if let Some(word @ ("of" | "partition" | "clone" | "shallow" | "deep" | "like")) = reader.peek_word() {
+        return Err(Error::unsupported(format!("CREATE TABLE … {}", word.to_uppercase())));
+    }
+    if *reader.peek() == Token::LParen {
+        if names_only(reader) {
+            table.column_names = reader.parenthesized(|reader| reader.name())?;
+        } else {
+            reader.advance();
+            if !reader.accept_token(&Token::RParen) {
+                table.columns = reader.list(table_element)?;
+                reader.expect_token(&Token::RParen)?;
+            }
+        }
+    }
+    while clause(reader, &mut table)? {}
+    if reader.peek_words(&["as"]) {
+        if !table.columns.is_empty() {
+            return Err(reader.error_here());
+        }
+        reader.advance();
+        table.query = Some(query(reader)?);
+        table.with_no_data = with_no_data(reader)?;
+    } else if !table.column_names.is_empty() {
+        return Err(reader.error_here());
+    }
+    Ok(Statement::CreateTable(table))
+}
+
+fn query(reader: &mut Reader) -> Result<Box<Query>> {
+    if reader.peek_words(&["execute"]) {
+        return Err(Error::unsupported("CREATE TABLE … AS EXECUTE"));
+    }
+    reader.query()
+}
+
+fn with_no_data(reader: &mut Reader) -> Result<bool> {
+    if !reader.accept(&["with"]) {
+        return Ok(false);
+    }
+    let none = reader.accept(&["no"]);
+    reader.expect(&["data"])?;
+    Ok(none)
+}
+
+/// Whether the parentheses hold names without types: the columns of a CREATE TABLE AS.
+fn names_only(reader: &Reader) -> bool {
+    let mut distance = 1;
+    loop {
+        match (reader.peek_nth(distance), reader.peek_nth(distance + 1)) {
+            (Token::Word(_), Token::Comma) => distance += 2,
+            (Token::Word(_), Token::RParen) => return true,
+            _ => return false,
+        }
+    }
+}
+
+fn table_element(reader: &mut Reader) -> Result<ColumnDefinition> {
+    if let Some(word @ ("constraint" | "primary" | "unique" | "check" | "foreign" | "exclude" | "like")) =
+        reader.peek_word()
+    {
+        return Err(constraint_error(word).at(reader.position()));
+    }
+    column_definition(reader)
+}
+
+fn constraint_error(word: &str) -> Error {
+    let name = match word {
+        "primary" => "PRIMARY KEY",
+        "foreign" | "references" => "FOREIGN KEY",
+        "like" => "CREATE TABLE … (LIKE …)",
+        "unique" => "UNIQUE",
+        "check" => "CHECK",
+        "generated" => "GENERATED",
+        "default" => "a column's DEFAULT",
+        "exclude" => "EXCLUDE",
+        _ => "CONSTRAINT",
+    };
+    Error::unsupported(name).with_hint("Columns may be NOT NULL; leave other constraints out.")
+}
+
+/// `name type [NOT NULL] [COMMENT 'text'] [MASK f [USING COLUMNS (…)]]`.
+pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition> {
+    let name = reader.name()?;
+    let sql_type = reader.data_type()?;
+    let mut column = ColumnDefinition {
+        name,
+        sql_type,
+        not_null: false,
+        comment: None,
+        mask: None,
+    };
+    loop {
+        if reader.accept(&["not"]) {
+            reader.expect(&["null"])?;
+            column.not_null = true;
+        } else if reader.accept(&["null"]) {
+            column.not_null = false;
+        } else if reader.accept(&["comment"]) {
+            column.comment = Some(reader.string()?);
+        } else if reader.accept(&["mask"]) {
+            column.mask = Some(column_mask(reader)?);
+        } else if reader.peek_words(&["collate"]) {
+            return Err(Error::unsupported("a column's COLLATE").at(reader.position()));
+        } else if let Some(
+            word @ ("constraint" | "primary" | "unique" | "check" | "references" | "generated" | "default"),
+        ) = reader.peek_word()
+        {
+            return Err(constraint_error(word).at(reader.position()));
+        } else {
+            return Ok(column);
+        }
+    }
+}
+
+/// `function [USING COLUMNS (…)]`, after MASK.
+pub(super) fn column_mask(reader: &mut Reader) -> Result<PolicyFunction> {
+    let function = reader.object_name()?;
+    let columns = if reader.accept(&["using"]) {
+        reader.expect(&["columns"])?;
+        reader.parenthesized(|reader| reader.name())?
+    } else {
+        vec![]
+    };
+    Ok(PolicyFunction { function, columns })
+}
+
+/// `function ON (…)`, after ROW FILTER.
+pub(super) fn row_filter(reader: &mut Reader) -> Result<PolicyFunction> {
+    let function = reader.object_name()?;
+    reader.expect(&["on"])?;
+    reader.expect_token(&Token::LParen)?;
+    let columns = if *reader.peek() == Token::RParen {
+        vec![]
+    } else {
+        reader.list(|reader| reader.name())?
+    };
+    reader.expect_token(&Token::RParen)?;
+    Ok(PolicyFunction { function, columns })
+}
+
+/// One clause between the columns and AS; false when there is none.
+fn clause(reader: &mut Reader, table: &mut CreateTable) -> Result<bool> {
+    let position = reader.position();
+    if reader.accept(&["using"]) {
+        let format = reader.label()?;
+        if !format.eq_ignore_ascii_case("delta") {
+            return Err(Error::unsupported(format!("the table format {format}"))
+                .with_hint("Tables are Delta tables: write USING DELTA, or leave it out.")
+                .at(position));
+        }
+    } else if reader.accept(&["location"]) {
+        table.location = Some(reader.string()?);
+    } else if reader.accept(&["partitioned", "by"]) {
+        table.partition_by = reader.parenthesized(|reader| partition_column(reader, table))?;
+    } else if reader.accept(&["partition", "by"]) {
+        return Err(Error::unsupported("PARTITION BY of a table")
+            .with_hint("Use PARTITIONED BY (columns): one table, partitioned by the columns' values.")
+            .at(position));
+    } else if reader.accept(&["tblproperties"]) {
+        table.properties = properties(reader)?;
+    } else if reader.accept(&["comment"]) {
+        reader.accept_token(&Token::Eq);
+        table.comment = Some(reader.string()?);
+    } else if reader.accept(&["with", "row", "filter"]) {
+        table.row_filter = Some(row_filter(reader)?);
+    } else if reader.peek_words(&["with"]) && *reader.peek_nth(1) == Token::LParen {
+        reader.advance();
+        storage_parameters(reader, position)?;
+    } else if reader.accept(&["without", "oids"]) {
+    } else if reader.accept(&["tablespace"]) {
+        return Err(Error::unsupported("TABLESPACE")
+            .with_hint("Use LOCATION 'url'.")
+            .at(position));
+    } else if let Some(word @ ("cluster" | "clustered" | "inherits" | "on")) = reader.peek_word() {
+        return Err(Error::unsupported(format!("CREATE TABLE … {}", word.to_uppercase())).at(position));
+    } else {
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// A partition column is named; with a type it is a column of its own, at the end (Databricks).
+fn partition_column(reader: &mut Reader, table: &mut CreateTable) -> Result<String> {
+    if matches!(reader.peek_nth(1), Token::Word(_)) {
+        let column = column_definition(reader)?;
+        let name = column.name.clone();
+        table.columns.push(column);
+        return Ok(name);
+    }
+    reader.name()
+}
+
+/// PostgreSQL's storage parameters tune a heap that is not there; unknown ones are still mistakes.
+fn storage_parameters(reader: &mut Reader, position: usize) -> Result<()> {
+    for (name, _) in properties(reader)? {
+        let known = name.starts_with("autovacuum_")
+            || name.starts_with("toast")
+            || matches!(name.as_str(), "fillfactor" | "parallel_workers" | "oids");
+        if !known {
+            return Err(Error::new(
+                SqlState::InvalidParameterValue,
+                format!("unrecognized parameter \"{name}\""),
+            )
+            .with_hint("Delta table properties are written TBLPROPERTIES (…).")
+            .at(position));
+        }
+    }
+    Ok(())
+}

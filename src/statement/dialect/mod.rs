@@ -1,0 +1,178 @@
+//! Our SQL: PostgreSQL's grammar as sqlparser knows it, with Databricks' time travel, and one file for each
+//! place where sqlparser is corrected. A fix works on the tokens of one statement before it is parsed.
+
+mod collation;
+mod keywords;
+mod parenless_functions;
+mod qualified_operator;
+mod table_version;
+
+use std::any::TypeId;
+
+use datafusion::sql::sqlparser::ast::Expr;
+use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+pub(super) use keywords::{is_function_or_type_name, is_reserved, is_word};
+
+/// Every fix, in order: those that remove or insert tokens first, the keywords' last.
+pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
+    qualified_operator::unqualify_operators(tokens);
+    collation::drop_default_collations(tokens);
+    table_version::expand_at_sign(tokens);
+    parenless_functions::add_parentheses(tokens);
+    keywords::hide_foreign_keywords(tokens);
+}
+
+/// sqlparser's dialect of our statements.
+#[derive(Debug)]
+pub(super) struct BoathouseDialect;
+
+const POSTGRES: PostgreSqlDialect = PostgreSqlDialect {};
+
+impl Dialect for BoathouseDialect {
+    /// sqlparser asks `dialect_of!(self is PostgreSqlDialect)` in many places.
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<PostgreSqlDialect>()
+    }
+
+    /// Refuses reserved words where sqlparser would take them for columns.
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let next = parser.peek_token_ref();
+        match &next.token {
+            Token::Word(word)
+                if word.quote_style.is_none()
+                    && keywords::is_reserved(&word.value)
+                    && !keywords::starts_expression(&word.value) =>
+            {
+                Some(parser.expected_ref("an expression", next))
+            }
+            _ => None,
+        }
+    }
+
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        use Keyword::*;
+        matches!(
+            keyword,
+            ARRAY | CASE | CAST | EXISTS | NOT | NULL | TRUE | FALSE | TRIM | CURRENT_USER | SESSION_USER
+        )
+    }
+
+    fn is_select_item_alias(&self, explicit: bool, _keyword: &Keyword, parser: &mut Parser) -> bool {
+        explicit || !current_word_is(parser, keywords::needs_as)
+    }
+
+    fn is_column_alias(&self, _keyword: &Keyword, parser: &mut Parser) -> bool {
+        !current_word_is(parser, keywords::needs_as)
+    }
+
+    fn is_table_alias(&self, _keyword: &Keyword, parser: &mut Parser) -> bool {
+        !current_word_is(parser, not_a_table_alias)
+    }
+
+    fn is_table_factor_alias(&self, _explicit: bool, _keyword: &Keyword, parser: &mut Parser) -> bool {
+        !current_word_is(parser, not_a_table_alias)
+    }
+
+    fn supports_table_versioning(&self) -> bool {
+        true
+    }
+
+    /// `SELECT * t FROM …` is a syntax error.
+    fn supports_select_wildcard_with_alias(&self) -> bool {
+        false
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        POSTGRES.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        POSTGRES.is_identifier_part(ch)
+    }
+
+    fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
+        POSTGRES.identifier_quote_style(identifier)
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        POSTGRES.get_next_precedence(parser)
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        POSTGRES.prec_value(precedence)
+    }
+
+    fn supports_filter_during_aggregation(&self) -> bool {
+        POSTGRES.supports_filter_during_aggregation()
+    }
+
+    fn supports_group_by_expr(&self) -> bool {
+        POSTGRES.supports_group_by_expr()
+    }
+
+    fn allow_extract_custom(&self) -> bool {
+        POSTGRES.allow_extract_custom()
+    }
+
+    fn allow_extract_single_quotes(&self) -> bool {
+        POSTGRES.allow_extract_single_quotes()
+    }
+
+    fn supports_bitwise_shift_operators(&self) -> bool {
+        POSTGRES.supports_bitwise_shift_operators()
+    }
+
+    fn supports_named_fn_args_with_colon_operator(&self) -> bool {
+        POSTGRES.supports_named_fn_args_with_colon_operator()
+    }
+
+    fn supports_named_fn_args_with_expr_name(&self) -> bool {
+        POSTGRES.supports_named_fn_args_with_expr_name()
+    }
+
+    fn supports_empty_projections(&self) -> bool {
+        POSTGRES.supports_empty_projections()
+    }
+
+    fn supports_array_typedef_with_brackets(&self) -> bool {
+        POSTGRES.supports_array_typedef_with_brackets()
+    }
+
+    fn supports_notnull_operator(&self) -> bool {
+        POSTGRES.supports_notnull_operator()
+    }
+
+    fn supports_interval_options(&self) -> bool {
+        POSTGRES.supports_interval_options()
+    }
+
+    fn supports_comma_separated_trim(&self) -> bool {
+        POSTGRES.supports_comma_separated_trim()
+    }
+}
+
+fn not_a_table_alias(word: &str) -> bool {
+    is_reserved(word)
+        || is_function_or_type_name(word)
+        || matches!(word, "semi" | "anti" | "qualify" | "version" | "timestamp")
+}
+
+/// Whether the word that the parser just took is unquoted and in the set.
+fn current_word_is(parser: &Parser, set: fn(&str) -> bool) -> bool {
+    matches!(&parser.get_current_token().token, Token::Word(word) if word.quote_style.is_none() && set(&word.value))
+}
+
+#[cfg(test)]
+fn fixed(text: &str) -> String {
+    let mut tokens = super::lexer::tokenize(text).unwrap();
+    fix(&mut tokens);
+    tokens
+        .iter()
+        .map(|token| token.token.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

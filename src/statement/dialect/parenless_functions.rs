@@ -1,0 +1,63 @@
+//! `current_schema`, `current_role` and `system_user` are functions that PostgreSQL calls without
+//! parentheses; sqlparser would read them as columns.
+
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::is_word;
+
+pub(super) fn add_parentheses(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 0;
+    while index < tokens.len() {
+        let called = ["current_schema", "current_role", "system_user"]
+            .iter()
+            .any(|name| is_word(&tokens[index].token, name));
+        let is_name = index > 0 && precedes_a_name(&tokens[index - 1].token);
+        let followed = tokens
+            .get(index + 1)
+            .is_some_and(|next| matches!(next.token, Token::LParen | Token::Period));
+        if called && !is_name && !followed {
+            let span = tokens[index].span;
+            tokens.insert(
+                index + 1,
+                TokenWithSpan {
+                    token: Token::LParen,
+                    span,
+                },
+            );
+            tokens.insert(
+                index + 2,
+                TokenWithSpan {
+                    token: Token::RParen,
+                    span,
+                },
+            );
+        }
+        index += 1;
+    }
+}
+
+/// Where a role or an alias is named, the word stands for itself.
+fn precedes_a_name(token: &Token) -> bool {
+    *token == Token::Period
+        || ["as", "to", "by", "from", "authorization", "owner", "role"]
+            .iter()
+            .any(|word| is_word(token, word))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::statement::dialect::fixed;
+
+    #[test]
+    fn calls_get_parentheses_and_names_do_not() {
+        assert_eq!(
+            fixed("select current_schema, current_role"),
+            "select current_schema ( ) , current_role ( )"
+        );
+        assert_eq!(
+            fixed("select current_schema() as current_schema"),
+            "select current_schema ( ) as current_schema"
+        );
+        assert_eq!(fixed("\"current_role\""), "\"current_role\"");
+    }
+}

@@ -1,0 +1,44 @@
+//! The first words of a statement decide who reads the rest.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::ast::Statement;
+use super::reader::Reader;
+use super::{
+    alter, comment, copy, create, describe, drop, explain, grant, insert, prepare, set, show, transaction, unsupported,
+};
+use crate::error::Result;
+
+/// Reads one statement; what follows it is the caller's to judge.
+pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
+    let word = match reader.peek_word() {
+        Some(word) => word.to_string(),
+        None if *reader.peek() == Token::LParen => return reader.query().map(Statement::Query),
+        None => return Err(reader.error_here()),
+    };
+    match word.as_str() {
+        "select" | "values" | "table" | "with" => reader.query().map(Statement::Query),
+        "insert" => insert::insert(reader),
+        "copy" => copy::copy(reader),
+        "truncate" => drop::truncate(reader),
+        "explain" => explain::explain(reader),
+        "prepare" => prepare::prepare(reader),
+        "execute" => prepare::execute(reader),
+        "deallocate" => prepare::deallocate(reader),
+        "begin" | "start" => transaction::begin(reader),
+        "commit" | "end" => transaction::commit(reader),
+        "rollback" | "abort" => transaction::rollback(reader),
+        "set" => set::set(reader),
+        "reset" => set::reset(reader),
+        "discard" => set::discard(reader),
+        "show" => show::show(reader),
+        "describe" | "desc" => describe::describe(reader),
+        "create" => create::create(reader),
+        "alter" => alter::alter(reader),
+        "drop" => drop::drop(reader),
+        "grant" => grant::grant(reader),
+        "revoke" => grant::revoke(reader),
+        "comment" => comment::comment(reader),
+        other => Err(unsupported::statement(other).unwrap_or_else(|| reader.error_here())),
+    }
+}

@@ -1,0 +1,73 @@
+//! DROP of every kind of object, and TRUNCATE.
+
+use super::ast::{ObjectKind, ObjectName, Statement};
+use super::reader::Reader;
+use crate::error::{Error, Result};
+
+pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["drop"])?;
+    let position = reader.position();
+    let word = reader.peek_word().unwrap_or_default().to_string();
+    let kind = match word.as_str() {
+        "table" => ObjectKind::Table,
+        "view" => ObjectKind::View,
+        "schema" => ObjectKind::Schema,
+        "database" | "catalog" => ObjectKind::Database,
+        "function" => ObjectKind::Function,
+        "role" | "user" | "group" => ObjectKind::Role,
+        "external" => ObjectKind::ExternalLocation,
+        "index" | "sequence" | "materialized" | "type" | "domain" | "extension" | "policy" | "trigger"
+        | "procedure" | "foreign" | "server" | "collation" | "aggregate" | "operator" | "publication"
+        | "subscription" | "statistics" | "tablespace" | "text" | "rule" | "language" | "cast" | "owned"
+        | "routine" | "event" | "access" | "transform" | "conversion" | "volume" | "share" | "recipient"
+        | "connection" => {
+            return Err(Error::unsupported(format!("DROP {}", word.to_uppercase())).at(position));
+        }
+        _ => return Err(reader.error_here()),
+    };
+    reader.advance();
+    if kind == ObjectKind::ExternalLocation {
+        reader.expect(&["location"])?;
+    }
+    let if_exists = reader.if_exists();
+    let names = reader.list(|reader| match kind {
+        ObjectKind::Role => Ok(ObjectName(vec![reader.role_name()?])),
+        ObjectKind::Function => {
+            let name = reader.object_name()?;
+            reader.skip_argument_types()?;
+            Ok(name)
+        }
+        _ => reader.object_name(),
+    })?;
+    if kind == ObjectKind::Database {
+        reader.accept(&["with"]);
+        if *reader.peek() == datafusion::sql::sqlparser::tokenizer::Token::LParen {
+            return Err(Error::unsupported("DROP DATABASE … WITH (FORCE)"));
+        }
+    }
+    let cascade = reader.cascade();
+    Ok(Statement::Drop {
+        kind,
+        names,
+        if_exists,
+        cascade,
+    })
+}
+
+/// TRUNCATE [TABLE] [ONLY] t, …: nothing refers to a table and nothing counts its rows, so CASCADE and
+/// RESTART IDENTITY change nothing.
+pub(super) fn truncate(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["truncate"])?;
+    reader.accept(&["table"]);
+    let tables = reader.list(|reader| {
+        reader.accept(&["only"]);
+        let name = reader.object_name()?;
+        reader.accept_token(&datafusion::sql::sqlparser::tokenizer::Token::Mul);
+        Ok(name)
+    })?;
+    if reader.accept_any(&["restart", "continue"]).is_some() {
+        reader.expect(&["identity"])?;
+    }
+    reader.cascade();
+    Ok(Statement::Truncate { tables })
+}

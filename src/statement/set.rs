@@ -1,0 +1,208 @@
+//! SET in all its spellings, RESET and DISCARD.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::ast::{DiscardKind, SetValue, Statement};
+use super::reader::Reader;
+use super::transaction::{Modes, modes};
+use crate::error::{Error, Result};
+
+pub(super) fn set(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["set"])?;
+    if reader.accept(&["session", "characteristics"]) {
+        reader.expect(&["as", "transaction"])?;
+        return transaction(reader, true);
+    }
+    if reader.accept(&["transaction"]) {
+        return transaction(reader, false);
+    }
+    if reader.peek_words(&["constraints"]) {
+        return Err(Error::unsupported("SET CONSTRAINTS"));
+    }
+    // SESSION may also begin SESSION AUTHORIZATION.
+    let scoped = reader.peek_words(&["local"])
+        || reader.peek_words(&["session"]) && !reader.peek_words(&["session", "authorization"]);
+    let local = reader.peek_words(&["local"]);
+    if scoped {
+        reader.advance();
+    }
+    if reader.accept(&["session", "authorization"]) {
+        let role = if reader.accept(&["default"]) {
+            None
+        } else {
+            Some(name_or_string(reader)?)
+        };
+        return Ok(Statement::SetSessionAuthorization { role });
+    }
+    if reader.peek_words(&["role"])
+        && !matches!(reader.peek_nth(1), Token::Eq | Token::Period)
+        && !is_to(reader.peek_nth(1))
+    {
+        reader.advance();
+        let role = if reader.accept(&["none"]) {
+            None
+        } else {
+            Some(name_or_string(reader)?)
+        };
+        return Ok(Statement::SetRole { role, local });
+    }
+    if reader.accept(&["time", "zone"]) {
+        return Ok(Statement::Set {
+            name: "timezone".into(),
+            value: time_zone(reader)?,
+            local,
+        });
+    }
+    if reader.accept(&["names"]) {
+        let value = match reader.peek() {
+            Token::SingleQuotedString(_) => SetValue::Values(vec![reader.string()?]),
+            _ => {
+                reader.accept(&["default"]);
+                SetValue::Default
+            }
+        };
+        return Ok(Statement::Set {
+            name: "client_encoding".into(),
+            value,
+            local,
+        });
+    }
+    if reader.accept(&["schema"]) {
+        let schema = reader.string()?;
+        return Ok(Statement::Set {
+            name: "search_path".into(),
+            value: SetValue::Values(vec![schema]),
+            local,
+        });
+    }
+    let name = setting_name(reader)?;
+    if !reader.accept_token(&Token::Eq) {
+        reader.expect(&["to"])?;
+    }
+    let value = if reader.accept(&["default"]) {
+        SetValue::Default
+    } else {
+        SetValue::Values(reader.list(value)?)
+    };
+    Ok(match (name.as_str(), value) {
+        // `SET role = x` is the setting's spelling of SET ROLE.
+        ("role", SetValue::Values(values)) if values.len() == 1 => Statement::SetRole {
+            role: values.into_iter().next().filter(|role| role != "none"),
+            local,
+        },
+        ("role", SetValue::Default) => Statement::SetRole { role: None, local },
+        ("session_authorization", SetValue::Values(values)) if values.len() == 1 => {
+            Statement::SetSessionAuthorization {
+                role: values.into_iter().next(),
+            }
+        }
+        (_, value) => Statement::Set { name, value, local },
+    })
+}
+
+pub(super) fn reset(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["reset"])?;
+    if reader.accept(&["all"]) {
+        return Ok(Statement::Reset { name: None });
+    }
+    if reader.accept(&["time", "zone"]) {
+        return Ok(Statement::Reset {
+            name: Some("timezone".into()),
+        });
+    }
+    if reader.accept(&["transaction", "isolation", "level"]) {
+        return Ok(Statement::Reset {
+            name: Some("transaction_isolation".into()),
+        });
+    }
+    if reader.accept(&["session", "authorization"]) {
+        return Ok(Statement::SetSessionAuthorization { role: None });
+    }
+    if reader.accept(&["role"]) {
+        return Ok(Statement::SetRole {
+            role: None,
+            local: false,
+        });
+    }
+    Ok(Statement::Reset {
+        name: Some(setting_name(reader)?),
+    })
+}
+
+pub(super) fn discard(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["discard"])?;
+    let kind = match reader.accept_any(&["all", "plans", "sequences", "temp", "temporary"]) {
+        Some("all") => DiscardKind::All,
+        Some("plans") => DiscardKind::Plans,
+        Some("sequences") => DiscardKind::Sequences,
+        Some(_) => DiscardKind::Temp,
+        None => return Err(reader.error_here()),
+    };
+    Ok(Statement::Discard(kind))
+}
+
+fn transaction(reader: &mut Reader, session: bool) -> Result<Statement> {
+    if reader.peek_words(&["snapshot"]) {
+        return Err(Error::unsupported("SET TRANSACTION SNAPSHOT"));
+    }
+    let Modes { isolation, read_only } = modes(reader)?;
+    Ok(Statement::SetTransaction {
+        isolation,
+        read_only,
+        session,
+    })
+}
+
+/// `name` or `prefix.name`, in lower case: settings do not distinguish case.
+pub(super) fn setting_name(reader: &mut Reader) -> Result<String> {
+    let mut name = reader.name()?.to_lowercase();
+    while reader.accept_token(&Token::Period) {
+        name = format!("{name}.{}", reader.label()?.to_lowercase());
+    }
+    Ok(name)
+}
+
+fn name_or_string(reader: &mut Reader) -> Result<String> {
+    match reader.peek() {
+        Token::SingleQuotedString(_) => reader.string(),
+        _ => reader.name(),
+    }
+}
+
+/// A string, a signed number or a word.
+fn value(reader: &mut Reader) -> Result<String> {
+    let sign = match reader.peek() {
+        Token::Minus => "-",
+        Token::Plus => "+",
+        _ => "",
+    };
+    if !sign.is_empty() {
+        reader.advance();
+    }
+    let text = match reader.peek() {
+        Token::Number(digits, _) => digits.clone(),
+        Token::SingleQuotedString(text) if sign.is_empty() => text.clone(),
+        Token::Word(word) if sign.is_empty() => word.value.clone(),
+        _ => return Err(reader.error_here()),
+    };
+    reader.advance();
+    Ok(if sign == "-" { format!("-{text}") } else { text })
+}
+
+fn time_zone(reader: &mut Reader) -> Result<SetValue> {
+    if reader.accept_any(&["local", "default"]).is_some() {
+        return Ok(SetValue::Default);
+    }
+    if reader.accept(&["interval"]) {
+        let offset = reader.string()?;
+        if reader.accept(&["hour"]) && reader.accept(&["to"]) {
+            reader.expect(&["minute"])?;
+        }
+        return Ok(SetValue::Values(vec![offset]));
+    }
+    Ok(SetValue::Values(vec![value(reader)?]))
+}
+
+fn is_to(token: &Token) -> bool {
+    super::dialect::is_word(token, "to")
+}

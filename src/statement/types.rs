@@ -1,0 +1,125 @@
+//! Type names in statements of our own: `character varying(40)`, `timestamp(3) with time zone`,
+//! `pg_catalog.int4`, `text[]`, `array<bigint>`.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::reader::Reader;
+use crate::error::{Error, Result};
+use crate::types::SqlType;
+
+impl Reader<'_> {
+    pub(super) fn data_type(&mut self) -> Result<SqlType> {
+        let start = self.position();
+        let text = self.type_text()?;
+        let mut sql_type: SqlType = text.parse().map_err(|error: Error| error.at(start))?;
+        while self.array_suffix()? {
+            // PostgreSQL does not distinguish the dimensions of an array's type.
+            if !matches!(sql_type, SqlType::Array(_)) {
+                sql_type = SqlType::Array(Box::new(sql_type));
+            }
+        }
+        Ok(sql_type)
+    }
+
+    fn type_text(&mut self) -> Result<String> {
+        let start = self.position();
+        let quoted = matches!(self.peek(), Token::Word(word) if word.quote_style.is_some());
+        let mut name = self.label()?;
+        if self.accept_token(&Token::Period) {
+            let schema = name;
+            name = self.label()?;
+            if schema != "pg_catalog" {
+                let message = format!("type \"{schema}.{name}\" does not exist");
+                return Err(Error::new(crate::error::SqlState::UndefinedObject, message).at(start));
+            }
+            if name == "char" {
+                return Ok("\"char\"".to_string());
+            }
+        }
+        if quoted && name == "char" {
+            return Ok("\"char\"".to_string());
+        }
+        match name.as_str() {
+            "array" if self.accept_token(&Token::Lt) => {
+                let element = self.data_type()?;
+                self.expect_token(&Token::Gt)?;
+                return Ok(format!("{element}[]"));
+            }
+            "struct" | "map" if *self.peek() == Token::Lt => {
+                return Err(Error::unsupported(format!("the type {}", name.to_uppercase())).at(start));
+            }
+            "serial" | "bigserial" | "smallserial" | "serial4" | "serial8" | "serial2" => {
+                return Err(Error::unsupported(format!("the type {name}"))
+                    .with_hint("Delta tables have no sequences. Use bigint, and a UUID or row_number() for keys.")
+                    .at(start));
+            }
+            "national" => name = self.label()?,
+            "setof" => return Err(Error::unsupported("a set-returning function").at(start)),
+            _ => {}
+        }
+        if name == "nchar" {
+            name = "character".to_string();
+        }
+        if (name == "double" && self.accept(&["precision"])) || (name.starts_with("char") && self.accept(&["varying"]))
+        {
+            name = if name == "double" {
+                "double precision"
+            } else {
+                "character varying"
+            }
+            .to_string();
+        }
+        if name == "interval" {
+            self.skip_interval_fields();
+        }
+        let modifier = if *self.peek() == Token::LParen {
+            let numbers = self.parenthesized(|reader| reader.integer())?;
+            let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+            format!("({})", numbers.join(","))
+        } else {
+            String::new()
+        };
+        if matches!(name.as_str(), "timestamp" | "time") {
+            let zone = self.time_zone_suffix()?;
+            return Ok(format!("{name}{zone}"));
+        }
+        Ok(format!("{name}{modifier}"))
+    }
+
+    fn time_zone_suffix(&mut self) -> Result<&'static str> {
+        if self.peek_words(&["with", "time"]) {
+            self.expect(&["with", "time", "zone"])?;
+            return Ok(" with time zone");
+        }
+        if self.peek_words(&["without", "time"]) {
+            self.expect(&["without", "time", "zone"])?;
+        }
+        Ok("")
+    }
+
+    fn skip_interval_fields(&mut self) {
+        let fields = ["year", "month", "day", "hour", "minute", "second"];
+        if self.accept_any(&fields).is_some() && self.accept(&["to"]) {
+            self.accept_any(&fields);
+        }
+    }
+
+    /// `[]`, `[3]` or ARRAY.
+    fn array_suffix(&mut self) -> Result<bool> {
+        if self.accept(&["array"]) {
+            if self.accept_token(&Token::LBracket) {
+                self.integer()?;
+                self.expect_token(&Token::RBracket)?;
+            }
+            return Ok(true);
+        }
+        if !self.accept_token(&Token::LBracket) {
+            return Ok(false);
+        }
+        if *self.peek() != Token::RBracket {
+            self.integer()?;
+        }
+        self.expect_token(&Token::RBracket)?;
+        Ok(true)
+    }
+}

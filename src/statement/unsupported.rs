@@ -1,0 +1,56 @@
+//! What we know but do not do yet: 0A000 with the statement's name, and another way where there is one.
+
+use crate::error::Error;
+
+/// The answer to a statement by its first word; `None` for a word that begins no statement at all.
+pub(super) fn statement(word: &str) -> Option<Error> {
+    let (name, hint) = match word {
+        "update" => ("UPDATE", Some("Write the new rows with INSERT OVERWRITE t SELECT ….")),
+        "delete" => (
+            "DELETE",
+            Some("Keep the other rows with INSERT OVERWRITE t SELECT … WHERE NOT …, or use TRUNCATE."),
+        ),
+        "merge" => ("MERGE", Some("Write the new rows with INSERT OVERWRITE t SELECT ….")),
+        "savepoint" | "release" => ("SAVEPOINT", Some("Use a transaction of its own: BEGIN … COMMIT.")),
+        "declare" | "fetch" | "move" | "close" => (
+            "a cursor",
+            Some("Results stream: ask for the query itself, with a row limit of your driver if you need one."),
+        ),
+        "listen" | "unlisten" | "notify" => ("LISTEN and NOTIFY", None),
+        "vacuum" => ("VACUUM", None),
+        "analyze" | "analyse" => ("ANALYZE", Some("Statistics are gathered with each write.")),
+        "optimize" => ("OPTIMIZE", None),
+        "restore" => (
+            "RESTORE",
+            Some("Read the old version with INSERT OVERWRITE t SELECT * FROM t VERSION AS OF n."),
+        ),
+        "lock" => (
+            "LOCK",
+            Some("Writers never block readers here; a write that another one overtook fails with 40001."),
+        ),
+        "do" => ("DO", Some("Run the statements one by one.")),
+        "call" => ("CALL", None),
+        "use" => (
+            "USE",
+            Some("Use SET search_path TO schema, or connect to the other database."),
+        ),
+        "cluster" => ("CLUSTER", None),
+        "reindex" => ("REINDEX", Some("Delta tables have no indexes.")),
+        "refresh" => ("REFRESH", Some("Tables are always read at their current version.")),
+        "checkpoint" => ("CHECKPOINT", None),
+        "load" => ("LOAD", None),
+        "reassign" => ("REASSIGN OWNED", Some("Use ALTER … OWNER TO for each object.")),
+        "security" => ("SECURITY LABEL", None),
+        "import" => ("IMPORT FOREIGN SCHEMA", None),
+        "replace" => ("REPLACE", None),
+        "undrop" => ("UNDROP", None),
+        "msck" => ("MSCK REPAIR", None),
+        "cache" | "uncache" => ("CACHE", Some("Results and files are cached by themselves.")),
+        _ => return None,
+    };
+    let error = Error::unsupported(name);
+    Some(match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    })
+}
