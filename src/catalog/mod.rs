@@ -16,6 +16,7 @@ mod object;
 mod redact;
 mod requirement;
 mod resolve;
+pub mod scram;
 mod snapshot;
 mod staged;
 pub mod store;

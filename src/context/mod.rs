@@ -1,6 +1,8 @@
 //! What every stage may know of the running statement: who asks, with which settings, against which
 //! catalog, since when, and how to stop. One `QueryContext` lives as long as one statement.
 
+pub mod interrupt;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};

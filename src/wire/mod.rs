@@ -1,1 +1,3 @@
-//! placeholder
+//! PostgreSQL's protocol, whole: from the first byte of a connection to the last.
+
+pub mod message;
