@@ -1,0 +1,143 @@
+//! Parquet footers, decoded once for all queries: the reader that scans use asks this cache first. A footer is
+//! known by its file's identity, so a path that is written anew is another entry.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
+use datafusion::parquet::arrow::async_reader::AsyncFileReader;
+use datafusion::parquet::errors::{ParquetError, Result};
+use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+
+use super::cache::ByteCache;
+use super::store::StoreHandle;
+
+/// Store, absolute path, size, modification time in milliseconds.
+pub(super) type FileIdentity = (u64, String, u64, i64);
+
+/// Decoded footers of all tables.
+pub(super) type FooterCache = ByteCache<FileIdentity, Arc<ParquetMetaData>>;
+
+/// Bytes read at a file's end in the hope that the footer is inside, where a request is dear.
+const REMOTE_FOOTER_GUESS: usize = 64 * 1024;
+
+/// Makes readers that share the footers.
+#[derive(Clone)]
+pub(super) struct CachedReaderFactory {
+    pub(super) store: Arc<StoreHandle>,
+    pub(super) footers: Arc<FooterCache>,
+}
+
+impl std::fmt::Debug for CachedReaderFactory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CachedReaderFactory")
+            .field("store", &self.store.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ParquetFileReaderFactory for CachedReaderFactory {
+    fn create_reader(
+        &self,
+        partition_index: usize,
+        partitioned_file: PartitionedFile,
+        _metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> datafusion::common::Result<Box<dyn AsyncFileReader + Send>> {
+        let meta = partitioned_file.object_meta;
+        let identity = (
+            self.store.id,
+            meta.location.to_string(),
+            meta.size,
+            meta.last_modified.timestamp_millis(),
+        );
+        let bytes_scanned = MetricBuilder::new(metrics).counter("bytes_scanned", partition_index);
+        Ok(Box::new(CachedReader {
+            factory: self.clone(),
+            meta,
+            identity,
+            bytes_scanned,
+        }))
+    }
+}
+
+struct CachedReader {
+    factory: CachedReaderFactory,
+    meta: ObjectMeta,
+    identity: FileIdentity,
+    bytes_scanned: Count,
+}
+
+impl AsyncFileReader for CachedReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        self.bytes_scanned.add((range.end - range.start) as usize);
+        async move {
+            self.factory
+                .store
+                .store
+                .get_range(&self.meta.location, range)
+                .await
+                .map_err(external)
+        }
+        .boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
+        self.bytes_scanned
+            .add(ranges.iter().map(|range| (range.end - range.start) as usize).sum());
+        async move {
+            self.factory
+                .store
+                .store
+                .get_ranges(&self.meta.location, &ranges)
+                .await
+                .map_err(external)
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
+        let wants_index = options.is_some_and(|options| options.column_index_policy() != PageIndexPolicy::Skip);
+        async move {
+            let has_index =
+                |footer: &ParquetMetaData| footer.column_index().is_some() || footer.offset_index().is_some();
+            if let Some(footer) = self.factory.footers.get(&self.identity)
+                && (!wants_index || has_index(&footer))
+            {
+                return Ok(footer);
+            }
+            let policy = if wants_index {
+                PageIndexPolicy::Optional
+            } else {
+                PageIndexPolicy::Skip
+            };
+            let store: &dyn ObjectStore = &self.factory.store.store;
+            let footer = DFParquetMetadata::new(store, &self.meta)
+                .with_metadata_size_hint((!self.factory.store.is_local()).then_some(REMOTE_FOOTER_GUESS))
+                .with_page_index_policy(Some(policy))
+                .fetch_metadata()
+                .await
+                .map_err(|error| ParquetError::External(Box::new(error)))?;
+            self.factory
+                .footers
+                .insert(self.identity.clone(), Arc::clone(&footer), footer.memory_size() + 256);
+            Ok(footer)
+        }
+        .boxed()
+    }
+}
+
+fn external(error: object_store::Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}

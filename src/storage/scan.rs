@@ -1,0 +1,208 @@
+//! Plans the scan of a snapshot: prunes the file index, attaches to each file what reading it takes (partition
+//! values, deletion vector, statistics), and emits a `DataSourceExec` over explicit files.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use datafusion::catalog::Session;
+use datafusion::common::ScalarValue;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
+use datafusion::physical_plan::ExecutionPlan;
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectMeta;
+
+use super::column_mapping::DeltaAdapterFactory;
+use super::delta_source::DeltaFileSource;
+use super::footer_cache::CachedReaderFactory;
+use super::snapshot::TableSnapshot;
+use super::{deletion_vector, pruning, statistics};
+use crate::error::{Error, Result, SqlState};
+
+/// Deletion vectors that are loaded at a time.
+const VECTOR_LOADS: usize = 16;
+
+impl TableSnapshot {
+    /// A plan that reads the columns `projection` (positions in `schema`; all of them when `None`) of the files
+    /// that can hold rows which every filter accepts. Filters are unqualified; rows are not tested against
+    /// them, except that those for which `is_exact_filter` holds are fulfilled by the choice of files.
+    /// With `limit` and no filters, no more files are read than the limit needs.
+    pub async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut files = pruning::matching_files(self, session, filters)?;
+        if let (Some(limit), true) = (limit, filters.is_empty()) {
+            self.cut_to_limit(&mut files, limit);
+        }
+        let whole = files.len() == self.files.len();
+        let table_statistics = match whole {
+            true => self
+                .table_statistics
+                .get_or_init(|| Arc::new(statistics::of_table(self)))
+                .as_ref()
+                .clone(),
+            false => statistics::of_files(&self.schema, &self.files, &files, false),
+        };
+        let partitioned = self.partitioned_files(&files).await?;
+        session.runtime_env().register_object_store(
+            self.location.store.runtime_url.as_ref(),
+            Arc::clone(&self.location.store.store),
+        );
+        let config = FileScanConfigBuilder::new(self.location.store.runtime_url.clone(), self.file_source(projection)?)
+            .with_file_groups(group_files(partitioned, session.config().target_partitions()))
+            .with_statistics(table_statistics)
+            .with_expr_adapter(Some(Arc::new(DeltaAdapterFactory::new(&self.schema))))
+            .with_limit(limit.filter(|_| filters.is_empty()))
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    /// Whether the choice of files alone fulfils the filter, so that no row needs testing.
+    pub fn is_exact_filter(&self, filter: &Expr) -> bool {
+        pruning::is_decided_by_partitions(&self.schema, filter)
+    }
+
+    /// The Parquet source with the columns asked for, physical names inside and logical ones outside.
+    fn file_source(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn FileSource>> {
+        let table_schema = datafusion::datasource::table_schema::TableSchema::builder(self.schema.file_schema())
+            .with_table_partition_cols(self.schema.partition_fields())
+            .build();
+        let readers = CachedReaderFactory {
+            store: Arc::clone(&self.location.store),
+            footers: Arc::clone(&self.services.footers),
+        };
+        let source = ParquetSource::new(table_schema)
+            .with_parquet_file_reader_factory(Arc::new(readers))
+            .with_enable_page_index(true)
+            .with_reorder_filters(true);
+        // Position in the scan's schema (file columns, then partition columns) of a column of the table.
+        let scan_position = |column: usize| -> Option<usize> {
+            let order = self.schema.file_columns.iter().chain(&self.schema.partition_columns);
+            order.into_iter().position(|candidate| *candidate == column)
+        };
+        let all: Vec<usize>;
+        let wanted = match projection {
+            Some(wanted) => wanted,
+            None => {
+                all = (0..self.schema.columns.len()).collect();
+                &all
+            }
+        };
+        let expressions = wanted
+            .iter()
+            .map(|column| {
+                let unknown = || {
+                    Error::internal(format!(
+                        "the scan was asked for column {column}, which is not in the table"
+                    ))
+                };
+                let logical = &self.schema.columns.get(*column).ok_or_else(unknown)?;
+                let position = scan_position(*column).ok_or_else(unknown)?;
+                Ok(ProjectionExpr::new(
+                    Arc::new(Column::new(&logical.physical_name, position)),
+                    logical.field.name(),
+                ))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        DeltaFileSource::new(source)
+            .try_pushdown_projection(&ProjectionExprs::new(expressions))?
+            .ok_or_else(|| Error::internal("the Parquet source refused its projection"))
+    }
+
+    /// Keeps as many files as `limit` rows need, where row counts are known.
+    fn cut_to_limit(&self, files: &mut Vec<usize>, limit: usize) {
+        let mut rows = 0_usize;
+        let enough = files.iter().position(|file| {
+            rows += self.files.live_rows(*file).unwrap_or(0).max(0) as usize;
+            rows >= limit
+        });
+        if let Some(last) = enough {
+            files.truncate(last + 1);
+        }
+    }
+
+    async fn partitioned_files(&self, files: &[usize]) -> Result<Vec<PartitionedFile>> {
+        if self.files.deletion_vectors.is_empty() {
+            return files.iter().map(|file| self.partitioned_file(*file)).collect();
+        }
+        futures::stream::iter(files.iter().copied())
+            .map(|file| async move {
+                let partitioned = self.partitioned_file(file)?;
+                let Some(vector) = self.files.deletion_vectors.get(&file) else {
+                    return Ok(partitioned);
+                };
+                let deleted = deletion_vector::load(&self.location, vector, &self.services.vectors).await?;
+                let rows = match self.files.live_rows(file) {
+                    Some(_) => self.files.rows.value(file) as u64,
+                    None => {
+                        return Err(Error::new(
+                            SqlState::DataCorrupted,
+                            "a file with a deletion vector has no row count",
+                        )
+                        .with_detail(format!("The file is \"{}\".", self.files.paths.value(file))));
+                    }
+                };
+                let remaining = deletion_vector::remaining_rows(&deleted, rows)?;
+                Ok(partitioned.with_extension(ParquetRowSelection::new(remaining)))
+            })
+            .buffered(VECTOR_LOADS)
+            .try_collect()
+            .await
+    }
+
+    fn partitioned_file(&self, file: usize) -> Result<PartitionedFile> {
+        let index = &self.files;
+        let mut partitioned = PartitionedFile::new_from_meta(ObjectMeta {
+            location: self.location.resolve(index.paths.value(file))?,
+            last_modified: DateTime::from_timestamp_millis(index.modified.value(file)).unwrap_or_default(),
+            size: index.sizes.value(file).max(0) as u64,
+            e_tag: None,
+            version: None,
+        });
+        partitioned.partition_values = index
+            .partitions
+            .iter()
+            .map(|values| ScalarValue::try_from_array(values, file))
+            .collect::<Result<_, _>>()?;
+        // Set directly: `with_statistics` would count no nulls in partition columns.
+        partitioned.statistics = Some(statistics::of_file(self, file));
+        Ok(partitioned)
+    }
+}
+
+/// At most `partitions` groups of about the same size, the files of each in their order. Fewer files than
+/// partitions stay apart; DataFusion splits them by byte ranges where that pays.
+fn group_files(files: Vec<PartitionedFile>, partitions: usize) -> Vec<FileGroup> {
+    let partitions = partitions.max(1);
+    if files.len() <= partitions {
+        return files.into_iter().map(|file| FileGroup::new(vec![file])).collect();
+    }
+    let mut by_size: Vec<usize> = (0..files.len()).collect();
+    by_size.sort_by_key(|file| std::cmp::Reverse(files[*file].object_meta.size));
+    let mut group_of = vec![0; files.len()];
+    let mut sizes = vec![(0_u64, 0_usize); partitions];
+    for file in by_size {
+        let smallest = (0..partitions).min_by_key(|group| sizes[*group]).unwrap_or(0);
+        group_of[file] = smallest;
+        sizes[smallest].0 += files[file].object_meta.size;
+        sizes[smallest].1 += 1;
+    }
+    let mut groups = vec![vec![]; partitions];
+    for (file, group) in files.into_iter().zip(group_of) {
+        groups[group].push(file);
+    }
+    groups
+        .into_iter()
+        .filter(|group| !group.is_empty())
+        .map(FileGroup::new)
+        .collect()
+}

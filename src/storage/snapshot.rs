@@ -1,0 +1,219 @@
+//! A table at one version: protocol, metadata, schema and the index of its live files. Immutable; a log entry
+//! makes the next one from it.
+
+use std::sync::{Arc, OnceLock};
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::Statistics;
+
+use super::action::{Add, FileKey, LogLine, Metadata, Protocol};
+use super::deletion_vector;
+use super::file_index::FileIndex;
+use super::location::Location;
+use super::replay::Replayed;
+use super::schema::TableSchema;
+use super::statistics;
+use super::warehouse::Services;
+use crate::error::Result;
+
+/// A table at one version.
+pub struct TableSnapshot {
+    pub(super) location: Location,
+    pub(super) version: u64,
+    pub(super) protocol: Arc<Protocol>,
+    pub(super) metadata: Arc<Metadata>,
+    pub(super) schema: Arc<TableSchema>,
+    pub(super) files: FileIndex,
+    pub(super) services: Arc<Services>,
+    /// Whether files of an uncommitted transaction are among the live ones.
+    pub(super) has_uncommitted_files: bool,
+    pub(super) table_statistics: OnceLock<Arc<Statistics>>,
+    pub(super) file_statistics: OnceLock<Vec<OnceLock<Arc<Statistics>>>>,
+}
+
+/// What a log entry makes of a snapshot.
+pub(super) enum Advanced {
+    Next {
+        snapshot: TableSnapshot,
+        missed_removes: Vec<FileKey>,
+    },
+    /// The entry changes protocol or schema: replay the log.
+    Replay,
+}
+
+impl TableSnapshot {
+    pub(super) fn from_replay(
+        location: Location,
+        replayed: Replayed,
+        services: Arc<Services>,
+    ) -> Result<TableSnapshot> {
+        let schema = TableSchema::from_metadata(&replayed.metadata)?;
+        check_paths(&location, &replayed.adds)?;
+        let files = FileIndex::build(&schema, &replayed.adds)?;
+        Ok(TableSnapshot {
+            location,
+            version: replayed.version,
+            protocol: Arc::new(replayed.protocol),
+            metadata: Arc::new(replayed.metadata),
+            schema: Arc::new(schema),
+            files,
+            services,
+            has_uncommitted_files: false,
+            table_statistics: OnceLock::new(),
+            file_statistics: OnceLock::new(),
+        })
+    }
+
+    /// The snapshot after the log entry `version`, which follows this one's.
+    pub(super) fn advance(&self, version: u64, lines: &[LogLine]) -> Result<Advanced> {
+        if lines
+            .iter()
+            .any(|line| line.metadata.is_some() || line.protocol.is_some())
+        {
+            return Ok(Advanced::Replay);
+        }
+        let adds: Vec<Add> = lines.iter().filter_map(|line| line.add.clone()).collect();
+        let removes: Vec<FileKey> = lines
+            .iter()
+            .filter_map(|line| Some(line.remove.as_ref()?.key()))
+            .collect();
+        let (files, missed_removes) = self.with_files(&removes, &adds)?;
+        Ok(Advanced::Next {
+            snapshot: self.replaced(version, files),
+            missed_removes,
+        })
+    }
+
+    /// This snapshot as a transaction sees it that has not committed: its own files added, and before that,
+    /// where it truncated the table, all others gone.
+    pub(super) fn with_uncommitted(&self, adds: &[Add], truncated: bool) -> Result<TableSnapshot> {
+        let removes = if truncated {
+            (0..self.files.len()).map(|file| self.files.key(file)).collect()
+        } else {
+            vec![]
+        };
+        let (files, _) = self.with_files(&removes, adds)?;
+        Ok(TableSnapshot {
+            has_uncommitted_files: true,
+            ..self.replaced(self.version, files)
+        })
+    }
+
+    fn with_files(&self, removes: &[FileKey], adds: &[Add]) -> Result<(FileIndex, Vec<FileKey>)> {
+        check_paths(&self.location, adds)?;
+        self.files.apply(&self.schema, removes, adds)
+    }
+
+    fn replaced(&self, version: u64, files: FileIndex) -> TableSnapshot {
+        TableSnapshot {
+            location: self.location.clone(),
+            version,
+            protocol: Arc::clone(&self.protocol),
+            metadata: Arc::clone(&self.metadata),
+            schema: Arc::clone(&self.schema),
+            files,
+            services: Arc::clone(&self.services),
+            has_uncommitted_files: self.has_uncommitted_files,
+            table_statistics: OnceLock::new(),
+            file_statistics: OnceLock::new(),
+        }
+    }
+
+    /// The Delta version.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether the snapshot holds files of a transaction that has not committed: nothing about it may be cached.
+    pub fn has_uncommitted_files(&self) -> bool {
+        self.has_uncommitted_files
+    }
+
+    /// The columns as queries see them, in the table's order; SQL types in the fields' metadata.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema.arrow)
+    }
+
+    /// Names of the partition columns.
+    pub fn partition_columns(&self) -> Vec<String> {
+        self.schema
+            .partition_columns
+            .iter()
+            .map(|index| self.schema.columns[*index].field.name().clone())
+            .collect()
+    }
+
+    /// Delta's column mapping id of each column, in the order of `schema`.
+    pub fn field_ids(&self) -> Vec<Option<i64>> {
+        self.schema.columns.iter().map(|column| column.field_id).collect()
+    }
+
+    /// The table's properties (`delta.*` and users' own).
+    pub fn properties(&self) -> Vec<(String, String)> {
+        self.metadata
+            .configuration
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// The id in the table's metadata action: another id at the same place is another table.
+    pub fn table_id(&self) -> &str {
+        &self.metadata.id
+    }
+
+    /// The table's description.
+    pub fn comment(&self) -> Option<&str> {
+        self.metadata.description.as_deref()
+    }
+
+    /// Rows of the table; `None` where a file does not say how many it holds.
+    pub fn row_count(&self) -> Option<u64> {
+        (0..self.files.len())
+            .map(|file| self.files.live_rows(file))
+            .sum::<Option<i64>>()
+            .map(|rows| rows.max(0) as u64)
+    }
+
+    /// Bytes of the live files.
+    pub fn size_bytes(&self) -> u64 {
+        self.files.sizes.values().iter().map(|size| (*size).max(0) as u64).sum()
+    }
+
+    pub fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Statistics of the whole table in the order of `schema`; exact only where they are certain.
+    pub fn statistics(&self) -> Arc<Statistics> {
+        let all = self
+            .table_statistics
+            .get_or_init(|| Arc::new(statistics::of_table(self)));
+        Arc::new(statistics::in_table_order(&self.schema, all))
+    }
+
+    /// Bytes that the snapshot holds in memory.
+    pub(super) fn memory_size(&self) -> usize {
+        self.files.memory_size() + self.metadata.schema_string.len() * 4 + 4096
+    }
+}
+
+impl std::fmt::Debug for TableSnapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableSnapshot")
+            .field("url", &self.location.url.as_str())
+            .field("version", &self.version)
+            .field("files", &self.files.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_paths(location: &Location, adds: &[Add]) -> Result<()> {
+    for add in adds {
+        location.resolve(&add.path)?;
+        if let Some(vector) = &add.deletion_vector {
+            deletion_vector::check(location, vector)?;
+        }
+    }
+    Ok(())
+}

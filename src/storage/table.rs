@@ -1,0 +1,342 @@
+//! One table of this process: which version is current, and how we know. A statement never sees a state older
+//! than its own start, minus the staleness it allows; versions only rise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::{Error as StoreError, ObjectStoreExt};
+use parking_lot::Mutex as SyncMutex;
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::action::parse_entry;
+use super::location::Location;
+use super::replay::replay;
+use super::snapshot::{Advanced, TableSnapshot};
+use super::store::from_store;
+use super::warehouse::Services;
+use crate::error::{Error, Result, SqlState};
+
+/// How old a state of a table a statement accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Look at the log; the answer is at least as new as the question.
+    Strict,
+    /// A look at the log that began at most this long ago will do.
+    Within(Duration),
+}
+
+/// While the last look is younger than this, an absent next entry proves that the version is current: no
+/// writer can have passed it and cleaned up meanwhile. Far below every log retention.
+const PROOF_LIFETIME: Duration = Duration::from_secs(300);
+
+/// A moment on both clocks: the monotonic one stands still while the machine is suspended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    steady: Instant,
+    wall: SystemTime,
+}
+
+impl Moment {
+    pub(super) fn now() -> Moment {
+        Moment {
+            steady: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    /// Time since `earlier`; a clock that was set back counts as for ever.
+    fn since(self, earlier: Moment) -> Duration {
+        let steady = self.steady.saturating_duration_since(earlier.steady);
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or(Duration::MAX);
+        steady.max(wall)
+    }
+}
+
+/// The newest known state of a table.
+pub(super) struct Current {
+    pub(super) snapshot: Arc<TableSnapshot>,
+    /// When the look at the log began that found it current.
+    pub(super) validated: Moment,
+    /// Size and time of the log entry, on a local disk: notices a table that was made anew at the same place.
+    pub(super) stamp: Option<(u64, SystemTime)>,
+}
+
+/// A table and its newest known state.
+pub struct DeltaTable {
+    pub(super) location: Location,
+    pub(super) services: Arc<Services>,
+    /// Tells tables apart in the snapshot cache.
+    number: u64,
+    /// Held while somebody looks at the log: others wait and join if the look began late enough.
+    refreshing: Mutex<()>,
+    /// Held from re-check to publication by the one local commit under way.
+    pub(super) committing: Mutex<()>,
+    /// Why writes are refused: another writer broke Delta's rules.
+    suspicion: SyncMutex<Option<String>>,
+}
+
+impl DeltaTable {
+    pub(super) fn new(location: Location, services: Arc<Services>) -> DeltaTable {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        DeltaTable {
+            location,
+            services,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            refreshing: Mutex::default(),
+            committing: Mutex::default(),
+            suspicion: SyncMutex::default(),
+        }
+    }
+
+    /// The table's root; ends in a slash.
+    pub fn url(&self) -> &Url {
+        &self.location.url
+    }
+
+    /// The table's current version. 58P01 when there is no table.
+    pub async fn snapshot(&self, freshness: Freshness) -> Result<Arc<TableSnapshot>> {
+        let asked = Moment::now();
+        let allowed = match freshness {
+            Freshness::Strict => Duration::ZERO,
+            Freshness::Within(bound) => bound,
+        };
+        // A look that began after the question is fresh whatever the bound; one that began before it, within.
+        let is_fresh = |current: &Current| {
+            current.validated.steady >= asked.steady || asked.since(current.validated) <= allowed && !allowed.is_zero()
+        };
+        if let Some(current) = self.services.snapshots.get(&self.number)
+            && is_fresh(&current)
+        {
+            return Ok(Arc::clone(&current.snapshot));
+        }
+        let _one_at_a_time = self.refreshing.lock().await;
+        if let Some(current) = self.services.snapshots.peek(&self.number)
+            && is_fresh(&current)
+        {
+            return Ok(Arc::clone(&current.snapshot));
+        }
+        self.refresh().await
+    }
+
+    /// The newest known version without a look at the log, if one is held.
+    pub fn cached_snapshot(&self) -> Option<Arc<TableSnapshot>> {
+        self.services
+            .snapshots
+            .peek(&self.number)
+            .map(|current| Arc::clone(&current.snapshot))
+    }
+
+    /// Whether there is a Delta table at this place.
+    pub async fn exists(&self) -> Result<bool> {
+        match self.snapshot(Freshness::Strict).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.state() == SqlState::UndefinedFile => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn refresh(&self) -> Result<Arc<TableSnapshot>> {
+        let began = Moment::now();
+        let Some(current) = self.services.snapshots.peek(&self.number) else {
+            return self.load(began, None).await;
+        };
+        let proven = began.since(current.validated) < PROOF_LIFETIME;
+        let stamp = self.stamp(current.snapshot.version);
+        let is_same_entry = !self.location.store.is_local() || (stamp.is_some() && stamp == current.stamp);
+        if !is_same_entry || (!proven && !self.has_entry_and_nothing_unreachable(current.snapshot.version).await?) {
+            return self.load(began, Some(&current.snapshot)).await;
+        }
+        let mut snapshot = Arc::clone(&current.snapshot);
+        loop {
+            let version = snapshot.version + 1;
+            let Some(bytes) = self.read_entry(version).await? else {
+                break;
+            };
+            match self.advance(&snapshot, version, &bytes)? {
+                Some(next) => snapshot = next,
+                None => return self.load(began, Some(&snapshot)).await,
+            }
+        }
+        self.publish(Arc::clone(&snapshot), began);
+        Ok(snapshot)
+    }
+
+    /// The snapshot after one more entry; `None` when the log has to be replayed.
+    fn advance(&self, snapshot: &TableSnapshot, version: u64, bytes: &[u8]) -> Result<Option<Arc<TableSnapshot>>> {
+        match snapshot.advance(version, &parse_entry(version, bytes)?)? {
+            Advanced::Replay => Ok(None),
+            Advanced::Next {
+                snapshot,
+                missed_removes,
+            } => {
+                if let Some((path, _)) = missed_removes.first() {
+                    tracing::warn!(table = %self.location.url, version, path, "a log entry removes a file that is not live");
+                    *self.suspicion.lock() = Some(format!(
+                        "Version {version} removes the file \"{path}\", which was not live."
+                    ));
+                }
+                Ok(Some(Arc::new(snapshot)))
+            }
+        }
+    }
+
+    /// Replays the whole log.
+    async fn load(&self, began: Moment, known: Option<&TableSnapshot>) -> Result<Arc<TableSnapshot>> {
+        let replayed = replay(&self.location, None).await?.ok_or_else(|| self.missing())?;
+        if let Some(known) = known
+            && replayed.version < known.version
+            && replayed.metadata.id == known.metadata.id
+        {
+            return Err(
+                Error::new(SqlState::DataCorrupted, "the table's log has lost entries").with_detail(format!(
+                    "Version {} was seen before, the log ends at version {}.",
+                    known.version, replayed.version
+                )),
+            );
+        }
+        let snapshot = Arc::new(TableSnapshot::from_replay(
+            self.location.clone(),
+            replayed,
+            Arc::clone(&self.services),
+        )?);
+        self.publish(Arc::clone(&snapshot), began);
+        Ok(snapshot)
+    }
+
+    /// Makes `snapshot` the current one. The caller holds `refreshing`.
+    fn publish(&self, snapshot: Arc<TableSnapshot>, validated: Moment) {
+        let stamp = self.stamp(snapshot.version);
+        let bytes = snapshot.memory_size();
+        self.services.snapshots.insert(
+            self.number,
+            Arc::new(Current {
+                snapshot,
+                validated,
+                stamp,
+            }),
+            bytes,
+        );
+    }
+
+    /// After our own commit: the state that it made is current for everybody in this process.
+    pub(super) async fn publish_commit(
+        &self,
+        base: &TableSnapshot,
+        version: u64,
+        entry: &[u8],
+    ) -> Result<Arc<TableSnapshot>> {
+        let _one_at_a_time = self.refreshing.lock().await;
+        let began = Moment::now();
+        if let Some(current) = self.services.snapshots.peek(&self.number)
+            && current.snapshot.version >= version
+        {
+            return Ok(Arc::clone(&current.snapshot));
+        }
+        if base.version + 1 == version
+            && let Some(next) = self.advance(base, version, entry)?
+        {
+            self.publish(Arc::clone(&next), began);
+            return Ok(next);
+        }
+        self.refresh().await
+    }
+
+    /// Forgets the state, so that the next statement replays the log.
+    pub(super) fn forget(&self) {
+        self.services.snapshots.remove(&self.number);
+    }
+
+    /// Refuses writes to a table whose history another writer has broken.
+    pub(super) fn ensure_unsuspected(&self) -> Result<()> {
+        match self.suspicion.lock().clone() {
+            None => Ok(()),
+            Some(detail) => Err(Error::new(
+                SqlState::ObjectNotInPrerequisiteState,
+                "writes to the table are refused",
+            )
+            .with_detail(format!(
+                "{detail} Another writer has broken the rules for concurrent commits."
+            ))
+            .with_hint("Compare the table's history and contents, then restart the server to accept them.")),
+        }
+    }
+
+    /// The bytes of a log entry; `None` where there is none.
+    pub(super) async fn read_entry(&self, version: u64) -> Result<Option<Bytes>> {
+        let path = self.location.log_entry(version);
+        if let Some(file) = self.location.store.file_path(&path)
+            && !file.exists()
+        {
+            return Ok(None);
+        }
+        let read = async { self.location.store.store.get(&path).await?.bytes().await };
+        match read.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(from_store(error, "could not read the table's log")),
+        }
+    }
+
+    /// Whether entry `version` still exists and everything after it can be reached entry by entry.
+    async fn has_entry_and_nothing_unreachable(&self, version: u64) -> Result<bool> {
+        let newer = self.list_entries(version.saturating_sub(1)).await?;
+        let mut versions: Vec<u64> = newer
+            .iter()
+            .map(|(version, _)| *version)
+            .filter(|found| *found >= version)
+            .collect();
+        versions.sort_unstable();
+        Ok(versions.first() == Some(&version) && versions.windows(2).all(|pair| pair[1] == pair[0] + 1))
+    }
+
+    /// Versions after `after` (and with them checkpoints as versions), with the time they were written.
+    pub(super) async fn list_entries(&self, after: u64) -> Result<Vec<(u64, chrono::DateTime<chrono::Utc>)>> {
+        let folder = self.location.object("_delta_log");
+        let offset = folder.clone().join(format!("{after:020}"));
+        let listed: Vec<_> = self
+            .location
+            .store
+            .store
+            .list_with_offset(Some(&folder), &offset)
+            .try_collect()
+            .await
+            .map_err(|error| from_store(error, "could not list the table's log"))?;
+        let mut entries: Vec<_> = listed
+            .into_iter()
+            .filter_map(|meta| {
+                let name = meta.location.filename()?;
+                let version = name
+                    .strip_suffix(".json")
+                    .filter(|digits| digits.len() == 20)?
+                    .parse()
+                    .ok()?;
+                Some((version, meta.last_modified))
+            })
+            .collect();
+        entries.sort_unstable_by_key(|(version, _)| *version);
+        Ok(entries)
+    }
+
+    fn stamp(&self, version: u64) -> Option<(u64, SystemTime)> {
+        let file = self.location.store.file_path(&self.location.log_entry(version))?;
+        let metadata = std::fs::metadata(file).ok()?;
+        Some((metadata.len(), metadata.modified().ok()?))
+    }
+
+    pub(super) fn missing(&self) -> Error {
+        Error::new(SqlState::UndefinedFile, "there is no Delta table at this location")
+            .with_detail(format!("No log was found below \"{}\".", self.location.url))
+    }
+}
+
+impl std::fmt::Debug for DeltaTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeltaTable")
+            .field("url", &self.location.url.as_str())
+            .finish_non_exhaustive()
+    }
+}

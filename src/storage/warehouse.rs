@@ -1,0 +1,225 @@
+//! The door of the module: the warehouse's location, the stores behind it and behind external locations, one
+//! handle for each table, and the caches that all tables share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use url::Url;
+use uuid::Uuid;
+
+use super::cache::{ByteCache, CacheStatistics};
+use super::deletion_vector::VectorCache;
+use super::footer_cache::FooterCache;
+use super::location::{Location, parse_url};
+use super::log_store::LogStore;
+use super::store::StoreHandle;
+use super::table::{Current, DeltaTable};
+use crate::error::{Error, Result, SqlState};
+
+/// Folders of the warehouse that no external location may cover.
+const OWN_FOLDERS: [&str; 2] = ["_boathouse", TABLES];
+/// Where managed tables lie, each in a folder named by its id.
+const TABLES: &str = "tables";
+
+/// Where a table lies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum TableAddress {
+    /// In the warehouse, under an id that is never reused.
+    Managed(Uuid),
+    /// At a URL, with the options of its external location.
+    External {
+        url: String,
+        options: Vec<(String, String)>,
+    },
+}
+
+/// Bounds and time limits of the storage.
+#[derive(Debug, Clone)]
+pub struct StorageLimits {
+    /// Bytes of table snapshots kept.
+    pub snapshot_cache: u64,
+    /// Bytes of decoded Parquet footers kept.
+    pub footer_cache: u64,
+    /// Bytes of decoded deletion vectors kept.
+    pub vector_cache: u64,
+    /// After this long an unanswered commit is reported as unknown.
+    pub commit_deadline: Duration,
+}
+
+impl Default for StorageLimits {
+    fn default() -> Self {
+        const MEGABYTE: u64 = 1 << 20;
+        StorageLimits {
+            snapshot_cache: 256 * MEGABYTE,
+            footer_cache: 128 * MEGABYTE,
+            vector_cache: 64 * MEGABYTE,
+            commit_deadline: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What the tables of a process share.
+pub(super) struct Services {
+    /// The newest known state of each table, by the table's number.
+    pub(super) snapshots: ByteCache<u64, Arc<Current>>,
+    pub(super) footers: Arc<FooterCache>,
+    pub(super) vectors: VectorCache,
+    pub(super) commit_deadline: Duration,
+}
+
+type StoreKey = (String, Vec<(String, String)>);
+
+/// The storage of one warehouse.
+pub struct Storage {
+    warehouse: Location,
+    services: Arc<Services>,
+    stores: Mutex<HashMap<StoreKey, Arc<StoreHandle>>>,
+    tables: Mutex<HashMap<TableAddress, Arc<DeltaTable>>>,
+}
+
+impl Storage {
+    /// Opens the warehouse at `url` (or a path of the local file system). `options` configure its store and
+    /// go before the environment.
+    pub fn open(url: &str, options: &[(String, String)], limits: &StorageLimits) -> Result<Arc<Storage>> {
+        let url = parse_url(url)?;
+        let store = StoreHandle::open(&url, options)?;
+        let stores = HashMap::from([(store_key(&url, options), Arc::clone(&store))]);
+        Storage::assemble(Location::new(store, url)?, stores, limits)
+    }
+
+    fn assemble(
+        warehouse: Location,
+        stores: HashMap<StoreKey, Arc<StoreHandle>>,
+        limits: &StorageLimits,
+    ) -> Result<Arc<Storage>> {
+        let services = Services {
+            snapshots: ByteCache::least_recently_used("snapshot", limits.snapshot_cache),
+            footers: Arc::new(ByteCache::new("footer", limits.footer_cache)),
+            vectors: ByteCache::new("deletion vector", limits.vector_cache),
+            commit_deadline: limits.commit_deadline,
+        };
+        Ok(Arc::new(Storage {
+            warehouse,
+            services: Arc::new(services),
+            stores: Mutex::new(stores),
+            tables: Mutex::default(),
+        }))
+    }
+
+    /// Opens a warehouse on a given store, so that tests can put faults between.
+    #[cfg(test)]
+    pub(super) fn open_on(url: &str, store: Arc<StoreHandle>, limits: &StorageLimits) -> Result<Arc<Storage>> {
+        let url = parse_url(url)?;
+        let stores = HashMap::from([(store_key(&url, &[]), Arc::clone(&store))]);
+        Storage::assemble(Location::new(store, url)?, stores, limits)
+    }
+
+    /// The warehouse's URL; ends in a slash.
+    pub fn url(&self) -> &Url {
+        &self.warehouse.url
+    }
+
+    /// The warehouse's own small files, for the catalog.
+    pub fn log_store(&self) -> LogStore {
+        LogStore::new(self.warehouse.clone(), self.services.commit_deadline)
+    }
+
+    /// The table at this address; one handle for each in a process. Nothing is read yet.
+    pub fn table(&self, address: &TableAddress) -> Result<Arc<DeltaTable>> {
+        if let Some(table) = self.tables.lock().get(address) {
+            return Ok(Arc::clone(table));
+        }
+        let location = self.locate(address)?;
+        let mut tables = self.tables.lock();
+        let table = tables
+            .entry(address.clone())
+            .or_insert_with(|| Arc::new(DeltaTable::new(location, Arc::clone(&self.services))));
+        Ok(Arc::clone(table))
+    }
+
+    /// Lets go of a dropped table's handle and what is cached of it.
+    pub fn forget(&self, address: &TableAddress) {
+        if let Some(table) = self.tables.lock().remove(address) {
+            table.forget();
+        }
+    }
+
+    /// Checks that `url` may be an external location: readable by scheme, and apart from the warehouse's own
+    /// folders.
+    pub fn check_external(&self, url: &str, options: &[(String, String)]) -> Result<String> {
+        let location = self.external(url, options)?;
+        Ok(location.url.to_string())
+    }
+
+    /// Counters of the snapshot, footer and deletion vector caches.
+    pub fn caches(&self) -> Vec<CacheStatistics> {
+        vec![
+            self.services.snapshots.statistics(),
+            self.services.footers.statistics(),
+            self.services.vectors.statistics(),
+        ]
+    }
+
+    /// Empties the caches; the next statement reads everything anew.
+    pub fn clear_caches(&self) {
+        self.services.snapshots.clear();
+        self.services.footers.clear();
+        self.services.vectors.clear();
+    }
+
+    fn locate(&self, address: &TableAddress) -> Result<Location> {
+        match address {
+            TableAddress::Managed(id) => self.warehouse.below(&format!("{TABLES}/{id}")),
+            TableAddress::External { url, options } => self.external(url, options),
+        }
+    }
+
+    fn external(&self, url: &str, options: &[(String, String)]) -> Result<Location> {
+        let url = parse_url(url)?;
+        let store = self.store(&url, options)?;
+        let location = Location::new(store, url)?;
+        for folder in OWN_FOLDERS {
+            let own = self.warehouse.below(folder)?;
+            if location.overlaps(&own) {
+                return Err(Error::new(
+                    SqlState::InsufficientPrivilege,
+                    format!("location \"{}\" overlaps the warehouse's own files", location.url),
+                )
+                .with_hint("External locations lie beside the warehouse, never around or inside its own folders."));
+            }
+        }
+        Ok(location)
+    }
+
+    fn store(&self, url: &Url, options: &[(String, String)]) -> Result<Arc<StoreHandle>> {
+        let key = store_key(url, options);
+        let mut stores = self.stores.lock();
+        if let Some(store) = stores.get(&key) {
+            return Ok(Arc::clone(store));
+        }
+        let store = StoreHandle::open(url, options)?;
+        stores.insert(key, Arc::clone(&store));
+        Ok(store)
+    }
+}
+
+impl std::fmt::Debug for Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Storage")
+            .field("warehouse", &self.warehouse.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Scheme and authority, with the options in one order.
+fn store_key(url: &Url, options: &[(String, String)]) -> StoreKey {
+    let mut options: Vec<_> = options
+        .iter()
+        .map(|(key, value)| (key.to_ascii_lowercase(), value.clone()))
+        .collect();
+    options.sort();
+    let authority = &url[..url::Position::BeforePath];
+    (authority.to_string(), options)
+}
