@@ -1,6 +1,21 @@
 //! PostgreSQL's types as Boathouse knows them: their OIDs, names and typmods, and the Arrow type that
 //! carries each. A type that Arrow does not have travels in the field's metadata under `TYPE_KEY`.
 
+pub mod format;
+pub mod time_zone;
+pub mod calendar;
+pub mod json;
+pub mod values;
+pub mod text;
+pub mod binary;
+pub mod parse;
+pub mod builder;
+pub mod row;
+
+pub use format::{Format, FormatSettings};
+pub use row::{BoundColumn, ColumnEncoder, RowEncoder};
+pub use time_zone::TimeZone;
+
 use std::fmt;
 use std::str::FromStr;
 
