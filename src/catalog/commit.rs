@@ -230,7 +230,7 @@ fn author(id: Oid, name: &str) -> Author {
 }
 
 /// Database `boathouse` with schema `public`, and the superuser that owns them.
-fn first_objects(verifier: Option<String>) -> Vec<Object> {
+pub(super) fn first_objects(verifier: Option<String>) -> Vec<Object> {
     let to_public = |privileges: Vec<Privilege>| {
         vec![Grant {
             grantee: PUBLIC_ROLE,

@@ -4,6 +4,7 @@
 
 mod access;
 pub mod acl;
+pub mod changes;
 mod checkpoint;
 mod clock;
 mod commit;

@@ -182,10 +182,6 @@ impl Staged {
         self.requirements.definition(&self.base.clone(), id);
     }
 
-    pub(super) fn rely_on_existence(&mut self, id: Oid) {
-        self.requirements.exists(&self.base.clone(), id);
-    }
-
     /// Relies on nothing else becoming a dependent of the object.
     pub(super) fn rely_on_dependents(&mut self, id: Oid) {
         self.requirements.dependents(&self.base.clone(), id);

@@ -1,0 +1,163 @@
+//! ALTER TABLE on columns: the catalog's half. Column ids are never reused, so policies, grants and views,
+//! which name columns by id, survive renames and never meet a stranger.
+
+use super::table::{missing_column, numbered};
+use super::*;
+
+/// Adds columns at the end; the flag is IF NOT EXISTS.
+pub fn add_columns(staged: &mut Staged, role: Oid, table: Oid, columns: &[(NewColumn, bool)]) -> Result<Vec<i16>> {
+    let mut table = owned_table(staged, role, table)?;
+    let mut added = vec![];
+    for (column, if_not_exists) in columns {
+        let taken = |existing: &Column| existing.name.eq_ignore_ascii_case(&column.name);
+        if table.columns.iter().any(taken) {
+            let message = format!(
+                "column \"{}\" of relation \"{}\" already exists",
+                column.name, table.name
+            );
+            if !if_not_exists {
+                return Err(Error::new(SqlState::DuplicateColumn, message));
+            }
+            staged.notice(format!("{message}, skipping"));
+            continue;
+        }
+        if table.columns.len() >= 1600 || table.next_column == i16::MAX {
+            return Err(Error::new(
+                SqlState::ProgramLimitExceeded,
+                "tables can have at most 1600 columns",
+            ));
+        }
+        table
+            .columns
+            .extend(numbered(std::slice::from_ref(column), table.next_column)?);
+        added.push(table.next_column);
+        table.next_column += 1;
+    }
+    staged.put(table)?;
+    Ok(added)
+}
+
+/// Drops a column, with CASCADE the views and functions that use it as well. A column that a policy reads
+/// stays. Whether there was one.
+pub fn drop_column(
+    staged: &mut Staged,
+    role: Oid,
+    table: Oid,
+    column: &str,
+    if_exists: bool,
+    cascade: bool,
+) -> Result<bool> {
+    let mut table = owned_table(staged, role, table)?;
+    let Some(found) = table.column_named(column) else {
+        let error = missing_column(column, &table.name);
+        if !if_exists {
+            return Err(error);
+        }
+        staged.notice(format!("{}, skipping", error.message()));
+        return Ok(false);
+    };
+    let id = found.id;
+    if table.partition_columns.contains(&id) {
+        let message = format!("cannot drop column \"{column}\" because the table is partitioned by it");
+        return Err(Error::new(SqlState::InvalidTableDefinition, message));
+    }
+    if table.columns.len() == 1 {
+        let message = format!("cannot drop the last column of table \"{}\"", table.name);
+        return Err(Error::new(SqlState::InvalidTableDefinition, message));
+    }
+    let read_by_filter = table.row_filter.iter().any(|filter| filter.columns.contains(&id));
+    let mut masks = table
+        .columns
+        .iter()
+        .filter(|other| other.id != id)
+        .filter_map(|other| other.mask.as_ref());
+    if read_by_filter || masks.any(|mask| mask.using_columns.contains(&id)) {
+        let message = format!(
+            "cannot drop column {column} of table {} because a policy reads it",
+            table.name
+        );
+        return Err(Error::new(SqlState::DependentObjectsStillExist, message)
+            .with_hint("Drop the row filter or column mask first."));
+    }
+    drop_users(staged, &table, id, cascade)?;
+    table.columns.retain(|column| column.id != id);
+    staged.put(table)?;
+    Ok(true)
+}
+
+/// Drops, or without CASCADE refuses because of, the views and functions whose text uses the column.
+fn drop_users(staged: &mut Staged, table: &Table, column: i16, cascade: bool) -> Result<()> {
+    staged.rely_on_dependents(table.id);
+    let snapshot = staged.snapshot();
+    let uses = |object: &&Object| {
+        let references = match object {
+            Object::View(view) => &view.references,
+            Object::Function(function) => &function.references,
+            _ => return false,
+        };
+        let mut of_table = references.iter().filter(|reference| reference.object == table.id);
+        of_table.any(|used| used.columns.is_empty() || used.columns.iter().any(|(id, _)| *id == column))
+    };
+    let users: Vec<&Object> = snapshot.dependents(table.id).filter(uses).collect();
+    if users.is_empty() {
+        return Ok(());
+    }
+    let name = table.column(column).map_or("?", |column| column.name.as_str());
+    let what = format!("column {name} of table {}", table.name);
+    if !cascade {
+        return Err(super::drop::dependents_exist(
+            &snapshot,
+            &what,
+            users.iter().map(|user| (*user, what.as_str())),
+        ));
+    }
+    for user in &users {
+        staged.notice(format!("drop cascades to {}", describe(&snapshot, user)));
+    }
+    let users: Vec<Oid> = users.iter().map(|user| user.id()).collect();
+    super::drop::drop_without_asking(staged, &users)
+}
+
+/// Gives the column another name.
+pub fn rename_column(staged: &mut Staged, role: Oid, table: Oid, column: &str, to: &str) -> Result<()> {
+    let mut table = owned_table(staged, role, table)?;
+    check_name(ObjectKind::Column, to)?;
+    let id = table
+        .column_named(column)
+        .ok_or_else(|| missing_column(column, &table.name))?
+        .id;
+    let taken = |existing: &Column| existing.id != id && existing.name.eq_ignore_ascii_case(to);
+    if table.columns.iter().any(taken) {
+        let message = format!("column \"{to}\" of relation \"{}\" already exists", table.name);
+        return Err(Error::new(SqlState::DuplicateColumn, message));
+    }
+    for column in table.columns.iter_mut().filter(|column| column.id == id) {
+        column.name = to.to_string();
+    }
+    staged.put(table)
+}
+
+/// Sets or drops NOT NULL; whether existing rows obey is for the caller to check.
+pub fn set_not_null(staged: &mut Staged, role: Oid, table: Oid, column: &str, not_null: bool) -> Result<()> {
+    let mut table = owned_table(staged, role, table)?;
+    let id = table
+        .column_named(column)
+        .ok_or_else(|| missing_column(column, &table.name))?
+        .id;
+    for column in table.columns.iter_mut().filter(|column| column.id == id) {
+        column.nullable = !not_null;
+    }
+    staged.put(table)
+}
+
+/// The table, for its owner only.
+pub(super) fn owned_table(staged: &mut Staged, role: Oid, table: Oid) -> Result<Table> {
+    staged.require(Permission::Owns { role, object: table })?;
+    match staged.object(table)? {
+        Object::Table(table) => Ok(table),
+        other => Err(Error::new(
+            SqlState::WrongObjectType,
+            format!("\"{}\" is not a table", other.name()),
+        )),
+    }
+}

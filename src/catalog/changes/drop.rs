@@ -1,0 +1,224 @@
+//! DROP with RESTRICT and CASCADE. What depends on an object goes with it or keeps it; a function that
+//! protects a table is kept by that table even under CASCADE, because dropping it would bare the rows.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::catalog::resolve::Scope;
+
+/// Resolves the names and drops what they mean, in one step, so that they may depend on each other. With IF
+/// EXISTS, missing ones become notices. Roles are `drop_role`'s. What was dropped, CASCADE's victims included.
+pub fn drop_named(
+    staged: &mut Staged,
+    role: Oid,
+    kind: ObjectKind,
+    scope: Scope<'_>,
+    names: &[Vec<String>],
+    if_exists: bool,
+    cascade: bool,
+) -> Result<Vec<Object>> {
+    let snapshot = staged.snapshot();
+    let mut ids = vec![];
+    for name in names {
+        match snapshot.resolve_object(kind, scope, name) {
+            Ok(object) => ids.push(object.id()),
+            Err(error) if if_exists && is_missing(&error) => {
+                staged.notice(format!("{}, skipping", error.message()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    drop(snapshot);
+    drop_objects(staged, role, &ids, cascade)
+}
+
+fn is_missing(error: &Error) -> bool {
+    matches!(
+        error.state(),
+        SqlState::UndefinedTable
+            | SqlState::UndefinedObject
+            | SqlState::UndefinedFunction
+            | SqlState::InvalidSchemaName
+            | SqlState::InvalidCatalogName
+    )
+}
+
+/// Drops the objects; needs ownership of each, or of the schema that it lies in. What was dropped.
+pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) -> Result<Vec<Object>> {
+    let snapshot = staged.snapshot();
+    for id in ids {
+        if let Some(system) = snapshot.schema(*id).filter(|schema| schema.database == 0) {
+            let message = format!(
+                "cannot drop schema {} because it is required by the database system",
+                system.name
+            );
+            return Err(Error::new(SqlState::DependentObjectsStillExist, message));
+        }
+        staged.require(Permission::OwnsOrParent { role, object: *id })?;
+        check_location_is_unused(staged, &snapshot, *id)?;
+    }
+    let asked: BTreeSet<Oid> = ids.iter().copied().collect();
+    let implied: BTreeSet<Oid> = ids
+        .iter()
+        .filter_map(|id| empty_public_schema(&snapshot, *id))
+        .collect();
+    let (all, edges) = closure(&snapshot, asked.union(&implied).copied().collect());
+    let name = |id: Oid| {
+        snapshot
+            .object(id)
+            .map(|object| describe(&snapshot, object))
+            .unwrap_or_default()
+    };
+
+    let extra: Vec<&Edge> = edges
+        .iter()
+        .filter(|edge| !asked.contains(&edge.dependent) && !implied.contains(&edge.dependent))
+        .collect();
+    if let Some(policy) = edges
+        .iter()
+        .find(|edge| edge.is_policy && !all.contains(&edge.dependent))
+    {
+        let (function, table) = (name(policy.on), name(policy.dependent));
+        let message = format!("cannot drop {function} because {table} is protected by it");
+        return Err(Error::new(SqlState::DependentObjectsStillExist, message)
+            .with_detail(format!("A row filter or column mask of {table} calls {function}."))
+            .with_hint("Drop the row filter or column mask first."));
+    }
+    if !cascade && !extra.is_empty() {
+        let what = ids.iter().map(|id| name(*id)).collect::<Vec<_>>().join(", ");
+        let named: Vec<(&Object, String)> = extra
+            .iter()
+            .filter_map(|edge| Some((snapshot.object(edge.dependent)?, name(edge.on))))
+            .collect();
+        return Err(dependents_exist(
+            &snapshot,
+            &what,
+            named.iter().map(|(object, on)| (*object, on.as_str())),
+        ));
+    }
+    let victims: Vec<Oid> = all
+        .iter()
+        .copied()
+        .filter(|id| !asked.contains(id) && !implied.contains(id))
+        .collect();
+    match victims.as_slice() {
+        [] => {}
+        [one] => staged.notice(format!("drop cascades to {}", name(*one))),
+        several => {
+            let lines: Vec<String> = several
+                .iter()
+                .map(|id| format!("drop cascades to {}", name(*id)))
+                .collect();
+            staged.notice_with_detail(
+                format!("drop cascades to {} other objects", several.len()),
+                lines.join("\n"),
+            );
+        }
+    }
+    let dropped = all.iter().filter_map(|id| snapshot.object(*id).cloned()).collect();
+    drop(snapshot);
+    remove(staged, all)?;
+    Ok(dropped)
+}
+
+/// Drops the objects with all that depends on them, for a statement that has said so already.
+pub(super) fn drop_without_asking(staged: &mut Staged, ids: &[Oid]) -> Result<()> {
+    let snapshot = staged.snapshot();
+    let (all, edges) = closure(&snapshot, ids.iter().copied().collect());
+    if edges
+        .iter()
+        .any(|edge| edge.is_policy && !all.contains(&edge.dependent))
+    {
+        let message = "cannot drop a function that protects a table";
+        return Err(Error::new(SqlState::DependentObjectsStillExist, message));
+    }
+    drop(snapshot);
+    remove(staged, all)
+}
+
+fn remove(staged: &mut Staged, all: BTreeSet<Oid>) -> Result<()> {
+    for id in all {
+        staged.rely_on_dependents(id);
+        staged.drop_object(id)?;
+    }
+    Ok(())
+}
+
+/// One object that keeps another.
+struct Edge {
+    dependent: Oid,
+    on: Oid,
+    /// The dependent is a table whose policy calls the function: it does not go with it.
+    is_policy: bool,
+}
+
+/// The objects with all that must go with them, and why.
+fn closure(snapshot: &CatalogSnapshot, start: BTreeSet<Oid>) -> (BTreeSet<Oid>, Vec<Edge>) {
+    let mut edges = vec![];
+    let mut unvisited: Vec<Oid> = start.iter().copied().collect();
+    let mut all = start;
+    while let Some(on) = unvisited.pop() {
+        for object in snapshot.dependents(on) {
+            let dependent = object.id();
+            let is_policy = matches!(object, Object::Table(table) if table.schema != on);
+            if !is_policy && all.insert(dependent) {
+                unvisited.push(dependent);
+            }
+            edges.push(Edge {
+                dependent,
+                on,
+                is_policy,
+            });
+        }
+    }
+    edges.sort_by_key(|edge| (edge.on, edge.dependent));
+    (all, edges)
+}
+
+/// A database's own `public` goes with it while nothing is in it.
+fn empty_public_schema(snapshot: &CatalogSnapshot, database: Oid) -> Option<Oid> {
+    snapshot.database(database)?;
+    let schema = snapshot.schema_named(database, "public")?;
+    snapshot.dependents(schema.id).next().is_none().then_some(schema.id)
+}
+
+/// An external location stays while tables lie below it; relies on none being put there meanwhile.
+fn check_location_is_unused(staged: &mut Staged, snapshot: &CatalogSnapshot, id: Oid) -> Result<()> {
+    let Some(location) = snapshot.external_location(id) else {
+        return Ok(());
+    };
+    let below =
+        |table: &&Table| matches!(&table.location, TableLocation::External(url) if url.starts_with(&location.url));
+    let mut tables: Vec<&Table> = snapshot.tables().filter(below).collect();
+    tables.sort_by_key(|table| table.id);
+    if tables.is_empty() {
+        staged.occupant(&location.url);
+        return Ok(());
+    }
+    let lines: Vec<String> = tables
+        .iter()
+        .map(|table| format!("table {} lies below it", table.name))
+        .collect();
+    let message = format!(
+        "cannot drop external location {} because tables lie below it",
+        location.name
+    );
+    Err(Error::new(SqlState::DependentObjectsStillExist, message)
+        .with_detail(lines.join("\n"))
+        .with_hint("Drop the tables first; their files stay."))
+}
+
+/// 2BP01 with a line for each dependent.
+pub(super) fn dependents_exist<'a>(
+    snapshot: &CatalogSnapshot,
+    what: &str,
+    dependents: impl Iterator<Item = (&'a Object, &'a str)>,
+) -> Error {
+    let lines: Vec<String> = dependents
+        .map(|(object, on)| format!("{} depends on {on}", describe(snapshot, object)))
+        .collect();
+    let message = format!("cannot drop {what} because other objects depend on it");
+    Error::new(SqlState::DependentObjectsStillExist, message)
+        .with_detail(lines.join("\n"))
+        .with_hint("Use DROP ... CASCADE to drop the dependent objects too.")
+}
