@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod binary_value;
+mod client;
 mod postgres;
 mod server;
 mod sql_driver;
 mod sql_tests;
+mod wire_fuzz;

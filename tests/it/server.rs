@@ -21,6 +21,15 @@ pub struct Server {
 impl Server {
     /// Starts `boathouse serve` on an empty local warehouse and waits until it answers.
     pub async fn start() -> Server {
+        Server::start_with(&[]).await
+    }
+
+    /// The same with trust authentication, so that a raw socket gets past the login.
+    pub async fn start_with_trust() -> Server {
+        Server::start_with(&["--trust"]).await
+    }
+
+    async fn start_with(arguments: &[&str]) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let log = File::create(folder.path().join("server.log")).unwrap();
@@ -28,6 +37,7 @@ impl Server {
             .args(["serve", "--warehouse"])
             .arg(folder.path().join("warehouse"))
             .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(arguments)
             .env("BOATHOUSE_ADMIN_PASSWORD", ADMIN_PASSWORD)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
