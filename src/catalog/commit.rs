@@ -174,7 +174,7 @@ impl Catalog {
             // "Exists" may be our own write too: a store's client retries by itself after a lost answer.
             match (self.within_timeout(self.store.get(&path)).await, written) {
                 (Ok(Some(found)), _) => return Ok(whose(&found, entry.token)),
-                (Ok(None), Err(error)) if certainly_refused(&error) => return Err(error),
+                (Ok(None), Err(error)) if did_not_happen(&error) => return Err(error),
                 (_, Err(error)) => tracing::warn!(path, %error, "a catalog commit got no clear answer"),
                 _ => {}
             }
@@ -203,11 +203,11 @@ fn whose(found: &Bytes, token: Uuid) -> Slot {
     }
 }
 
-/// Errors that only arise before anything is written.
-fn certainly_refused(error: &Error) -> bool {
-    matches!(
+/// Errors of a write that say that nothing was and nothing will be written.
+fn did_not_happen(error: &Error) -> bool {
+    !matches!(
         error.state(),
-        SqlState::DiskFull | SqlState::InsufficientPrivilege | SqlState::FeatureNotSupported
+        SqlState::StatementCompletionUnknown | SqlState::ConnectionFailure
     )
 }
 

@@ -189,10 +189,7 @@ impl Catalog {
         }
         let interval = self.options.checkpoint_interval.max(1);
         let checkpoint = version - version % interval;
-        let start = match restore(self.store.as_ref(), checkpoint).await? {
-            Some(snapshot) => snapshot,
-            None => CatalogSnapshot::default(),
-        };
+        let start = restore(self.store.as_ref(), checkpoint).await?.unwrap_or_default();
         replay(self.store.as_ref(), start, version).await.map(Arc::new)
     }
 
@@ -245,7 +242,7 @@ async fn latest(store: &dyn EntryStore) -> Result<CatalogSnapshot> {
 /// Without a first entry there must be none at all: what looks like an empty warehouse would otherwise be
 /// bootstrapped over a damaged one.
 async fn nothing_or_gap(store: &dyn EntryStore) -> Result<CatalogSnapshot> {
-    match store.list_after(FOLDER, "").await?.first() {
+    match store.list(FOLDER).await?.first() {
         None => Ok(CatalogSnapshot::default()),
         Some(found) => Err(corrupt(&Entry::path(1), format!("it is missing, yet there is {found}"))),
     }
@@ -296,7 +293,7 @@ fn is_outage(error: &Error) -> bool {
 }
 
 fn no_answer() -> Error {
-    Error::new(SqlState::IoError, "the warehouse's store does not answer")
+    Error::new(SqlState::ConnectionFailure, "the warehouse's store does not answer")
 }
 
 fn stale(why: &str) -> Error {

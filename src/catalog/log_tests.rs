@@ -10,6 +10,7 @@ use super::store::EntryStore;
 use super::store::memory::{Fault, MemoryStore};
 use super::*;
 use crate::error::Result;
+use crate::storage::{Storage, StorageLimits};
 
 const ALWAYS: Duration = Duration::ZERO;
 
@@ -23,6 +24,37 @@ fn options() -> CatalogOptions {
 
 async fn node(store: &MemoryStore) -> Arc<Catalog> {
     Catalog::open(Arc::new(store.clone()), options()).await.unwrap()
+}
+
+#[tokio::test]
+async fn two_nodes_share_a_folder_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().to_str().unwrap();
+    let mut nodes = Vec::new();
+    for number in 0..2 {
+        let storage = Storage::open(url, &[], &StorageLimits::default()).unwrap();
+        let node = Catalog::open(Arc::new(storage.log_store()), options()).await.unwrap();
+        assert_eq!(node.bootstrap(None).await.unwrap(), number == 0);
+        nodes.push(node);
+    }
+    let create = |node: usize| {
+        let node = nodes[node % 2].clone();
+        tokio::spawn(async move { create_schema(&node, "contested").await.is_ok() })
+    };
+    let tasks: Vec<_> = (0..6).map(create).collect();
+    let mut wins = 0;
+    for task in tasks {
+        wins += usize::from(task.await.unwrap());
+    }
+    assert_eq!(wins, 1);
+    for number in 0..8 {
+        create_schema(&nodes[number % 2], &format!("s{number}")).await.unwrap();
+    }
+    nodes[0].refresh(ALWAYS).await.unwrap();
+    let storage = Storage::open(url, &[], &StorageLimits::default()).unwrap();
+    let third = Catalog::open(Arc::new(storage.log_store()), options()).await.unwrap();
+    assert_eq!(third.current().version(), nodes[0].current().version());
+    assert_eq!(third.current().schemas(DEFAULT_DATABASE).count(), 10);
 }
 
 async fn warehouse() -> (MemoryStore, Arc<Catalog>, Arc<Catalog>) {

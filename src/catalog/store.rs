@@ -1,4 +1,4 @@
-//! The little that the log asks of an object store. `storage` provides the real one; `MemoryStore` serves tests.
+//! The little that the log asks of an object store. `storage` answers it; in tests also a store in memory.
 
 use std::fmt::Debug;
 
@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::Result;
+use crate::storage::{LogStore, PutOutcome};
 
-/// Files by path below the warehouse's root. An error of a write leaves open whether it took place.
+/// Files by path below the warehouse's root.
 #[async_trait]
 pub trait EntryStore: Send + Sync + Debug {
-    /// Writes the file unless it exists: whether it was written. Durable once it returns.
+    /// Writes the file unless it exists: whether it was written. Durable once it returns. 40003 leaves open
+    /// whether it was or will be written; any other error means that it was not.
     async fn put_if_absent(&self, path: &str, bytes: Bytes) -> Result<bool>;
 
     /// Writes or replaces the file.
@@ -19,8 +21,27 @@ pub trait EntryStore: Send + Sync + Debug {
     /// The file's content; `None` when there is no such file.
     async fn get(&self, path: &str) -> Result<Option<Bytes>>;
 
-    /// The paths below `folder` (which ends in a slash) that sort after `after`, sorted.
-    async fn list_after(&self, folder: &str, after: &str) -> Result<Vec<String>>;
+    /// The names of the files in `folder` (which ends in a slash), sorted.
+    async fn list(&self, folder: &str) -> Result<Vec<String>>;
+}
+
+#[async_trait]
+impl EntryStore for LogStore {
+    async fn put_if_absent(&self, path: &str, bytes: Bytes) -> Result<bool> {
+        Ok(LogStore::put_if_absent(self, path, &bytes).await? == PutOutcome::Created)
+    }
+
+    async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        LogStore::put(self, path, &bytes).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Option<Bytes>> {
+        LogStore::get(self, path).await
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<String>> {
+        self.list_after(folder.trim_end_matches('/'), "").await
+    }
 }
 
 #[cfg(test)]
@@ -62,7 +83,7 @@ pub(crate) mod memory {
     }
 
     fn lost() -> Error {
-        Error::new(SqlState::IoError, "connection reset")
+        Error::new(SqlState::StatementCompletionUnknown, "connection reset")
     }
 
     #[async_trait]
@@ -96,13 +117,13 @@ pub(crate) mod memory {
             Ok(self.files.lock().get(path).cloned())
         }
 
-        async fn list_after(&self, folder: &str, after: &str) -> Result<Vec<String>> {
+        async fn list(&self, folder: &str) -> Result<Vec<String>> {
             self.check()?;
             let files = self.files.lock();
             Ok(files
                 .keys()
-                .filter(|path| path.starts_with(folder) && path.as_str() > after)
-                .cloned()
+                .filter_map(|path| path.strip_prefix(folder))
+                .map(str::to_string)
                 .collect())
         }
     }

@@ -5,13 +5,17 @@ use url::Url;
 
 use crate::error::{Error, Result, SqlState};
 
-/// The URL's one spelling, which ends in a slash. Refuses what could name a place in two ways: parent
+/// The URL's one spelling, which ends in a slash; an absolute path is one of `file://`. Refuses what could name a place in two ways: parent
 /// steps and empty steps, encoded or not, user information, query and fragment.
 pub fn normalize(text: &str) -> Result<String> {
     let refuse = |why: &str| {
         let message = format!("invalid location \"{text}\"");
         Error::new(SqlState::InvalidParameterValue, message).with_detail(format!("{why}."))
     };
+    if text.starts_with('/') && !text.split('/').any(|step| step == "." || step == "..") {
+        let url = Url::from_directory_path(text).map_err(|()| refuse("It is not an absolute path"))?;
+        return normalize(url.as_str());
+    }
     let mut url = Url::parse(text).map_err(|error| refuse(&format!("It is not a URL: {error}")))?;
     let same_store = match url.scheme() {
         "s3" | "s3a" | "s3n" => Some("s3"),
@@ -89,7 +93,9 @@ mod tests {
             ("s3://lake/a?x=1", None),
             ("s3:///a", None),
             ("http://host/a", None),
-            ("/data/x", None),
+            ("/data/x y%20", Some("file:///data/x%20y%2520/")),
+            ("/data/../x", None),
+            ("data/x", None),
         ] {
             assert_eq!(normalize(text).ok().as_deref(), expected, "{text}");
         }
