@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::json::ReaderBuilder;
+use arrow_json::ReaderBuilder;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, RecordBatch, TimestampMicrosecondArray,
     new_null_array,
