@@ -1,3 +1,28 @@
-//! PostgreSQL's protocol, whole: from the first byte of a connection to the last.
+//! PostgreSQL's protocol, whole: from the first byte of a connection to the last. Everything above the
+//! bytes is asked of a `Service` and its sessions; nothing here knows SQL.
 
+pub mod backend;
 pub mod message;
+
+mod authenticate;
+mod client;
+mod connection;
+mod connections;
+mod copy;
+mod extended_query;
+mod interruption;
+mod reply;
+mod rows;
+mod scram_exchange;
+mod simple_query;
+mod socket;
+mod startup;
+mod tls;
+mod transport;
+
+pub use connection::{Gate, Rules, converse};
+pub use connections::Connections;
+pub use tls::Certificate;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! An authenticated client: takes its messages in order and hands each to the simple or the extended
+//! protocol. After an error in the extended one, everything up to Sync is skipped.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use crate::context::interrupt::{Interrupt, InterruptReason};
+use crate::error::Error;
+use crate::wire::backend::Backend;
+use crate::wire::interruption::{Stop, attend, flush};
+use crate::wire::message::{self, Frame, Malformed, Message};
+use crate::wire::reply::{self, Severity};
+use crate::wire::socket::{ReadError, Socket};
+
+pub struct Client<S, B> {
+    pub(super) socket: Socket<S>,
+    pub(super) session: B,
+    pub(super) interrupt: Arc<Interrupt>,
+    closing: CancellationToken,
+    message_limit: usize,
+    /// Between an error in the extended protocol and its Sync.
+    skipping: bool,
+    /// Since ReadyForQuery nothing arrived.
+    idle: bool,
+}
+
+impl<S, B> Client<S, B>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+    B: Backend,
+{
+    pub fn new(
+        socket: Socket<S>,
+        session: B,
+        interrupt: Arc<Interrupt>,
+        closing: CancellationToken,
+        message_limit: usize,
+    ) -> Self {
+        Client {
+            socket,
+            session,
+            interrupt,
+            closing,
+            message_limit,
+            skipping: false,
+            idle: true,
+        }
+    }
+
+    /// Ends the session and leaves its socket.
+    pub fn into_socket(self) -> Socket<S> {
+        self.socket
+    }
+
+    /// Serves the client until it leaves (`Ok`) or must.
+    pub async fn serve(&mut self) -> Result<(), Stop> {
+        self.ready().await?;
+        loop {
+            let frame = self.next_frame().await?;
+            self.idle = false;
+            if frame.tag == b'X' {
+                return Ok(());
+            }
+            if self.skipping && frame.tag != b'S' {
+                continue;
+            }
+            self.interrupt.begin();
+            let result = self.handle(frame).await;
+            self.interrupt.end();
+            result?;
+        }
+    }
+
+    async fn handle(&mut self, frame: Frame) -> Result<(), Stop> {
+        let tag = frame.tag;
+        let result = match message::decode(frame) {
+            Ok(message) => self.dispatch(message).await,
+            Err(malformed @ Malformed::Tag(_)) => Err(Stop::Fatal(malformed.into())),
+            Err(malformed) => Err(Stop::Statement(malformed.into())),
+        };
+        match result {
+            Err(Stop::Statement(error)) => {
+                self.report(&error).await;
+                if matches!(tag, b'Q' | b'F' | b'S') {
+                    self.conclude().await
+                } else {
+                    self.skipping = true;
+                    Ok(())
+                }
+            }
+            other => other,
+        }
+    }
+
+    async fn dispatch(&mut self, message: Message) -> Result<(), Stop> {
+        match message {
+            Message::Query(sql) => self.simple_query(&sql).await,
+            Message::Parse {
+                name,
+                sql,
+                parameter_oids,
+            } => self.parse(&name, sql, &parameter_oids).await,
+            Message::Bind(bind) => self.bind(bind).await,
+            Message::Describe { target, name } => self.describe(target, &name).await,
+            Message::Execute { portal, max_rows } => self.execute(&portal, max_rows).await,
+            Message::Close { target, name } => self.close(target, &name),
+            Message::Flush => flush(&mut self.socket, &self.interrupt).await,
+            Message::Sync => {
+                self.skipping = false;
+                self.conclude().await
+            }
+            Message::FunctionCall => Err(Error::unsupported("the function call protocol").into()),
+            // A client may still be sending these after a COPY that failed.
+            Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => Ok(()),
+            Message::Authentication(_) => Err(Stop::Fatal(Malformed::Tag(b'p').into())),
+            Message::Terminate => Ok(()),
+        }
+    }
+
+    /// Ends a simple query or a pipeline, successful or not: commits or rolls back, then ReadyForQuery.
+    async fn conclude(&mut self) -> Result<(), Stop> {
+        match attend(&mut self.socket, &self.interrupt, self.session.sync()).await {
+            Ok(()) => {}
+            Err(Stop::Statement(error)) => self.report(&error).await,
+            Err(stop) => return Err(stop),
+        }
+        self.ready().await
+    }
+
+    /// Tells the client of a failed statement.
+    async fn report(&mut self, error: &Error) {
+        // The cancel request that led here must not reach what cleans up.
+        self.interrupt.begin();
+        self.session.failed(error).await;
+        self.put_notices();
+        self.socket.put(|out| reply::error(out, Severity::Error, error));
+    }
+
+    pub(super) fn put_notices(&mut self) {
+        for notice in self.session.take_notices() {
+            self.socket.put(|out| reply::notice(out, &notice));
+        }
+    }
+
+    pub(super) async fn ready(&mut self) -> Result<(), Stop> {
+        self.put_notices();
+        let changes = self.session.take_parameter_changes();
+        let status = self.session.transaction_status();
+        self.socket.put(|out| {
+            changes
+                .iter()
+                .for_each(|(name, value)| reply::parameter_status(out, name, value));
+            reply::ready_for_query(out, status);
+        });
+        self.idle = true;
+        flush(&mut self.socket, &self.interrupt).await
+    }
+
+    /// Waits for the client, for the server's end, and for the end of its patience.
+    async fn next_frame(&mut self) -> Result<Frame, Stop> {
+        let token = self.interrupt.token();
+        let idle_limit = self.session.idle_limit();
+        let expired = async {
+            match idle_limit {
+                Some((limit, error)) => {
+                    tokio::time::sleep(limit).await;
+                    error
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = token.cancelled() => {
+                Err(self.interrupt.reason().unwrap_or(InterruptReason::Termination).into())
+            }
+            () = self.closing.cancelled(), if self.idle => Err(InterruptReason::Shutdown.into()),
+            frame = self.socket.frame(self.message_limit) => frame.map_err(Stop::from),
+            error = expired => Err(Stop::Fatal(error)),
+        }
+    }
+
+    /// The next frame while a statement waits for the client's data.
+    pub(super) async fn next_copy_frame(&mut self) -> Result<Frame, Stop> {
+        let token = self.interrupt.token();
+        tokio::select! {
+            biased;
+            () = token.cancelled() => {
+                Err(self.interrupt.reason().unwrap_or(InterruptReason::UserRequest).into())
+            }
+            frame = self.socket.frame(self.message_limit) => frame.map_err(Stop::from),
+        }
+    }
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Stop {
+        match error {
+            ReadError::Gone => Stop::Gone,
+            ReadError::Malformed(malformed) => Stop::Fatal(malformed.into()),
+        }
+    }
+}
