@@ -26,10 +26,10 @@ impl Server {
 
     /// The same with trust authentication, so that a raw socket gets past the login.
     pub async fn start_with_trust() -> Server {
-        Server::start_with(&["--trust"]).await
+        Server::start_with(&[("BOATHOUSE_SERVER_TRUST_LOOPBACK", "true")]).await
     }
 
-    async fn start_with(arguments: &[&str]) -> Server {
+    async fn start_with(environment: &[(&str, &str)]) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let log = File::create(folder.path().join("server.log")).unwrap();
@@ -37,8 +37,9 @@ impl Server {
             .args(["serve", "--warehouse"])
             .arg(folder.path().join("warehouse"))
             .args(["--listen", &format!("127.0.0.1:{port}")])
-            .args(arguments)
             .env("BOATHOUSE_ADMIN_PASSWORD", ADMIN_PASSWORD)
+            .env("BOATHOUSE_METRICS_LISTEN", "")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

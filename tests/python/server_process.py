@@ -37,7 +37,10 @@ class Server:
         self.metrics_port = free_port()
         self.folder = tempfile.TemporaryDirectory(prefix="boathouse-test-")
         self.log_path = pathlib.Path(self.folder.name) / "server.log"
-        self.environment = {**os.environ, "BOATHOUSE_ADMIN_PASSWORD": ADMIN_PASSWORD, **(environment or {})}
+        self.environment = {
+            **os.environ, "BOATHOUSE_ADMIN_PASSWORD": ADMIN_PASSWORD,
+            "BOATHOUSE_METRICS_LISTEN": f"127.0.0.1:{self.metrics_port}", **(environment or {}),
+        }
         self.startup_seconds = startup_seconds
         self.command = [str(binary()), subcommand, "--warehouse", self.warehouse, "--listen", f"127.0.0.1:{self.port}"]
         if config is not None:
