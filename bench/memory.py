@@ -45,7 +45,7 @@ def slow_reader(data, scale, report):
     """Reads ten million rows with pauses; the server's memory is sampled all the while."""
     with sample_server(data, scale) as server, server.connect() as connection:
         connection.execute("set search_path = sample")
-        connection.execute("set result_cache = off")
+        connection.execute("set boathouse.result_cache = off")
         connection.execute("select count(*) from lineitem").fetchall()
         before = highest = megabytes(server)
         copies = "cross join generate_series(1, 200) g(n)"

@@ -59,7 +59,7 @@ def timed(run, runs):
 def boathouse_runner(server):
     connection = server.connect()
     connection.execute("set search_path = sample")
-    connection.execute("set result_cache = off")
+    connection.execute("set boathouse.result_cache = off")
     return lambda text: connection.execute(text).fetchall()
 
 

@@ -16,7 +16,7 @@ use crate::sql_driver::{Mode, Protocol, SqlDriver};
 const FILE_LIMIT: Duration = Duration::from_secs(120);
 /// Failures of one file that are printed; later ones usually follow from the first.
 const SHOWN_FAILURES: usize = 3;
-const CACHES_OFF: &[&str] = &["SET result_cache = off", "SET plan_cache = off"];
+const CACHES_OFF: &[&str] = &["SET boathouse.result_cache = off", "SET boathouse.plan_cache = off"];
 
 fn cached(protocol: Protocol) -> Mode {
     Mode {

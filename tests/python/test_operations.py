@@ -73,7 +73,7 @@ def test_caches_are_visible(connection):
     after = hits()
     assert {"plan", "result"} <= after.keys()
     assert after["result"] >= before["result"] + 2
-    connection.execute("set result_cache = off")
+    connection.execute("set boathouse.result_cache = off")
     before = hits()
     connection.execute("select sum(n) from cached").fetchall()
     assert hits()["result"] == before["result"]

@@ -39,8 +39,8 @@ def session(request, sample):
     with sample.connect() as connection:
         connection.execute("set search_path = sample")
         if request.param == "no-caches":
-            connection.execute("set result_cache = off")
-            connection.execute("set plan_cache = off")
+            connection.execute("set boathouse.result_cache = off")
+            connection.execute("set boathouse.plan_cache = off")
         yield connection
 
 

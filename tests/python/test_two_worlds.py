@@ -119,7 +119,7 @@ def hidden_tables(server):
 @pytest.mark.parametrize("caches", ["caches", "no-caches"])
 @pytest.mark.parametrize(("name", "script"), attacks(), ids=[name for name, _ in attacks()])
 def test_attack(worlds, name, script, caches):
-    prelude = "set result_cache = off;\nset plan_cache = off;\n" if caches == "no-caches" else ""
+    prelude = "set boathouse.result_cache = off;\nset boathouse.plan_cache = off;\n" if caches == "no-caches" else ""
     transcripts = [transcript(server, prelude + script) for server in worlds]
     for first, second in zip(*transcripts, strict=True):
         assert first == second
