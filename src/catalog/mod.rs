@@ -35,3 +35,5 @@ pub use staged::{Notice, Severity, Staged};
 
 #[cfg(test)]
 mod log_tests;
+#[cfg(test)]
+mod lookup_tests;

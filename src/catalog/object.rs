@@ -226,6 +226,21 @@ impl Table {
     }
 }
 
+impl Reference {
+    /// What the text that recorded the references means by a name: more than one for overloaded functions.
+    pub fn named<'a>(references: &'a [Reference], name: &'a [String]) -> impl Iterator<Item = &'a Reference> {
+        references.iter().filter(move |reference| reference.name == name)
+    }
+
+    /// The name that the text knows a column by; `None` for a column that it does not use by name.
+    pub fn column_name(&self, id: i16) -> Option<&str> {
+        self.columns
+            .iter()
+            .find(|(used, _)| *used == id)
+            .map(|(_, name)| name.as_str())
+    }
+}
+
 impl View {
     pub fn column(&self, id: i16) -> Option<&Column> {
         self.columns.iter().find(|column| column.id == id)
