@@ -37,3 +37,5 @@ pub use staged::{Notice, Severity, Staged};
 mod log_tests;
 #[cfg(test)]
 mod lookup_tests;
+#[cfg(test)]
+mod convergence_tests;
