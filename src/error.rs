@@ -123,6 +123,8 @@ sql_states! {
     IoError = "58030",
     UndefinedFile = "58P01",
     ConfigFileError = "F0000",
+    /// A row filter or column mask failed on some row; nothing more is said.
+    PolicyFailed = "P0001",
     InternalError = "XX000",
     DataCorrupted = "XX001",
 }

@@ -1,0 +1,486 @@
+-- What `attacker` asks of both worlds (world.sql): a block `-- attack: name` each, sent statement by statement
+-- on a connection of its own. All that comes back is compared byte for byte: descriptions, rows, tags, notices,
+-- errors with all their fields. `-- channel:` says what the statements listen to, `-- mask: regex` names output
+-- that varies from run to run (times), `-- warm: statement` is run as the superuser before, to fill caches.
+
+-- attack: plain
+-- channel: rows and masks themselves
+SELECT * FROM staff ORDER BY id;
+
+-- attack: count_star
+-- channel: exact row counts of the table's statistics
+SELECT count(*) FROM staff;
+
+-- attack: min_max
+-- channel: minima and maxima of the file index
+SELECT min(id), max(id), min(name), max(name), min(region), max(region) FROM staff;
+
+-- attack: min_max_masked
+-- channel: statistics of masked columns
+SELECT min(salary), max(salary), min(ssn), max(ssn), sum(salary), count(salary), count(ssn) FROM staff;
+
+-- attack: is_null_on_masked_not_null
+-- channel: constant folding by the table's NOT NULL below a mask that yields NULL
+SELECT id, salary IS NULL FROM staff WHERE salary IS NULL ORDER BY id;
+
+-- attack: cast_error_names_value
+-- channel: the message of a conversion that fails on a hidden row
+SELECT id FROM staff WHERE CAST(name AS int) = 42;
+
+-- attack: cast_in_projection
+-- channel: the message of a conversion in the select list
+SELECT CAST(ssn AS int) FROM staff;
+
+-- attack: cast_masked_number
+-- channel: overflow of a hidden salary
+SELECT CAST(salary AS smallint) FROM staff ORDER BY id;
+
+-- attack: cast_region_to_date
+-- channel: which value fails first
+SELECT id FROM staff WHERE id > 3 AND CAST(region AS date) IS NOT NULL;
+
+-- attack: division_by_hidden
+-- channel: an error raised only where a hidden value is 300
+SELECT id FROM staff WHERE 1 / (salary - 300) > -5;
+
+-- attack: division_by_id
+-- channel: an error raised only on a hidden row
+SELECT id FROM staff WHERE 1 / (id - 4) > -100 ORDER BY id;
+
+-- attack: modulo_by_hidden_row
+-- channel: as before, in the select list
+SELECT id % (id - 4) FROM staff ORDER BY id;
+
+-- attack: overflow
+-- channel: arithmetic overflow on hidden rows
+SELECT id FROM staff WHERE id * 1000000000 > 0 ORDER BY id;
+
+-- attack: sqrt_of_negative
+-- channel: functions that fail on some values
+SELECT id FROM staff WHERE sqrt(salary) > 0;
+
+-- attack: case_order
+-- channel: evaluation order within CASE
+SELECT id FROM staff WHERE CASE WHEN region = 'north' THEN true ELSE 1 / 0 = 1 END ORDER BY id;
+
+-- attack: case_on_mask
+-- channel: a branch taken by the raw value
+SELECT id, CASE WHEN salary = 300 THEN 1 / 0 ELSE 0 END FROM staff ORDER BY id;
+
+-- attack: conjunct_order
+-- channel: predicates reordered by cost
+SELECT id FROM staff WHERE region <> 'north' AND CAST(name AS int) > 0;
+
+-- attack: disjunction
+-- channel: OR with a failing half
+SELECT id FROM staff WHERE region = 'south' OR CAST(name AS int) = 42;
+
+-- attack: column_free_predicate
+-- channel: a predicate without columns, evaluated once a row
+SELECT count(*) FROM staff WHERE random() >= 0;
+
+-- attack: column_free_failure
+-- channel: a constant that fails only if some row reaches it
+SELECT id FROM staff WHERE region = 'south' AND 1 / (SELECT 0) = 1;
+
+-- attack: constant_failure_without_rows
+-- channel: evaluation on an empty visible set
+SELECT id FROM staff WHERE id = 4 AND CAST('x' || id AS int) = 1;
+
+-- attack: like
+-- channel: pattern matching on hidden names
+SELECT id FROM staff WHERE name LIKE 'a%' ORDER BY id;
+
+-- attack: like_masked
+-- channel: pattern matching below a mask
+SELECT id FROM staff WHERE ssn LIKE '1%' ORDER BY id;
+
+-- attack: regular_expression
+-- channel: an expression taken from a hidden row
+SELECT id FROM staff WHERE name ~ '^[0-9]+$' ORDER BY id;
+
+-- attack: regular_expression_from_column
+-- channel: a pattern that does not compile
+SELECT id FROM staff WHERE 'x' ~ ('(' || ssn) ORDER BY id;
+
+-- attack: equality_on_masked
+-- channel: filters evaluated on the raw column
+SELECT id FROM staff WHERE salary = 300 OR ssn = '111-22-3333';
+
+-- attack: between_on_masked
+-- channel: pruning by the raw column's minima and maxima
+SELECT id FROM staff WHERE salary BETWEEN 200 AND 400;
+
+-- attack: in_on_masked
+-- channel: as before
+SELECT id FROM staff WHERE ssn IN ('111-22-3333', '333-00-4444', '12');
+
+-- attack: limit
+-- channel: a limit counted below the row filter
+SELECT id FROM staff LIMIT 3;
+
+-- attack: limit_offset
+-- channel: an offset counted below the row filter
+SELECT id FROM staff ORDER BY id LIMIT 10 OFFSET 2;
+
+-- attack: order_by_masked
+-- channel: an order by raw values
+SELECT id FROM staff ORDER BY salary, id;
+
+-- attack: top_k
+-- channel: the dynamic filter of a top-k
+SELECT id, ssn FROM staff ORDER BY ssn DESC, id LIMIT 1;
+
+-- attack: window
+-- channel: ranks by raw values
+SELECT id, rank() OVER (ORDER BY salary), count(*) OVER () FROM staff ORDER BY id;
+
+-- attack: window_lag
+-- channel: neighbours that are hidden
+SELECT id, lag(id) OVER (ORDER BY id), lead(id) OVER (ORDER BY id) FROM staff ORDER BY id;
+
+-- attack: group_by
+-- channel: groups of hidden rows
+SELECT region, count(*), sum(id) FROM staff GROUP BY region ORDER BY region;
+
+-- attack: group_by_masked
+-- channel: groups by raw values
+SELECT salary, ssn, count(*) FROM staff GROUP BY salary, ssn;
+
+-- attack: distinct
+-- channel: distinct counts of the statistics
+SELECT count(DISTINCT region), count(DISTINCT ssn), count(DISTINCT id) FROM staff;
+
+-- attack: inner_join
+-- channel: partners of hidden rows; the join's dynamic filter
+SELECT n.id, n.note FROM notes n JOIN staff s ON s.id = n.id ORDER BY n.id;
+
+-- attack: left_join
+-- channel: absence of partners
+SELECT n.id, s.name FROM notes n LEFT JOIN staff s ON s.id = n.id ORDER BY n.id;
+
+-- attack: full_join
+-- channel: both absences
+SELECT n.id, s.id FROM notes n FULL JOIN staff s ON s.id = n.id ORDER BY n.id, s.id;
+
+-- attack: semi_join
+-- channel: existence of hidden rows
+SELECT id FROM notes n WHERE EXISTS (SELECT 1 FROM staff s WHERE s.id = n.id) ORDER BY id;
+
+-- attack: anti_join
+-- channel: absence of hidden rows
+SELECT id FROM notes n WHERE NOT EXISTS (SELECT 1 FROM staff s WHERE s.id = n.id) ORDER BY id;
+
+-- attack: not_in_with_null
+-- channel: one hidden NULL empties NOT IN
+SELECT id FROM notes WHERE 'x' NOT IN (SELECT region FROM staff) ORDER BY id;
+
+-- attack: join_on_masked
+-- channel: join keys by raw value
+SELECT n.id FROM notes n JOIN staff s ON s.salary = n.id * 75 ORDER BY n.id;
+
+-- attack: join_on_cast
+-- channel: a join key that fails on a hidden row
+SELECT n.id FROM notes n JOIN staff s ON CAST(s.name AS int) = n.id;
+
+-- attack: self_join
+-- channel: one side filtered, the other not
+SELECT a.id, b.id FROM staff a JOIN staff b ON a.ssn = b.ssn ORDER BY a.id, b.id;
+
+-- attack: correlated_subquery
+-- channel: a subquery per row
+SELECT n.id, (SELECT s.name FROM staff s WHERE s.id = n.id) FROM notes n ORDER BY n.id;
+
+-- attack: correlated_aggregate
+-- channel: counts per row
+SELECT n.id, (SELECT count(*) FROM staff s WHERE s.id >= n.id) FROM notes n ORDER BY n.id;
+
+-- attack: scalar_subquery_of_many
+-- channel: more than one row, only with hidden rows
+SELECT (SELECT id FROM staff WHERE id > 2);
+
+-- attack: exists_hidden
+-- channel: plain existence
+SELECT EXISTS (SELECT 1 FROM staff WHERE region <> 'north'), EXISTS (SELECT 1 FROM staff WHERE salary > 0);
+
+-- attack: union
+-- channel: unions rewritten to filters
+SELECT id FROM staff WHERE region = 'north' UNION SELECT id FROM staff WHERE region = 'south' ORDER BY id;
+
+-- attack: except
+-- channel: set difference against what is visible
+SELECT id FROM notes EXCEPT SELECT id FROM staff ORDER BY id;
+
+-- attack: recursive
+-- channel: recursion that reads the table each round
+WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT r.n + 1 FROM r JOIN staff s ON s.id = r.n WHERE r.n < 50)
+SELECT count(*), max(n) FROM r;
+
+-- attack: set_returning
+-- channel: a series as long as a hidden value
+SELECT s.id, g.n FROM staff s, generate_series(1, 3) AS g(n) ORDER BY 1, 2;
+
+-- attack: lateral
+-- channel: lateral references
+SELECT s.id, l.total FROM staff s, LATERAL (SELECT sum(t.id) AS total FROM staff t WHERE t.id <= s.id) l ORDER BY s.id;
+
+-- attack: view
+-- channel: a view of the owner's, who sees everything
+SELECT * FROM staff_view ORDER BY id;
+
+-- attack: view_cast
+-- channel: an error below a view
+SELECT id FROM staff_view WHERE CAST(name AS int) > 0;
+
+-- attack: own_view
+-- channel: a view that the attacker makes
+CREATE VIEW my_staff AS SELECT id, name, salary FROM staff;
+SELECT * FROM my_staff ORDER BY id;
+SELECT id FROM my_staff WHERE CAST(name AS int) > 0;
+DROP VIEW my_staff;
+
+-- attack: mapping_table
+-- channel: a policy that looks into another table
+SELECT * FROM mapped ORDER BY id;
+
+-- attack: mapping_table_count
+-- channel: the join inside a policy, seen through counts
+SELECT count(*), min(id), max(id) FROM mapped;
+
+-- attack: mapping_table_directly
+-- channel: the mapping table itself
+SELECT * FROM region_access;
+
+-- attack: policy_function_directly
+-- channel: a policy's function as a probe into its mapping table
+SELECT mapped_rows('south'), mapped_rows('west'), mapped_rows('east');
+
+-- attack: policy_function_on_table
+-- channel: the mask's function over raw columns
+SELECT ssn_mask(ssn), salary_mask(salary) FROM staff ORDER BY id;
+
+-- attack: explain
+-- channel: the plan's text and its estimates
+EXPLAIN SELECT id FROM staff WHERE salary > 100;
+
+-- attack: explain_verbose
+-- channel: all stages of planning
+EXPLAIN VERBOSE SELECT s.id FROM staff s JOIN notes n ON n.id = s.id WHERE s.name LIKE 'a%';
+
+-- attack: explain_analyze
+-- channel: row counts, bytes, pruned files
+-- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
+EXPLAIN ANALYZE SELECT id FROM staff WHERE id > 0;
+
+-- attack: explain_analyze_join
+-- channel: build sides and dynamic filters
+-- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
+EXPLAIN ANALYZE SELECT n.id FROM notes n JOIN staff s ON s.id = n.id;
+
+-- attack: explain_mapping
+-- channel: what a policy reads
+EXPLAIN VERBOSE SELECT * FROM mapped;
+
+-- attack: time_travel
+-- channel: versions from before the policy and before rows
+SELECT * FROM staff VERSION AS OF 1 ORDER BY id;
+
+-- attack: time_travel_first
+-- channel: the empty version
+SELECT count(*) FROM staff VERSION AS OF 0;
+
+-- attack: time_travel_count
+-- channel: statistics of a past version
+SELECT count(*), min(id), max(salary) FROM staff VERSION AS OF 2;
+
+-- attack: time_travel_difference
+-- channel: two versions against each other
+SELECT id FROM staff VERSION AS OF 2 EXCEPT SELECT id FROM staff VERSION AS OF 1 ORDER BY id;
+
+-- attack: describe_history
+-- channel: commit information: rows and bytes written, file names
+DESCRIBE HISTORY staff;
+
+-- attack: describe_table
+-- channel: the table's description
+DESCRIBE TABLE staff;
+
+-- attack: pg_class
+-- channel: row and page counts of the system tables
+SELECT relname, reltuples, relpages FROM pg_catalog.pg_class WHERE relname IN ('staff', 'mapped', 'region_access') ORDER BY relname;
+
+-- attack: pg_stats
+-- channel: column statistics of the system tables
+SELECT * FROM pg_catalog.pg_stats WHERE tablename IN ('staff', 'mapped');
+
+-- attack: table_size
+-- channel: sizes in bytes
+SELECT pg_relation_size('staff'), pg_total_relation_size('staff');
+
+-- attack: system_queries
+-- channel: other principals' statements
+SELECT query FROM system.queries WHERE query LIKE '%hidden_rows%';
+
+-- attack: pg_stat_activity
+-- channel: what others run
+SELECT usename, query FROM pg_catalog.pg_stat_activity WHERE query LIKE '%INSERT INTO staff%';
+
+-- attack: pg_proc_source
+-- channel: the policy's text is no secret, its data is
+SELECT proname FROM pg_catalog.pg_proc WHERE proname LIKE '%_rows' ORDER BY proname;
+
+-- attack: copy_to_stdout
+-- channel: COPY of the table
+COPY staff TO STDOUT;
+
+-- attack: copy_columns_csv
+-- channel: COPY of masked columns
+COPY staff (salary, ssn) TO STDOUT WITH (FORMAT csv, HEADER);
+
+-- attack: copy_query
+-- channel: COPY of a failing query
+COPY (SELECT CAST(name AS int) FROM staff WHERE region = 'north' AND id = 3) TO STDOUT;
+
+-- attack: create_table_as
+-- channel: a copy of the table
+CREATE TABLE stolen AS SELECT * FROM staff;
+SELECT * FROM stolen ORDER BY id;
+SELECT count(*), max(salary) FROM stolen;
+DROP TABLE stolen;
+
+-- attack: insert_select
+-- channel: rows carried over by INSERT
+CREATE TABLE loot (id int, salary numeric(12,2), ssn text);
+INSERT INTO loot SELECT id, salary, ssn FROM staff;
+INSERT INTO loot SELECT id, 1 / (salary - 300), ssn FROM staff;
+SELECT * FROM loot ORDER BY id, salary;
+DROP TABLE loot;
+
+-- attack: truncate
+-- channel: damage without the privilege
+TRUNCATE staff;
+
+-- attack: insert_into_governed
+-- channel: damage without the privilege
+INSERT INTO staff VALUES (7, 'eve', 'north', 1, '7');
+
+-- attack: drop_policy
+-- channel: definitions without ownership
+ALTER TABLE staff DROP ROW FILTER;
+
+-- attack: drop_mask
+-- channel: definitions without ownership
+ALTER TABLE staff ALTER COLUMN ssn DROP MASK;
+
+-- attack: replace_policy_function
+-- channel: a policy's function without ownership
+CREATE OR REPLACE FUNCTION staff_rows(region text) RETURNS boolean RETURN true;
+
+-- attack: prepared_across_roles
+-- channel: a plan made for one role, run for another
+PREPARE p AS SELECT * FROM staff ORDER BY id;
+EXECUTE p;
+SET ROLE analysts;
+EXECUTE p;
+RESET ROLE;
+EXECUTE p;
+
+-- attack: set_role_to_admins
+-- channel: a role that the attacker is not a member of
+SET ROLE admins;
+SELECT * FROM staff ORDER BY id;
+
+-- attack: session_authorization
+-- channel: another login
+SET SESSION AUTHORIZATION admin;
+SELECT * FROM staff ORDER BY id;
+
+-- attack: cache_after_admin
+-- channel: answers and plans cached for others
+-- warm: SELECT * FROM staff ORDER BY id
+-- warm: SELECT count(*), max(salary) FROM staff
+SELECT * FROM staff ORDER BY id;
+SELECT count(*), max(salary) FROM staff;
+
+-- attack: cache_repeated
+-- channel: a second run, from the cache
+SELECT id, name, salary FROM staff ORDER BY id;
+SELECT id, name, salary FROM staff ORDER BY id;
+
+-- attack: cache_statistics
+-- channel: whether an answer was cached for others
+SELECT name FROM system.caches ORDER BY name;
+
+-- attack: parameter
+-- channel: parameters that reach the scan
+PREPARE q (int) AS SELECT id FROM staff WHERE id = $1;
+EXECUTE q(4);
+EXECUTE q(3);
+
+-- attack: parameter_of_text
+-- channel: a parameter's conversion below the barrier
+PREPARE q (text) AS SELECT id FROM staff WHERE name = $1 AND CAST($1 AS int) > 0;
+EXECUTE q('abc');
+EXECUTE q('42');
+
+-- attack: cursor_limits
+-- channel: engine options that move predicates
+SET datafusion.execution.parquet.pushdown_filters = true;
+SELECT id FROM staff WHERE CAST(name AS int) = 42;
+
+-- attack: transaction
+-- channel: errors inside a block
+BEGIN;
+SELECT id FROM staff WHERE CAST(name AS int) = 42;
+SELECT 1;
+ROLLBACK;
+
+-- attack: whole_row
+-- channel: the row as a value
+SELECT staff FROM staff ORDER BY 1;
+
+-- attack: system_columns
+-- channel: where a row lies
+SELECT ctid, tableoid FROM staff;
+
+-- attack: row_functions
+-- channel: aggregates that show values
+SELECT string_agg(name, ',' ORDER BY id), array_agg(ssn ORDER BY id) FROM staff;
+
+-- attack: nested_functions
+-- channel: functions over masked columns
+SELECT id, length(ssn), md5(ssn), upper(ssn), coalesce(salary, -1) FROM staff ORDER BY id;
+
+-- attack: having
+-- channel: a failing HAVING
+SELECT region FROM staff GROUP BY region HAVING 1 / (count(*) - 4) > -2;
+
+-- attack: filter_clause
+-- channel: aggregates with a filter that fails on hidden rows
+SELECT count(*) FILTER (WHERE 1 / (id - 4) < 100) FROM staff;
+
+-- attack: values_join
+-- channel: a guessed value as join key
+SELECT v.guess FROM (VALUES (300), (150), (7000000)) AS v(guess) JOIN staff s ON s.salary = v.guess;
+
+-- attack: guess_by_name
+-- channel: a guessed hidden value
+SELECT v.guess FROM (VALUES ('abc'), ('17'), ('0'), ('ann')) AS v(guess) LEFT JOIN staff s ON s.name = v.guess WHERE s.id IS NOT NULL ORDER BY 1;
+
+-- attack: not_granted_table
+-- channel: a table without any privilege
+SELECT * FROM region_access WHERE CAST(region AS int) = 1;
+
+-- attack: failing_policy
+-- channel: the message of a policy that fails on a hidden row
+SELECT * FROM fragile;
+
+-- attack: failing_policy_evaded
+-- channel: a predicate that keeps the failing row from the policy
+SELECT count(*) FROM fragile WHERE divisor <> 0;
+
+-- attack: failing_policy_probed
+-- channel: as before, by guessed values
+SELECT id FROM fragile WHERE divisor = 5;
+SELECT id FROM fragile WHERE divisor = 7;
+SELECT id FROM fragile WHERE id = 3;

@@ -1,0 +1,66 @@
+-- The fixture of the two-world tests, loaded by a superuser into two empty warehouses with {{world}} = 1 and 2.
+-- The worlds differ in nothing but what `attacker` may not see: the rows of every region but north, salaries
+-- and ssns, and a mapping table that only a policy reads. Whatever attacker asks (attacks.sql), both must
+-- answer with the same bytes. The hidden rows differ in number and size, and lie in a file of their own.
+
+CREATE ROLE admins;
+CREATE ROLE analysts;
+CREATE ROLE attacker LOGIN PASSWORD 'attacker';
+GRANT admins TO admin;
+GRANT analysts TO attacker;
+
+CREATE TABLE staff (id int NOT NULL, name text, region text, salary numeric(12,2) NOT NULL, ssn text);
+CREATE TABLE region_access (region text, role_name text);
+CREATE TABLE mapped (id int, region text);
+CREATE TABLE fragile (id int, divisor int);
+CREATE TABLE notes (id int, note text);
+
+CREATE FUNCTION staff_rows(row_region text) RETURNS boolean
+  RETURN is_member('admins') OR row_region = 'north';
+CREATE FUNCTION salary_mask(salary numeric) RETURNS numeric
+  RETURN CASE WHEN is_member('admins') THEN salary ELSE NULL END;
+CREATE FUNCTION ssn_mask(ssn text) RETURNS text
+  RETURN CASE WHEN is_member('admins') THEN ssn ELSE '***-**-****' END;
+CREATE FUNCTION mapped_rows(row_region text) RETURNS boolean
+  RETURN EXISTS (SELECT 1 FROM region_access a WHERE a.region = row_region AND a.role_name = current_user);
+CREATE FUNCTION fragile_rows(divisor int) RETURNS boolean
+  RETURN is_member('admins') OR 100 / divisor > 0;
+
+INSERT INTO staff VALUES
+  (1, 'ann', 'north', CASE WHEN {{world}} = 1 THEN 300 ELSE 99999.99 END,
+   CASE WHEN {{world}} = 1 THEN '111-22-3333' ELSE '12' END),
+  (2, 'bob', 'north', CASE WHEN {{world}} = 1 THEN 150 ELSE 300 END,
+   CASE WHEN {{world}} = 1 THEN '222-33-4444' ELSE 'not a number' END),
+  (3, '42', 'north', 10, NULL);
+INSERT INTO staff
+  SELECT v.id, v.name, v.region, v.salary, v.ssn
+  FROM (VALUES
+    (1, 4, 'abc', 'south', 300.00, '333-00-4444'),
+    (2, 4, '17', 'west', 7000000.00, '9'),
+    (2, 5, '0', 'south', -1.00, NULL),
+    (2, 6, NULL, NULL, 0.00, '111-11-1111')
+  ) AS v(world, id, name, region, salary, ssn)
+  WHERE v.world = {{world}};
+INSERT INTO region_access VALUES ('north', 'attacker');
+INSERT INTO region_access
+  SELECT v.region, v.role_name
+  FROM (VALUES (1, 'south', 'nobody'), (2, 'west', 'somebody'), (2, 'east', 'else')) AS v(world, region, role_name)
+  WHERE v.world = {{world}};
+INSERT INTO mapped SELECT id, region FROM staff;
+INSERT INTO fragile
+  SELECT v.id, v.divisor
+  FROM (VALUES (1, 1, 0), (1, 2, 5), (2, 1, 0), (2, 2, 7), (2, 3, 0)) AS v(world, id, divisor)
+  WHERE v.world = {{world}};
+INSERT INTO notes VALUES (1, 'first'), (2, 'second'), (4, 'fourth'), (5, 'fifth'), (9, 'ninth');
+
+CREATE VIEW staff_view AS SELECT id, name, region, salary, ssn FROM staff;
+
+ALTER TABLE staff SET ROW FILTER staff_rows ON (region);
+ALTER TABLE staff ALTER COLUMN salary SET MASK salary_mask;
+ALTER TABLE staff ALTER COLUMN ssn SET MASK ssn_mask;
+ALTER TABLE mapped SET ROW FILTER mapped_rows ON (region);
+ALTER TABLE fragile SET ROW FILTER fragile_rows ON (divisor);
+
+GRANT SELECT ON staff, mapped, fragile, notes, staff_view TO attacker;
+GRANT SELECT ON staff, mapped, notes, staff_view TO analysts;
+GRANT CREATE ON SCHEMA public TO attacker;
