@@ -5,8 +5,8 @@ use url::Url;
 
 use crate::error::{Error, Result, SqlState};
 
-/// The URL's one spelling, which ends in a slash; an absolute path is one of `file://`. Refuses what could name a place in two ways: parent
-/// steps and empty steps, encoded or not, user information, query and fragment.
+/// The URL's one spelling, which ends in a slash; an absolute path is one of `file://`. Refuses what could name
+/// a place in two ways: parent steps and empty steps, encoded or not, user information, query and fragment.
 pub fn normalize(text: &str) -> Result<String> {
     let refuse = |why: &str| {
         let message = format!("invalid location \"{text}\"");
