@@ -116,6 +116,7 @@ sql_states! {
     ProgramLimitExceeded = "54000",
     StatementTooComplex = "54001",
     ObjectNotInPrerequisiteState = "55000",
+    CantChangeRuntimeParameter = "55P02",
     ObjectInUse = "55006",
     QueryCanceled = "57014",
     AdminShutdown = "57P01",

@@ -2,6 +2,7 @@
 //! catalog, since when, and how to stop. One `QueryContext` lives as long as one statement.
 
 pub mod interrupt;
+pub mod settings;
 
 use std::sync::Arc;
 

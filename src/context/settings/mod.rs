@@ -1,0 +1,16 @@
+//! The session settings: declared once in the registry, checked on SET, immutable while a statement runs.
+
+mod definition;
+mod registry;
+mod session;
+mod units;
+mod values;
+
+pub use definition::{ChangedBy, Definition, Kind, parse_names, quoted_names};
+pub use registry::{DEFINITIONS, SERVER_VERSION, SERVER_VERSION_NUMBER, definition};
+pub use session::SessionSettings;
+pub use units::Unit;
+pub use values::{IsolationLevel, MessageLevel, ReadFreshness, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! A session's settings over time: SET, SET LOCAL, RESET and their fate at the end of a transaction, and
+//! which changes the client has yet to be told of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::definition::{ChangedBy, Definition, Kind, quoted_names};
+use super::registry::{DEFINITIONS, definition};
+use super::values::Settings;
+use crate::error::{Error, Result, SqlState};
+
+/// Settings that belong to one transaction, whichever way they are set.
+const OF_TRANSACTION: [&str; 3] = [
+    "transaction_isolation",
+    "transaction_read_only",
+    "transaction_deferrable",
+];
+
+/// One session's settings. `current` is what statements see; `lasting` is the same without what SET
+/// LOCAL laid over it.
+#[derive(Debug, Clone)]
+pub struct SessionSettings {
+    current: Arc<Settings>,
+    lasting: Arc<Settings>,
+    /// What RESET goes back to: the server's defaults, the role's and the client's startup parameters.
+    reset: Arc<Settings>,
+    /// `lasting` as the open transaction found it.
+    before_transaction: Option<Arc<Settings>>,
+    reported: BTreeMap<&'static str, String>,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        SessionSettings::new(Arc::new(Settings::default()))
+    }
+}
+
+impl SessionSettings {
+    /// Settings that start from the server's defaults.
+    pub fn new(defaults: Arc<Settings>) -> SessionSettings {
+        SessionSettings {
+            current: defaults.clone(),
+            lasting: defaults.clone(),
+            reset: defaults,
+            before_transaction: None,
+            reported: BTreeMap::new(),
+        }
+    }
+
+    /// What a statement sees; cheap to keep.
+    pub fn current(&self) -> &Arc<Settings> {
+        &self.current
+    }
+
+    /// A startup parameter, a role's setting or a server default: RESET comes back to it.
+    pub fn set_startup(&mut self, name: &str, value: &str, is_superuser: bool) -> Result<()> {
+        let canonical = self.check(name, value, is_superuser)?;
+        self.reset = Arc::new(self.reset.with(name, &canonical));
+        self.lasting = Arc::new(self.lasting.with(name, &canonical));
+        self.current = Arc::new(self.current.with(name, &canonical));
+        Ok(())
+    }
+
+    /// SET and SET LOCAL: the values as they were written, names of a list apart. SET LOCAL outside a
+    /// transaction has no effect; PostgreSQL warns.
+    pub fn set(&mut self, name: &str, values: &[String], local: bool, is_superuser: bool) -> Result<()> {
+        let text = match (definition(name).map(|found| found.kind), values) {
+            (Some(Kind::Names), names) => quoted_names(names),
+            (Some(Kind::DateStyle), words) => words.join(", "),
+            (_, [value]) => value.clone(),
+            _ => {
+                return Err(Error::new(
+                    SqlState::InvalidParameterValue,
+                    format!("SET {name} takes only one argument"),
+                ));
+            }
+        };
+        self.set_text(name, &text, local, is_superuser)
+    }
+
+    /// set_config(): like SET, with a list in one text.
+    pub fn set_text(&mut self, name: &str, value: &str, local: bool, is_superuser: bool) -> Result<()> {
+        let canonical = self.check(name, value, is_superuser)?;
+        self.apply(name, &canonical, local);
+        Ok(())
+    }
+
+    /// A value that only the server decides: is_superuser, session_authorization, role.
+    pub fn set_internal(&mut self, name: &str, value: &str, local: bool) {
+        self.apply(name, value, local);
+    }
+
+    /// RESET name, and SET name TO DEFAULT.
+    pub fn reset(&mut self, name: &str, local: bool, is_superuser: bool) -> Result<()> {
+        match definition(name) {
+            Some(found) => found.check_changeable(is_superuser)?,
+            None if self.current.is_changed(name) => {}
+            None => return Err(unrecognized(name)),
+        }
+        let canonical = self.reset.canonical(name).unwrap_or_default().to_string();
+        self.apply(name, &canonical, local);
+        Ok(())
+    }
+
+    /// RESET ALL; what belongs to the server and the transaction stays.
+    pub fn reset_all(&mut self) {
+        let resettable = |found: &&Definition| {
+            !OF_TRANSACTION.contains(&found.name) && matches!(found.changed_by, ChangedBy::User | ChangedBy::Superuser)
+        };
+        let custom: Vec<String> = self.current.custom().map(|(name, _)| name.to_string()).collect();
+        let names = DEFINITIONS
+            .iter()
+            .filter(resettable)
+            .map(|found| found.name.to_string())
+            .chain(custom);
+        for name in names {
+            let canonical = self.reset.canonical(&name).unwrap_or_default().to_string();
+            if self.current.canonical(&name) != Some(&canonical) {
+                self.apply(&name, &canonical, false);
+            }
+        }
+    }
+
+    /// SHOW name.
+    pub fn show(&self, name: &str) -> Result<String> {
+        self.current.shown(name).ok_or_else(|| unrecognized(name))
+    }
+
+    /// What RESET would bring back, as SHOW prints it.
+    pub fn reset_value(&self, name: &str) -> Option<String> {
+        self.reset.shown(name)
+    }
+
+    /// A transaction begins; its own settings start from the session's defaults.
+    pub fn begin(&mut self) {
+        if self.before_transaction.is_some() {
+            return;
+        }
+        self.before_transaction = Some(self.lasting.clone());
+        for (name, default) in [
+            ("transaction_isolation", "default_transaction_isolation"),
+            ("transaction_read_only", "default_transaction_read_only"),
+            ("transaction_deferrable", "default_transaction_deferrable"),
+        ] {
+            let value = self.current.canonical(default).unwrap_or_default().to_string();
+            if self.current.canonical(name) != Some(&value) {
+                self.apply(name, &value, true);
+            }
+        }
+    }
+
+    /// The transaction committed: SET stays, SET LOCAL is undone.
+    pub fn commit(&mut self) {
+        self.before_transaction = None;
+        self.current = self.lasting.clone();
+    }
+
+    /// The transaction was rolled back: everything is as it was before it.
+    pub fn rollback(&mut self) {
+        if let Some(before) = self.before_transaction.take() {
+            self.lasting = before;
+        }
+        self.current = self.lasting.clone();
+    }
+
+    /// Every reported setting with its value, for the start of the session.
+    pub fn report_all(&mut self) -> Vec<(String, String)> {
+        self.reported.clear();
+        self.take_changes()
+    }
+
+    /// The reported settings that changed since the client was last told.
+    pub fn take_changes(&mut self) -> Vec<(String, String)> {
+        let mut changes = Vec::new();
+        for found in DEFINITIONS.iter().filter(|found| found.reported) {
+            let shown = self.current.shown(found.name).unwrap_or_default();
+            if self.reported.get(found.name) != Some(&shown) {
+                self.reported.insert(found.name, shown.clone());
+                changes.push((found.name.to_string(), shown));
+            }
+        }
+        changes
+    }
+
+    fn check(&self, name: &str, value: &str, is_superuser: bool) -> Result<String> {
+        let Some(found) = definition(name) else {
+            check_custom_name(name)?;
+            return Ok(value.to_string());
+        };
+        found.check_changeable(is_superuser)?;
+        found.canonical(value, self.current.canonical(name).unwrap_or_default())
+    }
+
+    fn apply(&mut self, name: &str, canonical: &str, local: bool) {
+        let of_transaction = OF_TRANSACTION.iter().any(|own| own.eq_ignore_ascii_case(name));
+        let local = local || of_transaction;
+        if local && self.before_transaction.is_none() {
+            return;
+        }
+        self.current = Arc::new(self.current.with(name, canonical));
+        if !local {
+            self.lasting = Arc::new(self.lasting.with(name, canonical));
+        }
+    }
+}
+
+fn unrecognized(name: &str) -> Error {
+    Error::new(
+        SqlState::UndefinedObject,
+        format!("unrecognized configuration parameter \"{name}\""),
+    )
+}
+
+/// A name with a dot is the client's own, unless its prefix is ours.
+fn check_custom_name(name: &str) -> Result<()> {
+    let identifier = |part: &str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+    };
+    let Some((prefix, _)) = name.split_once('.') else {
+        return Err(unrecognized(name));
+    };
+    let invalid = || {
+        Error::new(
+            SqlState::InvalidName,
+            format!("invalid configuration parameter name \"{name}\""),
+        )
+    };
+    if prefix.eq_ignore_ascii_case("boathouse") {
+        return Err(invalid().with_detail("\"boathouse\" is a reserved prefix."));
+    }
+    match name.split('.').all(identifier) {
+        true => Ok(()),
+        false => {
+            Err(invalid()
+                .with_detail("Custom parameter names must be two or more simple identifiers separated by dots."))
+        }
+    }
+}
