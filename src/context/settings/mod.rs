@@ -1,5 +1,7 @@
 //! The session settings: declared once in the registry, checked on SET, immutable while a statement runs.
 
+mod compatibility;
+mod declared;
 mod definition;
 mod registry;
 mod session;
