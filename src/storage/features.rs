@@ -102,6 +102,44 @@ pub(super) fn has_in_commit_timestamps(protocol: &Protocol, metadata: &Metadata)
         && flag(metadata, "delta.enableInCommitTimestamps")
 }
 
+/// The protocol with one reader-and-writer feature more; what older version numbers implied is spelled out.
+pub(super) fn with_feature(protocol: &Protocol, feature: &str) -> Protocol {
+    /// Feature, and the writer version from which it is implied.
+    const IMPLIED: [(&str, i32); 7] = [
+        ("appendOnly", 2),
+        ("invariants", 2),
+        ("checkConstraints", 3),
+        ("changeDataFeed", 4),
+        ("generatedColumns", 4),
+        ("columnMapping", 5),
+        ("identityColumns", 6),
+    ];
+    let mut writers = match &protocol.writer_features {
+        Some(listed) => listed.clone(),
+        None => IMPLIED
+            .iter()
+            .filter(|(_, since)| *since <= protocol.min_writer_version)
+            .map(|(name, _)| name.to_string())
+            .collect(),
+    };
+    let mut readers = match &protocol.reader_features {
+        Some(listed) => listed.clone(),
+        None if protocol.min_reader_version == 2 => vec!["columnMapping".to_string()],
+        None => vec![],
+    };
+    for list in [&mut writers, &mut readers] {
+        if !list.iter().any(|listed| listed == feature) {
+            list.push(feature.to_string());
+        }
+    }
+    Protocol {
+        min_reader_version: 3,
+        min_writer_version: 7,
+        reader_features: Some(readers),
+        writer_features: Some(writers),
+    }
+}
+
 fn features(list: &Option<Vec<String>>) -> impl Iterator<Item = &str> {
     list.iter().flatten().map(String::as_str)
 }

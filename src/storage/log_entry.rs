@@ -33,6 +33,8 @@ pub(super) async fn put_entry(
 ) -> Result<PutOutcome> {
     let end = Instant::now() + deadline;
     let mut pause = Duration::from_millis(20);
+    // Whether an earlier request may still land, so that no later refusal is the last word.
+    let mut may_land = false;
     loop {
         let failure = match store
             .store
@@ -42,9 +44,10 @@ pub(super) async fn put_entry(
             Ok(_) => return Ok(PutOutcome::Created),
             Err(error) => error,
         };
-        if is_refusal(&failure) {
+        if is_refusal(&failure) && !may_land {
             return Err(from_store(failure, "could not write to storage"));
         }
+        may_land = true;
         match read_back(store, path).await {
             Ok(Some(found)) if found == bytes => return Ok(PutOutcome::Created),
             Ok(Some(_)) => return Ok(PutOutcome::AlreadyExists),
