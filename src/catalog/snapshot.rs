@@ -274,6 +274,13 @@ impl CatalogSnapshot {
         }
     }
 
+    /// A snapshot of just these objects, for other modules' tests.
+    #[cfg(test)]
+    pub(crate) fn of_objects(objects: Vec<Object>) -> CatalogSnapshot {
+        let changes: Vec<Change> = objects.into_iter().map(|object| Change::Put(Arc::new(object))).collect();
+        CatalogSnapshot::default().applied(1, FIRST_USER_OID, &changes).unwrap()
+    }
+
     /// What a checkpoint stores: every object with the version that last changed it, by id.
     pub(super) fn stored_objects(&self) -> Vec<(Arc<Object>, u64)> {
         let mut objects: Vec<_> = self

@@ -1,1 +1,58 @@
-//! placeholder
+//! PostgreSQL's and Databricks' functions that DataFusion lacks, a file per family. They are the same for
+//! all sessions; what a session adds comes through `FunctionEnvironment`, with each statement.
+
+mod array_or_empty;
+mod arrays;
+pub mod builtin;
+mod comments;
+mod datum;
+mod definitions;
+mod environment;
+mod expression_planner;
+mod identity;
+mod lookup;
+mod names;
+mod privileges;
+mod row_function;
+mod server;
+mod settings;
+mod single_value;
+mod sizes;
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+pub use comments::{DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS, ROLE_CLASS};
+pub use datum::{Datum, to_array};
+pub use definitions::view_definition;
+pub use environment::{FunctionEnvironment, environment, install_environment};
+pub use expression_planner::expression_planners;
+pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
+pub use server::VERSION;
+pub use single_value::single_value;
+
+/// All scalar functions, shared by all sessions.
+pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
+    static FUNCTIONS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
+        let families = [
+            arrays::functions(),
+            comments::functions(),
+            definitions::functions(),
+            identity::functions(),
+            names::functions(),
+            privileges::functions(),
+            server::functions(),
+            settings::functions(),
+            sizes::functions(),
+        ];
+        let declared = families.into_iter().flatten().map(row_function::RowFunction::into_udf);
+        declared.chain([array_or_empty::function()]).collect()
+    });
+    &FUNCTIONS
+}
+
+/// All aggregate functions that DataFusion lacks.
+pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
+    vec![single_value()]
+}

@@ -1,0 +1,93 @@
+//! Correlated subqueries that DataFusion's optimizer cannot turn into joins: not aggregated, correlated
+//! by more than equality, in any clause, LATERAL over functions. They are unnested here as T. Neumann and
+//! A. Kemper describe ("Unnesting Arbitrary Queries", BTW 2015): the subquery runs once over the distinct
+//! values it depends on, then joins back. What DataFusion can do itself is left to it.
+
+mod apply;
+mod dependent;
+mod lateral;
+mod outer_references;
+mod predicate;
+
+use datafusion::common::Result as PlanResult;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::logical_plan::check_subquery_expr;
+use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
+use datafusion::optimizer::decorrelate::PullUpCorrelatedExpr;
+
+use crate::error::Result;
+
+/// Names the columns that unnesting adds; unique within one plan.
+#[derive(Debug, Default)]
+pub(crate) struct FreshNames(usize);
+
+impl FreshNames {
+    fn next(&mut self, what: &str) -> String {
+        self.0 += 1;
+        format!("__{what}_{}", self.0)
+    }
+}
+
+/// Unnests every subquery of the plan that the optimizer would refuse.
+pub fn unnest_subqueries(plan: LogicalPlan) -> Result<LogicalPlan> {
+    if !has_subqueries(&plan)? {
+        return Ok(plan);
+    }
+    let mut names = FreshNames::default();
+    let rewritten = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::Join(join) => lateral::unnest(join, &mut names),
+        node => apply::unnest(node, &mut names),
+    });
+    Ok(rewritten.data()?)
+}
+
+fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply(|node| {
+        found |= matches!(node, LogicalPlan::Subquery(_));
+        node.apply_expressions(|expression| {
+            found |= expression.exists(|part| Ok(is_subquery(part)))?;
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(if found {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
+    })?;
+    Ok(found)
+}
+
+fn is_subquery(expression: &Expr) -> bool {
+    matches!(
+        expression,
+        Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)
+    )
+}
+
+/// Whether DataFusion's own rules turn this subquery of `node` into a join.
+fn optimizer_handles(node: &LogicalPlan, expression: &Expr) -> bool {
+    let (subquery, is_predicate) = match expression {
+        Expr::ScalarSubquery(subquery) => (subquery, false),
+        Expr::Exists(exists) => (&exists.subquery, true),
+        Expr::InSubquery(membership) => (&membership.subquery, true),
+        Expr::SetComparison(comparison) => (&comparison.subquery, true),
+        _ => return true,
+    };
+    // Predicates become semi joins in WHERE only.
+    if is_predicate && !matches!(node, LogicalPlan::Filter(_)) {
+        return false;
+    }
+    if subquery.outer_ref_columns.is_empty() {
+        return true;
+    }
+    check_subquery_expr(node, &subquery.subquery, expression).is_ok() && can_pull_up(subquery, is_predicate)
+}
+
+fn can_pull_up(subquery: &Subquery, is_predicate: bool) -> bool {
+    let mut pull_up = PullUpCorrelatedExpr::new()
+        .with_need_handle_count_bug(!is_predicate)
+        .with_exists_sub_query(is_predicate);
+    let rewritten: PlanResult<Transformed<LogicalPlan>> = subquery.subquery.as_ref().clone().rewrite(&mut pull_up);
+    rewritten.is_ok_and(|rewritten| !rewritten.data.contains_outer_reference()) && pull_up.can_pull_up
+}

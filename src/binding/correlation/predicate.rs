@@ -1,0 +1,97 @@
+//! EXISTS, IN and comparisons with ANY or ALL as scalar subqueries over an aggregate, with SQL's three
+//! truth values. So there is one way to unnest them all.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{ExprSchema, Result as PlanResult};
+use datafusion::functions_aggregate::expr_fn::{bool_and, bool_or, count};
+use datafusion::logical_expr::expr::SetQuantifier;
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, binary_expr, lit, not, when,
+};
+
+use super::outer_references::input_schema;
+
+/// The scalar subquery that means the same as this predicate of `node`; other expressions as they are.
+pub(super) fn as_scalar(node: &LogicalPlan, expression: Expr) -> PlanResult<Expr> {
+    match expression {
+        Expr::Exists(exists) => {
+            let rows = count(lit(1_i64)).alias("row_count");
+            let plan = LogicalPlanBuilder::from(exists.subquery.subquery.as_ref().clone())
+                .aggregate(Vec::<Expr>::new(), vec![rows])?
+                .project(vec![
+                    datafusion::logical_expr::col("row_count")
+                        .gt(lit(0_i64))
+                        .alias("row_exists"),
+                ])?
+                .build()?;
+            Ok(negate(scalar(plan), exists.negated))
+        }
+        Expr::InSubquery(membership) => {
+            let needle = into_outer(node, *membership.expr)?;
+            let result = quantified(membership.subquery, needle, Operator::Eq, SetQuantifier::Any)?;
+            Ok(negate(result, membership.negated))
+        }
+        Expr::SetComparison(comparison) => {
+            let needle = into_outer(node, *comparison.expr)?;
+            quantified(comparison.subquery, needle, comparison.op, comparison.quantifier)
+        }
+        other => Ok(other),
+    }
+}
+
+fn negate(expression: Expr, negated: bool) -> Expr {
+    if negated { not(expression) } else { expression }
+}
+
+/// `needle op ANY|ALL (subquery)`: no rows decide by themselves, else NULLs count as unknown.
+fn quantified(subquery: Subquery, needle: Expr, operator: Operator, quantifier: SetQuantifier) -> PlanResult<Expr> {
+    let plan = subquery.subquery.as_ref().clone();
+    let Some(column) = plan.schema().columns().into_iter().next() else {
+        return datafusion::common::plan_err!("subquery has no columns");
+    };
+    let compared = binary_expr(needle, operator, Expr::Column(column));
+    let (verdict, of_nothing) = match quantifier {
+        SetQuantifier::Any => (bool_or(compared), false),
+        SetQuantifier::All => (bool_and(compared), true),
+    };
+    let decided = when(
+        datafusion::logical_expr::col("row_count").eq(lit(0_i64)),
+        lit(of_nothing),
+    )
+    .otherwise(datafusion::logical_expr::col("verdict"))?;
+    let plan = LogicalPlanBuilder::from(plan)
+        .aggregate(
+            Vec::<Expr>::new(),
+            vec![count(lit(1_i64)).alias("row_count"), verdict.alias("verdict")],
+        )?
+        .project(vec![decided.alias("verdict")])?
+        .build()?;
+    Ok(scalar(plan))
+}
+
+fn scalar(plan: LogicalPlan) -> Expr {
+    let outer_ref_columns = plan.all_out_ref_exprs();
+    Expr::ScalarSubquery(Subquery {
+        subquery: Arc::new(plan),
+        outer_ref_columns,
+        spans: Default::default(),
+    })
+}
+
+/// An expression over the node's input as one inside a subquery of the node.
+fn into_outer(node: &LogicalPlan, expression: Expr) -> PlanResult<Expr> {
+    let schema = input_schema(node)?;
+    expression
+        .transform_up(|part| {
+            Ok(match part {
+                Expr::Column(column) => {
+                    let field = schema.field_from_column(&column)?;
+                    Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(field), column))
+                }
+                other => Transformed::no(other),
+            })
+        })
+        .data()
+}

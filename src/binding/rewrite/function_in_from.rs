@@ -1,0 +1,239 @@
+//! Functions in FROM. DataFusion has UNNEST of arrays; PostgreSQL's set-returning functions exist
+//! here as functions that return the set as an array, one for each column of the set.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, Ident, ObjectName, TableAlias, TableAliasColumnDef, TableFactor, VisitMut, VisitorMut,
+};
+
+use super::syntax::{call, plain_arguments, system_name};
+use crate::error::{Error, Result};
+
+/// A set-returning function: its columns, and for each the function that gives the column as an array.
+struct SetReturning {
+    name: &'static str,
+    columns: &'static [(&'static str, &'static str)],
+}
+
+const SET_RETURNING: [SetReturning; 9] = [
+    SetReturning {
+        name: "generate_series",
+        columns: &[("generate_series", "generate_series")],
+    },
+    SetReturning {
+        name: "generate_subscripts",
+        columns: &[("generate_subscripts", "array_subscripts")],
+    },
+    SetReturning {
+        name: "regexp_split_to_table",
+        columns: &[("regexp_split_to_table", "regexp_split_to_array")],
+    },
+    SetReturning {
+        name: "string_to_table",
+        columns: &[("string_to_table", "string_to_array")],
+    },
+    SetReturning {
+        name: "pg_partition_ancestors",
+        columns: &[("relid", "pg_partition_ancestors")],
+    },
+    SetReturning {
+        name: "_pg_expandarray",
+        columns: &[("x", "unnest"), ("n", "array_ordinals")],
+    },
+    SetReturning {
+        name: "aclexplode",
+        columns: &[
+            ("grantor", "aclexplode_grantor"),
+            ("grantee", "aclexplode_grantee"),
+            ("privilege_type", "aclexplode_privilege_type"),
+            ("is_grantable", "aclexplode_is_grantable"),
+        ],
+    },
+    SetReturning {
+        name: "pg_options_to_table",
+        columns: &[
+            ("option_name", "pg_options_names"),
+            ("option_value", "pg_options_values"),
+        ],
+    },
+    SetReturning {
+        name: "pg_get_keywords",
+        columns: &[
+            ("word", "pg_keyword_words"),
+            ("catcode", "pg_keyword_categories"),
+            ("barelabel", "pg_keyword_bare_labels"),
+            ("catdesc", "pg_keyword_descriptions"),
+            ("baredesc", "pg_keyword_bare_descriptions"),
+        ],
+    },
+];
+
+pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
+    struct Relations;
+    impl VisitorMut for Relations {
+        type Break = Error;
+        fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+            match unnested(factor) {
+                Ok(Some(replacement)) => {
+                    *factor = replacement;
+                    ControlFlow::Continue(())
+                }
+                Ok(None) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(error),
+            }
+        }
+    }
+    match VisitMut::visit(tree, &mut Relations) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+fn unnested(factor: &TableFactor) -> Result<Option<TableFactor>> {
+    Ok(match factor {
+        TableFactor::Table {
+            name,
+            args: Some(arguments),
+            alias,
+            with_ordinality,
+            ..
+        } => from_call(name, &arguments.args, alias.as_ref(), *with_ordinality)?,
+        TableFactor::Function {
+            name,
+            args,
+            alias,
+            with_ordinality,
+            ..
+        } => from_call(name, args, alias.as_ref(), *with_ordinality)?,
+        TableFactor::UNNEST {
+            alias,
+            array_exprs,
+            with_offset: false,
+            with_ordinality,
+            ..
+        } => {
+            let names = match array_exprs.len() {
+                1 => vec!["unnest".to_string()],
+                count => (1..=count).map(|index| format!("unnest{index}")).collect(),
+            };
+            Some(unnest(
+                "unnest",
+                names,
+                array_exprs.clone(),
+                alias.as_ref(),
+                *with_ordinality,
+            ))
+        }
+        _ => None,
+    })
+}
+
+fn from_call(
+    name: &ObjectName,
+    arguments: &[FunctionArg],
+    alias: Option<&TableAlias>,
+    with_ordinality: bool,
+) -> Result<Option<TableFactor>> {
+    let Some(function) = system_name(name) else {
+        return Ok(None);
+    };
+    let Some(arguments) = plain_arguments(arguments) else {
+        return Ok(None);
+    };
+    if function == "unnest" {
+        return Ok(Some(unnest(
+            "unnest",
+            vec!["unnest".into()],
+            arguments,
+            alias,
+            with_ordinality,
+        )));
+    }
+    let Some(declared) = SET_RETURNING.iter().find(|declared| declared.name == function) else {
+        // Any other function is a table of one row.
+        let array = call("make_array", vec![call(&function, arguments)]);
+        return Ok(Some(unnest(
+            &function,
+            vec![function.clone()],
+            vec![array],
+            alias,
+            with_ordinality,
+        )));
+    };
+    let columns = declared.columns.iter().map(|(column, _)| column.to_string()).collect();
+    let arrays = declared
+        .columns
+        .iter()
+        .map(|(_, array)| column_array(array, &arguments))
+        .collect();
+    Ok(Some(unnest(declared.name, columns, arrays, alias, with_ordinality)))
+}
+
+/// The array behind one column of a set-returning function.
+fn column_array(function: &str, arguments: &[Expr]) -> Expr {
+    match (function, arguments) {
+        ("unnest", [array]) => array.clone(),
+        _ => call(function, arguments.to_vec()),
+    }
+}
+
+/// `UNNEST(arrays) AS alias(columns)`, with PostgreSQL's defaults for what the query does not name: a
+/// function of one column names the column as its alias.
+fn unnest(
+    function: &str,
+    mut columns: Vec<String>,
+    mut arrays: Vec<Expr>,
+    alias: Option<&TableAlias>,
+    with_ordinality: bool,
+) -> TableFactor {
+    if let (Some(alias), [only]) = (alias, columns.as_mut_slice())
+        && !with_ordinality
+    {
+        *only = alias.name.value.clone();
+    }
+    if with_ordinality {
+        if let Some(first) = arrays.first().cloned() {
+            arrays.push(call("array_ordinals", vec![first]));
+        }
+        columns.push("ordinality".into());
+    }
+    let mut names: Vec<TableAliasColumnDef> = columns
+        .iter()
+        .map(|column| TableAliasColumnDef {
+            name: quoted_as(alias, column),
+            data_type: None,
+        })
+        .collect();
+    if let Some(alias) = alias {
+        for (name, given) in names.iter_mut().zip(&alias.columns) {
+            name.name = given.name.clone();
+        }
+    }
+    let alias = match alias {
+        Some(alias) => TableAlias {
+            columns: names,
+            ..alias.clone()
+        },
+        None => TableAlias {
+            explicit: true,
+            name: Ident::new(function),
+            columns: names,
+            at: None,
+        },
+    };
+    TableFactor::UNNEST {
+        alias: Some(alias),
+        array_exprs: arrays,
+        with_offset: false,
+        with_offset_alias: None,
+        with_ordinality: false,
+    }
+}
+
+fn quoted_as(alias: Option<&TableAlias>, column: &str) -> Ident {
+    match alias {
+        Some(alias) if alias.name.value == column => alias.name.clone(),
+        _ => Ident::new(column),
+    }
+}

@@ -1,0 +1,93 @@
+//! Rewrites of a query's syntax tree that give DataFusion's planner what PostgreSQL's grammar means.
+//! Each is a pure function over the tree, one a file, applied in the order below. None looks up a name.
+
+mod array_subquery;
+mod collation;
+mod function_in_from;
+mod function_in_select;
+mod qualified_functions;
+mod registered_names;
+mod syntax;
+
+use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
+
+use crate::error::Result;
+
+/// Rewrites a whole query, subqueries included.
+pub fn rewrite(query: &mut Query) -> Result<()> {
+    rewrite_tree(query)
+}
+
+/// Rewrites an expression outside a query: a policy's or a function's body.
+pub fn rewrite_expression(expression: &mut Expr) -> Result<()> {
+    rewrite_tree(expression)
+}
+
+fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
+    // First, so that the others meet plain functions only.
+    qualified_functions::rewrite(tree)?;
+    collation::rewrite(tree)?;
+    // Casts before functions: a cast may be the argument of a function in FROM.
+    registered_names::rewrite(tree)?;
+    function_in_from::rewrite(tree)?;
+    function_in_select::rewrite(tree)?;
+    // Last: it wraps whole subqueries that the others have finished.
+    array_subquery::rewrite(tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::ast::Statement;
+
+    fn parse(text: &str) -> Query {
+        match crate::statement::parse(text).unwrap().remove(0).statement {
+            Statement::Query(query) => *query,
+            other => panic!("{other:?} is no query"),
+        }
+    }
+
+    #[test]
+    fn rewrites_read_as_the_table_says() {
+        let cases = [
+            (
+                "SELECT ARRAY(SELECT a FROM t)",
+                "SELECT (SELECT array_or_empty(array_agg(c)) FROM (SELECT a FROM t) AS array_rows (c))",
+            ),
+            (
+                "SELECT ARRAY(SELECT a FROM t ORDER BY 1 DESC)",
+                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY c DESC)) FROM (SELECT a FROM t) AS array_rows (c))",
+            ),
+            (
+                "SELECT ARRAY(SELECT a FROM t ORDER BY b)",
+                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY o1)) FROM (SELECT a, b FROM t) AS array_rows (c, o1))",
+            ),
+            (
+                "SELECT pg_catalog.upper(a) COLLATE pg_catalog.\"default\" FROM t",
+                "SELECT upper(a) FROM t",
+            ),
+            ("SELECT 't'::regclass", "SELECT regclass('t')"),
+            (
+                "SELECT oid::pg_catalog.regclass::pg_catalog.text FROM t",
+                "SELECT regclassout(regclass(oid))::TEXT FROM t",
+            ),
+            (
+                "SELECT * FROM generate_series(1, 3) g",
+                "SELECT * FROM UNNEST(generate_series(1, 3)) g (g)",
+            ),
+            (
+                "SELECT * FROM pg_catalog.unnest(a) WITH ORDINALITY AS u(x, n)",
+                "SELECT * FROM UNNEST(a, array_ordinals(a)) AS u (x, n)",
+            ),
+            (
+                "SELECT generate_series(1, 3)",
+                "SELECT unnest(generate_series(1, 3)) AS generate_series",
+            ),
+        ];
+        for (text, expected) in cases {
+            let mut query = parse(text);
+            rewrite(&mut query).unwrap();
+            assert_eq!(query.to_string(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Comments by OID: obj_description() and its kin.
+
+use super::datum::Datum;
+use super::lookup::Lookup;
+use super::row_function::{Argument, RowFunction};
+use crate::catalog::model::{Object, Oid};
+use crate::error::Result;
+use crate::types::SqlType;
+
+/// OIDs of the catalogs that describe a kind of object: pg_class.oid of pg_namespace, pg_class …
+pub const NAMESPACE_CLASS: Oid = 2615;
+pub const RELATION_CLASS: Oid = 1259;
+pub const FUNCTION_CLASS: Oid = 1255;
+pub const DATABASE_CLASS: Oid = 1262;
+pub const ROLE_CLASS: Oid = 1260;
+pub const REWRITE_CLASS: Oid = 2618;
+
+pub(super) fn functions() -> Vec<RowFunction> {
+    vec![
+        RowFunction::stable(
+            "obj_description",
+            &[&[Argument::Oid], &[Argument::Oid, Argument::Text]],
+            SqlType::Text,
+            |call, row| {
+                let class = row
+                    .get(1)
+                    .and_then(Datum::as_text)
+                    .map(|class| class.trim_start_matches("pg_catalog."));
+                comment(&Lookup::of(call)?, row, class)
+            },
+        ),
+        RowFunction::stable(
+            "shobj_description",
+            &[&[Argument::Oid, Argument::Text]],
+            SqlType::Text,
+            |call, row| comment(&Lookup::of(call)?, row, row.get(1).and_then(Datum::as_text)),
+        ),
+        RowFunction::stable(
+            "col_description",
+            &[&[Argument::Oid, Argument::Int]],
+            SqlType::Text,
+            |call, row| {
+                let lookup = Lookup::of(call)?;
+                let Some(object) = object(&lookup, row) else {
+                    return Ok(Datum::Null);
+                };
+                let wanted = row.get(1).and_then(Datum::as_int);
+                let column = object
+                    .columns()
+                    .iter()
+                    .find(|column| Some(i64::from(column.id)) == wanted);
+                Ok(column.and_then(|column| column.comment.as_deref()).into())
+            },
+        ),
+    ]
+}
+
+fn object<'a>(lookup: &Lookup<'a>, row: &[Datum]) -> Option<&'a Object> {
+    row.first()
+        .and_then(Datum::as_oid)
+        .and_then(|oid| lookup.catalog.object(oid))
+        .filter(|object| match object {
+            Object::Table(_) | Object::View(_) | Object::Function(_) => lookup.sees(object),
+            _ => true,
+        })
+}
+
+fn comment(lookup: &Lookup<'_>, row: &[Datum], class: Option<&str>) -> Result<Datum> {
+    let Some(object) = object(lookup, row) else {
+        return Ok(Datum::Null);
+    };
+    let class_of_object = match object {
+        Object::Table(_) | Object::View(_) => "pg_class",
+        Object::Schema(_) => "pg_namespace",
+        Object::Function(_) => "pg_proc",
+        Object::Database(_) => "pg_database",
+        Object::Role(_) => "pg_authid",
+        Object::ExternalLocation(_) => "",
+    };
+    match class {
+        Some(class) if class != class_of_object => Ok(Datum::Null),
+        _ => Ok(object.comment().into()),
+    }
+}

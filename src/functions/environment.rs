@@ -1,0 +1,109 @@
+//! What functions may ask of the session and the server. It travels in the configuration of one
+//! statement (`ScalarFunctionArgs::config_options`), never inside a function: so all sessions share
+//! one set of functions, and a cached plan holds nobody's identity.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use datafusion::common::Result as DataFusionResult;
+use datafusion::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
+
+use crate::catalog::model::Oid;
+use crate::context::QueryContext;
+use crate::error::{Error, Result, SqlState};
+
+/// The session and server as one statement's functions see them.
+pub trait FunctionEnvironment: Send + Sync {
+    /// Who asks, in which database, against which catalog.
+    fn context(&self) -> &QueryContext;
+
+    /// The setting's value as SHOW prints it; `None` for a name that nothing defines.
+    fn setting(&self, name: &str) -> Option<String>;
+
+    /// set_config(): the new value as SHOW prints it. `local` lasts until the transaction's end.
+    fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<String> {
+        let _ = (value, local);
+        Err(Error::new(
+            SqlState::ObjectNotInPrerequisiteState,
+            format!("parameter \"{name}\" cannot be changed now"),
+        ))
+    }
+
+    /// Bytes of the current version of a table, where that is known and the principal may know it.
+    fn relation_size(&self, relation: Oid) -> Option<i64> {
+        let _ = relation;
+        None
+    }
+
+    /// When the server started; the statement's start where nobody knows better.
+    fn server_start(&self) -> DateTime<Utc> {
+        self.context().statement_start
+    }
+
+    /// Address and port that the client reached; `None` on a local socket.
+    fn server_address(&self) -> Option<(String, u16)> {
+        None
+    }
+
+    /// Address and port that the client came from; `None` on a local socket.
+    fn client_address(&self) -> Option<(String, u16)> {
+        None
+    }
+
+    /// pg_cancel_backend() and, with `terminate`, pg_terminate_backend(): whether a session was signalled.
+    fn signal_session(&self, process_id: i32, terminate: bool) -> Result<bool> {
+        let _ = (process_id, terminate);
+        Err(Error::unsupported("signalling another session"))
+    }
+}
+
+/// The environment inside `ConfigOptions`.
+#[derive(Clone)]
+struct EnvironmentOption(Arc<dyn FunctionEnvironment>);
+
+impl fmt::Debug for EnvironmentOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EnvironmentOption")
+    }
+}
+
+impl ConfigExtension for EnvironmentOption {
+    const PREFIX: &'static str = "boathouse";
+}
+
+impl ExtensionOptions for EnvironmentOption {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn cloned(&self) -> Box<dyn ExtensionOptions> {
+        Box::new(self.clone())
+    }
+
+    fn set(&mut self, key: &str, _value: &str) -> DataFusionResult<()> {
+        Err(Error::internal(format!("{key} is no engine option")).into())
+    }
+
+    fn entries(&self) -> Vec<ConfigEntry> {
+        vec![]
+    }
+}
+
+/// Gives one statement's functions their surroundings; done once for each statement, on its own options.
+pub fn install_environment(options: &mut ConfigOptions, environment: Arc<dyn FunctionEnvironment>) {
+    options.extensions.insert(EnvironmentOption(environment));
+}
+
+/// The environment that `install_environment` gave, if planning is already for one session.
+pub fn environment(options: &ConfigOptions) -> Option<&dyn FunctionEnvironment> {
+    options
+        .extensions
+        .get::<EnvironmentOption>()
+        .map(|option| option.0.as_ref())
+}

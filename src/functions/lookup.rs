@@ -1,0 +1,279 @@
+//! Finding catalog objects for functions: by OID or by name, user-made or PostgreSQL's own, and whether
+//! an unqualified name would find them. What the principal may not see is not there.
+
+use crate::catalog::model::{INFORMATION_SCHEMA, Object, Oid, PG_CATALOG_SCHEMA, SYSTEM_SCHEMA, Schema};
+use crate::catalog::{Access, CatalogSnapshot, Scope};
+use crate::context::QueryContext;
+use crate::error::{Error, Result, SqlState};
+
+use super::builtin::{BuiltinRelation, builtin_relation, builtin_relation_named};
+use super::row_function::Call;
+
+/// The catalog as the principal of one statement sees it.
+pub struct Lookup<'a> {
+    pub context: &'a QueryContext,
+    pub catalog: &'a CatalogSnapshot,
+    pub access: Access<'a>,
+}
+
+/// A relation of either origin.
+#[derive(Debug, Clone, Copy)]
+pub enum Relation<'a> {
+    /// A table or view of the catalog.
+    Object(&'a Object),
+    Builtin(&'static BuiltinRelation),
+}
+
+impl<'a> Relation<'a> {
+    pub fn oid(&self) -> Oid {
+        match self {
+            Relation::Object(object) => object.id(),
+            Relation::Builtin(relation) => relation.oid,
+        }
+    }
+
+    pub fn name(&self) -> &'a str {
+        match self {
+            Relation::Object(object) => object.name(),
+            Relation::Builtin(relation) => relation.name,
+        }
+    }
+
+    pub fn schema(&self) -> Option<Oid> {
+        match self {
+            Relation::Object(object) => object.parent(),
+            Relation::Builtin(relation) => builtin_schema(relation.schema),
+        }
+    }
+}
+
+/// The namespace of PostgreSQL's own relations.
+pub fn builtin_schema(name: &str) -> Option<Oid> {
+    match name {
+        "pg_catalog" => Some(PG_CATALOG_SCHEMA),
+        "information_schema" => Some(INFORMATION_SCHEMA),
+        "system" => Some(SYSTEM_SCHEMA),
+        _ => None,
+    }
+}
+
+impl<'a> Lookup<'a> {
+    pub fn new(context: &'a QueryContext) -> Lookup<'a> {
+        let catalog = context.catalog.as_ref();
+        Lookup {
+            context,
+            catalog,
+            access: catalog.access(context.principal.role),
+        }
+    }
+
+    pub(crate) fn of(call: &Call<'a>) -> Result<Lookup<'a>> {
+        Ok(Lookup::new(call.environment()?.context()))
+    }
+
+    /// Schemas in the order in which unqualified names are looked up.
+    pub fn search_path(&self) -> Vec<Oid> {
+        let path = &self.context.search_path;
+        let implied = (!path.contains(&PG_CATALOG_SCHEMA)).then_some(PG_CATALOG_SCHEMA);
+        implied.into_iter().chain(path.iter().copied()).collect()
+    }
+
+    /// Whether the principal may know of the table, view or function: it owns it, or holds any privilege
+    /// on it or on one of its columns.
+    pub fn sees(&self, object: &Object) -> bool {
+        if self.access.owns(object) {
+            return true;
+        }
+        let may_use = |grants: &[crate::catalog::model::Grant]| {
+            grants.iter().any(|grant| {
+                grant.grantee == crate::catalog::model::PUBLIC_ROLE || self.access.has_privileges_of(grant.grantee)
+            })
+        };
+        may_use(object.grants()) || object.columns().iter().any(|column| may_use(&column.grants))
+    }
+
+    /// The connected database's schemas, the system's first.
+    pub fn schemas(&self) -> impl Iterator<Item = &'a Schema> + '_ {
+        let shared = crate::catalog::system_schemas().map(|schema| -> &'a Schema { schema });
+        shared.chain(self.catalog.schemas(self.context.database))
+    }
+
+    /// Tables and views of the connected database that the principal may know of.
+    pub fn relations(&self) -> impl Iterator<Item = &'a Object> + '_ {
+        self.catalog
+            .schemas(self.context.database)
+            .flat_map(|schema| self.catalog.relations(schema.id))
+            .filter(|relation| self.sees(relation))
+    }
+
+    /// The relation of this OID in the connected database.
+    pub fn relation(&self, oid: Oid) -> Option<Relation<'a>> {
+        if let Some(builtin) = builtin_relation(oid) {
+            return Some(Relation::Builtin(builtin));
+        }
+        let object = self.catalog.object(oid)?;
+        let is_here = matches!(object, Object::Table(_) | Object::View(_))
+            && object
+                .parent()
+                .and_then(|schema| self.catalog.schema(schema))
+                .is_some_and(|schema| schema.database == self.context.database);
+        (is_here && self.sees(object)).then_some(Relation::Object(object))
+    }
+
+    /// The relation that a name means; `None` when it means nothing.
+    pub fn relation_named(&self, name: &[String]) -> Result<Option<Relation<'a>>> {
+        let in_schema = |schema: Oid, name: &str| {
+            let schema = self.catalog.schema(schema)?;
+            if schema.database == 0 {
+                return builtin_relation_named(&schema.name, name).map(Relation::Builtin);
+            }
+            self.catalog
+                .relation_named(schema.id, name)
+                .filter(|object| self.sees(object))
+                .map(Relation::Object)
+        };
+        Ok(match name {
+            [name] => self
+                .search_path()
+                .into_iter()
+                .find_map(|schema| in_schema(schema, name)),
+            [schema, name] => {
+                let schema = self.catalog.schema_named(self.context.database, schema);
+                schema.and_then(|schema| in_schema(schema.id, name))
+            }
+            [database, schema, name] if *database == self.context.database_name => {
+                let schema = self.catalog.schema_named(self.context.database, schema);
+                schema.and_then(|schema| in_schema(schema.id, name))
+            }
+            [_, _, _] => None,
+            _ => return Err(Error::new(SqlState::InvalidName, "invalid name syntax")),
+        })
+    }
+
+    /// Whether the relation's unqualified name means this relation.
+    pub fn is_visible(&self, relation: Relation<'_>) -> bool {
+        match self.relation_named(&[relation.name().to_string()]) {
+            Ok(Some(found)) => found.oid() == relation.oid(),
+            _ => false,
+        }
+    }
+
+    pub fn scope(&self) -> Scope<'a> {
+        Scope {
+            database: self.context.database,
+            search_path: &self.context.search_path,
+        }
+    }
+
+    /// The schema's name, quoted, with a dot; nothing where the relation is found without it.
+    pub fn qualifier(&self, relation: Relation<'_>) -> String {
+        if self.is_visible(relation) {
+            return String::new();
+        }
+        match relation.schema().and_then(|schema| self.catalog.schema(schema)) {
+            Some(schema) => format!("{}.", quote_identifier(&schema.name)),
+            None => String::new(),
+        }
+    }
+
+    /// regclassout(): the name that finds the relation from here.
+    pub fn relation_display(&self, relation: Relation<'_>) -> String {
+        format!("{}{}", self.qualifier(relation), quote_identifier(relation.name()))
+    }
+}
+
+/// Splits a possibly qualified name as PostgreSQL reads it: unquoted parts fold to lower case.
+pub fn parse_name(text: &str) -> Result<Vec<String>> {
+    let invalid = || Error::new(SqlState::InvalidName, format!("invalid name syntax: \"{text}\""));
+    let mut parts = vec![];
+    let mut rest = text.trim();
+    loop {
+        let (part, after) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let mut part = String::new();
+                let mut characters = quoted.char_indices().peekable();
+                let end = loop {
+                    match characters.next() {
+                        Some((_, '"')) if characters.next_if(|(_, next)| *next == '"').is_some() => part.push('"'),
+                        Some((index, '"')) => break index + 1,
+                        Some((_, character)) => part.push(character),
+                        None => return Err(invalid()),
+                    }
+                };
+                (part, &quoted[end..])
+            }
+            None => {
+                let end = rest.find('.').unwrap_or(rest.len());
+                (rest[..end].trim().to_lowercase(), &rest[end..])
+            }
+        };
+        if part.is_empty() {
+            return Err(invalid());
+        }
+        parts.push(part);
+        let after = after.trim_start();
+        match after.strip_prefix('.') {
+            Some(next) => rest = next.trim_start(),
+            None if after.is_empty() => return Ok(parts),
+            None => return Err(invalid()),
+        }
+    }
+}
+
+/// quote_ident(): in double quotes unless it can stand alone.
+pub fn quote_identifier(name: &str) -> String {
+    let mut characters = name.chars();
+    let plain = characters
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first == '_')
+        && characters.all(|other| other.is_ascii_lowercase() || other.is_ascii_digit() || other == '_')
+        && !KEYWORDS.split_whitespace().any(|keyword| keyword == name);
+    if plain {
+        name.to_string()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+}
+
+/// PostgreSQL's keywords that cannot always stand as a name.
+const KEYWORDS: &str = "all analyse analyze and any array as asc asymmetric authorization between bigint binary bit \
+    boolean both case cast char character check coalesce collate collation column concurrently constraint create cross \
+    current_catalog current_date current_role current_schema current_time current_timestamp current_user dec decimal \
+    default deferrable desc distinct do else end except exists extract false fetch float for foreign freeze from full \
+    grant greatest group grouping having ilike in initially inner inout int integer intersect interval into is isnull \
+    join lateral leading least left like limit localtime localtimestamp merge_action national natural nchar none normalize \
+    not notnull null nullif numeric offset on only or order out outer overlaps overlay placing position precision \
+    primary real references returning right row select session_user setof similar smallint some substring symmetric \
+    system_user table tablesample then time timestamp to trailing treat trim true union unique user using values varchar variadic \
+    verbose when where window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi \
+    xmlroot xmlserialize xmltable json_array json_arrayagg json_exists json_object json_objectagg json_query \
+    json_scalar json_serialize json_table json_value";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fold_and_quote_as_in_postgres() {
+        for (text, parts) in [
+            ("Orders", vec!["orders"]),
+            ("sales.\"My Table\"", vec!["sales", "My Table"]),
+            ("\"a\"\"b\".c", vec!["a\"b", "c"]),
+            (" db . s . t ", vec!["db", "s", "t"]),
+        ] {
+            assert_eq!(parse_name(text).unwrap(), parts, "{text}");
+        }
+        for text in ["", "a.", "\"a", "a.\"b\"c"] {
+            assert_eq!(parse_name(text).unwrap_err().state(), SqlState::InvalidName, "{text}");
+        }
+        for (name, quoted) in [
+            ("abc", "abc"),
+            ("Abc", "\"Abc\""),
+            ("select", "\"select\""),
+            ("a b", "\"a b\""),
+            ("ü", "\"ü\""),
+        ] {
+            assert_eq!(quote_identifier(name), quoted);
+        }
+    }
+}

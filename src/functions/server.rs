@@ -1,0 +1,99 @@
+//! The server about itself: version(), uptime, transactions, sleeping, signals to other sessions.
+
+use datafusion::logical_expr::Volatility;
+
+use super::datum::Datum;
+use super::row_function::{Argument, Call, RowFunction};
+use crate::error::Result;
+use crate::types::SqlType;
+
+const NOTHING: &[&[Argument]] = &[&[]];
+
+/// What version() answers; clients read the PostgreSQL version out of its start.
+pub const VERSION: &str = concat!(
+    "PostgreSQL 17.0 (Boathouse ",
+    env!("CARGO_PKG_VERSION"),
+    ") on ",
+    "x86_64-linux"
+);
+
+pub(super) fn functions() -> Vec<RowFunction> {
+    let stable = RowFunction::stable;
+    vec![
+        stable("version", NOTHING, SqlType::Text, |_, _| Ok(VERSION.into())),
+        stable("pg_is_in_recovery", NOTHING, SqlType::Bool, |_, _| Ok(false.into())),
+        stable("pg_is_wal_replay_paused", NOTHING, SqlType::Bool, |_, _| {
+            Ok(false.into())
+        }),
+        stable("pg_postmaster_start_time", NOTHING, SqlType::Timestamptz, |call, _| {
+            Ok(Datum::Micros(call.environment()?.server_start().timestamp_micros()))
+        }),
+        stable("pg_conf_load_time", NOTHING, SqlType::Timestamptz, |call, _| {
+            Ok(Datum::Micros(call.environment()?.server_start().timestamp_micros()))
+        }),
+        stable("txid_current", NOTHING, SqlType::Int8, transaction),
+        stable("pg_current_xact_id", NOTHING, SqlType::Int8, transaction),
+        stable("txid_current_if_assigned", NOTHING, SqlType::Int8, |_, _| {
+            Ok(Datum::Null)
+        }),
+        stable("pg_current_xact_id_if_assigned", NOTHING, SqlType::Int8, |_, _| {
+            Ok(Datum::Null)
+        }),
+        stable("pg_my_temp_schema", NOTHING, SqlType::Oid, |_, _| Ok(0.into())),
+        stable("pg_is_other_temp_schema", &[&[Argument::Oid]], SqlType::Bool, |_, _| {
+            Ok(false.into())
+        }),
+        stable("transaction_timestamp", NOTHING, SqlType::Timestamptz, |call, _| {
+            Ok(Datum::Micros(
+                call.environment()?.context().transaction_start.timestamp_micros(),
+            ))
+        }),
+        stable("statement_timestamp", NOTHING, SqlType::Timestamptz, |call, _| {
+            Ok(Datum::Micros(
+                call.environment()?.context().statement_start.timestamp_micros(),
+            ))
+        }),
+        RowFunction::immutable("clock_timestamp", NOTHING, SqlType::Timestamptz, |_, _| {
+            Ok(Datum::Micros(chrono::Utc::now().timestamp_micros()))
+        })
+        .with_volatility(Volatility::Volatile),
+        RowFunction::immutable("pg_cancel_backend", &[&[Argument::Int]], SqlType::Bool, |call, row| {
+            signal(call, row, false)
+        })
+        .with_volatility(Volatility::Volatile),
+        RowFunction::immutable(
+            "pg_terminate_backend",
+            &[&[Argument::Int], &[Argument::Int, Argument::Int]],
+            SqlType::Bool,
+            |call, row| signal(call, row, true),
+        )
+        .with_volatility(Volatility::Volatile),
+        // Sessions wait for locks of the catalog's log only: advisory locks would promise what several nodes do not keep.
+        RowFunction::immutable("pg_advisory_unlock_all", NOTHING, SqlType::Void, |_, _| Ok(Datum::Null))
+            .with_volatility(Volatility::Volatile),
+    ]
+}
+
+/// Transactions have no numbers; the moment one began tells it from the others of its session.
+fn transaction(call: &Call<'_>, _: &[Datum]) -> Result<Datum> {
+    Ok(call
+        .environment()?
+        .context()
+        .transaction_start
+        .timestamp_micros()
+        .into())
+}
+
+fn signal(call: &Call<'_>, row: &[Datum], terminate: bool) -> Result<Datum> {
+    let process_id = row
+        .first()
+        .and_then(Datum::as_int)
+        .and_then(|number| i32::try_from(number).ok());
+    match process_id {
+        Some(process_id) => call
+            .environment()?
+            .signal_session(process_id, terminate)
+            .map(Datum::from),
+        None => Ok(false.into()),
+    }
+}

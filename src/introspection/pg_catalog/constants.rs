@@ -1,0 +1,159 @@
+//! Tables whose few rows are the same everywhere: access methods, languages, tablespaces, collations, ranges,
+//! operators and casts.
+
+use crate::catalog::model::{BOOTSTRAP_ROLE, PG_CATALOG_SCHEMA};
+use crate::error::Result;
+use crate::functions::Datum;
+use crate::functions::builtin::{builtin_casts, builtin_operators};
+use crate::introspection::{Introspection, Rows};
+
+/// pg_am: what psql names beside a table.
+pub(super) fn access_methods(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("oid", 2.into()),
+        ("amname", "heap".into()),
+        ("amhandler", 3.into()),
+        ("amtype", "t".into()),
+    ])
+}
+
+/// pg_language.
+pub(super) fn languages(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (oid, name, is_trusted) in [(12, "internal", false), (13, "c", false), (14, "sql", true)] {
+        rows.add([
+            ("oid", oid.into()),
+            ("lanname", name.into()),
+            ("lanowner", BOOTSTRAP_ROLE.into()),
+            ("lanispl", false.into()),
+            ("lanpltrusted", is_trusted.into()),
+            ("lanplcallfoid", 0.into()),
+            ("laninline", 0.into()),
+            ("lanvalidator", 0.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// pg_tablespace.
+pub(super) fn tablespaces(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (oid, name) in [(1663, "pg_default"), (1664, "pg_global")] {
+        rows.add([
+            ("oid", oid.into()),
+            ("spcname", name.into()),
+            ("spcowner", BOOTSTRAP_ROLE.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// pg_collation: those that compare bytes, as all text here is compared.
+pub(super) fn collations(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let bytewise = [
+        (100, "default", "d", -1, None),
+        (950, "C", "c", -1, Some("C")),
+        (951, "POSIX", "c", -1, Some("POSIX")),
+        (962, "ucs_basic", "b", 6, None),
+    ];
+    for (oid, name, provider, encoding, locale) in bytewise {
+        rows.add([
+            ("oid", oid.into()),
+            ("collname", name.into()),
+            ("collnamespace", PG_CATALOG_SCHEMA.into()),
+            ("collowner", BOOTSTRAP_ROLE.into()),
+            ("collprovider", provider.into()),
+            ("collisdeterministic", true.into()),
+            ("collencoding", encoding.into()),
+            ("collcollate", locale.into()),
+            ("collctype", locale.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// pg_range: type, subtype, multirange type, operator class.
+pub(super) fn ranges(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let ranges = [
+        (3904, 23, 4451, 1978),
+        (3906, 1700, 4532, 3125),
+        (3908, 1114, 4533, 3128),
+        (3910, 1184, 4534, 3127),
+        (3912, 1082, 4535, 3122),
+        (3926, 20, 4536, 3124),
+    ];
+    for (range, subtype, multirange, operator_class) in ranges {
+        rows.add([
+            ("rngtypid", range.into()),
+            ("rngsubtype", subtype.into()),
+            ("rngmultitypid", multirange.into()),
+            ("rngcollation", 0.into()),
+            ("rngsubopc", operator_class.into()),
+            ("rngcanonical", 0.into()),
+            ("rngsubdiff", 0.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// pg_operator.
+pub(super) fn operators(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for row in builtin_operators() {
+        let [
+            oid,
+            name,
+            kind,
+            merges,
+            hashes,
+            left,
+            right,
+            result,
+            commutator,
+            negator,
+            function,
+            restriction,
+            join,
+        ] = row[..]
+        else {
+            continue;
+        };
+        rows.add([
+            ("oid", number(oid)),
+            ("oprname", name.into()),
+            ("oprnamespace", PG_CATALOG_SCHEMA.into()),
+            ("oprowner", BOOTSTRAP_ROLE.into()),
+            ("oprkind", kind.into()),
+            ("oprcanmerge", (merges == "t").into()),
+            ("oprcanhash", (hashes == "t").into()),
+            ("oprleft", number(left)),
+            ("oprright", number(right)),
+            ("oprresult", number(result)),
+            ("oprcom", number(commutator)),
+            ("oprnegate", number(negator)),
+            ("oprcode", number(function)),
+            ("oprrest", number(restriction)),
+            ("oprjoin", number(join)),
+        ])?;
+    }
+    Ok(())
+}
+
+/// pg_cast.
+pub(super) fn casts(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for row in builtin_casts() {
+        let [oid, source, target, function, context, method] = row[..] else {
+            continue;
+        };
+        rows.add([
+            ("oid", number(oid)),
+            ("castsource", number(source)),
+            ("casttarget", number(target)),
+            ("castfunc", number(function)),
+            ("castcontext", context.into()),
+            ("castmethod", method.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+fn number(text: &str) -> Datum {
+    text.parse::<i64>().map_or(Datum::Null, Datum::Int)
+}

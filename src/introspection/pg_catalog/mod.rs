@@ -1,0 +1,56 @@
+//! pg_catalog, a file per table or per family of tables. Which have rows is listed here; all others exist
+//! with PostgreSQL's columns and are empty.
+
+mod constants;
+mod pg_attribute;
+mod pg_auth_members;
+mod pg_class;
+mod pg_database;
+mod pg_depend;
+mod pg_description;
+mod pg_namespace;
+pub(super) mod pg_policy;
+mod pg_proc;
+mod pg_rewrite;
+mod pg_roles;
+mod pg_settings;
+mod pg_stat_activity;
+mod pg_tables;
+mod pg_type;
+
+use super::Generator;
+
+/// What fills a table; `None` for one that is always empty here.
+pub(super) fn generator(name: &str) -> Option<Generator> {
+    Some(match name {
+        "pg_am" => constants::access_methods,
+        "pg_attribute" => pg_attribute::generate,
+        "pg_auth_members" => pg_auth_members::generate,
+        "pg_authid" => pg_roles::authid,
+        "pg_cast" => constants::casts,
+        "pg_class" => pg_class::generate,
+        "pg_collation" => constants::collations,
+        "pg_database" => pg_database::generate,
+        "pg_depend" => pg_depend::generate,
+        "pg_description" => pg_description::local,
+        "pg_group" => pg_roles::groups,
+        "pg_language" => constants::languages,
+        "pg_namespace" => pg_namespace::generate,
+        "pg_operator" => constants::operators,
+        "pg_policies" => pg_policy::policies,
+        "pg_policy" => pg_policy::policy,
+        "pg_proc" => pg_proc::generate,
+        "pg_range" => constants::ranges,
+        "pg_rewrite" => pg_rewrite::generate,
+        "pg_roles" => pg_roles::roles,
+        "pg_settings" => pg_settings::generate,
+        "pg_shdescription" => pg_description::shared,
+        "pg_stat_activity" => pg_stat_activity::generate,
+        "pg_tables" => pg_tables::tables,
+        "pg_tablespace" => constants::tablespaces,
+        "pg_type" => pg_type::generate,
+        "pg_user" => pg_roles::users,
+        "pg_views" => pg_tables::views,
+        _ => return None,
+    })
+}

@@ -1,0 +1,78 @@
+//! pg_attribute: columns of tables, views and system relations.
+
+use crate::catalog::acl::column_access_list;
+use crate::catalog::model::Oid;
+use crate::error::Result;
+use crate::functions::Datum;
+use crate::functions::builtin::{builtin_relations, builtin_type};
+use crate::introspection::{Introspection, Rows};
+use crate::types::SqlType;
+
+pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let lookup = &introspection.lookup;
+    for object in lookup.relations() {
+        for column in object.columns() {
+            let position = i64::from(column.id);
+            let access_list = column_access_list(lookup.catalog, column).into();
+            add(
+                rows,
+                object.id(),
+                &column.name,
+                position,
+                &column.sql_type,
+                !column.nullable,
+                access_list,
+            )?;
+        }
+    }
+    for relation in builtin_relations() {
+        for (column, position) in relation.columns.iter().zip(1..) {
+            add(
+                rows,
+                relation.oid,
+                column.name,
+                position,
+                &column.sql_type,
+                false,
+                Datum::Null,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn add(
+    rows: &mut Rows,
+    relation: Oid,
+    name: &str,
+    position: i64,
+    sql_type: &SqlType,
+    not_null: bool,
+    access_list: Datum,
+) -> Result<()> {
+    let builtin = builtin_type(sql_type.oid());
+    rows.add([
+        ("attrelid", relation.into()),
+        ("attname", name.into()),
+        ("atttypid", sql_type.oid().into()),
+        ("attlen", builtin.map(|builtin| builtin.length).into()),
+        ("attnum", position.into()),
+        ("attcacheoff", (-1).into()),
+        ("atttypmod", sql_type.typmod().into()),
+        ("attndims", i64::from(matches!(sql_type, SqlType::Array(_))).into()),
+        ("attbyval", builtin.map(|builtin| builtin.by_value).into()),
+        ("attalign", builtin.map(|builtin| builtin.alignment).into()),
+        ("attstorage", builtin.map(|builtin| builtin.storage).into()),
+        ("attcompression", "".into()),
+        ("attnotnull", not_null.into()),
+        ("atthasdef", false.into()),
+        ("atthasmissing", false.into()),
+        ("attidentity", "".into()),
+        ("attgenerated", "".into()),
+        ("attisdropped", false.into()),
+        ("attislocal", true.into()),
+        ("attinhcount", 0.into()),
+        ("attcollation", builtin.map(|builtin| builtin.collation).into()),
+        ("attacl", access_list),
+    ])
+}

@@ -1,0 +1,59 @@
+//! pg_description and pg_shdescription: comments on what a database holds, and on what all share.
+
+use crate::catalog::model::Oid;
+use crate::error::Result;
+use crate::functions::{DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, ROLE_CLASS};
+use crate::introspection::{Introspection, Rows};
+
+/// Comments on schemas, tables, views, columns and functions.
+pub(super) fn local(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let lookup = &introspection.lookup;
+    let mut add = |oid: Oid, class: Oid, column: i64, comment: Option<&str>| match comment {
+        Some(comment) => rows.add([
+            ("objoid", oid.into()),
+            ("classoid", class.into()),
+            ("objsubid", column.into()),
+            ("description", comment.into()),
+        ]),
+        None => Ok(()),
+    };
+    for schema in lookup.schemas() {
+        add(schema.id, NAMESPACE_CLASS, 0, schema.comment.as_deref())?;
+        for function in lookup.catalog.functions(schema.id) {
+            add(function.id, FUNCTION_CLASS, 0, function.comment.as_deref())?;
+        }
+    }
+    for relation in lookup.relations() {
+        add(relation.id(), RELATION_CLASS, 0, relation.comment())?;
+        for column in relation.columns() {
+            add(
+                relation.id(),
+                RELATION_CLASS,
+                i64::from(column.id),
+                column.comment.as_deref(),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Comments on databases and roles.
+pub(super) fn shared(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let catalog = introspection.lookup.catalog;
+    let databases = catalog
+        .databases()
+        .map(|database| (database.id, DATABASE_CLASS, database.comment.as_deref()));
+    let roles = catalog
+        .roles()
+        .map(|role| (role.id, ROLE_CLASS, role.comment.as_deref()));
+    for (oid, class, comment) in databases.chain(roles) {
+        if let Some(comment) = comment {
+            rows.add([
+                ("objoid", oid.into()),
+                ("classoid", class.into()),
+                ("description", comment.into()),
+            ])?;
+        }
+    }
+    Ok(())
+}

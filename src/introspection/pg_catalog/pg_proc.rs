@@ -1,0 +1,82 @@
+//! pg_proc: SQL functions of the catalog, and PostgreSQL's own that clients look up.
+
+use crate::catalog::acl::access_list;
+use crate::catalog::model::{BOOTSTRAP_ROLE, Object, PG_CATALOG_SCHEMA};
+use crate::error::Result;
+use crate::functions::Datum;
+use crate::functions::builtin::builtin_functions;
+use crate::introspection::{Introspection, Rows};
+
+/// pg_language's rows for built-in and SQL functions.
+const INTERNAL: i64 = 12;
+const SQL: i64 = 14;
+
+pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let lookup = &introspection.lookup;
+    let schemas = lookup.catalog.schemas(lookup.context.database);
+    for function in schemas.flat_map(|schema| lookup.catalog.functions(schema.id)) {
+        let object = Object::Function(function.clone());
+        if !lookup.sees(&object) {
+            continue;
+        }
+        let types: Vec<i64> = function.argument_oids().into_iter().map(i64::from).collect();
+        let names: Vec<&str> = function
+            .arguments
+            .iter()
+            .map(|argument| argument.name.as_str())
+            .collect();
+        let has_names = names.iter().any(|name| !name.is_empty());
+        rows.add([
+            ("oid", function.id.into()),
+            ("proname", function.name.as_str().into()),
+            ("pronamespace", function.schema.into()),
+            ("proowner", function.owner.into()),
+            ("prolang", SQL.into()),
+            ("procost", 100.into()),
+            ("prorows", 0.into()),
+            ("provariadic", 0.into()),
+            ("prosupport", 0.into()),
+            ("prokind", "f".into()),
+            ("prosecdef", false.into()),
+            ("proleakproof", false.into()),
+            ("proisstrict", false.into()),
+            ("proretset", false.into()),
+            ("provolatile", "v".into()),
+            ("proparallel", "u".into()),
+            ("pronargs", (types.len() as i64).into()),
+            ("pronargdefaults", 0.into()),
+            ("prorettype", function.returns.oid().into()),
+            ("proargtypes", types.into()),
+            ("proargnames", if has_names { names.into() } else { Datum::Null }),
+            ("prosrc", function.body.as_str().into()),
+            ("proacl", access_list(lookup.catalog, &object).into()),
+        ])?;
+    }
+    for builtin in builtin_functions() {
+        let types: Vec<i64> = builtin.arguments.iter().copied().map(i64::from).collect();
+        rows.add([
+            ("oid", builtin.oid.into()),
+            ("proname", builtin.name.into()),
+            ("pronamespace", PG_CATALOG_SCHEMA.into()),
+            ("proowner", BOOTSTRAP_ROLE.into()),
+            ("prolang", INTERNAL.into()),
+            ("procost", 1.into()),
+            ("prorows", if builtin.returns_set { 1000.into() } else { 0.into() }),
+            ("provariadic", builtin.variadic.into()),
+            ("prosupport", 0.into()),
+            ("prokind", builtin.kind.into()),
+            ("prosecdef", false.into()),
+            ("proleakproof", builtin.is_leakproof.into()),
+            ("proisstrict", builtin.is_strict.into()),
+            ("proretset", builtin.returns_set.into()),
+            ("provolatile", builtin.volatility.into()),
+            ("proparallel", "s".into()),
+            ("pronargs", (types.len() as i64).into()),
+            ("pronargdefaults", builtin.default_count.into()),
+            ("prorettype", builtin.returns.into()),
+            ("proargtypes", types.into()),
+            ("prosrc", builtin.source.into()),
+        ])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! pg_tables, pg_views and their kin: relations by name.
+
+use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid};
+use crate::error::Result;
+use crate::functions::builtin::builtin_relations;
+use crate::functions::{Datum, Lookup, view_definition};
+use crate::introspection::{Introspection, Rows};
+
+/// pg_tables.
+pub(super) fn tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let lookup = &introspection.lookup;
+    for object in lookup.relations() {
+        let Object::Table(table) = object else { continue };
+        rows.add([
+            ("schemaname", schema_name(lookup, table.schema)),
+            ("tablename", table.name.as_str().into()),
+            ("tableowner", role_name(lookup, table.owner)),
+            ("hasindexes", false.into()),
+            ("hasrules", false.into()),
+            ("hastriggers", false.into()),
+            ("rowsecurity", table.row_filter.is_some().into()),
+        ])?;
+    }
+    for relation in builtin_relations().iter().filter(|relation| relation.kind == 'r') {
+        rows.add([
+            ("schemaname", relation.schema.into()),
+            ("tablename", relation.name.into()),
+            ("tableowner", role_name(lookup, BOOTSTRAP_ROLE)),
+            ("hasindexes", false.into()),
+            ("hasrules", false.into()),
+            ("hastriggers", false.into()),
+            ("rowsecurity", false.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// pg_views.
+pub(super) fn views(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let lookup = &introspection.lookup;
+    for object in lookup.relations() {
+        let Object::View(view) = object else { continue };
+        rows.add([
+            ("schemaname", schema_name(lookup, view.schema)),
+            ("viewname", view.name.as_str().into()),
+            ("viewowner", role_name(lookup, view.owner)),
+            ("definition", view_definition(view).into()),
+        ])?;
+    }
+    for relation in builtin_relations().iter().filter(|relation| relation.kind == 'v') {
+        rows.add([
+            ("schemaname", relation.schema.into()),
+            ("viewname", relation.name.into()),
+            ("viewowner", role_name(lookup, BOOTSTRAP_ROLE)),
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn schema_name(lookup: &Lookup<'_>, schema: Oid) -> Datum {
+    lookup.catalog.schema(schema).map(|schema| schema.name.as_str()).into()
+}
+
+pub(super) fn role_name(lookup: &Lookup<'_>, role: Oid) -> Datum {
+    lookup.catalog.role(role).map(|role| role.name.as_str()).into()
+}

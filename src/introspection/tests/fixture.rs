@@ -1,0 +1,305 @@
+//! A catalog, a session on it, and running a query through parsing, rewriting, planning and execution.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use datafusion::arrow::datatypes::FieldRef;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
+use datafusion::common::Result as DataFusionResult;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::logical_expr::planner::TypePlanner;
+use datafusion::physical_plan::collect;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement as PlannerStatement;
+use datafusion::sql::sqlparser::ast::{self as sql};
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::CatalogSnapshot;
+use crate::catalog::model::*;
+use crate::context::{Principal, QueryContext, SystemTables};
+use crate::error::{Error, Result};
+use crate::functions::{FunctionEnvironment, builtin::builtin_relations, install_environment, scalar_functions};
+use crate::introspection::{NoMonitoring, VirtualTables};
+use crate::statement::ast::Statement;
+use crate::types::SqlType;
+
+pub(super) const ANALYST: Oid = 16384;
+pub(super) const READERS: Oid = 16385;
+pub(super) const SALES: Oid = 16386;
+pub(super) const ORDERS: Oid = 16390;
+pub(super) const CUSTOMER: Oid = 16391;
+pub(super) const HIDDEN: Oid = 16392;
+pub(super) const V_ORDERS: Oid = 16393;
+pub(super) const REGION_FILTER: Oid = 16394;
+
+fn grant(grantee: Oid, privileges: &[Privilege]) -> Vec<Grant> {
+    vec![Grant {
+        grantee,
+        grantor: BOOTSTRAP_ROLE,
+        privileges: privileges.to_vec(),
+        grantable: vec![],
+    }]
+}
+
+fn column(id: i16, name: &str, sql_type: &str, nullable: bool) -> Column {
+    Column {
+        id,
+        name: name.into(),
+        sql_type: sql_type.parse().unwrap(),
+        nullable,
+        field_id: None,
+        mask: None,
+        grants: vec![],
+        comment: None,
+    }
+}
+
+fn role(id: Oid, name: &str, superuser: bool, login: bool) -> Role {
+    Role {
+        id,
+        name: name.into(),
+        login,
+        superuser,
+        create_database: superuser,
+        create_role: superuser,
+        inherit: true,
+        verifier: None,
+        connection_limit: -1,
+        valid_until: None,
+        member_of: vec![],
+        comment: None,
+    }
+}
+
+fn table(id: Oid, schema: Oid, name: &str, columns: Vec<Column>) -> Table {
+    Table {
+        id,
+        schema,
+        name: name.into(),
+        owner: BOOTSTRAP_ROLE,
+        location: TableLocation::Managed(uuid::Uuid::nil()),
+        next_column: columns.len() as i16 + 1,
+        columns,
+        partition_columns: vec![],
+        row_filter: None,
+        grants: vec![],
+        comment: None,
+    }
+}
+
+pub(super) fn catalog() -> CatalogSnapshot {
+    let schema = |id, name: &str| Schema {
+        id,
+        database: DEFAULT_DATABASE,
+        name: name.into(),
+        owner: BOOTSTRAP_ROLE,
+        grants: grant(PUBLIC_ROLE, &[Privilege::Usage]),
+        comment: (id == SALES).then(|| "what was sold".into()),
+    };
+    let mut orders = table(
+        ORDERS,
+        SALES,
+        "orders",
+        vec![
+            column(1, "id", "bigint", false),
+            column(2, "region", "varchar(40)", true),
+            column(3, "amount", "numeric(12,2)", true),
+            column(4, "placed", "timestamptz", true),
+            column(5, "tags", "text[]", true),
+        ],
+    );
+    orders.grants = grant(READERS, &[Privilege::Select]);
+    orders.comment = Some("all orders".into());
+    orders.columns[2].comment = Some("in euro".into());
+    orders.row_filter = Some(RowFilter {
+        function: REGION_FILTER,
+        columns: vec![2],
+    });
+    let mut customer = table(
+        CUSTOMER,
+        PUBLIC_SCHEMA,
+        "customer",
+        vec![column(1, "id", "integer", false), column(2, "name", "text", true)],
+    );
+    customer.columns[1].grants = grant(ANALYST, &[Privilege::Select]);
+    let hidden = table(HIDDEN, PUBLIC_SCHEMA, "hidden", vec![column(1, "secret", "text", true)]);
+    let mut analyst = role(ANALYST, "analyst", false, true);
+    analyst.member_of = vec![Membership {
+        role: READERS,
+        admin: false,
+        admin_only: false,
+    }];
+    CatalogSnapshot::of_objects(vec![
+        role(BOOTSTRAP_ROLE, "admin", true, true).into(),
+        role(READERS, "readers", false, false).into(),
+        analyst.into(),
+        Database {
+            id: DEFAULT_DATABASE,
+            name: "boathouse".into(),
+            owner: BOOTSTRAP_ROLE,
+            grants: grant(PUBLIC_ROLE, &[Privilege::Connect, Privilege::Temporary]),
+            comment: None,
+        }
+        .into(),
+        schema(PUBLIC_SCHEMA, "public").into(),
+        schema(SALES, "sales").into(),
+        orders.into(),
+        customer.into(),
+        hidden.into(),
+        View {
+            id: V_ORDERS,
+            schema: SALES,
+            name: "v_orders".into(),
+            owner: BOOTSTRAP_ROLE,
+            query: "SELECT id, amount FROM sales.orders".into(),
+            search_path: vec![PUBLIC_SCHEMA],
+            columns: vec![
+                column(1, "id", "bigint", true),
+                column(2, "amount", "numeric(12,2)", true),
+            ],
+            references: vec![Reference {
+                object: ORDERS,
+                name: vec!["sales".into(), "orders".into()],
+                columns: vec![],
+            }],
+            grants: grant(READERS, &[Privilege::Select]),
+            comment: None,
+        }
+        .into(),
+        Function {
+            id: REGION_FILTER,
+            schema: SALES,
+            name: "region_filter".into(),
+            owner: BOOTSTRAP_ROLE,
+            arguments: vec![Argument {
+                name: "region".into(),
+                sql_type: SqlType::Text,
+            }],
+            returns: SqlType::Bool,
+            body: "region = 'north'".into(),
+            search_path: vec![PUBLIC_SCHEMA],
+            references: vec![],
+            grants: grant(PUBLIC_ROLE, &[Privilege::Execute]),
+            comment: None,
+        }
+        .into(),
+    ])
+}
+
+struct Session(QueryContext);
+
+impl FunctionEnvironment for Session {
+    fn context(&self) -> &QueryContext {
+        &self.0
+    }
+
+    fn setting(&self, name: &str) -> Option<String> {
+        (name == "search_path").then(|| "\"$user\", public".into())
+    }
+}
+
+/// A session of `admin` or `analyst`.
+pub(super) fn context(role_name: &str) -> QueryContext {
+    let catalog = Arc::new(catalog());
+    let role = catalog.role_named(role_name).unwrap().id;
+    let now: DateTime<Utc> = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    QueryContext {
+        principal: Principal {
+            login: role,
+            login_name: role_name.into(),
+            role,
+            role_name: role_name.into(),
+        },
+        catalog,
+        database: DEFAULT_DATABASE,
+        database_name: "boathouse".into(),
+        search_path: vec![PUBLIC_SCHEMA],
+        cancel: CancellationToken::new(),
+        transaction_start: now,
+        statement_start: now,
+        process_id: 42,
+    }
+}
+
+#[derive(Debug)]
+struct Types;
+
+impl TypePlanner for Types {
+    fn plan_type_field(&self, sql_type: &sql::DataType) -> DataFusionResult<Option<FieldRef>> {
+        Ok(sql_type
+            .to_string()
+            .parse::<SqlType>()
+            .ok()
+            .map(|sql_type| Arc::new(sql_type.to_field("", true))))
+    }
+}
+
+/// DataFusion with our functions and tables, for one role.
+pub(super) fn session(role_name: &str) -> SessionContext {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema("boathouse", "pg_catalog")
+        .with_target_partitions(1);
+    install_environment(config.options_mut(), Arc::new(Session(context(role_name))));
+    let mut functions: Vec<_> = datafusion::execution::SessionStateDefaults::default_scalar_functions();
+    functions.extend(scalar_functions().iter().cloned());
+    let mut planners = crate::functions::expression_planners();
+    planners.extend(datafusion::execution::SessionStateDefaults::default_expr_planners());
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features()
+        .with_scalar_functions(functions)
+        .with_expr_planners(planners)
+        .with_type_planner(Arc::new(Types))
+        .build();
+    let session = SessionContext::new_with_state(state);
+    let catalog = MemoryCatalogProvider::new();
+    let tables = VirtualTables::new(Arc::new(NoMonitoring));
+    for schema in ["pg_catalog", "information_schema", "system"] {
+        let provider = Arc::new(MemorySchemaProvider::new());
+        for relation in builtin_relations().iter().filter(|relation| relation.schema == schema) {
+            provider
+                .register_table(relation.name.into(), tables.table(schema, relation.name).unwrap())
+                .unwrap();
+        }
+        catalog.register_schema(schema, provider).unwrap();
+    }
+    session.register_catalog("boathouse", Arc::new(catalog));
+    session
+}
+
+/// Runs one query as binding and the engine would.
+pub(super) async fn run(session: &SessionContext, text: &str) -> Result<Vec<RecordBatch>> {
+    let Statement::Query(mut query) = crate::statement::parse(text)?.remove(0).statement else {
+        return Err(Error::unsupported("anything but a query in this test"));
+    };
+    crate::binding::rewrite_query(&mut query)?;
+    let state = session.state();
+    let statement = PlannerStatement::Statement(Box::new(sql::Statement::Query(query)));
+    let plan = state.statement_to_plan(statement).await?;
+    let plan = crate::binding::unnest_subqueries(plan)?;
+    let plan = state.create_physical_plan(&plan).await?;
+    Ok(collect(plan, session.task_ctx()).await?)
+}
+
+/// Rows as text, columns separated by `|`, NULL as nothing: what `psql -At` prints.
+pub(super) fn lines(batches: &[RecordBatch]) -> Vec<String> {
+    let options = FormatOptions::default();
+    let mut lines = vec![];
+    for batch in batches {
+        let formatters: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
+            .collect();
+        for row in 0..batch.num_rows() {
+            let values: Vec<String> = formatters
+                .iter()
+                .map(|formatter| formatter.value(row).to_string())
+                .collect();
+            lines.push(values.join("|"));
+        }
+    }
+    lines
+}
