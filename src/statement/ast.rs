@@ -39,38 +39,125 @@ pub struct ParsedStatement {
 pub enum Statement {
     /// SELECT, VALUES, TABLE and WITH; no INTO.
     Query(Box<sql::Query>),
-    Explain { analyze: bool, verbose: bool, format_json: bool, statement: Box<Statement> },
+    Explain {
+        analyze: bool,
+        verbose: bool,
+        format_json: bool,
+        statement: Box<Statement>,
+    },
     Insert(Insert),
     Copy(Copy),
-    Truncate { tables: Vec<ObjectName> },
-    CreateDatabase { name: String, if_not_exists: bool, owner: Option<String> },
-    CreateSchema { name: ObjectName, if_not_exists: bool, owner: Option<String> },
+    Truncate {
+        tables: Vec<ObjectName>,
+    },
+    CreateDatabase {
+        name: String,
+        if_not_exists: bool,
+        owner: Option<String>,
+    },
+    CreateSchema {
+        name: ObjectName,
+        if_not_exists: bool,
+        owner: Option<String>,
+    },
     CreateTable(CreateTable),
-    CreateView { name: ObjectName, or_replace: bool, if_not_exists: bool, columns: Vec<String>, query: Box<sql::Query>, query_text: String },
+    CreateView {
+        name: ObjectName,
+        or_replace: bool,
+        if_not_exists: bool,
+        columns: Vec<String>,
+        query: Box<sql::Query>,
+        query_text: String,
+    },
     CreateFunction(CreateFunction),
-    CreateRole { name: String, if_not_exists: bool, options: RoleOptions },
-    CreateExternalLocation { name: String, if_not_exists: bool, url: String, options: Vec<(String, String)> },
-    Drop { kind: ObjectKind, names: Vec<ObjectName>, if_exists: bool, cascade: bool },
+    CreateRole {
+        name: String,
+        if_not_exists: bool,
+        options: RoleOptions,
+    },
+    CreateExternalLocation {
+        name: String,
+        if_not_exists: bool,
+        url: String,
+        options: Vec<(String, String)>,
+    },
+    Drop {
+        kind: ObjectKind,
+        names: Vec<ObjectName>,
+        if_exists: bool,
+        cascade: bool,
+    },
     /// `if_exists`: ALTER TABLE IF EXISTS, so a missing object is a notice.
-    Alter { alter: Alter, if_exists: bool },
+    Alter {
+        alter: Alter,
+        if_exists: bool,
+    },
     Grant(GrantStatement),
     /// GRANT role TO role, or REVOKE of it.
-    GrantRole { roles: Vec<String>, members: Vec<String>, admin: bool, revoke: bool },
-    Comment { kind: ObjectKind, name: ObjectName, column: Option<String>, text: Option<String> },
-    DescribeTable { name: ObjectName },
-    DescribeHistory { name: ObjectName, limit: Option<u64> },
-    Set { name: String, value: SetValue, local: bool },
-    Show { name: ShowTarget },
-    Reset { name: Option<String> },
-    SetRole { role: Option<String>, local: bool },
-    SetSessionAuthorization { role: Option<String> },
-    SetTransaction { isolation: Option<String>, read_only: Option<bool>, session: bool },
-    Begin { isolation: Option<String>, read_only: Option<bool> },
-    Commit { chain: bool },
-    Rollback { chain: bool },
-    Prepare { name: String, types: Vec<SqlType>, statement: Box<ParsedStatement> },
-    Execute { name: String, arguments: Vec<sql::Expr> },
-    Deallocate { name: Option<String> },
+    GrantRole {
+        roles: Vec<String>,
+        members: Vec<String>,
+        admin: bool,
+        revoke: bool,
+    },
+    Comment {
+        kind: ObjectKind,
+        name: ObjectName,
+        column: Option<String>,
+        text: Option<String>,
+    },
+    DescribeTable {
+        name: ObjectName,
+    },
+    DescribeHistory {
+        name: ObjectName,
+        limit: Option<u64>,
+    },
+    Set {
+        name: String,
+        value: SetValue,
+        local: bool,
+    },
+    Show {
+        name: ShowTarget,
+    },
+    Reset {
+        name: Option<String>,
+    },
+    SetRole {
+        role: Option<String>,
+        local: bool,
+    },
+    SetSessionAuthorization {
+        role: Option<String>,
+    },
+    SetTransaction {
+        isolation: Option<String>,
+        read_only: Option<bool>,
+        session: bool,
+    },
+    Begin {
+        isolation: Option<String>,
+        read_only: Option<bool>,
+    },
+    Commit {
+        chain: bool,
+    },
+    Rollback {
+        chain: bool,
+    },
+    Prepare {
+        name: String,
+        types: Vec<SqlType>,
+        statement: Box<ParsedStatement>,
+    },
+    Execute {
+        name: String,
+        arguments: Vec<sql::Expr>,
+    },
+    Deallocate {
+        name: Option<String>,
+    },
     Discard(DiscardKind),
     /// Nothing between two semicolons.
     Empty,
@@ -190,21 +277,69 @@ pub struct RoleOptions {
 
 #[derive(Debug, Clone)]
 pub enum Alter {
-    Rename { kind: ObjectKind, name: ObjectName, to: String },
-    Owner { kind: ObjectKind, name: ObjectName, to: String },
-    SetSchema { kind: ObjectKind, name: ObjectName, to: ObjectName },
+    Rename {
+        kind: ObjectKind,
+        name: ObjectName,
+        to: String,
+    },
+    Owner {
+        kind: ObjectKind,
+        name: ObjectName,
+        to: String,
+    },
+    SetSchema {
+        kind: ObjectKind,
+        name: ObjectName,
+        to: ObjectName,
+    },
     /// Each column with its IF NOT EXISTS.
-    AddColumns { table: ObjectName, columns: Vec<(ColumnDefinition, bool)> },
+    AddColumns {
+        table: ObjectName,
+        columns: Vec<(ColumnDefinition, bool)>,
+    },
     /// `if_exists` is the column's.
-    DropColumn { table: ObjectName, column: String, if_exists: bool, cascade: bool },
-    RenameColumn { table: ObjectName, column: String, to: String },
-    SetNotNull { table: ObjectName, column: String, not_null: bool },
-    SetRowFilter { table: ObjectName, function: ObjectName, columns: Vec<String> },
-    DropRowFilter { table: ObjectName },
-    SetColumnMask { table: ObjectName, column: String, function: ObjectName, using_columns: Vec<String> },
-    DropColumnMask { table: ObjectName, column: String },
-    Role { name: String, options: RoleOptions },
-    TableProperties { table: ObjectName, properties: Vec<(String, String)> },
+    DropColumn {
+        table: ObjectName,
+        column: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    RenameColumn {
+        table: ObjectName,
+        column: String,
+        to: String,
+    },
+    SetNotNull {
+        table: ObjectName,
+        column: String,
+        not_null: bool,
+    },
+    SetRowFilter {
+        table: ObjectName,
+        function: ObjectName,
+        columns: Vec<String>,
+    },
+    DropRowFilter {
+        table: ObjectName,
+    },
+    SetColumnMask {
+        table: ObjectName,
+        column: String,
+        function: ObjectName,
+        using_columns: Vec<String>,
+    },
+    DropColumnMask {
+        table: ObjectName,
+        column: String,
+    },
+    Role {
+        name: String,
+        options: RoleOptions,
+    },
+    TableProperties {
+        table: ObjectName,
+        properties: Vec<(String, String)>,
+    },
 }
 
 #[derive(Debug, Clone)]

@@ -3,34 +3,34 @@
 //! text → `lexer` (PostgreSQL's tokens) → one statement per semicolon → `dialect` (fixes for sqlparser) →
 //! `dispatch` (by the first words) → `<statement>.rs`, which reads through `reader`.
 
-pub mod ast;
-mod lexer;
-mod dialect;
-mod source;
-mod reader;
-mod types;
-mod dispatch;
-mod query;
-mod insert;
-mod copy;
-mod copy_options;
-mod explain;
-mod prepare;
-mod transaction;
-mod set;
-mod show;
-mod describe;
-mod create;
-mod create_table;
-mod create_function;
-mod role_options;
 mod alter;
 mod alter_table;
-mod drop;
-mod grant;
+pub mod ast;
 mod comment;
-mod unsupported;
+mod copy;
+mod copy_options;
+mod create;
+mod create_function;
+mod create_table;
+mod describe;
+mod dialect;
+mod dispatch;
+mod drop;
+mod explain;
 mod fingerprint;
+mod grant;
+mod insert;
+mod lexer;
+mod prepare;
+mod query;
+mod reader;
+mod role_options;
+mod set;
+mod show;
+mod source;
+mod transaction;
+mod types;
+mod unsupported;
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -63,7 +63,12 @@ pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
     statements.extend(parse_one(&source, tokens, source.end(), false)?);
     if statements.is_empty() {
         let offset = source.end() - 1;
-        statements.push(ParsedStatement { statement: Statement::Empty, text: String::new(), offset, parameter_count: 0 });
+        statements.push(ParsedStatement {
+            statement: Statement::Empty,
+            text: String::new(),
+            offset,
+            parameter_count: 0,
+        });
     }
     Ok(statements)
 }
@@ -85,7 +90,9 @@ fn parse_one(
     end: usize,
     ends_with_semicolon: bool,
 ) -> Result<Option<ParsedStatement>> {
-    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return Ok(None) };
+    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
+        return Ok(None);
+    };
     let start = first.span.start.column as usize;
     let text = source.slice(start, last.span.end.column as usize).to_string();
     let parameter_count = parameter_count(&tokens)?;
@@ -93,7 +100,12 @@ fn parse_one(
     let mut reader = Reader::new(source, tokens, end, ends_with_semicolon);
     let statement = dispatch::statement(&mut reader)?;
     reader.expect_end()?;
-    Ok(Some(ParsedStatement { statement, text, offset: start - 1, parameter_count }))
+    Ok(Some(ParsedStatement {
+        statement,
+        text,
+        offset: start - 1,
+        parameter_count,
+    }))
 }
 
 /// The highest `$n`.
