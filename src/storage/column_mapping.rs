@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, make_array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, RecordBatch, StructArray};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -258,22 +258,46 @@ impl PhysicalExpr for Relabel {
     }
 }
 
+/// Arrow names fields in types, so new names are new arrays over the same buffers.
 fn relabel_array(values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
-    let children = match data_type {
-        DataType::Struct(fields) => fields.iter().map(|field| field.data_type().clone()).collect(),
-        DataType::List(field) | DataType::Map(field, _) => vec![field.data_type().clone()],
-        _ => vec![],
-    };
-    let data = values.to_data();
-    let child_data = data
-        .child_data()
-        .iter()
-        .zip(&children)
-        .map(|(child, data_type)| Ok(relabel_array(&make_array(child.clone()), data_type)?.to_data()))
-        .collect::<Result<Vec<_>>>()?;
-    let mut builder = data.into_builder().data_type(data_type.clone());
-    if !child_data.is_empty() {
-        builder = builder.child_data(child_data);
+    if values.data_type() == data_type {
+        return Ok(Arc::clone(values));
     }
-    Ok(make_array(builder.build()?))
+    Ok(match data_type {
+        DataType::Struct(fields) => {
+            let (_, columns, nulls) = values.as_struct().clone().into_parts();
+            let columns = columns
+                .iter()
+                .zip(fields)
+                .map(|(column, field)| relabel_array(column, field.data_type()))
+                .collect::<Result<Vec<_>>>()?;
+            Arc::new(StructArray::try_new_with_length(
+                fields.clone(),
+                columns,
+                nulls,
+                values.len(),
+            )?)
+        }
+        DataType::List(field) => {
+            let (_, offsets, items, nulls) = values.as_list::<i32>().clone().into_parts();
+            Arc::new(ListArray::try_new(
+                Arc::clone(field),
+                offsets,
+                relabel_array(&items, field.data_type())?,
+                nulls,
+            )?)
+        }
+        DataType::Map(field, sorted) => {
+            let (_, offsets, entries, nulls, _) = values.as_map().clone().into_parts();
+            let entries = relabel_array(&(Arc::new(entries) as ArrayRef), field.data_type())?;
+            Arc::new(MapArray::try_new(
+                Arc::clone(field),
+                offsets,
+                entries.as_struct().clone(),
+                nulls,
+                *sorted,
+            )?)
+        }
+        _ => Arc::clone(values),
+    })
 }

@@ -125,20 +125,19 @@ impl DeltaTable {
 
     /// The last `limit` commits, newest first.
     pub async fn history(&self, limit: usize) -> Result<Vec<HistoryEntry>> {
-        self.snapshot(Freshness::Strict).await?;
+        let newest = self.snapshot(Freshness::Strict).await?;
+        let is_stamped = super::features::has_in_commit_timestamps(&newest.protocol, &newest.metadata);
         let entries = self.list_entries(0).await?;
         futures::stream::iter(entries.into_iter().rev().take(limit))
-            .map(|(version, timestamp)| async move {
+            .map(|(version, modified)| async move {
                 let info = self.commit_info(version).await?.unwrap_or(Value::Null);
                 let text = |key: &str| info[key].as_str().map(str::to_string);
                 let object = |key: &str| info[key].is_object().then(|| info[key].to_string());
+                // The time that time travel goes by.
+                let stamp = info["inCommitTimestamp"].as_i64().filter(|_| is_stamped);
                 Ok(HistoryEntry {
                     version,
-                    timestamp: info["inCommitTimestamp"]
-                        .as_i64()
-                        .or_else(|| info["timestamp"].as_i64())
-                        .and_then(DateTime::from_timestamp_millis)
-                        .unwrap_or(timestamp),
+                    timestamp: stamp.and_then(DateTime::from_timestamp_millis).unwrap_or(modified),
                     operation: text("operation"),
                     operation_parameters: object("operationParameters"),
                     operation_metrics: object("operationMetrics"),

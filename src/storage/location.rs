@@ -1,6 +1,7 @@
 //! Where a table or a warehouse lies: a store, a root path in it, and the URL that names both. Every path
 //! that a log mentions is resolved here, and one that leaves the root is refused.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use object_store::path::Path;
@@ -87,26 +88,7 @@ impl Location {
         if !same_store(&self.url, &other.url) {
             return false;
         }
-        let (mine, theirs) = (self.true_root(), other.true_root());
-        mine.prefix_matches(&theirs) || theirs.prefix_matches(&mine)
-    }
-
-    /// The root with symbolic links resolved, as far as the folder exists.
-    fn true_root(&self) -> Path {
-        let Some(mut existing) = self.store.file_path(&self.root) else {
-            return self.root.clone();
-        };
-        let mut missing = vec![];
-        loop {
-            if let Ok(true_path) = existing.canonicalize() {
-                let whole = missing.iter().rev().fold(true_path, |path, part| path.join(part));
-                return Path::from_absolute_path(whole).unwrap_or_else(|_| self.root.clone());
-            }
-            match (existing.file_name().map(ToOwned::to_owned), existing.pop()) {
-                (Some(name), true) => missing.push(name),
-                _ => return self.root.clone(),
-            }
-        }
+        self.root.prefix_matches(&other.root) || other.root.prefix_matches(&self.root)
     }
 
     fn outside(&self, logged: &str) -> Error {
@@ -140,7 +122,8 @@ fn same_store(one: &Url, other: &Url) -> bool {
         && one.port() == other.port()
 }
 
-/// Reads a location as users write it: a URL, or a path of the local file system. The result ends in a slash.
+/// Reads a location as users write it: a URL, or a path of the local file system. The result ends in a slash;
+/// symbolic links of a local path are resolved, so that one place has one name.
 pub(super) fn parse_url(text: &str) -> Result<Url> {
     let mut url = match Url::parse(text) {
         Ok(url) => url,
@@ -152,11 +135,30 @@ pub(super) fn parse_url(text: &str) -> Result<Url> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(invalid_url(text).with_hint("A location has neither a query nor a fragment."));
     }
+    if url.scheme() == "file" {
+        let path = url.to_file_path().map_err(|()| invalid_url(text))?;
+        url = Url::from_directory_path(without_links(path)).map_err(|()| invalid_url(text))?;
+    }
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
         url.set_path(&path);
     }
     Ok(url)
+}
+
+/// The path with symbolic links resolved as far as it exists.
+fn without_links(path: PathBuf) -> PathBuf {
+    let mut existing = path.clone();
+    let mut missing = vec![];
+    loop {
+        if let Ok(resolved) = existing.canonicalize() {
+            return missing.iter().rev().fold(resolved, |whole, part| whole.join(part));
+        }
+        match (existing.file_name().map(ToOwned::to_owned), existing.pop()) {
+            (Some(name), true) => missing.push(name),
+            _ => return path,
+        }
+    }
 }
 
 pub(super) fn invalid_url(text: &str) -> Error {

@@ -5,9 +5,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, NullArray, RecordBatch, RecordBatchOptions, UInt64Array,
+};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, DFSchema, ScalarValue};
@@ -110,30 +112,34 @@ fn keep_by_values(
     kept: &mut [bool],
 ) -> Result<()> {
     let evaluate = || -> Result<ArrayRef> {
-        let columns: Vec<ArrayRef> = snapshot
+        // Columns that the predicate does not read are there for their positions only.
+        let unread = || {
+            (
+                DataType::Null,
+                Arc::new(NullArray::new(snapshot.files.len())) as ArrayRef,
+            )
+        };
+        let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = snapshot
             .schema
             .columns
             .iter()
             .enumerate()
             .map(|(position, column)| {
-                match snapshot
+                let partition = snapshot
                     .schema
                     .partition_columns
                     .iter()
-                    .position(|partition| *partition == position)
-                {
-                    Some(partition) => Arc::clone(&snapshot.files.partitions[partition]),
-                    None => datafusion::arrow::array::new_null_array(column.field.data_type(), snapshot.files.len()),
-                }
+                    .position(|partition| *partition == position);
+                let (data_type, values) = match partition {
+                    Some(partition) => (
+                        column.field.data_type().clone(),
+                        Arc::clone(&snapshot.files.partitions[partition]),
+                    ),
+                    None => unread(),
+                };
+                (Field::new(column.field.name(), data_type, true), values)
             })
-            .collect();
-        let fields: Vec<_> = snapshot
-            .schema
-            .arrow
-            .fields()
-            .iter()
-            .map(|field| field.as_ref().clone().with_nullable(true))
-            .collect();
+            .unzip();
         let options = RecordBatchOptions::new().with_row_count(Some(snapshot.files.len()));
         let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?;
         Ok(predicate.evaluate(&batch)?.into_array(snapshot.files.len())?)

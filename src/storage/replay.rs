@@ -219,7 +219,7 @@ fn unexpected(column: &str) -> Error {
 
 fn is_missing_table(error: &KernelError) -> bool {
     match error {
-        KernelError::FileNotFound(_) => true,
+        KernelError::FileNotFound(_) | KernelError::InvalidTableLocation(_) => true,
         KernelError::Backtraced { source, .. } => is_missing_table(source),
         other => other.to_string().contains("No files in log segment"),
     }

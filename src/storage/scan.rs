@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use datafusion::catalog::Session;
 use datafusion::common::ScalarValue;
+use datafusion::common::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
@@ -31,7 +32,7 @@ impl TableSnapshot {
     /// A plan that reads the columns `projection` (positions in `schema`; all of them when `None`) of the files
     /// that can hold rows which every filter accepts. Filters are unqualified; rows are not tested against
     /// them, except that those for which `is_exact_filter` holds are fulfilled by the choice of files.
-    /// With `limit` and no filters, no more files are read than the limit needs.
+    /// With `limit`, and no filters but exact ones, no more files are read than the limit needs.
     pub async fn scan(
         &self,
         session: &dyn Session,
@@ -40,7 +41,8 @@ impl TableSnapshot {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut files = pruning::matching_files(self, session, filters)?;
-        if let (Some(limit), true) = (limit, filters.is_empty()) {
+        let limit = limit.filter(|_| filters.iter().all(|filter| self.is_exact_filter(filter)));
+        if let Some(limit) = limit {
             self.cut_to_limit(&mut files, limit);
         }
         let whole = files.len() == self.files.len();
@@ -57,12 +59,15 @@ impl TableSnapshot {
             self.location.store.runtime_url.as_ref(),
             Arc::clone(&self.location.store.store),
         );
-        let config = FileScanConfigBuilder::new(self.location.store.runtime_url.clone(), self.file_source(projection)?)
-            .with_file_groups(group_files(partitioned, session.config().target_partitions()))
-            .with_statistics(table_statistics)
-            .with_expr_adapter(Some(Arc::new(DeltaAdapterFactory::new(&self.schema))))
-            .with_limit(limit.filter(|_| filters.is_empty()))
-            .build();
+        let config = FileScanConfigBuilder::new(
+            self.location.store.runtime_url.clone(),
+            self.file_source(session, projection)?,
+        )
+        .with_file_groups(group_files(partitioned, session.config().target_partitions()))
+        .with_statistics(table_statistics)
+        .with_expr_adapter(Some(Arc::new(DeltaAdapterFactory::new(&self.schema))))
+        .with_limit(limit)
+        .build();
         Ok(DataSourceExec::from_data_source(config))
     }
 
@@ -72,7 +77,7 @@ impl TableSnapshot {
     }
 
     /// The Parquet source with the columns asked for, physical names inside and logical ones outside.
-    fn file_source(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn FileSource>> {
+    fn file_source(&self, session: &dyn Session, projection: Option<&Vec<usize>>) -> Result<Arc<dyn FileSource>> {
         let table_schema = datafusion::datasource::table_schema::TableSchema::builder(self.schema.file_schema())
             .with_table_partition_cols(self.schema.partition_fields())
             .build();
@@ -80,7 +85,16 @@ impl TableSnapshot {
             store: Arc::clone(&self.location.store),
             footers: Arc::clone(&self.services.footers),
         };
+        let mut options = TableParquetOptions {
+            global: session.config_options().execution.parquet.clone(),
+            ..Default::default()
+        };
+        // Old timestamps (INT96) reach further in microseconds than in their own nanoseconds.
+        options.global.coerce_int96 = Some("us".into());
+        // Decided for each scan by the source itself.
+        options.global.pushdown_filters = false;
         let source = ParquetSource::new(table_schema)
+            .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(readers))
             .with_enable_page_index(true)
             .with_reorder_filters(true);

@@ -178,10 +178,22 @@ fn widen_max(max: ArrayRef, exact: &BooleanArray) -> Result<ArrayRef> {
         data_type if is_wide_decimal(&data_type) => Ok(widen_decimals(&max, exact, |value| {
             value.saturating_add(decimal_slack(value))
         })),
-        // Delta cuts timestamps to milliseconds, downward.
+        // Others cut timestamps to milliseconds, downward.
         DataType::Timestamp(TimeUnit::Microsecond, zone) => {
             let values = max.as_primitive::<TimestampMicrosecondType>();
-            let widened: TimestampMicrosecondArray = values.unary(|value| value.saturating_add(999));
+            let widened: TimestampMicrosecondArray = values
+                .iter()
+                .enumerate()
+                .map(|(index, value)| {
+                    value.map(|value| {
+                        if exact.value(index) {
+                            value
+                        } else {
+                            value.saturating_add(999)
+                        }
+                    })
+                })
+                .collect();
             Ok(Arc::new(widened.with_timezone_opt(zone)))
         }
         // Foreign writers may have skipped NaN, which is greater than every number.

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
 use parking_lot::Mutex;
 use url::Url;
 use uuid::Uuid;
@@ -14,7 +16,7 @@ use super::deletion_vector::VectorCache;
 use super::footer_cache::FooterCache;
 use super::location::{Location, parse_url};
 use super::log_store::LogStore;
-use super::store::StoreHandle;
+use super::store::{StoreHandle, from_store};
 use super::table::{Current, DeltaTable};
 use crate::error::{Error, Result, SqlState};
 
@@ -76,7 +78,8 @@ pub struct Storage {
     warehouse: Location,
     services: Arc<Services>,
     stores: Mutex<HashMap<StoreKey, Arc<StoreHandle>>>,
-    tables: Mutex<HashMap<TableAddress, Arc<DeltaTable>>>,
+    /// By store and path: one handle a place, however its address is spelled.
+    tables: Mutex<HashMap<(u64, Path), Arc<DeltaTable>>>,
 }
 
 impl Storage {
@@ -128,22 +131,45 @@ impl Storage {
 
     /// The table at this address; one handle for each in a process. Nothing is read yet.
     pub fn table(&self, address: &TableAddress) -> Result<Arc<DeltaTable>> {
-        if let Some(table) = self.tables.lock().get(address) {
-            return Ok(Arc::clone(table));
-        }
         let location = self.locate(address)?;
+        let key = (location.store.id, location.root.clone());
         let mut tables = self.tables.lock();
         let table = tables
-            .entry(address.clone())
+            .entry(key)
             .or_insert_with(|| Arc::new(DeltaTable::new(location, Arc::clone(&self.services))));
         Ok(Arc::clone(table))
     }
 
     /// Lets go of a dropped table's handle and what is cached of it.
     pub fn forget(&self, address: &TableAddress) {
-        if let Some(table) = self.tables.lock().remove(address) {
+        let Ok(location) = self.locate(address) else { return };
+        if let Some(table) = self.tables.lock().remove(&(location.store.id, location.root)) {
             table.forget();
         }
+    }
+
+    /// Deletes a dropped managed table with all its versions. Readers that still scan it fail.
+    pub async fn erase(&self, id: Uuid) -> Result<()> {
+        let address = TableAddress::Managed(id);
+        let location = self.locate(&address)?;
+        self.forget(&address);
+        // The log goes first, so that what an interrupted erasure leaves is no table.
+        for folder in [location.object("_delta_log"), location.root.clone()] {
+            let listed = location
+                .store
+                .store
+                .list(Some(&folder))
+                .map_ok(|meta| meta.location)
+                .boxed();
+            location
+                .store
+                .store
+                .delete_stream(listed)
+                .try_for_each(|_| std::future::ready(Ok(())))
+                .await
+                .map_err(|error| from_store(error, "could not delete the table's files"))?;
+        }
+        Ok(())
     }
 
     /// Checks that `url` may be an external location: readable by scheme, and apart from the warehouse's own

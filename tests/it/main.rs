@@ -8,4 +8,5 @@ mod postgres;
 mod server;
 mod sql_driver;
 mod sql_tests;
+mod storage_s3;
 mod wire_fuzz;

@@ -11,8 +11,8 @@ use datafusion::arrow::array::Int64Array;
 use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error as StoreError, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as StoreResult,
+    CopyOptions, Error as StoreError, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as StoreResult,
 };
 
 use super::super::local_store::DurableLocalStore;
@@ -49,13 +49,22 @@ impl std::fmt::Display for FaultyStore {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, mut opts: PutOptions) -> StoreResult<PutResult> {
-        let timeout = || StoreError::Generic { store: "faulty", source: "operation timed out".into() };
-        let is_log_write = opts.mode == PutMode::Create && location.as_ref().contains("_delta_log") && location.as_ref().ends_with(".json");
+        let timeout = || StoreError::Generic {
+            store: "faulty",
+            source: "operation timed out".into(),
+        };
+        let is_log_write = opts.mode == PutMode::Create
+            && location.as_ref().contains("_delta_log")
+            && location.as_ref().ends_with(".json");
         if self.fault == Fault::Unconditional && opts.mode == PutMode::Create {
             opts.mode = PutMode::Overwrite;
             return self.inner.put_opts(location, payload, opts).await;
         }
-        let is_due = is_log_write && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        let is_due = is_log_write
+            && self
+                .left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .is_ok();
         match (is_due, self.fault) {
             (true, Fault::LostAnswer) => {
                 let _ = self.inner.put_opts(location, payload, opts).await;
@@ -66,7 +75,11 @@ impl ObjectStore for FaultyStore {
         }
     }
 
-    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> StoreResult<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> StoreResult<Box<dyn MultipartUpload>> {
         self.inner.put_multipart_opts(location, opts).await
     }
 
@@ -95,11 +108,26 @@ impl ObjectStore for FaultyStore {
     }
 }
 
-fn faulty(folder: &tempfile::TempDir, fault: Fault, times: usize, deadline: Duration) -> (Arc<Storage>, Arc<FaultyStore>) {
-    let store = Arc::new(FaultyStore { inner: DurableLocalStore::new(), fault, left: AtomicUsize::new(times) });
+fn faulty(
+    folder: &tempfile::TempDir,
+    fault: Fault,
+    times: usize,
+    deadline: Duration,
+) -> (Arc<Storage>, Arc<FaultyStore>) {
+    let store = Arc::new(FaultyStore {
+        inner: DurableLocalStore::new(),
+        fault,
+        left: AtomicUsize::new(times),
+    });
     let handle = StoreHandle::new(Arc::clone(&store) as _, None, false).unwrap();
-    let limits = StorageLimits { commit_deadline: deadline, ..StorageLimits::default() };
-    (Storage::open_on(folder.path().to_str().unwrap(), handle, &limits).unwrap(), store)
+    let limits = StorageLimits {
+        commit_deadline: deadline,
+        ..StorageLimits::default()
+    };
+    (
+        Storage::open_on(folder.path().to_str().unwrap(), handle, &limits).unwrap(),
+        store,
+    )
 }
 
 fn one(n: i64) -> Vec<(&'static str, ArrayRef)> {
@@ -108,7 +136,12 @@ fn one(n: i64) -> Vec<(&'static str, ArrayRef)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_was_lost_happens_once() {
-    for (fault, times) in [(Fault::LostAnswer, 1), (Fault::LostAnswer, 3), (Fault::LostRequest, 1), (Fault::LostRequest, 3)] {
+    for (fault, times) in [
+        (Fault::LostAnswer, 1),
+        (Fault::LostAnswer, 3),
+        (Fault::LostRequest, 1),
+        (Fault::LostRequest, 3),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let address = managed();
         let (storage, store) = faulty(&folder, fault, 0, Duration::from_secs(20));
@@ -119,8 +152,17 @@ async fn a_commit_whose_answer_was_lost_happens_once() {
         assert_eq!(committed.version, 1, "{fault:?}");
         insert(&table, one(8)).await.unwrap();
         let other = Storage::open(folder.path().to_str().unwrap(), &[], &StorageLimits::default()).unwrap();
-        let snapshot = other.table(&address).unwrap().snapshot(Freshness::Strict).await.unwrap();
-        assert_eq!((snapshot.version(), read(&snapshot, &[]).await), (2, vec!["7".to_string(), "8".to_string()]), "{fault:?}");
+        let snapshot = other
+            .table(&address)
+            .unwrap()
+            .snapshot(Freshness::Strict)
+            .await
+            .unwrap();
+        assert_eq!(
+            (snapshot.version(), read(&snapshot, &[]).await),
+            (2, vec!["7".to_string(), "8".to_string()]),
+            "{fault:?}"
+        );
     }
 }
 
@@ -135,7 +177,10 @@ async fn an_unanswered_commit_is_unknown_and_its_files_stay() {
     assert_eq!(error.state(), SqlState::StatementCompletionUnknown);
     assert!(error.detail().unwrap().contains("token"));
     // The request may still arrive: the files that it names must be there.
-    assert_eq!(std::fs::read_dir(table.url().to_file_path().unwrap()).unwrap().count(), 2);
+    assert_eq!(
+        std::fs::read_dir(table.url().to_file_path().unwrap()).unwrap().count(),
+        2
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,9 +189,20 @@ async fn a_store_that_ignores_conditions_is_read_only() {
     let (storage, _) = faulty(&folder, Fault::Unconditional, 0, Duration::from_secs(5));
     let table = storage.table(&managed()).unwrap();
     let draft = TableDraft::new(&definition(&[("n", "bigint")], &[])).unwrap();
-    let refused = table.create(&draft, None, Operation::new("CREATE TABLE")).await.unwrap_err();
+    let refused = table
+        .create(&draft, None, Operation::new("CREATE TABLE"))
+        .await
+        .unwrap_err();
     assert_eq!(refused.state(), SqlState::ReadOnlySqlTransaction);
-    assert_eq!(storage.log_store().put_if_absent("_boathouse/catalog/0.json", b"x").await.unwrap_err().state(), SqlState::ReadOnlySqlTransaction);
+    assert_eq!(
+        storage
+            .log_store()
+            .put_if_absent("_boathouse/catalog/0.json", b"x")
+            .await
+            .unwrap_err()
+            .state(),
+        SqlState::ReadOnlySqlTransaction
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,7 +222,13 @@ async fn appends_of_two_processes_all_land() {
     while let Some(joined) = writers.join_next().await {
         joined.unwrap();
     }
-    let snapshot = scratch.storage.table(&address).unwrap().snapshot(Freshness::Strict).await.unwrap();
+    let snapshot = scratch
+        .storage
+        .table(&address)
+        .unwrap()
+        .snapshot(Freshness::Strict)
+        .await
+        .unwrap();
     assert_eq!((snapshot.version(), snapshot.row_count()), (24, Some(24)));
     assert_eq!(read(&snapshot, &[]).await.len(), 24);
 }
@@ -181,18 +243,38 @@ async fn only_appends_move_on() {
     let other = scratch.second().table(&address).unwrap();
     // Another process appends between reading and truncating: what was pinned is refused, the rest re-checked.
     insert(&other, one(2)).await.unwrap();
-    let refused = table.truncate(Some(pinned.version), Operation::new("TRUNCATE")).await.unwrap_err();
+    let refused = table
+        .truncate(Some(pinned.version), Operation::new("TRUNCATE"))
+        .await
+        .unwrap_err();
     assert_eq!(refused.state(), SqlState::SerializationFailure);
     let truncated = table.truncate(None, Operation::new("TRUNCATE")).await.unwrap();
-    assert_eq!(truncated.snapshot.row_count(), Some(0), "the row of the other process is gone as well");
+    assert_eq!(
+        truncated.snapshot.row_count(),
+        Some(0),
+        "the row of the other process is gone as well"
+    );
     // Rows staged for a schema that has changed since do not land, and their files are deleted.
     let snapshot = table.snapshot(Freshness::Strict).await.unwrap();
     let staged = table.stage(&snapshot, rows(one(3))).await.unwrap();
     let current = other.snapshot(Freshness::Strict).await.unwrap();
-    other.alter(&current, &[SchemaChange::AddColumn(column("m", "bigint"))], Operation::new("ADD COLUMNS")).await.unwrap();
+    other
+        .alter(
+            &current,
+            &[SchemaChange::AddColumn(column("m", "bigint"))],
+            Operation::new("ADD COLUMNS"),
+        )
+        .await
+        .unwrap();
     let files = std::fs::read_dir(table.url().to_file_path().unwrap()).unwrap().count();
-    assert_eq!(table.append(staged, Operation::new("WRITE")).await.unwrap_err().state(), SqlState::SerializationFailure);
-    assert_eq!(std::fs::read_dir(table.url().to_file_path().unwrap()).unwrap().count(), files - 1);
+    assert_eq!(
+        table.append(staged, Operation::new("WRITE")).await.unwrap_err().state(),
+        SqlState::SerializationFailure
+    );
+    assert_eq!(
+        std::fs::read_dir(table.url().to_file_path().unwrap()).unwrap().count(),
+        files - 1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,8 +299,15 @@ async fn a_torn_entry_is_an_error_and_no_version() {
     create(&table, &[("n", "bigint")], &[]).await;
     insert(&table, one(1)).await.unwrap();
     let log = table.url().to_file_path().unwrap().join("_delta_log");
-    std::fs::write(log.join("00000000000000000002.json"), r#"{"add":{"path":"p","partitionVal"#).unwrap();
-    assert_eq!(table.snapshot(Freshness::Strict).await.unwrap_err().state(), SqlState::DataCorrupted);
+    std::fs::write(
+        log.join("00000000000000000002.json"),
+        r#"{"add":{"path":"p","partitionVal"#,
+    )
+    .unwrap();
+    assert_eq!(
+        table.snapshot(Freshness::Strict).await.unwrap_err().state(),
+        SqlState::DataCorrupted
+    );
     std::fs::remove_file(log.join("00000000000000000002.json")).unwrap();
     assert_eq!(table.snapshot(Freshness::Strict).await.unwrap().version(), 1);
 }
@@ -232,13 +321,19 @@ async fn a_table_made_anew_at_the_same_place_is_another_table() {
     insert(&table, one(1)).await.unwrap();
     let folder = table.url().to_file_path().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(table.snapshot(Freshness::Strict).await.unwrap_err().state(), SqlState::UndefinedFile);
+    assert_eq!(
+        table.snapshot(Freshness::Strict).await.unwrap_err().state(),
+        SqlState::UndefinedFile
+    );
     let other = scratch.second().table(&address).unwrap();
     create(&other, &[("n", "bigint")], &[]).await;
     for n in 10..13 {
         insert(&other, one(n)).await.unwrap();
     }
-    assert_eq!(read(&table.snapshot(Freshness::Strict).await.unwrap(), &[]).await, ["10", "11", "12"]);
+    assert_eq!(
+        read(&table.snapshot(Freshness::Strict).await.unwrap(), &[]).await,
+        ["10", "11", "12"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,13 +342,39 @@ async fn the_catalogs_log_store_is_ordered_and_conditional() {
     let log = scratch.storage.log_store();
     assert_eq!(log.get("_boathouse/catalog/0.json").await.unwrap(), None);
     for name in ["0.json", "1.json", "2.json"] {
-        assert_eq!(log.put_if_absent(&format!("_boathouse/catalog/{name}"), name.as_bytes()).await.unwrap(), PutOutcome::Created);
+        assert_eq!(
+            log.put_if_absent(&format!("_boathouse/catalog/{name}"), name.as_bytes())
+                .await
+                .unwrap(),
+            PutOutcome::Created
+        );
     }
-    assert_eq!(log.put_if_absent("_boathouse/catalog/1.json", b"other").await.unwrap(), PutOutcome::AlreadyExists);
+    assert_eq!(
+        log.put_if_absent("_boathouse/catalog/1.json", b"other").await.unwrap(),
+        PutOutcome::AlreadyExists
+    );
     assert_eq!(log.get("_boathouse/catalog/1.json").await.unwrap().unwrap(), "1.json");
-    assert_eq!(log.list_after("_boathouse/catalog", "0.json").await.unwrap(), ["1.json", "2.json"]);
+    assert_eq!(
+        log.list_after("_boathouse/catalog", "0.json").await.unwrap(),
+        ["1.json", "2.json"]
+    );
     assert_eq!(log.list_after("_boathouse/catalog", "").await.unwrap().len(), 3);
-    assert!(scratch.storage.check_external(scratch.folder.path().join("_boathouse/x").to_str().unwrap(), &[]).is_err());
-    assert!(scratch.storage.check_external(scratch.folder.path().to_str().unwrap(), &[]).is_err());
-    assert!(scratch.storage.check_external(scratch.folder.path().join("files").to_str().unwrap(), &[]).is_ok());
+    assert!(
+        scratch
+            .storage
+            .check_external(scratch.folder.path().join("_boathouse/x").to_str().unwrap(), &[])
+            .is_err()
+    );
+    assert!(
+        scratch
+            .storage
+            .check_external(scratch.folder.path().to_str().unwrap(), &[])
+            .is_err()
+    );
+    assert!(
+        scratch
+            .storage
+            .check_external(scratch.folder.path().join("files").to_str().unwrap(), &[])
+            .is_ok()
+    );
 }

@@ -37,7 +37,17 @@ impl Scratch {
 
     /// An address of a table inside the scratch folder but outside the warehouse's own folders.
     pub(super) fn outside(&self, name: &str) -> TableAddress {
-        TableAddress::External { url: self.folder.path().join("outside").join(name).to_str().unwrap().to_string(), options: vec![] }
+        TableAddress::External {
+            url: self
+                .folder
+                .path()
+                .join("outside")
+                .join(name)
+                .to_str()
+                .unwrap()
+                .to_string(),
+            options: vec![],
+        }
     }
 }
 
@@ -46,7 +56,12 @@ pub(super) fn managed() -> TableAddress {
 }
 
 pub(super) fn column(name: &str, sql_type: &str) -> ColumnDefinition {
-    ColumnDefinition { name: name.into(), sql_type: sql_type.parse().unwrap(), nullable: true, comment: None }
+    ColumnDefinition {
+        name: name.into(),
+        sql_type: sql_type.parse().unwrap(),
+        nullable: true,
+        comment: None,
+    }
 }
 
 pub(super) fn definition(columns: &[(&str, &str)], partition_columns: &[&str]) -> TableDefinition {
@@ -59,14 +74,27 @@ pub(super) fn definition(columns: &[(&str, &str)], partition_columns: &[&str]) -
 
 /// One batch as a stream.
 pub(super) fn rows(columns: Vec<(&str, ArrayRef)>) -> Vec<SendableRecordBatchStream> {
-    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, values)| (name, values, true))).unwrap();
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, values)| (name, values, true)))
+            .unwrap();
     let schema = batch.schema();
-    vec![Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(batch)])))]
+    vec![Box::pin(RecordBatchStreamAdapter::new(
+        schema,
+        futures::stream::iter([Ok(batch)]),
+    ))]
 }
 
-pub(super) async fn create(table: &Arc<DeltaTable>, columns: &[(&str, &str)], partition_columns: &[&str]) -> Arc<TableSnapshot> {
+pub(super) async fn create(
+    table: &Arc<DeltaTable>,
+    columns: &[(&str, &str)],
+    partition_columns: &[&str],
+) -> Arc<TableSnapshot> {
     let draft = TableDraft::new(&definition(columns, partition_columns)).unwrap();
-    table.create(&draft, None, Operation::new("CREATE TABLE")).await.unwrap().snapshot
+    table
+        .create(&draft, None, Operation::new("CREATE TABLE"))
+        .await
+        .unwrap()
+        .snapshot
 }
 
 pub(super) async fn insert(table: &Arc<DeltaTable>, columns: Vec<(&str, ArrayRef)>) -> Result<Committed> {
@@ -84,14 +112,24 @@ pub(super) async fn read(snapshot: &TableSnapshot, filters: &[Expr]) -> Vec<Stri
     read_with(snapshot, None, filters).await
 }
 
-pub(super) async fn read_with(snapshot: &TableSnapshot, projection: Option<Vec<usize>>, filters: &[Expr]) -> Vec<String> {
+pub(super) async fn read_with(
+    snapshot: &TableSnapshot,
+    projection: Option<Vec<usize>>,
+    filters: &[Expr],
+) -> Vec<String> {
     let context = session();
     let state = context.state();
     let plan = snapshot.scan(&state, projection.as_ref(), filters, None).await.unwrap();
     let schema = plan.schema();
-    let batches = datafusion::physical_plan::collect(plan, context.task_ctx()).await.unwrap();
+    let batches = datafusion::physical_plan::collect(plan, context.task_ctx())
+        .await
+        .unwrap();
     for batch in &batches {
-        assert_eq!(batch.schema().fields(), schema.fields(), "batches have the plan's schema");
+        assert_eq!(
+            batch.schema().fields(),
+            schema.fields(),
+            "batches have the plan's schema"
+        );
     }
     texts(&schema, &batches)
 }
@@ -101,9 +139,17 @@ pub(super) fn texts(schema: &Schema, batches: &[RecordBatch]) -> Vec<String> {
     let options = FormatOptions::new().with_null("null");
     let mut found = vec![];
     for batch in batches {
-        let formatters: Vec<_> = (0..schema.fields().len()).map(|at| ArrayFormatter::try_new(batch.column(at), &options).unwrap()).collect();
+        let formatters: Vec<_> = (0..schema.fields().len())
+            .map(|at| ArrayFormatter::try_new(batch.column(at), &options).unwrap())
+            .collect();
         for row in 0..batch.num_rows() {
-            found.push(formatters.iter().map(|values| values.value(row).to_string()).collect::<Vec<_>>().join("|"));
+            found.push(
+                formatters
+                    .iter()
+                    .map(|values| values.value(row).to_string())
+                    .collect::<Vec<_>>()
+                    .join("|"),
+            );
         }
     }
     found.sort();
