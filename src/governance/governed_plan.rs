@@ -1,7 +1,7 @@
 //! The proof that a plan went through governance. Only this module makes one, and every rewrite of the plan
 //! inside is checked: a table with policies stays behind the barrier that it got.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::common::DFSchemaRef;
@@ -10,6 +10,7 @@ use datafusion::logical_expr::{LogicalPlan, TableScan};
 
 use super::authorize::for_each_scan;
 use super::barrier::PolicyBarrier;
+use super::barrier_exec::BarrierIdentity;
 use super::fingerprint::{FingerprintBuilder, PolicyFingerprint};
 use super::subject::{Recognise, RelationVersion, Subject};
 use crate::catalog::model::{Oid, TableLocation};
@@ -32,8 +33,9 @@ pub(crate) struct Coverage {
     relations: Vec<RelationVersion>,
     /// Tables that hide nothing from this principal.
     pub open: BTreeMap<Oid, TableLocation>,
-    /// Tables that may be read behind a barrier with this fingerprint only.
-    pub barriers: BTreeMap<Oid, PolicyFingerprint>,
+    /// Tables that may be read behind a barrier with one of these fingerprints only: one for each schema
+    /// that the table has among the versions read.
+    barriers: BTreeMap<Oid, BTreeSet<PolicyFingerprint>>,
     /// What lies behind a barrier: the table itself and those that its policies look into.
     pub inside: BTreeMap<PolicyFingerprint, BTreeMap<Oid, TableLocation>>,
 }
@@ -50,7 +52,7 @@ impl Coverage {
     }
 
     pub fn barrier(&mut self, subject: &Subject, fingerprint: PolicyFingerprint) {
-        self.barriers.insert(subject.table.id, fingerprint);
+        self.barriers.entry(subject.table.id).or_default().insert(fingerprint);
         self.inside(fingerprint, subject);
     }
 
@@ -70,7 +72,9 @@ impl GovernedPlan {
         let mut fingerprint = FingerprintBuilder::default();
         for (table, policies) in &coverage.barriers {
             fingerprint.bytes(&table.to_le_bytes());
-            fingerprint.bytes(policies.as_bytes());
+            policies
+                .iter()
+                .for_each(|policies| fingerprint.bytes(policies.as_bytes()));
         }
         for table in coverage.open.keys() {
             fingerprint.bytes(&table.to_le_bytes());
@@ -137,6 +141,13 @@ impl GovernedPlan {
 }
 
 impl Coverage {
+    /// Whether governance put this barrier into the plan.
+    pub fn has_barrier(&self, identity: &BarrierIdentity) -> bool {
+        self.barriers
+            .get(&identity.table)
+            .is_some_and(|known| known.contains(&identity.fingerprint))
+    }
+
     fn check_scan(&self, scan: &TableScan, recognise: Recognise) -> Result<()> {
         let lost = || {
             Error::internal(format!(
@@ -146,9 +157,7 @@ impl Coverage {
         };
         let provider = source_as_provider(&scan.source).map_err(|_| lost())?;
         if let Some(barrier) = provider.downcast_ref::<PolicyBarrier>() {
-            let identity = barrier.identity();
-            let expected = self.barriers.get(&identity.table);
-            return if expected == Some(&identity.fingerprint) {
+            return if self.has_barrier(barrier.identity()) {
                 Ok(())
             } else {
                 Err(lost())

@@ -47,7 +47,7 @@ impl Verifier<'_> {
     fn walk(&self, node: &Arc<dyn ExecutionPlan>, behind: Option<PolicyFingerprint>) -> Result<()> {
         if let Some(barrier) = node.downcast_ref::<PolicyBarrierExec>() {
             let identity = barrier.identity();
-            if behind.is_some() || self.coverage.barriers.get(&identity.table) != Some(&identity.fingerprint) {
+            if behind.is_some() || !self.coverage.has_barrier(identity) {
                 return Err(ungoverned(node));
             }
             self.walk(barrier.inside(), Some(identity.fingerprint))?;
