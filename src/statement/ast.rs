@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::ast as sql;
 pub use crate::catalog::model::ObjectKind;
 use crate::catalog::model::Privilege;
 use crate::types::SqlType;
+pub use crate::types::copy::{CopyFormat, CopyOptions};
 
 /// A possibly qualified name, folded as PostgreSQL folds: the last part is the object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -192,24 +193,6 @@ pub enum CopyTarget {
 pub enum CopyDirection {
     FromStdin,
     ToStdout,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopyOptions {
-    pub format: CopyFormat,
-    pub delimiter: u8,
-    pub null: String,
-    pub header: bool,
-    pub quote: u8,
-    pub escape: u8,
-    pub force_quote_all: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CopyFormat {
-    Text,
-    Csv,
-    Binary,
 }
 
 #[derive(Debug, Clone)]

@@ -1,0 +1,116 @@
+//! COPY FROM: bytes in any chunks become batches of the table's columns.
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+
+use super::binary_format::BinaryReader;
+use super::columns::Columns;
+use super::lines::{BadLine, Lines, Step};
+use super::{CopyFormat, CopyOptions, csv_format, text_format};
+use crate::error::Result;
+use crate::types::format::FormatSettings;
+
+/// Decodes the data of one COPY FROM.
+pub struct CopyDecoder {
+    options: CopyOptions,
+    columns: Columns,
+    input: Input,
+}
+
+enum Input {
+    Lines {
+        lines: Box<Lines>,
+        header: bool,
+        ended: bool,
+    },
+    Binary(BinaryReader),
+}
+
+impl CopyDecoder {
+    /// `schema` has the columns that the COPY names, in its order; `relation` is for the errors.
+    pub fn new(options: &CopyOptions, schema: SchemaRef, relation: &str, settings: &FormatSettings) -> CopyDecoder {
+        let input = match options.format {
+            CopyFormat::Binary => Input::Binary(BinaryReader::new()),
+            CopyFormat::Text | CopyFormat::Csv => Input::Lines {
+                lines: Box::new(Lines::new(options)),
+                header: options.header,
+                ended: false,
+            },
+        };
+        CopyDecoder {
+            options: options.clone(),
+            columns: Columns::new(schema, relation, settings),
+            input,
+        }
+    }
+
+    /// Takes the next bytes. After an error the decoder is of no further use.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.input {
+            Input::Binary(reader) => reader.push(&mut self.columns, bytes),
+            Input::Lines { lines, .. } => {
+                lines.push(bytes);
+                self.decode_lines(false)
+            }
+        }
+    }
+
+    /// Nothing more will come: decodes what is left. The last batches are then in `next_batch`.
+    pub fn finish(&mut self) -> Result<()> {
+        match &mut self.input {
+            Input::Binary(reader) => reader.finish(&self.columns)?,
+            Input::Lines { .. } => self.decode_lines(true)?,
+        }
+        self.columns.end_batch()
+    }
+
+    /// A batch that is ready; its fields may be NULL whatever the schema says.
+    pub fn next_batch(&mut self) -> Option<RecordBatch> {
+        self.columns.next_batch()
+    }
+
+    fn decode_lines(&mut self, last: bool) -> Result<()> {
+        let Input::Lines { lines, header, ended } = &mut self.input else {
+            return Ok(());
+        };
+        if *ended {
+            return Ok(());
+        }
+        let columns = &mut self.columns;
+        let decode_line = match self.options.format {
+            CopyFormat::Csv => csv_format::decode_line,
+            _ => text_format::decode_line,
+        };
+        loop {
+            let (start, end) = match lines.step(last) {
+                Ok(Step::Incomplete) => return Ok(()),
+                Ok(Step::Line { start, end }) => (start, end),
+                Ok(Step::EndOfData { start, end }) => {
+                    *ended = true;
+                    if start == end {
+                        return Ok(());
+                    }
+                    (start, end)
+                }
+                Err(BadLine { message, hint }) => {
+                    let error = columns.bad_line(message, lines.number + 1, lines.rest());
+                    return Err(match hint {
+                        Some(hint) => error.with_hint(hint),
+                        None => error,
+                    });
+                }
+            };
+            if std::mem::take(header) {
+                if *ended {
+                    return Ok(());
+                }
+                continue;
+            }
+            decode_line(columns, &self.options, lines.bytes(start, end), lines.number)?;
+            columns.end_row(end - start)?;
+            if *ended {
+                return Ok(());
+            }
+        }
+    }
+}

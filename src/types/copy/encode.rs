@@ -1,0 +1,127 @@
+//! COPY TO: batches become rows of text, csv or binary. The bytes are payload; the wire frames them, one
+//! CopyData message a row, because clients read rows by messages.
+
+use bytes::{BufMut, BytesMut};
+use datafusion::arrow::array::RecordBatch;
+
+use super::binary_format::SIGNATURE;
+use super::{CopyFormat, CopyOptions, csv_format, text_format};
+use crate::error::Result;
+use crate::types::SqlType;
+use crate::types::format::{Format, FormatSettings};
+use crate::types::row::{BoundColumn, RowEncoder};
+
+/// Encodes the rows of one COPY TO.
+#[derive(Debug, Clone)]
+pub struct CopyEncoder {
+    options: CopyOptions,
+    names: Vec<String>,
+    rows: RowEncoder,
+}
+
+/// A batch on its way out.
+pub struct CopyRows<'a> {
+    options: &'a CopyOptions,
+    columns: Vec<BoundColumn<'a>>,
+}
+
+impl CopyEncoder {
+    /// Name and type of each output column.
+    pub fn new(options: &CopyOptions, columns: &[(String, SqlType)], settings: &FormatSettings) -> CopyEncoder {
+        let format = match options.format {
+            CopyFormat::Binary => Format::Binary,
+            CopyFormat::Text | CopyFormat::Csv => Format::Text,
+        };
+        let described: Vec<_> = columns.iter().map(|(_, sql_type)| (sql_type.clone(), format)).collect();
+        CopyEncoder {
+            options: options.clone(),
+            names: columns.iter().map(|(name, _)| name.clone()).collect(),
+            rows: RowEncoder::new(&described, settings),
+        }
+    }
+
+    /// The format that CopyOutResponse announces.
+    pub fn format(&self) -> Format {
+        match self.options.format {
+            CopyFormat::Binary => Format::Binary,
+            CopyFormat::Text | CopyFormat::Csv => Format::Text,
+        }
+    }
+
+    /// What precedes the rows: the signature, or a line of names.
+    pub fn begin(&self, out: &mut BytesMut) {
+        if self.options.format == CopyFormat::Binary {
+            out.extend_from_slice(SIGNATURE);
+            out.put_u32(0);
+            out.put_u32(0);
+            return;
+        }
+        if !self.options.header {
+            return;
+        }
+        for (position, name) in self.names.iter().enumerate() {
+            if position > 0 {
+                out.put_u8(self.options.delimiter);
+            }
+            let start = out.len();
+            out.extend_from_slice(name.as_bytes());
+            match self.options.format {
+                CopyFormat::Csv => {
+                    // A header's names are quoted where they need it only.
+                    let options = CopyOptions {
+                        force_quote_all: false,
+                        ..self.options.clone()
+                    };
+                    csv_format::quote_from(start, &options, self.names.len() == 1, out);
+                }
+                _ => text_format::escape_from(start, self.options.delimiter, out),
+            }
+        }
+        out.put_u8(b'\n');
+    }
+
+    /// Prepares a batch.
+    pub fn bind<'a>(&'a self, batch: &RecordBatch) -> Result<CopyRows<'a>> {
+        Ok(CopyRows {
+            options: &self.options,
+            columns: self.rows.bind(batch)?,
+        })
+    }
+
+    /// What follows the rows: the trailer of the binary format.
+    pub fn end(&self, out: &mut BytesMut) {
+        if self.options.format == CopyFormat::Binary {
+            out.put_i16(-1);
+        }
+    }
+}
+
+impl CopyRows<'_> {
+    /// Appends one row.
+    pub fn write(&self, row: usize, out: &mut BytesMut) -> Result<()> {
+        if self.options.format == CopyFormat::Binary {
+            out.put_u16(self.columns.len() as u16);
+            return self
+                .columns
+                .iter()
+                .try_for_each(|column| column.write_with_length(row, out));
+        }
+        for (position, column) in self.columns.iter().enumerate() {
+            if position > 0 {
+                out.put_u8(self.options.delimiter);
+            }
+            if column.is_null(row) {
+                out.extend_from_slice(self.options.null.as_bytes());
+                continue;
+            }
+            let start = out.len();
+            column.write(row, out)?;
+            match self.options.format {
+                CopyFormat::Csv => csv_format::quote_from(start, self.options, self.columns.len() == 1, out),
+                _ => text_format::escape_from(start, self.options.delimiter, out),
+            }
+        }
+        out.put_u8(b'\n');
+        Ok(())
+    }
+}
