@@ -58,12 +58,20 @@ impl DeltaTable {
         if version > newest.version {
             return Err(gone(format!("The newest version is {}.", newest.version)));
         }
+        // A version never changes; the id tells a table that was made anew at the same place.
+        let key = (self.number, newest.metadata.id.clone(), version);
+        if let Some(past) = self.services.past_snapshots.get(&key) {
+            return Ok(past);
+        }
         match replay(&self.location, Some(version)).await {
-            Ok(Some(replayed)) if replayed.version == version => Ok(Arc::new(TableSnapshot::from_replay(
-                self.location.clone(),
-                replayed,
-                Arc::clone(&self.services),
-            )?)),
+            Ok(Some(replayed)) if replayed.version == version => {
+                let past = TableSnapshot::from_replay(self.location.clone(), replayed, Arc::clone(&self.services))?;
+                let past = Arc::new(past);
+                self.services
+                    .past_snapshots
+                    .insert(key, Arc::clone(&past), past.memory_size());
+                Ok(past)
+            }
             Err(error) if error.state() == SqlState::FeatureNotSupported => Err(error),
             Ok(_) => Err(gone("Its log entries have been cleaned up.".into())),
             Err(error) => Err(match self.list_entries(0).await?.first() {

@@ -70,7 +70,7 @@ pub struct DeltaTable {
     pub(super) location: Location,
     pub(super) services: Arc<Services>,
     /// Tells tables apart in the snapshot cache.
-    number: u64,
+    pub(super) number: u64,
     /// Held while somebody looks at the log: others wait and join if the look began late enough.
     refreshing: Mutex<()>,
     /// Held from re-check to publication by the one local commit under way.
@@ -243,6 +243,28 @@ impl DeltaTable {
             return Ok(next);
         }
         self.refresh().await
+    }
+
+    /// Makes the last look at the log older than any proof.
+    #[cfg(test)]
+    pub(super) fn age(&self) {
+        if let Some(current) = self.services.snapshots.peek(&self.number) {
+            let long_ago = PROOF_LIFETIME * 2;
+            let validated = Moment {
+                steady: current.validated.steady - long_ago,
+                wall: current.validated.wall - long_ago,
+            };
+            let (snapshot, stamp) = (Arc::clone(&current.snapshot), current.stamp);
+            self.services.snapshots.insert(
+                self.number,
+                Arc::new(Current {
+                    snapshot,
+                    validated,
+                    stamp,
+                }),
+                0,
+            );
+        }
     }
 
     /// Forgets the state, so that the next statement replays the log.

@@ -16,6 +16,7 @@ use super::deletion_vector::VectorCache;
 use super::footer_cache::FooterCache;
 use super::location::{Location, parse_url};
 use super::log_store::LogStore;
+use super::snapshot::TableSnapshot;
 use super::store::{StoreHandle, from_store};
 use super::table::{Current, DeltaTable};
 use crate::error::{Error, Result, SqlState};
@@ -66,6 +67,8 @@ impl Default for StorageLimits {
 pub(super) struct Services {
     /// The newest known state of each table, by the table's number.
     pub(super) snapshots: ByteCache<u64, Arc<Current>>,
+    /// Past versions, by the table's number, its id in the metadata and the version.
+    pub(super) past_snapshots: ByteCache<(u64, String, u64), Arc<TableSnapshot>>,
     pub(super) footers: Arc<FooterCache>,
     pub(super) vectors: VectorCache,
     pub(super) commit_deadline: Duration,
@@ -99,6 +102,7 @@ impl Storage {
     ) -> Result<Arc<Storage>> {
         let services = Services {
             snapshots: ByteCache::least_recently_used("snapshot", limits.snapshot_cache),
+            past_snapshots: ByteCache::new("past snapshot", limits.snapshot_cache / 4),
             footers: Arc::new(ByteCache::new("footer", limits.footer_cache)),
             vectors: ByteCache::new("deletion vector", limits.vector_cache),
             commit_deadline: limits.commit_deadline,
@@ -179,10 +183,11 @@ impl Storage {
         Ok(location.url.to_string())
     }
 
-    /// Counters of the snapshot, footer and deletion vector caches.
+    /// Counters of the caches.
     pub fn caches(&self) -> Vec<CacheStatistics> {
         vec![
             self.services.snapshots.statistics(),
+            self.services.past_snapshots.statistics(),
             self.services.footers.statistics(),
             self.services.vectors.statistics(),
         ]
@@ -191,6 +196,7 @@ impl Storage {
     /// Empties the caches; the next statement reads everything anew.
     pub fn clear_caches(&self) {
         self.services.snapshots.clear();
+        self.services.past_snapshots.clear();
         self.services.footers.clear();
         self.services.vectors.clear();
     }

@@ -32,6 +32,8 @@ const ROW_GROUP_ROWS: usize = 1 << 20;
 const ROW_GROUP_BYTES: usize = 64 << 20;
 /// Partitions written at a time; one more closes the fullest.
 const OPEN_PARTITIONS: usize = 64;
+/// Bytes that all open files of one stream may hold undecoded; above, the fullest ends its row group.
+const OPEN_BYTES: usize = 192 << 20;
 /// Columns that get statistics where the table does not say.
 const INDEXED_COLUMNS: usize = 32;
 
@@ -238,6 +240,12 @@ impl TableWriter {
         if is_full && let Some(file) = self.open.remove(&key) {
             self.finished.push(file.close().await?);
         }
+        let held: usize = self.open.values().map(FileWriter::held).sum();
+        if held > OPEN_BYTES
+            && let Some(fullest) = self.open.values_mut().max_by_key(|file| file.held())
+        {
+            fullest.parquet.flush().await?;
+        }
         Ok(())
     }
 
@@ -309,6 +317,11 @@ impl FileWriter {
 
     fn size(&self) -> usize {
         self.parquet.bytes_written() + self.parquet.in_progress_size()
+    }
+
+    /// Bytes of the row group under way.
+    fn held(&self) -> usize {
+        self.parquet.in_progress_size()
     }
 
     /// Appends rows; true when the file is full.

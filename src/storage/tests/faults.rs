@@ -336,6 +336,37 @@ async fn a_table_made_anew_at_the_same_place_is_another_table() {
     );
 }
 
+/// A node sleeps at an old version; meanwhile others pass it and clean the log up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sleeper_does_not_take_a_cleaned_log_for_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = managed();
+    let (storage, _) = faulty(&folder, Fault::LostAnswer, 0, Duration::from_secs(5));
+    let table = storage.table(&address).unwrap();
+    create(&table, &[("n", "bigint")], &[]).await;
+    insert(&table, one(1)).await.unwrap();
+    let other = Storage::open(folder.path().to_str().unwrap(), &[], &StorageLimits::default()).unwrap();
+    for n in 2..=12 {
+        insert(&other.table(&address).unwrap(), one(n)).await.unwrap();
+    }
+    let log = table.url().to_file_path().unwrap().join("_delta_log");
+    let checkpoint = log.join("00000000000000000010.checkpoint.parquet");
+    for _ in 0..500 {
+        if log.join("_last_checkpoint").exists() && checkpoint.exists() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for version in 0..10 {
+        std::fs::remove_file(log.join(format!("{version:020}.json"))).unwrap();
+    }
+    table.age();
+    let snapshot = table.snapshot(Freshness::Strict).await.unwrap();
+    assert_eq!((snapshot.version(), snapshot.row_count()), (12, Some(12)));
+    // Its next commit lands after the newest version, not in the gap.
+    assert_eq!(insert(&table, one(13)).await.unwrap().version, 13);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_catalogs_log_store_is_ordered_and_conditional() {
     let scratch = scratch();

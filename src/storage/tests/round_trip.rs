@@ -322,6 +322,16 @@ async fn versions_can_be_read_again() {
         let snapshot = other.snapshot_at(TimeTravel::Version(version)).await.unwrap();
         assert_eq!(read(&snapshot, &[]).await.len() as u64, version);
     }
+    let past = |storage: &Storage| {
+        storage
+            .caches()
+            .into_iter()
+            .find(|cache| cache.name == "past snapshot")
+            .unwrap()
+    };
+    assert_eq!((past(&second).misses, past(&second).hits), (3, 0));
+    other.snapshot_at(TimeTravel::Version(3)).await.unwrap();
+    assert_eq!(past(&second).hits, 1);
     assert_eq!(
         other.snapshot_at(TimeTravel::Version(13)).await.unwrap_err().state(),
         SqlState::InvalidParameterValue
