@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{LogicalPlan, TableScan};
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::{OptimizerContext, OptimizerRule};
 
+use super::policy::subquery_plan;
 use super::subject::{Recognise, Subject};
 use crate::catalog::CatalogSnapshot;
 use crate::catalog::model::{Object, Privilege};
@@ -25,14 +26,38 @@ pub(crate) fn authorize(plan: &LogicalPlan, catalog: &CatalogSnapshot, recognise
     if every_table_is_granted {
         return Ok(());
     }
-    // Which columns are read is what remains when only projections are pushed down.
+    require_columns_of(plan, catalog, recognise)
+}
+
+/// Which columns are read is what remains of a plan when nothing but projections is pushed down. Each
+/// subquery is a plan of its own: DataFusion leaves correlated ones as they are.
+fn require_columns_of(plan: &LogicalPlan, catalog: &CatalogSnapshot, recognise: Recognise) -> Result<()> {
     let pruned = OptimizeProjections::new()
         .rewrite(plan.clone(), &OptimizerContext::new())?
         .data;
-    for_each_scan(&pruned, &mut |scan| match recognise(&scan.source) {
-        Some(subject) => require_columns(scan, &subject, catalog),
-        None => Ok(()),
-    })
+    let mut verdict = Ok(());
+    pruned.apply(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(subject) = recognise(&scan.source)
+            && verdict.is_ok()
+        {
+            verdict = require_columns(scan, &subject, catalog);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    verdict?;
+    let mut subqueries = vec![];
+    plan.apply(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                subqueries.extend(subquery_plan(part).cloned());
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    subqueries
+        .iter()
+        .try_for_each(|subquery| require_columns_of(subquery, catalog, recognise))
 }
 
 /// Visits the scans of a plan and of the subqueries in its expressions.

@@ -27,6 +27,7 @@ pub struct RawTable {
     memory: MemTable,
     pub row_filter: Option<Expr>,
     pub masks: Vec<Option<Expr>>,
+    checked_as: Oid,
     /// The columns that each scan read.
     pub scanned: Mutex<Vec<Vec<usize>>>,
 }
@@ -67,7 +68,7 @@ pub fn subject_of(raw: &Arc<RawTable>) -> Subject {
         column_ids: raw.table.columns.iter().map(|column| Some(column.id)).collect(),
         row_filter: raw.row_filter.clone(),
         masks: raw.masks.clone(),
-        checked_as: 1,
+        checked_as: raw.checked_as,
         version: RelationVersion {
             table: raw.table.id,
             version: 7,
@@ -140,12 +141,14 @@ impl World {
         let masked: Vec<bool> = masks.iter().map(Option::is_some).collect();
         let table = catalog_table(id, name, &batch.schema(), row_filter.is_some(), &masked);
         let memory = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
+        let scanned = Mutex::default();
         let raw = RawTable {
             table: Arc::new(table),
             memory,
             row_filter,
             masks,
-            scanned: Mutex::default(),
+            checked_as: 1,
+            scanned,
         };
         let raw = Arc::new(raw);
         self.session
@@ -225,6 +228,21 @@ const VISIBLE: [StaffRow; 3] = [
     (2, "42", "north", 150, "222-33-4444"),
     (3, "43", "north", 10, "x"),
 ];
+
+/// `staff` without policies, as the catalog defines it, scanned for this role.
+pub fn staff_table(table: Table, checked_as: Oid) -> RawTable {
+    let batch = staff_batch(&VISIBLE);
+    let memory = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
+    let (table, masks) = (Arc::new(table), vec![None; 5]);
+    RawTable {
+        table,
+        memory,
+        row_filter: None,
+        masks,
+        checked_as,
+        scanned: Mutex::default(),
+    }
+}
 
 fn staff_batch(rows: &[StaffRow]) -> RecordBatch {
     let schema = Schema::new(vec![

@@ -4,4 +4,5 @@
 mod fixture;
 mod leaks;
 mod plans;
+mod privileges;
 mod refusals;
