@@ -1,8 +1,9 @@
 """Two warehouses that differ only in data that the policies hide answer every statement with the same bytes.
 
 `tests/two_worlds/world.sql` builds a world; `{{world}}` in it is 1 or 2, the only difference.
-`tests/two_worlds/attacks.sql` holds the statements, each after a line `-- attack: name`. In a block, `-- mask: regex`
-names output that differs from run to run, and `-- warm: statement` is run by a superuser before.
+`tests/two_worlds/attacks.sql` holds the statements, each block after a line `-- attack: name`. In a block,
+`-- warm: statement` is run by the superuser before, `-- mask: regex` names output that varies from run to run,
+and `-- channel:` says what the attack listens to.
 """
 
 import pathlib
@@ -14,14 +15,30 @@ from psycopg.pq import DiagnosticField, ExecStatus
 
 from server_process import Server
 
+NO_CACHES = ["set boathouse.result_cache = off", "set boathouse.plan_cache = off"]
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "two_worlds"
+
+
+class Attack:
+    def __init__(self, name, block):
+        self.name = name
+        directives = re.findall(r"^-- *(channel|warm|mask): *(.+)$", block, flags=re.MULTILINE)
+        self.warm = [text.strip() for kind, text in directives if kind == "warm"]
+        self.masks = [re.compile(text.strip().encode()) for kind, text in directives if kind == "mask"]
+        self.statements = statements(block)
 
 
 def attacks():
     if not (FOLDER / "attacks.sql").exists():
         return []
     blocks = re.split(r"^-- attack: *(.+)$", (FOLDER / "attacks.sql").read_text(), flags=re.MULTILINE)
-    return list(zip((name.strip() for name in blocks[1::2]), (block.strip() for block in blocks[2::2]), strict=True))
+    return [Attack(name.strip(), block) for name, block in zip(blocks[1::2], blocks[2::2], strict=True)]
+
+
+def statements(script):
+    """Each statement apart, so that one error does not hide the next."""
+    lines = [line for line in script.splitlines() if not line.startswith("--")]
+    return [part.strip() for part in re.split(r";\s*$", "\n".join(lines), flags=re.MULTILINE) if part.strip()]
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +57,21 @@ def worlds(tmp_path_factory):
         server.kill()
 
 
-def transcript(server, script):
+def transcript(server, prelude, attack):
     """Everything that the server answers, as bytes."""
+    with server.connect() as superuser:
+        for statement in [*prelude, *attack.warm]:
+            execute(superuser.pgconn, statement)
     with server.connect(user="attacker", password="attacker") as connection:
         heard = []
         connection.add_notice_handler(lambda notice: heard.append(("notice", notice.severity, notice.message_primary)))
         said = []
-        for statement in statements(script):
+        for statement in [*prelude, *attack.statements]:
             said.append(statement)
-            for result in execute(connection.pgconn, statement):
-                said.append(contents(result))
+            said += [contents(result, attack.masks) for result in execute(connection.pgconn, statement)]
             said += heard
             heard.clear()
     return said
-
-
-def statements(script):
-    """Each statement apart, so that one error does not hide the next."""
-    return [part.strip() for part in re.split(r";\s*$", script, flags=re.MULTILINE) if part.strip()]
 
 
 def execute(pgconn, statement):
@@ -78,16 +92,21 @@ def execute(pgconn, statement):
     return results
 
 
-def contents(result):
+def contents(result, masks):
+    def masked(value):
+        for pattern in masks:
+            value = value and pattern.sub(b"<masked>", value)
+        return value
+
     if isinstance(result, bytes):
-        return result
+        return masked(result)
     columns = [
         (result.fname(index), result.ftype(index), result.ftable(index), result.ftablecol(index),
          result.fmod(index), result.fformat(index))
         for index in range(result.nfields)
     ]
-    rows = [[result.get_value(row, index) for index in range(result.nfields)] for row in range(result.ntuples)]
-    errors = [result.error_field(field) for field in DiagnosticField]
+    rows = [[masked(result.get_value(row, index)) for index in range(result.nfields)] for row in range(result.ntuples)]
+    errors = [masked(result.error_field(field)) for field in DiagnosticField]
     return (ExecStatus(result.status).name, result.command_status, columns, rows, errors)
 
 
@@ -119,29 +138,9 @@ def hidden_tables(server):
 
 
 @pytest.mark.parametrize("caches", ["caches", "no-caches"])
-@pytest.mark.parametrize(("name", "script"), attacks(), ids=[name for name, _ in attacks()])
-def test_attack(worlds, name, script, caches):
-    prelude = "set boathouse.result_cache = off;\nset boathouse.plan_cache = off;\n" if caches == "no-caches" else ""
-    masks = [mask.encode() for mask in directives(script, "mask")]
-    transcripts = []
-    for server in worlds:
-        with server.connect() as superuser:
-            for statement in directives(script, "warm"):
-                superuser.execute(statement.encode()).fetchall()
-        transcripts.append(masked(transcript(server, prelude + script), masks))
+@pytest.mark.parametrize("attack", attacks(), ids=lambda attack: attack.name)
+def test_attack(worlds, attack, caches):
+    prelude = NO_CACHES if caches == "no-caches" else []
+    transcripts = [transcript(server, prelude, attack) for server in worlds]
     for first, second in zip(*transcripts, strict=True):
         assert first == second
-
-
-def directives(script, name):
-    return re.findall(rf"^-- {name}: *(.+)$", script, flags=re.MULTILINE)
-
-
-def masked(said, masks):
-    """The same answers without what the masks name."""
-    if isinstance(said, (list, tuple)):
-        return [masked(part, masks) for part in said]
-    if isinstance(said, bytes):
-        for mask in masks:
-            said = re.sub(mask, b"", said)
-    return said
