@@ -11,6 +11,7 @@ pub mod binary;
 pub mod parse;
 pub mod builder;
 pub mod row;
+pub mod cast;
 pub mod copy;
 
 pub use format::{Format, FormatSettings};

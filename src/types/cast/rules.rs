@@ -1,0 +1,63 @@
+//! Which casts there are, and where each is allowed: pg_cast, and the casts through text.
+
+use crate::types::SqlType;
+
+/// Why a value is cast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CastContext {
+    /// INSERT and UPDATE: casts that may lose digits, but none that guess; too long a text is an error.
+    Assignment,
+    /// CAST and `::`: whatever can be converted; too long a text is cut.
+    Explicit,
+}
+
+pub(super) fn is_text(sql_type: &SqlType) -> bool {
+    matches!(
+        sql_type,
+        SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name | SqlType::Unknown
+    )
+}
+
+fn is_number(sql_type: &SqlType) -> bool {
+    matches!(
+        sql_type,
+        SqlType::Int2 | SqlType::Int4 | SqlType::Int8 | SqlType::Float4 | SqlType::Float8 | SqlType::Numeric(_)
+    )
+}
+
+fn is_oid(sql_type: &SqlType) -> bool {
+    matches!(
+        sql_type,
+        SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc
+    )
+}
+
+fn is_integer(sql_type: &SqlType) -> bool {
+    matches!(sql_type, SqlType::Int2 | SqlType::Int4 | SqlType::Int8)
+}
+
+pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContext) -> bool {
+    use SqlType::{Array, Bool, Char, Date, Int4, Interval, Json, Jsonb, Time, Timestamp, Timestamptz, Unknown};
+    let explicit = context == CastContext::Explicit;
+    if source.oid() == target.oid() && !matches!(source, Array(_)) {
+        return true;
+    }
+    match (source, target) {
+        // Text input: literals anywhere, typed texts only where the query asks for it.
+        (Unknown, _) => true,
+        (source, target) if is_text(source) && (is_text(target) || *target == Char) => true,
+        (source, _) if is_text(source) => explicit,
+        // Text output.
+        (_, target) if is_text(target) => true,
+        (source, target) if is_number(source) && is_number(target) => true,
+        (Int4, Bool) | (Bool, Int4) => explicit,
+        (source, target) if is_integer(source) && is_oid(target) => true,
+        (source, target) if is_oid(source) && (is_oid(target) || is_integer(target)) => *target != SqlType::Int2,
+        (Date, Timestamp | Timestamptz) | (Timestamp | Timestamptz, Date | Time) => true,
+        (Timestamp, Timestamptz) | (Timestamptz, Timestamp) | (Time, Interval) | (Interval, Time) => true,
+        (Json, Jsonb) | (Jsonb, Json) => true,
+        (Jsonb, target) => explicit && (is_number(target) || *target == Bool),
+        (Array(source), Array(target)) => is_allowed(source, target, context),
+        _ => false,
+    }
+}
