@@ -129,6 +129,12 @@ impl TableSnapshot {
         self.has_uncommitted_files
     }
 
+    /// Where all files of the table lie, as its scans name it: the store's URL and the folder in the store.
+    pub fn root(&self) -> (String, String) {
+        let store = self.location.store.runtime_url.as_str();
+        (store.to_string(), self.location.root.to_string())
+    }
+
     /// The columns as queries see them, in the table's order; SQL types in the fields' metadata.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema.arrow)
