@@ -261,10 +261,12 @@ SELECT ssn_mask(ssn), salary_mask(salary) FROM staff ORDER BY id;
 
 -- attack: explain
 -- channel: the plan's text and its estimates
+-- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
 EXPLAIN SELECT id FROM staff WHERE salary > 100;
 
 -- attack: explain_verbose
 -- channel: all stages of planning
+-- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
 EXPLAIN VERBOSE SELECT s.id FROM staff s JOIN notes n ON n.id = s.id WHERE s.name LIKE 'a%';
 
 -- attack: explain_analyze
@@ -279,6 +281,7 @@ EXPLAIN ANALYZE SELECT n.id FROM notes n JOIN staff s ON s.id = n.id;
 
 -- attack: explain_mapping
 -- channel: what a policy reads
+-- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
 EXPLAIN VERBOSE SELECT * FROM mapped;
 
 -- attack: time_travel
