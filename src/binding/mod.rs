@@ -5,4 +5,4 @@ mod correlation;
 mod rewrite;
 
 pub use correlation::unnest_subqueries;
-pub use rewrite::{rewrite as rewrite_query, rewrite_expression};
+pub use rewrite::{output_name, rewrite as rewrite_query, rewrite_expression};

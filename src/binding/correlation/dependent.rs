@@ -146,6 +146,8 @@ impl<'a> Dependent<'a> {
                     .build()?;
                 Ok((plan, domain))
             }
+            // FROM a function of outer columns: nothing stands to its left.
+            LogicalPlan::Subquery(subquery) => self.push(&subquery.subquery),
             LogicalPlan::Values(values) => {
                 let mut rows: Option<LogicalPlanBuilder> = None;
                 let names = values.schema.columns();
@@ -352,13 +354,11 @@ impl<'a> Dependent<'a> {
         else {
             return not_impl_err!("a computed LIMIT in a correlated subquery");
         };
-        let position = self.names.next("position");
         let numbered = row_number()
             .partition_by(domain.iter().cloned().map(Expr::Column).collect())
             .order_by(order)
-            .build()?
-            .alias(position.as_str());
-        let number = Expr::Column(Column::new_unqualified(&position));
+            .build()?;
+        let number = Expr::Column(Column::new_unqualified(numbered.schema_name().to_string()));
         let mut wanted = number.clone().gt(lit(skip as u64));
         if let Some(fetch) = fetch {
             wanted = wanted.and(number.lt_eq(lit(skip.saturating_add(fetch) as u64)));
@@ -375,17 +375,17 @@ impl<'a> Dependent<'a> {
         let (input, domain) = self.push(&window.input)?;
         let substitution = self.substitution(&domain);
         let mut expressions = vec![];
+        let mut outputs: Vec<Expr> = window.input.schema().columns().into_iter().map(Expr::Column).collect();
         for (expression, column) in window.window_expr.iter().zip(window_columns(window)) {
             let mut replaced = substitution.replace(expression.clone())?;
             partition_by(&mut replaced, &domain);
-            expressions.push(replaced.alias_qualified(column.relation, column.name));
+            let name = Column::new_unqualified(replaced.schema_name().to_string());
+            outputs.push(Expr::Column(name).alias_qualified(column.relation, column.name));
+            expressions.push(replaced);
         }
+        outputs.extend(domain.iter().cloned().map(Expr::Column));
         let plan = LogicalPlanBuilder::window_plan(input, expressions)?;
-        let own = window.schema.columns().into_iter().map(Expr::Column);
-        let plan = LogicalPlanBuilder::from(plan)
-            .project(own.chain(domain.iter().cloned().map(Expr::Column)))?
-            .build()?;
-        Ok((plan, domain))
+        Ok((LogicalPlanBuilder::from(plan).project(outputs)?.build()?, domain))
     }
 }
 

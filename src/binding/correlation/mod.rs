@@ -38,7 +38,17 @@ pub fn unnest_subqueries(plan: LogicalPlan) -> Result<LogicalPlan> {
         LogicalPlan::Join(join) => lateral::unnest(join, &mut names),
         node => apply::unnest(node, &mut names),
     });
-    Ok(rewritten.data()?)
+    Ok(rewritten.data()?.transform_up_with_subqueries(without_markers).data()?)
+}
+
+/// Takes away marks of lateral subqueries that depend on nothing any more.
+fn without_markers(node: LogicalPlan) -> PlanResult<Transformed<LogicalPlan>> {
+    node.map_children(|child| match child {
+        LogicalPlan::Subquery(subquery) if outer_references::outer_columns(&subquery.subquery)?.is_empty() => {
+            Ok(Transformed::yes(std::sync::Arc::unwrap_or_clone(subquery.subquery)))
+        }
+        other => Ok(Transformed::no(other)),
+    })
 }
 
 fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
@@ -78,8 +88,11 @@ fn optimizer_handles(node: &LogicalPlan, expression: &Expr) -> bool {
     if is_predicate && !matches!(node, LogicalPlan::Filter(_)) {
         return false;
     }
-    if subquery.outer_ref_columns.is_empty() {
-        return true;
+    match outer_references::outer_columns(&subquery.subquery) {
+        Ok(columns) if columns.is_empty() => return true,
+        // The planner overlooks references below LATERAL; so would the optimizer.
+        Ok(_) if subquery.outer_ref_columns.is_empty() => return false,
+        _ => {}
     }
     check_subquery_expr(node, &subquery.subquery, expression).is_ok() && can_pull_up(subquery, is_predicate)
 }
@@ -89,5 +102,8 @@ fn can_pull_up(subquery: &Subquery, is_predicate: bool) -> bool {
         .with_need_handle_count_bug(!is_predicate)
         .with_exists_sub_query(is_predicate);
     let rewritten: PlanResult<Transformed<LogicalPlan>> = subquery.subquery.as_ref().clone().rewrite(&mut pull_up);
-    rewritten.is_ok_and(|rewritten| !rewritten.data.contains_outer_reference()) && pull_up.can_pull_up
+    // What is left below a mark of LATERAL was not looked at.
+    let nothing_left =
+        |plan: &LogicalPlan| outer_references::outer_columns(plan).is_ok_and(|columns| columns.is_empty());
+    pull_up.can_pull_up && rewritten.is_ok_and(|rewritten| nothing_left(&rewritten.data))
 }

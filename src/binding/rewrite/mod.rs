@@ -5,6 +5,7 @@ mod array_subquery;
 mod collation;
 mod function_in_from;
 mod function_in_select;
+mod output_names;
 mod qualified_functions;
 mod registered_names;
 mod syntax;
@@ -12,6 +13,8 @@ mod syntax;
 use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 
 use crate::error::Result;
+
+pub use output_names::output_name;
 
 /// Rewrites a whole query, subqueries included.
 pub fn rewrite(query: &mut Query) -> Result<()> {
@@ -24,7 +27,9 @@ pub fn rewrite_expression(expression: &mut Expr) -> Result<()> {
 }
 
 fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
-    // First, so that the others meet plain functions only.
+    // First, because names come from the text as it was written.
+    output_names::rewrite(tree);
+    // So that the others meet plain functions only.
     qualified_functions::rewrite(tree)?;
     collation::rewrite(tree)?;
     // Casts before functions: a cast may be the argument of a function in FROM.
@@ -52,24 +57,24 @@ mod tests {
         let cases = [
             (
                 "SELECT ARRAY(SELECT a FROM t)",
-                "SELECT (SELECT array_or_empty(array_agg(c)) FROM (SELECT a FROM t) AS array_rows (c))",
+                "SELECT (SELECT array_or_empty(array_agg(c)) FROM (SELECT a FROM t) AS array_rows (c)) AS \"array\"",
             ),
             (
                 "SELECT ARRAY(SELECT a FROM t ORDER BY 1 DESC)",
-                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY c DESC)) FROM (SELECT a FROM t) AS array_rows (c))",
+                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY c DESC)) FROM (SELECT a FROM t) AS array_rows (c)) AS \"array\"",
             ),
             (
                 "SELECT ARRAY(SELECT a FROM t ORDER BY b)",
-                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY o1)) FROM (SELECT a, b FROM t) AS array_rows (c, o1))",
+                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY o1)) FROM (SELECT a, b FROM t) AS array_rows (c, o1)) AS \"array\"",
             ),
             (
                 "SELECT pg_catalog.upper(a) COLLATE pg_catalog.\"default\" FROM t",
-                "SELECT upper(a) FROM t",
+                "SELECT upper(a) AS \"upper\" FROM t",
             ),
-            ("SELECT 't'::regclass", "SELECT regclass('t')"),
+            ("SELECT 't'::regclass", "SELECT regclass('t') AS \"regclass\""),
             (
                 "SELECT oid::pg_catalog.regclass::pg_catalog.text FROM t",
-                "SELECT regclassout(regclass(oid))::TEXT FROM t",
+                "SELECT regclassout(regclass(oid))::TEXT AS \"oid\" FROM t",
             ),
             (
                 "SELECT * FROM generate_series(1, 3) g",
@@ -81,7 +86,7 @@ mod tests {
             ),
             (
                 "SELECT generate_series(1, 3)",
-                "SELECT unnest(generate_series(1, 3)) AS generate_series",
+                "SELECT unnest(generate_series(1, 3)) AS \"generate_series\"",
             ),
         ];
         for (text, expected) in cases {

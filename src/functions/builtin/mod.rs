@@ -1,6 +1,7 @@
 //! What PostgreSQL ships in its own catalogs and clients look up: system relations with their columns,
 //! types, functions, operators, casts. The files beside this one were read out of a PostgreSQL 15 and
-//! carry version 17's column lists. Only rows whose types Boathouse has are in them.
+//! carry version 17's column lists, with two columns of 15 at the end of pg_database and pg_collation that psql 15
+//! reads from any server. Only rows whose types Boathouse has are in them.
 
 mod functions;
 mod relations;

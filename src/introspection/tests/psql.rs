@@ -49,3 +49,23 @@ async fn probe() {
     }
     println!("{good} good, {bad} bad");
 }
+
+#[tokio::test]
+async fn debug_one() {
+    let Some(sql) = option_env!("DEBUG_SQL") else { return };
+    let session = session("admin");
+    let crate::statement::ast::Statement::Query(mut query) = crate::statement::parse(sql).unwrap().remove(0).statement
+    else {
+        return;
+    };
+    crate::binding::rewrite_query(&mut query).unwrap();
+    println!("{query}");
+    let state = session.state();
+    let statement = datafusion::sql::parser::Statement::Statement(Box::new(
+        datafusion::sql::sqlparser::ast::Statement::Query(query),
+    ));
+    let plan = state.statement_to_plan(statement).await.unwrap();
+    println!("{}", plan.display_indent());
+    let plan = crate::binding::unnest_subqueries(plan).unwrap();
+    println!("{}", plan.display_indent());
+}

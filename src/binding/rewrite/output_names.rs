@@ -1,0 +1,237 @@
+//! Names of output columns as PostgreSQL chooses them: `count` for `count(*)`, `?column?` for `1 + 1`.
+//! DataFusion wants the names of one select list to differ; where PostgreSQL's do not, a mark and a
+//! number follow the name, which `output_name` takes away again.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, CastKind, DataType, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, Subscript,
+    TrimWhereField, VisitMut, VisitorMut,
+};
+
+use super::syntax::folded;
+
+/// Stands in no name that a client can write.
+const MARK: char = '\u{1}';
+
+/// The name that a client sees of an output column.
+pub fn output_name(name: &str) -> &str {
+    name.split(MARK).next().unwrap_or(name)
+}
+
+pub(super) fn rewrite(tree: &mut impl VisitMut) {
+    struct Selects;
+    impl VisitorMut for Selects {
+        type Break = ();
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+            name_outputs(select);
+            ControlFlow::Continue(())
+        }
+    }
+    // Never breaks.
+    let _ = VisitMut::visit(tree, &mut Selects);
+}
+
+fn name_outputs(select: &mut Select) {
+    let has_wildcard = select
+        .projection
+        .iter()
+        .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(_, _)));
+    let has_others = select.projection.len() > 1;
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for item in &mut select.projection {
+        let (expression, name, is_plain) = match item {
+            SelectItem::UnnamedExpr(expression) => {
+                let name = column_name(expression);
+                let is_plain = matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                (expression, name, is_plain)
+            }
+            SelectItem::ExprWithAlias { expr, alias } => {
+                let name = folded(alias);
+                (expr, name, false)
+            }
+            _ => continue,
+        };
+        let repeated = seen.entry(name.clone()).or_insert(0);
+        *repeated += 1;
+        let may_repeat = *repeated > 1 || (has_wildcard && has_others && is_plain);
+        let unique = if may_repeat {
+            format!("{name}{MARK}{repeated}")
+        } else {
+            name
+        };
+        // A column keeps the name it has by itself, and its qualifier.
+        if !may_repeat && is_plain {
+            continue;
+        }
+        let expr = expression.clone();
+        *item = SelectItem::ExprWithAlias {
+            expr,
+            alias: Ident::with_quote('"', unique),
+        };
+    }
+}
+
+/// PostgreSQL's FigureColname().
+fn column_name(expression: &Expr) -> String {
+    name_of(expression).unwrap_or_else(|| "?column?".into())
+}
+
+fn name_of(expression: &Expr) -> Option<String> {
+    Some(match expression {
+        Expr::Identifier(identifier) => folded(identifier),
+        Expr::CompoundIdentifier(parts) => folded(parts.last()?),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            let field = access_chain.iter().rev().find_map(|access| match access {
+                AccessExpr::Dot(Expr::Identifier(field)) => Some(folded(field)),
+                AccessExpr::Dot(_) | AccessExpr::Subscript(Subscript::Index { .. } | Subscript::Slice { .. }) => None,
+            });
+            field.or_else(|| name_of(root))?
+        }
+        Expr::Nested(inner) => name_of(inner)?,
+        Expr::Collate { expr, .. } => name_of(expr)?,
+        Expr::AtTimeZone { .. } => "timezone".into(),
+        Expr::Function(function) => {
+            let last = function.name.0.last().and_then(|part| part.as_ident()).map(folded)?;
+            match (&function.args, last.as_str()) {
+                (FunctionArguments::Subquery(_), "array") => "array".into(),
+                _ => last,
+            }
+        }
+        Expr::Case { else_result, .. } => else_result
+            .as_deref()
+            .and_then(strong_name)
+            .unwrap_or_else(|| "case".into()),
+        Expr::Cast {
+            expr,
+            data_type,
+            kind: CastKind::Cast | CastKind::DoubleColon | CastKind::TryCast | CastKind::SafeCast,
+            ..
+        } => strong_name(expr).or_else(|| type_name(data_type))?,
+        Expr::TypedString(typed) => type_name(&typed.data_type)?,
+        Expr::Interval(_) => "interval".into(),
+        Expr::Extract { .. } => "extract".into(),
+        Expr::Position { .. } => "position".into(),
+        Expr::Substring { .. } => "substring".into(),
+        Expr::Overlay { .. } => "overlay".into(),
+        Expr::Ceil { .. } => "ceil".into(),
+        Expr::Floor { .. } => "floor".into(),
+        Expr::Trim { trim_where, .. } => match trim_where {
+            Some(TrimWhereField::Leading) => "ltrim".into(),
+            Some(TrimWhereField::Trailing) => "rtrim".into(),
+            _ => "btrim".into(),
+        },
+        Expr::Exists { .. } => "exists".into(),
+        Expr::Array(_) => "array".into(),
+        Expr::Tuple(_) => "row".into(),
+        Expr::Subquery(query) => selected_name(query)?,
+        _ => return None,
+    })
+}
+
+/// A name that comes from a column or a function rather than from a keyword or type.
+fn strong_name(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Case { .. } | Expr::TypedString(_) | Expr::Interval(_) => None,
+        Expr::Cast { expr, .. } => strong_name(expr),
+        Expr::Nested(inner) => strong_name(inner),
+        other => name_of(other),
+    }
+}
+
+fn selected_name(query: &Query) -> Option<String> {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
+    match select.projection.first()? {
+        SelectItem::UnnamedExpr(expression) => name_of(expression),
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        _ => None,
+    }
+}
+
+/// The type's internal name, as a cast of a constant is called.
+fn type_name(data_type: &DataType) -> Option<String> {
+    if matches!(data_type, DataType::Array(_)) {
+        let text = data_type.to_string();
+        return text
+            .strip_suffix("[]")
+            .and_then(|element| element.parse::<crate::types::SqlType>().ok())
+            .map(|sql_type| sql_type.internal_name());
+    }
+    let text = data_type.to_string().to_lowercase();
+    let plain = text.strip_prefix("pg_catalog.").unwrap_or(&text);
+    match plain.parse::<crate::types::SqlType>() {
+        Ok(sql_type) => Some(sql_type.internal_name()),
+        Err(_) => plain.rsplit('.').next().map(str::to_string),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::ast::Statement;
+
+    fn names(text: &str) -> Vec<String> {
+        let Statement::Query(mut query) = crate::statement::parse(text).unwrap().remove(0).statement else {
+            panic!("{text} is no query");
+        };
+        rewrite(&mut query);
+        let SetExpr::Select(select) = *query.body else {
+            panic!("{text} is no SELECT")
+        };
+        select
+            .projection
+            .iter()
+            .map(|item| match item {
+                SelectItem::UnnamedExpr(expression) => column_name(expression),
+                SelectItem::ExprWithAlias { alias, .. } => alias.value.clone(),
+                other => other.to_string(),
+            })
+            .collect()
+    }
+
+    /// Checked against PostgreSQL 15 and 17.
+    #[test]
+    fn columns_are_named_as_in_postgres() {
+        for (expression, name) in [
+            ("1", "?column?"),
+            ("a", "a"),
+            ("t.A", "a"),
+            ("\"A\"", "A"),
+            ("count(*)", "count"),
+            ("pg_catalog.upper(a)", "upper"),
+            ("a + 1", "?column?"),
+            ("a::text", "a"),
+            ("'1'::int", "int4"),
+            ("cast('x' as varchar(3))", "varchar"),
+            ("'1'::int::text", "text"),
+            ("upper('x')::text", "upper"),
+            ("case when a then b end", "case"),
+            ("case when a then b else c end", "c"),
+            ("coalesce(a, b)", "coalesce"),
+            ("date '2024-01-01'", "date"),
+            ("interval '1 day'", "interval"),
+            ("exists (select 1)", "exists"),
+            ("(select max(x) from t)", "max"),
+            ("array(select 1)", "array"),
+            ("array[1, 2]", "array"),
+            ("extract(year from a)", "extract"),
+            ("not a", "?column?"),
+            ("a is null", "?column?"),
+            ("current_date", "current_date"),
+            ("a as b", "b"),
+        ] {
+            assert_eq!(names(&format!("select {expression} from t")), [name], "{expression}");
+        }
+    }
+
+    #[test]
+    fn repeated_names_differ_until_they_are_shown() {
+        let unique = names("select 1, 2, a, a, n.*");
+        let shown: Vec<_> = unique.iter().map(|name| output_name(name)).collect();
+        assert_eq!(shown, ["?column?", "?column?", "a", "a", "n.*"]);
+        assert_eq!(unique.iter().collect::<std::collections::HashSet<_>>().len(), 5);
+    }
+}
