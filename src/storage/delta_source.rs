@@ -2,10 +2,10 @@
 //! stock codec ships a plain Parquet source without the row selections of deletion vectors, and rows would
 //! come back from the dead. It also decides for each scan whether filters run inside the decoder.
 
+use std::collections::HashSet;
 use std::fmt::Formatter;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -23,59 +23,62 @@ use datafusion_datasource::file_stream::FileOpener;
 use datafusion_datasource::morsel::Morselizer;
 use object_store::ObjectStore;
 
-/// Filters run inside the decoder where they read at most this many columns …
-const FEW_FILTER_COLUMNS: usize = 2;
+use super::selectivity::{NumericBounds, kept_part};
+
+/// Filters run inside the decoder where they keep at most this part of the rows …
+const FEW_ROWS: f64 = 0.05;
+/// … read at most this many columns …
+const FEW_FILTER_COLUMNS: usize = 3;
 /// … and at least this many further columns wait for the rows that pass.
-const WIDE_PROJECTION: usize = 6;
+const WAITING_COLUMNS: usize = 2;
 
 /// Parquet files of a Delta table, with deletion vectors, column mapping and cached footers attached.
 #[derive(Debug, Clone)]
 pub struct DeltaFileSource {
     parquet: Arc<ParquetSource>,
+    bounds: Arc<NumericBounds>,
 }
 
 impl DeltaFileSource {
-    pub(super) fn new(parquet: ParquetSource) -> DeltaFileSource {
+    /// `bounds` are those of the scan's columns, file columns first.
+    pub(super) fn new(parquet: ParquetSource, bounds: Arc<NumericBounds>) -> DeltaFileSource {
         DeltaFileSource {
             parquet: Arc::new(parquet),
+            bounds,
         }
     }
 
     /// Takes back a source that the inner one made of itself.
     fn wrap(&self, inner: Arc<dyn FileSource>) -> Result<Arc<dyn FileSource>> {
         match inner.downcast_ref::<ParquetSource>() {
-            Some(parquet) => Ok(Arc::new(DeltaFileSource::new(parquet.clone()))),
+            Some(parquet) => Ok(Arc::new(DeltaFileSource::new(
+                parquet.clone(),
+                Arc::clone(&self.bounds),
+            ))),
             None => datafusion::common::internal_err!("the Parquet source became a source of another type"),
         }
     }
 
-    /// Late materialization pays where few columns decide about many.
+    /// Late materialization pays where few columns keep few rows of many columns.
     fn prefers_decoder_filters(&self, filters: &[Arc<dyn PhysicalExpr>]) -> bool {
-        let mut filtered = std::collections::HashSet::new();
+        let mut filtered = HashSet::new();
+        let mut kept = 1.0;
         for filter in filters {
             // Join and top-k filters arrive without values; what they will cost and save is not known yet.
             if !filter.is::<DynamicFilterPhysicalExpr>() {
                 filtered.extend(collect_columns(filter).into_iter().map(|column| column.index()));
+                kept *= kept_part(filter.as_ref(), &self.bounds);
             }
         }
         let Some(projection) = self.parquet.projection() else {
             return false;
         };
-        let schema = self.parquet.table_schema().table_schema();
-        // A string costs as much as two numbers.
-        let waiting: usize = projection
+        let waiting = projection
             .column_indices()
             .into_iter()
             .filter(|column| !filtered.contains(column))
-            .map(
-                |column| match schema.fields().get(column).map(|field| field.data_type()) {
-                    Some(DataType::Utf8View | DataType::Binary) => 2,
-                    Some(data_type) if data_type.is_nested() => 4,
-                    _ => 1,
-                },
-            )
-            .sum();
-        !filtered.is_empty() && filtered.len() <= FEW_FILTER_COLUMNS && waiting >= WIDE_PROJECTION
+            .count();
+        !filtered.is_empty() && kept <= FEW_ROWS && filtered.len() <= FEW_FILTER_COLUMNS && waiting >= WAITING_COLUMNS
     }
 }
 

@@ -26,6 +26,7 @@ mod replay;
 mod scan;
 mod schema;
 mod schema_change;
+mod selectivity;
 mod snapshot;
 mod staged;
 mod statistics;

@@ -21,6 +21,7 @@ use object_store::ObjectMeta;
 use super::column_mapping::DeltaAdapterFactory;
 use super::delta_source::DeltaFileSource;
 use super::footer_cache::CachedReaderFactory;
+use super::selectivity::NumericBounds;
 use super::snapshot::TableSnapshot;
 use super::{deletion_vector, pruning, statistics};
 use crate::error::{Error, Result, SqlState};
@@ -54,6 +55,7 @@ impl TableSnapshot {
                 .clone(),
             false => statistics::of_files(&self.schema, &self.files, &files, false),
         };
+        let bounds = NumericBounds::new(&table_statistics);
         let partitioned = self.partitioned_files(&files).await?;
         session.runtime_env().register_object_store(
             self.location.store.runtime_url.as_ref(),
@@ -61,7 +63,7 @@ impl TableSnapshot {
         );
         let config = FileScanConfigBuilder::new(
             self.location.store.runtime_url.clone(),
-            self.file_source(session, projection)?,
+            self.file_source(session, projection, bounds)?,
         )
         .with_file_groups(group_files(partitioned, session.config().target_partitions()))
         .with_statistics(table_statistics)
@@ -77,7 +79,12 @@ impl TableSnapshot {
     }
 
     /// The Parquet source with the columns asked for, physical names inside and logical ones outside.
-    fn file_source(&self, session: &dyn Session, projection: Option<&Vec<usize>>) -> Result<Arc<dyn FileSource>> {
+    fn file_source(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        bounds: NumericBounds,
+    ) -> Result<Arc<dyn FileSource>> {
         let table_schema = datafusion::datasource::table_schema::TableSchema::builder(self.schema.file_schema())
             .with_table_partition_cols(self.schema.partition_fields())
             .build();
@@ -127,7 +134,7 @@ impl TableSnapshot {
                 ))
             })
             .collect::<Result<Vec<_>>>()?;
-        DeltaFileSource::new(source)
+        DeltaFileSource::new(source, Arc::new(bounds))
             .try_pushdown_projection(&ProjectionExprs::new(expressions))?
             .ok_or_else(|| Error::internal("the Parquet source refused its projection"))
     }
