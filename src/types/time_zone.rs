@@ -7,9 +7,11 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDateTime, Offset, TimeZone as _};
 use chrono_tz::{OffsetName, TZ_VARIANTS, Tz};
 
+use crate::types::calendar::{CivilDate, day_of_week};
+
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
-/// Instants beyond chrono's calendar use the offset of its last or first day.
+/// Instants before chrono's calendar use the offset of its first day.
 const CALENDAR_SECONDS: i64 = 8_000_000_000_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -115,7 +117,8 @@ impl TimeZone {
         match self {
             TimeZone::Named(zone) => match zone.offset_from_utc_datetime(&calendar(instant)).abbreviation() {
                 Some(abbreviation) => use_it(abbreviation),
-                None => use_it(&offset_text(self.offset_at(instant))),
+                // Zones without letters are named by their offset, without a colon.
+                None => use_it(&offset_text(self.offset_at(instant)).replace(':', "")),
             },
             TimeZone::Fixed { abbreviation, .. } => use_it(abbreviation),
         }
@@ -149,11 +152,26 @@ impl fmt::Display for TimeZone {
     }
 }
 
+/// The instant as the zone tables know it. They end with the century: a later year takes the rules of a
+/// year that starts on the same weekday and is as long.
 fn calendar(instant: i64) -> NaiveDateTime {
-    let seconds = instant
-        .div_euclid(MICROS_PER_SECOND)
-        .clamp(-CALENDAR_SECONDS, CALENDAR_SECONDS);
-    DateTime::from_timestamp(seconds, 0).unwrap_or_default().naive_utc()
+    const LAST_KNOWN_YEAR: i64 = 2087;
+    let seconds = instant.div_euclid(MICROS_PER_SECOND);
+    let (days, second) = (seconds.div_euclid(SECONDS_PER_DAY), seconds.rem_euclid(SECONDS_PER_DAY));
+    let year = CivilDate::from_days(days).year;
+    let new_year = |year: i64| CivilDate { year, month: 1, day: 1 }.to_days();
+    let shape = |year: i64| (day_of_week(new_year(year)), new_year(year + 1) - new_year(year));
+    let days = match year > LAST_KNOWN_YEAR {
+        true => {
+            let alike = (LAST_KNOWN_YEAR - 27..=LAST_KNOWN_YEAR).find(|known| shape(*known) == shape(year));
+            days - new_year(year) + new_year(alike.unwrap_or(LAST_KNOWN_YEAR))
+        }
+        false => days,
+    };
+    let seconds = days * SECONDS_PER_DAY + second;
+    DateTime::from_timestamp(seconds.max(-CALENDAR_SECONDS), 0)
+        .unwrap_or_default()
+        .naive_utc()
 }
 
 /// `+02`, `-03:30`.
@@ -206,6 +224,8 @@ mod tests {
             ("2024-11-03T01:30:00", -18000),
             ("2024-11-03T00:59:59", -14400),
             ("2024-07-01T00:00:00", -14400),
+            ("2101-07-01T00:00:00", -14400),
+            ("9999-01-01T00:00:00", -18000),
         ] {
             assert_eq!(zone.offset_for_local(local(clock)), offset, "{clock}");
         }

@@ -14,7 +14,7 @@ use crate::types::values::Column;
 /// has the table's columns in order.
 pub fn check_not_null(batch: &RecordBatch, table: &SchemaRef, relation: &str, settings: &FormatSettings) -> Result<()> {
     let mut first: Option<(usize, usize)> = None;
-    for (column, field) in table
+    for (column, _) in table
         .fields()
         .iter()
         .enumerate()

@@ -63,6 +63,12 @@ pub fn parse_date(text: &str, order: DateOrder, zone: &TimeZone) -> Result<i32> 
 pub fn parse_time(text: &str) -> Result<i64> {
     let error = |error: FieldError| field_error(error, "time", text);
     match decode(text, DateOrder::default(), &TimeZone::UTC, true).map_err(error)? {
+        // A zone with rules needs a date to tell its offset.
+        Moment::Fields(Fields {
+            zone: Some(Zone::Named(_)),
+            date,
+            ..
+        }) if date.is_empty() => Err(error(FieldError::BadFormat)),
         Moment::Fields(Fields { time: Some(time), .. }) => Ok(time),
         Moment::Instant(instant) => Ok(instant.rem_euclid(MICROS_PER_DAY)),
         _ => Err(error(FieldError::BadFormat)),
@@ -405,20 +411,23 @@ fn clock_time(text: &str) -> Result<i64, FieldError> {
         }
     };
     let past_midnight = hour == 24 && (minute > 0 || second > 0 || micros > 0);
-    if hour > 24 || minute > 59 || second > 60 || (second == 60 && micros > 0) || past_midnight {
+    if hour > 24 || minute > 59 || second > 60 || past_midnight {
         return Err(FieldError::Overflow);
     }
     Ok(((hour * 60 + minute) * 60 + second) * MICROS_PER_SECOND + micros)
 }
 
-/// Digits after a decimal point as microseconds, rounded.
+/// Digits after a decimal point as microseconds; rounded through a float, as PostgreSQL rounds.
 pub(super) fn fraction_micros(digits: &str) -> Option<i64> {
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
+    if digits.len() > 6 {
+        let fraction: f64 = format!("0.{digits}").parse().ok()?;
+        return Some((fraction * 1e6).round_ties_even() as i64);
+    }
     let padded = digits.bytes().chain(std::iter::repeat(b'0')).take(6);
-    let micros = padded.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-    Some(micros + i64::from(digits.as_bytes().get(6).is_some_and(|digit| *digit >= b'5')))
+    Some(padded.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')))
 }
 
 /// `+02`, `-0330`, `+05:30:15`.

@@ -96,6 +96,7 @@ impl Unit {
     }
 }
 
+const SUBSECOND_BITS: u16 = 1 << Unit::Millisecond as u16 | 1 << Unit::Microsecond as u16;
 const TIME_BITS: u16 = 1 << Unit::Second as u16 | 1 << Unit::Minute as u16 | 1 << Unit::Hour as u16;
 
 impl Sum {
@@ -163,15 +164,21 @@ fn decode(text: &str, style: IntervalStyle) -> Result<Sum, FieldError> {
     let tokens = tokenize(text)?;
     let mut sum = Sum::default();
     let (mut unit, mut ago, mut named) = (None, false, 0_u16);
+    // In the SQL standard one leading minus is meant for every field.
+    let signed = |token: &Token, sign: char| matches!(token, Token::Offset(text) if text.starts_with(sign));
+    let all_negative = style == IntervalStyle::SqlStandard
+        && tokens.first().is_some_and(|first| signed(first, '-'))
+        && !tokens[1..].iter().any(|token| signed(token, '-') || signed(token, '+'));
+    let with_sign = |value: i64| if all_negative { -value.abs() } else { value };
     for token in tokens.iter().rev() {
         let bits = match token {
             Token::Time(time) => {
-                sum.add(Unit::Microsecond, time_micros(time)?, 0.0)?;
+                sum.add(Unit::Microsecond, with_sign(time_micros(time)?), 0.0)?;
                 unit = Some(Unit::Day);
                 TIME_BITS
             }
             Token::Offset(signed) if signed.contains(':') => {
-                let micros = time_micros(&signed[1..])?;
+                let micros = time_micros(&signed[1..]).map_err(|_| FieldError::BadFormat)?;
                 sum.add(
                     Unit::Microsecond,
                     if signed.starts_with('-') { -micros } else { micros },
@@ -185,13 +192,20 @@ fn decode(text: &str, style: IntervalStyle) -> Result<Sum, FieldError> {
                 match year_month(number)? {
                     Some(months) => {
                         unit = Some(Unit::Month);
-                        sum.add(Unit::Month, months, 0.0)?;
+                        sum.add(Unit::Month, with_sign(months), 0.0)?;
                         Unit::Month.bit() | Unit::Year.bit()
                     }
                     None => {
                         let (whole, fraction) = number_parts(number)?;
-                        sum.add(current, whole, fraction)?;
-                        current.bit()
+                        let fraction = if all_negative { -fraction.abs() } else { fraction };
+                        sum.add(current, with_sign(whole), fraction)?;
+                        // A fraction of seconds takes the place of the smaller units.
+                        let fractional = current == Unit::Second && fraction != 0.0;
+                        if fractional {
+                            current.bit() | SUBSECOND_BITS
+                        } else {
+                            current.bit()
+                        }
                     }
                 }
             }
@@ -212,18 +226,6 @@ fn decode(text: &str, style: IntervalStyle) -> Result<Sum, FieldError> {
     }
     if named == 0 {
         return Err(FieldError::BadFormat);
-    }
-    // In the SQL standard one leading minus is meant for every field.
-    let signed = |token: &Token, sign: char| matches!(token, Token::Offset(text) if text.starts_with(sign));
-    if style == IntervalStyle::SqlStandard && signed(&tokens[0], '-') {
-        let more_signs = tokens[1..].iter().any(|token| signed(token, '-') || signed(token, '+'));
-        if !more_signs {
-            sum = Sum {
-                months: -sum.months.abs(),
-                days: -sum.days.abs(),
-                micros: -sum.micros.abs(),
-            };
-        }
     }
     if ago {
         sum.negate();
@@ -350,8 +352,10 @@ fn decode_iso_8601(text: &str) -> Result<Sum, FieldError> {
                     ('S', true) => Unit::Second,
                     _ => return Err(FieldError::BadFormat),
                 };
-                let (whole, fraction) = number_parts(number)?;
-                sum.add(unit, whole, fraction)?;
+                let (whole, _) = number_parts(number)?;
+                // The difference of floats, inexact as PostgreSQL's.
+                let value: f64 = number.parse().map_err(|_| FieldError::BadFormat)?;
+                sum.add(unit, whole, value - value.trunc())?;
                 rest = &after[letter.len_utf8()..];
             }
         }

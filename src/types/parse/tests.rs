@@ -266,6 +266,8 @@ fn instants() {
         ("2024-01-02 12:30 AM", "2024-01-02 00:30:00+00"),
         ("4714-01-01 BC", "22008 timestamp out of range: \"4714-01-01 BC\""),
         ("2024-01-02 040506.789", "2024-01-02 04:05:06.789+00"),
+        ("1932-11-19 14:39:40.1485765", "1932-11-19 14:39:40.148576+00"),
+        ("6650-04-09 07:25 Europe/Berlin", "6650-04-09 05:25:00+00"),
     ] {
         assert_eq!(read("timestamptz", text), expected, "{text}");
     }
@@ -324,6 +326,7 @@ fn intervals() {
         ("0.3 years", "4 mons"),
         ("P20040102T", "2004 years 1 mon 2 days"),
         ("10 seconds 5 msecs", "00:00:10.005"),
+        ("P-2.4M-1.1D", "-2 mons -12 days -26:24:00"),
         (
             "3000000000 days",
             "22015 interval field value out of range: \"3000000000 days\"",
@@ -342,6 +345,8 @@ fn intervals() {
         "interval 1 day",
         "PT2S3",
         "1 quarter",
+        "1.5 sec 1 ms",
+        "1 day -1:60",
     ] {
         assert_eq!(read("interval", text), invalid(text));
     }

@@ -131,11 +131,9 @@ pub fn write_float4(value: f32, extra_digits: i32, out: &mut BytesMut) {
     if extra_digits <= 0 {
         return write_rounded(value, 6 + extra_digits, out);
     }
-    let digits = ScientificText::new(value, None);
-    let digits = match is_interval_bound(&digits, value.to_bits() & 0x7f_ffff, value.to_bits() >> 23 & 0xff, 150) {
-        true => inside_interval(value, 7..=9, |text| text.parse() == Ok(value), digits),
-        false => digits,
-    };
+    let bits = value.to_bits();
+    let bound = |digits: &ScientificText| is_interval_bound(digits, bits & 0x7f_ffff, bits >> 23 & 0xff, 150);
+    let digits = shortest(value, f64::from(value), 6..=9, bound, |text| text.parse() == Ok(value));
     write_shortest(&digits, 6, out);
 }
 
@@ -147,12 +145,9 @@ pub fn write_float8(value: f64, extra_digits: i32, out: &mut BytesMut) {
     if extra_digits <= 0 {
         return write_rounded(value, 15 + extra_digits, out);
     }
-    let digits = ScientificText::new(value, None);
     let bits = value.to_bits();
-    let digits = match is_interval_bound(&digits, bits & ((1 << 52) - 1), bits >> 52 & 0x7ff, 1075) {
-        true => inside_interval(value, 15..=17, |text| text.parse() == Ok(value), digits),
-        false => digits,
-    };
+    let bound = |digits: &ScientificText| is_interval_bound(digits, bits & ((1 << 52) - 1), bits >> 52 & 0x7ff, 1075);
+    let digits = shortest(value, value, 15..=17, bound, |text| text.parse() == Ok(value));
     write_shortest(&digits, 15, out);
 }
 
@@ -267,20 +262,38 @@ fn is_interval_bound(digits: &ScientificText, fraction: impl Into<u64>, exponent
     })
 }
 
-/// The shortest digits that are strictly inside the rounding interval: nearest, of `places` digits.
-fn inside_interval(
+/// The shortest digits that are strictly inside the rounding interval; of two that are equally near, the
+/// even ones. `digits` are the counts at which a choice can arise.
+fn shortest(
     value: impl LowerExp + Copy,
+    wide: f64,
     digits: std::ops::RangeInclusive<usize>,
+    is_bound: impl Fn(&ScientificText) -> bool,
     reads_back: impl Fn(&str) -> bool,
-    bound: ScientificText,
 ) -> ScientificText {
-    for count in digits {
-        let candidate = ScientificText::new(value, Some(count - 1));
-        if reads_back(candidate.as_str()) && candidate.as_str() != bound.as_str() {
-            return candidate;
+    /// A tie ends with a 5 behind the digits, so that few binary digits lie behind the point.
+    const TIE_SCALE: f64 = 33_554_432.0;
+    let shortest = ScientificText::new(value, None);
+    let (_, bound_digits, bound_count, _) = shortest.parts();
+    if is_bound(&shortest) {
+        for count in digits {
+            let candidate = ScientificText::new(value, Some(count - 1));
+            let (_, candidate_digits, candidate_count, _) = candidate.parts();
+            let zeros = |digits: &[u8]| digits.iter().all(|digit| *digit == b'0');
+            let same = candidate_count >= bound_count
+                && candidate_digits[..bound_count] == bound_digits[..bound_count]
+                && zeros(&candidate_digits[bound_count..candidate_count]);
+            if !same && reads_back(candidate.as_str()) {
+                return candidate;
+            }
+        }
+    } else if bound_count >= *digits.start() && (wide * TIE_SCALE).fract() == 0.0 {
+        let rounded = ScientificText::new(value, Some(bound_count - 1));
+        if reads_back(rounded.as_str()) {
+            return rounded;
         }
     }
-    bound
+    shortest
 }
 
 /// Fixed notation for exponents from -4 up to `fixed_below`, else `d.ddde+xx`.
