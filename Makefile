@@ -29,9 +29,9 @@ check: ## Formatting and types, without building.
 
 test: test-rust test-python ## Everything that CI runs.
 
-test-rust: tools
+test-rust: tools $(VENV)/.installed
 	cargo fmt --check
-	$(LINT) $(CARGO_TEST)
+	$(LINT) $(PYTHON) tests/python/with_s3.py $(CARGO_TEST)
 
 test-python: tools $(VENV)/.installed
 	$(LINT) cargo build --release --locked --bin boathouse
