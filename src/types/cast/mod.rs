@@ -1,58 +1,23 @@
 //! Casts between SQL types as PostgreSQL makes them: on assignment to a column, or because the query
 //! says CAST. What a cast does to a value is here; which casts a place allows is in `rules`.
 
+mod assignment;
 mod convert;
 mod not_null;
 mod number;
 mod rules;
 
+pub use assignment::{Assignment, TargetColumn};
 pub use not_null::check_not_null;
 pub use rules::CastContext;
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{Array, ArrayRef};
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::format::FormatSettings;
-
-/// Brings the columns of an INSERT to the table's types. `sources` are the types of the expressions
-/// (`SqlType::Unknown` for a literal that nothing typed); `table` has the columns to fill, in order.
-pub fn assign_batch(
-    batch: &RecordBatch,
-    sources: &[SqlType],
-    table: &SchemaRef,
-    settings: &FormatSettings,
-) -> Result<RecordBatch> {
-    if batch.num_columns() != table.fields().len() || sources.len() != batch.num_columns() {
-        return Err(Error::internal(
-            "the columns of a batch and of its table differ in number",
-        ));
-    }
-    let mut columns = Vec::with_capacity(batch.num_columns());
-    for ((array, source), field) in batch.columns().iter().zip(sources).zip(table.fields()) {
-        let target = SqlType::from_field(field);
-        check_assignable(field.name(), source, &target)?;
-        columns.push(cast_array(array, source, &target, CastContext::Assignment, settings)?);
-    }
-    let nullable: Vec<_> = table
-        .fields()
-        .iter()
-        .zip(&columns)
-        .map(|(field, array)| {
-            field
-                .as_ref()
-                .clone()
-                .with_data_type(array.data_type().clone())
-                .with_nullable(true)
-        })
-        .collect();
-    let schema = datafusion::arrow::datatypes::Schema::new_with_metadata(nullable, table.metadata().clone());
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)?)
-}
 
 /// 42804 for an expression that may not be assigned to a column.
 pub fn check_assignable(column: &str, source: &SqlType, target: &SqlType) -> Result<()> {

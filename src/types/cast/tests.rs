@@ -119,7 +119,7 @@ fn explicit_casts() {
 }
 
 #[test]
-fn a_batch_is_brought_to_its_table() {
+fn rows_become_the_tables() {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int32Array::from(vec![Some(1), None])),
         Arc::new(StringViewArray::from(vec![Some("2024-01-02"), None])),
@@ -129,22 +129,48 @@ fn a_batch_is_brought_to_its_table() {
         SqlType::Text.to_field("y", true),
     ]);
     let batch = RecordBatch::try_new(Arc::new(source), columns).unwrap();
-    let table = Arc::new(Schema::new(vec![
-        SqlType::Int8.to_field("a", true),
-        SqlType::Date.to_field("b", false),
-    ]));
     let settings = FormatSettings::default();
-    let error = assign_batch(&batch, &[SqlType::Int4, SqlType::Text], &table, &settings).unwrap_err();
-    assert_eq!(
-        error.message(),
-        "column \"b\" is of type date but expression is of type text"
-    );
-    let assigned = assign_batch(&batch, &[SqlType::Int4, SqlType::Unknown], &table, &settings).unwrap();
-    let error = check_not_null(&assigned, &table, "t", &settings).unwrap_err();
+    let assignment = |first: SqlType, second: SqlType, nullable: bool| {
+        let target = |source, name: &str, sql_type: SqlType| TargetColumn {
+            source,
+            name: name.into(),
+            sql_type,
+            nullable,
+        };
+        let targets = vec![
+            target(Some(1), "b", second),
+            TargetColumn {
+                nullable: true,
+                ..target(None, "c", SqlType::Text)
+            },
+            target(Some(0), "a", first),
+        ];
+        let stored = targets
+            .iter()
+            .map(|target| target.sql_type.to_field(&target.name, true))
+            .collect::<Vec<_>>();
+        Assignment::new("t", targets, &Arc::new(Schema::new(stored)), &settings).unwrap()
+    };
+    let rows = assignment(SqlType::Int8, SqlType::Date, true).apply(&batch).unwrap();
+    assert_eq!(rows.schema().field(2).data_type(), &SqlType::Int8.to_arrow());
+    assert_eq!((rows.column(0).null_count(), rows.column(1).null_count()), (1, 2));
+    let error = assignment(SqlType::Int8, SqlType::Date, false)
+        .apply(&batch)
+        .unwrap_err();
     assert_eq!(
         error.message(),
         "null value in column \"b\" of relation \"t\" violates not-null constraint"
     );
-    assert_eq!(error.detail(), Some("Failing row contains (null, null)."));
-    assert!(check_not_null(&assigned.slice(0, 1), &table, "t", &settings).is_ok());
+    assert_eq!(error.detail(), Some("Failing row contains (null, null, null)."));
+    let error = assignment(SqlType::Bool, SqlType::Date, true)
+        .apply(&batch)
+        .unwrap_err();
+    assert_eq!(
+        error.message(),
+        "column \"a\" is of type boolean but expression is of type integer"
+    );
+    let error = assignment(SqlType::Int2, SqlType::Int4, true)
+        .apply(&batch)
+        .unwrap_err();
+    assert_eq!(error.message(), "invalid input syntax for type integer: \"2024-01-02\"");
 }
