@@ -128,11 +128,9 @@ fn alter_role(reader: &mut Reader) -> Result<Statement> {
             to: reader.name()?,
         }
     } else if reader.peek_words(&["set"]) || reader.peek_words(&["reset"]) || reader.peek_words(&["in", "database"]) {
-        return Err(Error::unsupported("a role's own settings")
+        return Err(Error::unsupported("a role's own setting")
             .with_hint("Set them in the session, or in the client's connection options.")
             .at(reader.position()));
-    } else if reader.at_end() {
-        return Err(reader.error_here());
     } else {
         Alter::Role {
             name,

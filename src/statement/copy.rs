@@ -44,11 +44,11 @@ pub(super) fn copy(reader: &mut Reader) -> Result<Statement> {
 }
 
 fn direction(reader: &mut Reader, query: bool, target: &CopyTarget) -> Result<CopyDirection> {
-    let from = match reader.accept_any(&["from", "to"]) {
-        Some("from") if !query => true,
-        Some("to") => false,
-        _ => return Err(reader.error_here()),
-    };
+    let from = !query && reader.peek_words(&["from"]);
+    if !from && !reader.peek_words(&["to"]) {
+        return Err(reader.error_here());
+    }
+    reader.advance();
     if reader.accept_any(&["stdin", "stdout"]).is_some() {
         return Ok(if from {
             CopyDirection::FromStdin

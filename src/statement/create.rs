@@ -14,6 +14,12 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
         if matches!(word, "global" | "local") && reader.accept_any(&["temp", "temporary"]).is_none() {
             return Err(reader.error_here());
         }
+        if !matches!(
+            reader.peek_word(),
+            Some("table" | "view" | "sequence" | "recursive" | "function")
+        ) {
+            return Err(reader.error_here());
+        }
         return Err(Error::unsupported("a temporary table or view")
             .with_hint("Use a table in a schema of your own, and DROP it when you are done."));
     }

@@ -35,6 +35,7 @@ pub(super) fn create_function(reader: &mut Reader, or_replace: bool) -> Result<S
     let mut options = Options::default();
     while options.read(reader)? {}
     let Some(mut body) = options.body else {
+        reader.expect_end()?;
         return Err(Error::new(
             SqlState::InvalidObjectDefinition,
             "no function body specified",
@@ -71,7 +72,8 @@ impl Reader<'_> {
                         | ("character" | "char" | "nchar" | "bit", "varying")
                         | ("national", _)
                         | ("time" | "timestamp", "with" | "without")
-                ) || matches!(second.value.as_str(), "default" | "array");
+                ) || second.value == "default"
+                    || second.value == "array" && *self.peek_nth(2) != Token::Lt;
                 !one_type
             }
             _ => false,

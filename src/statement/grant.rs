@@ -54,8 +54,14 @@ pub(super) fn revoke(reader: &mut Reader) -> Result<Statement> {
     }))
 }
 
-/// A privilege list is followed by ON, a list of roles by TO or FROM.
+/// A privilege list is followed by ON, a list of roles by TO or FROM; no role has a reserved name.
 fn names_privileges(reader: &Reader) -> bool {
+    if matches!(
+        reader.peek_word(),
+        Some("select" | "references" | "create" | "all" | "on")
+    ) {
+        return true;
+    }
     let mut depth = 0;
     for token in reader.rest() {
         match &token.token {
@@ -146,6 +152,9 @@ fn privileges(reader: &mut Reader) -> Result<Vec<(Privilege, Vec<String>)>> {
 /// One privilege by PostgreSQL's name, or several by Databricks' (MODIFY).
 fn privilege(reader: &mut Reader) -> Result<Vec<Privilege>> {
     let position = reader.position();
+    if matches!(reader.peek_word(), Some("on" | "to" | "from")) {
+        return Err(reader.error_here());
+    }
     let word = reader.label()?;
     Ok(match word.as_str() {
         "select" => vec![Privilege::Select],

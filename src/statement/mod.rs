@@ -128,4 +128,6 @@ fn parameter_count<'t>(tokens: impl IntoIterator<Item = &'t TokenWithSpan>) -> R
 }
 
 #[cfg(test)]
+mod syntax_tests;
+#[cfg(test)]
 mod tests;

@@ -21,6 +21,13 @@ pub(super) fn prepare(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["as"])?;
     let start = reader.position();
     let parameter_count = parameter_count(reader.rest())?.max(types.len());
+    // Session and transaction statements cannot be prepared, PREPARE itself included.
+    let preparable = [
+        "select", "with", "values", "table", "insert", "update", "delete", "merge",
+    ];
+    if !reader.peek_word().is_some_and(|word| preparable.contains(&word)) && *reader.peek() != Token::LParen {
+        return Err(reader.error_here());
+    }
     let statement = dispatch::statement(reader)?;
     let text = reader.text_since(start).to_string();
     let statement = Box::new(ParsedStatement {

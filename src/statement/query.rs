@@ -1,15 +1,15 @@
-//! Queries: sqlparser's AST, completed. `TABLE t` becomes `SELECT * FROM t`, long chains of AND and OR
-//! become balanced trees, and what Boathouse does not answer yet is named here instead of being ignored.
+//! Queries: sqlparser's AST, completed. Long chains of AND and OR become balanced trees, what sqlparser lets
+//! pass and PostgreSQL does not is refused, and what Boathouse does not answer yet is named.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Query, Select, SetExpr, Statement, VisitMut, VisitorMut,
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SetExpr, Spanned,
+    TableFactor, VisitMut, VisitorMut, WindowType,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use super::dialect::{is_function_or_type_name, is_reserved, starts_expression};
 use super::reader::{Reader, too_deep};
 use crate::error::{Error, Result};
 
@@ -70,41 +70,124 @@ struct Chain {
     set_operations: usize,
 }
 
-pub(super) fn complete_query(query: &mut Query) -> Result<()> {
+/// Why a query that sqlparser accepts is none of ours. The reader knows the text and makes the error.
+pub(super) enum Refusal {
+    Error(Error),
+    /// A syntax error at the token that starts at this character.
+    SyntaxAt(u64),
+    /// A syntax error at the first token from this character on.
+    SyntaxAfter(u64),
+}
+
+pub(super) fn complete_query(query: &mut Query) -> Result<(), Refusal> {
     finish(query.visit(&mut Completion))
 }
 
-pub(super) fn complete_expression(expression: &mut Expr) -> Result<()> {
+pub(super) fn complete_expression(expression: &mut Expr) -> Result<(), Refusal> {
     finish(expression.visit(&mut Completion))
 }
 
-fn finish(flow: ControlFlow<Error>) -> Result<()> {
+fn finish(flow: ControlFlow<Refusal>) -> Result<(), Refusal> {
     match flow {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Break(refusal) => Err(refusal),
+    }
+}
+
+fn flow(outcome: Result<(), Refusal>) -> ControlFlow<Refusal> {
+    match outcome {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(refusal) => ControlFlow::Break(refusal),
     }
 }
 
 struct Completion;
 
 impl VisitorMut for Completion {
-    type Break = Error;
+    type Break = Refusal;
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Refusal> {
         if !query.locks.is_empty() {
-            return ControlFlow::Break(Error::unsupported("SELECT … FOR UPDATE").with_hint(
+            return ControlFlow::Break(Refusal::Error(Error::unsupported("SELECT … FOR UPDATE").with_hint(
                 "Delta tables have no row locks. A write that another one overtook fails with 40001: repeat it.",
-            ));
+            )));
         }
-        match complete_body(&mut query.body) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
+        flow(complete_body(&mut query.body).map_err(Refusal::Error))
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refusal> {
+        flow(
+            select
+                .from
+                .iter()
+                .flat_map(|table| &table.joins)
+                .try_for_each(require_condition),
+        )
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Refusal> {
+        match factor {
+            TableFactor::NestedJoin { table_with_joins, .. } => {
+                flow(table_with_joins.joins.iter().try_for_each(require_condition))
+            }
+            TableFactor::Table { name, args, .. } => flow(refuse_reserved_table(name, args.is_some())),
+            _ => ControlFlow::Continue(()),
         }
     }
 
-    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Refusal> {
         balance(expression);
-        ControlFlow::Continue(())
+        let name = match expression {
+            Expr::Identifier(name) => Some(&*name),
+            Expr::Function(function) => match &function.over {
+                Some(WindowType::NamedWindow(name)) => Some(name),
+                _ => None,
+            },
+            _ => None,
+        };
+        match name {
+            Some(name) if is_unquoted(name) && !may_be_a_column(&name.value) => {
+                ControlFlow::Break(Refusal::SyntaxAt(name.span.start.column))
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+fn is_unquoted(name: &Ident) -> bool {
+    name.quote_style.is_none() && name.span.start.line > 0
+}
+
+/// DEFAULT is an expression where INSERT takes it.
+fn may_be_a_column(word: &str) -> bool {
+    word == "default" || !is_reserved(word) && !is_function_or_type_name(word)
+}
+
+/// A reserved word is no table's name; functions without parentheses may stand in FROM.
+fn refuse_reserved_table(name: &ObjectName, called: bool) -> Result<(), Refusal> {
+    let Some(first) = name.0.first().and_then(|part| part.as_ident()) else {
+        return Ok(());
+    };
+    let reserved = is_reserved(&first.value) && !starts_expression(&first.value)
+        || is_function_or_type_name(&first.value) && !called;
+    match is_unquoted(first) && reserved {
+        true => Err(Refusal::SyntaxAt(first.span.start.column)),
+        false => Ok(()),
+    }
+}
+
+/// sqlparser lets the condition of a join be missing.
+fn require_condition(join: &Join) -> Result<(), Refusal> {
+    use JoinOperator::*;
+    match &join.join_operator {
+        Join(JoinConstraint::None)
+        | Inner(JoinConstraint::None)
+        | Left(JoinConstraint::None)
+        | LeftOuter(JoinConstraint::None)
+        | Right(JoinConstraint::None)
+        | RightOuter(JoinConstraint::None)
+        | FullOuter(JoinConstraint::None) => Err(Refusal::SyntaxAfter(join.relation.span().end.column)),
+        _ => Ok(()),
     }
 }
 
@@ -117,36 +200,14 @@ fn complete_body(body: &mut SetExpr) -> Result<()> {
             SetExpr::Select(select) if select.into.is_some() => {
                 return Err(Error::unsupported("SELECT INTO").with_hint("Use CREATE TABLE … AS SELECT …."));
             }
-            SetExpr::Table(table) => {
-                let parts = [&table.schema_name, &table.table_name];
-                let parts: Vec<&str> = parts.into_iter().filter_map(|part| part.as_deref()).collect();
-                *body = SetExpr::Select(Box::new(select_everything_from(&parts)?));
-            }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
                 return Err(Error::unsupported("a data-modifying statement inside WITH")
                     .with_hint("Run the INSERT as a statement of its own: INSERT INTO t WITH … SELECT …."));
             }
-            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) => {}
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => {}
         }
     }
     Ok(())
-}
-
-/// `SELECT * FROM name`, made by the parser so that every field of the AST is as it would be.
-fn select_everything_from(parts: &[&str]) -> Result<Select> {
-    let name: Vec<String> = parts
-        .iter()
-        .map(|part| Ident::with_quote('"', *part).to_string())
-        .collect();
-    let text = format!("SELECT * FROM {}", name.join("."));
-    let parsed = Parser::parse_sql(&PostgreSqlDialect {}, &text).map_err(|error| Error::internal(error.to_string()))?;
-    match parsed.into_iter().next() {
-        Some(Statement::Query(query)) => match *query.body {
-            SetExpr::Select(select) => Ok(*select),
-            _ => Err(Error::internal("TABLE did not become a SELECT")),
-        },
-        _ => Err(Error::internal("TABLE did not become a SELECT")),
-    }
 }
 
 /// Rebuilds a long left-deep chain of one connective as a tree of logarithmic depth: a generated filter of

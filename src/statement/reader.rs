@@ -6,9 +6,10 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::ast::ObjectName;
-use super::dialect::{BoathouseDialect, is_function_or_type_name, is_reserved, is_word};
+use super::dialect::{BoathouseDialect, is_function_or_type_name, is_reserved, is_word, misplaced_string};
+use super::lexer;
+use super::query::{self, Refusal};
 use super::source::Source;
-use super::{lexer, query};
 use crate::error::{Error, Result, SqlState};
 
 /// Nested parentheses, subqueries and operators that sqlparser may descend.
@@ -118,7 +119,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn expect_end(&self) -> Result<()> {
-        if self.at_end() { Ok(()) } else { Err(self.error_here()) }
+        if self.at_end() {
+            return Ok(());
+        }
+        Err(self.error_at(self.parser.token_at(self.real_culprit(self.parser.index()))))
     }
 
     /// One-based character where the next token starts.
@@ -245,15 +249,18 @@ impl<'a> Reader<'a> {
     pub(super) fn expression(&mut self) -> Result<Expr> {
         let parsed = self.parser.parse_expr();
         let mut expression = self.translate(parsed)?;
-        query::complete_expression(&mut expression)?;
+        query::complete_expression(&mut expression).map_err(|refusal| self.refused(refusal))?;
         Ok(expression)
     }
 
     pub(super) fn query(&mut self) -> Result<Box<Query>> {
         query::refuse_endless_chains(self)?;
+        if let Some(string) = misplaced_string(self.rest()) {
+            return Err(self.error_at(string));
+        }
         let parsed = self.parser.parse_query();
         let mut query = self.translate(parsed)?;
-        query::complete_query(&mut query)?;
+        query::complete_query(&mut query).map_err(|refusal| self.refused(refusal))?;
         Ok(query)
     }
 
@@ -290,29 +297,73 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn refused(&self, refusal: Refusal) -> Error {
+        let position = match refusal {
+            Refusal::Error(error) => return error,
+            Refusal::SyntaxAt(position) | Refusal::SyntaxAfter(position) => position,
+        };
+        self.error_at(self.parser.token_at(self.index_at(position)))
+    }
+
     /// sqlparser names the token only by its place, at the end of the message.
     fn index_of(&self, message: &str) -> Option<usize> {
         let (_, column) = message.rsplit_once(" at Line: 1, Column: ")?;
-        let column: u64 = column.parse().ok()?;
-        let found = (0..)
-            .map(|index| (index, self.parser.token_at(index)))
-            .find(|(_, token)| token.span.start.column >= column || token.token == Token::EOF);
-        found.map(|(index, _)| index)
+        Some(self.index_at(column.parse().ok()?))
     }
 
-    /// sqlparser tries a parenthesis in FROM as a subquery and as a join, and then complains about the
-    /// join: where the token blamed begins a subquery, the error lies inside it.
-    fn real_culprit(&self, index: usize) -> usize {
-        let blamed = &self.parser.token_at(index).token;
-        let subquery = ["select", "with", "values"].iter().any(|word| is_word(blamed, word));
-        if !subquery || index == 0 || self.parser.token_at(index - 1).token != Token::LParen {
-            return index;
+    /// The token that starts at a character, or the first after it.
+    fn index_at(&self, column: u64) -> usize {
+        let mut index = 0;
+        while self.parser.token_at(index).span.start.column < column && self.parser.token_at(index).token != Token::EOF
+        {
+            index += 1;
         }
-        let tokens = (index..).map(|index| self.parser.token_at(index).clone());
-        let mut ended = false;
-        let tokens: Vec<TokenWithSpan> = tokens
-            .take_while(|token| !std::mem::replace(&mut ended, token.token == Token::EOF))
-            .collect();
+        index
+    }
+
+    /// sqlparser tries a parenthesis in FROM as a subquery, then as a join, and complains about the join; and
+    /// it takes keywords of two words both or none. The error lies at the first token that fits nothing.
+    fn real_culprit(&self, index: usize) -> usize {
+        let index = self.inside_subquery(index).map_or(index, |inside| inside.max(index));
+        let followed_by = |distance: usize, word: &str| is_word(&self.parser.token_at(index + distance).token, word);
+        let blamed = &self.parser.token_at(index).token;
+        if ["order", "group", "partition"].iter().any(|word| is_word(blamed, word)) && !followed_by(1, "by") {
+            return index + 1;
+        }
+        if is_word(blamed, "time")
+            && index > 0
+            && is_word(&self.parser.token_at(index - 1).token, "at")
+            && !followed_by(1, "zone")
+        {
+            return index + 1;
+        }
+        index
+    }
+
+    /// Where the innermost subquery that is still open at a token goes wrong by itself.
+    fn inside_subquery(&self, index: usize) -> Option<usize> {
+        let mut open = vec![];
+        for position in 0..=index {
+            match self.parser.token_at(position).token {
+                Token::LParen => open.push(position),
+                Token::RParen if position < index => drop(open.pop()),
+                _ => {}
+            }
+        }
+        let begins_query = |position: usize| {
+            let next = &self.parser.token_at(position + 1).token;
+            ["select", "with", "values"].iter().any(|word| is_word(next, word))
+        };
+        let start = open.into_iter().rev().find(|position| begins_query(*position))? + 1;
+        let mut tokens = vec![];
+        for position in start.. {
+            let token = self.parser.token_at(position).clone();
+            let last = token.token == Token::EOF;
+            tokens.push(token);
+            if last {
+                break;
+            }
+        }
         let mut inner = parser_of(tokens);
         let parsed = inner.parse_query();
         let reader = Reader {
@@ -320,15 +371,13 @@ impl<'a> Reader<'a> {
             parser: inner,
             ends_with_semicolon: self.ends_with_semicolon,
         };
-        let inside = match parsed {
-            Ok(_) => reader.parser.index(),
-            Err(ParserError::RecursionLimitExceeded) => return index,
+        match parsed {
+            Ok(_) => Some(start + reader.parser.index()),
+            Err(ParserError::RecursionLimitExceeded) => None,
             Err(ParserError::ParserError(message) | ParserError::TokenizerError(message)) => {
-                let inside = reader.index_of(&message).unwrap_or_else(|| reader.parser.index());
-                if inside == 0 { 0 } else { reader.real_culprit(inside) }
+                Some(start + reader.index_of(&message).unwrap_or_else(|| reader.parser.index()))
             }
-        };
-        index + inside
+        }
     }
 }
 

@@ -42,7 +42,9 @@ pub(super) fn rollback(reader: &mut Reader) -> Result<Statement> {
         return Err(Error::unsupported("ROLLBACK PREPARED"));
     }
     let chain = chain(reader)?;
-    if reader.peek_words(&["to"]) {
+    if reader.accept(&["to"]) {
+        reader.accept(&["savepoint"]);
+        reader.name()?;
         return Err(Error::unsupported("SAVEPOINT").with_hint("Use ROLLBACK to undo the whole transaction."));
     }
     Ok(Statement::Rollback { chain })

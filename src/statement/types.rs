@@ -41,6 +41,9 @@ impl Reader<'_> {
         }
         match name.as_str() {
             "array" if self.accept_token(&Token::Lt) => {
+                if self.peek_words(&["array"]) {
+                    return Err(Error::unsupported("an array of arrays").at(start));
+                }
                 let element = self.data_type()?;
                 self.expect_token(&Token::Gt)?;
                 return Ok(format!("{element}[]"));

@@ -16,7 +16,7 @@ pub(super) fn statement(word: &str) -> Option<Error> {
             "a cursor",
             Some("Results stream: ask for the query itself, with a row limit of your driver if you need one."),
         ),
-        "listen" | "unlisten" | "notify" => ("LISTEN and NOTIFY", None),
+        "listen" | "unlisten" | "notify" => ("LISTEN", None),
         "vacuum" => ("VACUUM", None),
         "analyze" | "analyse" => ("ANALYZE", Some("Statistics are gathered with each write.")),
         "optimize" => ("OPTIMIZE", None),

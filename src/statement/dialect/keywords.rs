@@ -41,7 +41,7 @@ pub(super) fn needs_as(word: &str) -> bool {
 }
 
 /// Reserved words that begin an expression.
-pub(super) fn starts_expression(word: &str) -> bool {
+pub(in crate::statement) fn starts_expression(word: &str) -> bool {
     EXPRESSION_STARTS.binary_search(&word).is_ok()
 }
 

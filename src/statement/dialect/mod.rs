@@ -5,6 +5,8 @@ mod collation;
 mod keywords;
 mod parenless_functions;
 mod qualified_operator;
+mod string_alias;
+mod table_command;
 mod table_version;
 
 use std::any::TypeId;
@@ -15,13 +17,15 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-pub(super) use keywords::{is_function_or_type_name, is_reserved, is_word};
+pub(super) use keywords::{is_function_or_type_name, is_reserved, is_word, starts_expression};
+pub(super) use string_alias::misplaced_string;
 
 /// Every fix, in order: those that remove or insert tokens first, the keywords' last.
 pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     qualified_operator::unqualify_operators(tokens);
     collation::drop_default_collations(tokens);
     table_version::expand_at_sign(tokens);
+    table_command::spell_out_table(tokens);
     parenless_functions::add_parentheses(tokens);
     keywords::hide_foreign_keywords(tokens);
 }
@@ -126,12 +130,10 @@ impl Dialect for BoathouseDialect {
         POSTGRES.supports_bitwise_shift_operators()
     }
 
-    fn supports_named_fn_args_with_colon_operator(&self) -> bool {
-        POSTGRES.supports_named_fn_args_with_colon_operator()
-    }
-
-    fn supports_named_fn_args_with_expr_name(&self) -> bool {
-        POSTGRES.supports_named_fn_args_with_expr_name()
+    /// `f(name := value)`. PostgreSqlDialect would also try every argument as the label of `label: value`
+    /// first, which doubles the work with each level of nesting.
+    fn supports_named_fn_args_with_assignment_operator(&self) -> bool {
+        true
     }
 
     fn supports_empty_projections(&self) -> bool {
