@@ -1,1 +1,242 @@
-//! placeholder
+//! The long-lived services of a server, built once from the configuration, and what a statement borrows of
+//! them: a planning session, binding services, a record.
+
+mod environment;
+mod monitoring;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
+
+use crate::binding::BindingServices;
+use crate::catalog::{Catalog, CatalogOptions, scram};
+use crate::config::Config;
+use crate::context::QueryContext;
+use crate::context::settings::{ReadFreshness, Settings};
+use crate::error::{Error, Result};
+use crate::execution::services::Services;
+use crate::functions;
+use crate::introspection::VirtualTables;
+use crate::planning::{PlanCache, PlanningSession};
+use crate::result_cache::ResultCache;
+use crate::storage::{Freshness, Storage, StorageLimits};
+use crate::telemetry::{Metrics, QueryIdentity, QueryLog, QueryRecord};
+
+pub use environment::StatementEnvironment;
+
+/// Statements that system.queries remembers.
+const QUERY_LOG_LENGTH: usize = 10_000;
+
+pub struct Engine {
+    pub config: Config,
+    pub services: Arc<Services>,
+    pub plan_cache: PlanCache,
+    pub result_cache: Arc<ResultCache>,
+    pub metrics: Arc<Metrics>,
+    pub query_log: QueryLog,
+    /// Settings that every session starts with.
+    pub default_settings: Arc<Settings>,
+    /// Functions, rules, options and runtime, shared by all statements.
+    base: Arc<SessionState>,
+    system_tables: VirtualTables,
+    started: chrono::DateTime<chrono::Utc>,
+}
+
+/// What opening a warehouse did besides opening it.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The password that was made for `admin` on an empty warehouse, to be shown once.
+    pub new_admin_password: Option<String>,
+}
+
+impl Engine {
+    /// Opens the warehouse; on an empty one it creates the superuser `admin`.
+    pub async fn open(config: Config) -> Result<(Arc<Engine>, Opened)> {
+        let options: Vec<(String, String)> = config.warehouse.options.clone().into_iter().collect();
+        let limits = StorageLimits {
+            snapshot_cache: config.caches.snapshot.0,
+            footer_cache: config.caches.footer.0,
+            vector_cache: config.caches.deletion_vector.0,
+            commit_deadline: config.storage.commit_deadline.0,
+        };
+        let storage = Storage::open(&config.warehouse.url, &options, &limits)?;
+        let catalog = Catalog::open(Arc::new(storage.log_store()), CatalogOptions::default()).await?;
+        let opened = bootstrap(&catalog, &config).await?;
+        let local = storage.url().scheme() == "file";
+        let services = Services {
+            catalog,
+            storage,
+            catalog_freshness: config.catalog.freshness.0,
+            read_freshness: if local {
+                Duration::ZERO
+            } else {
+                config.storage.freshness.0
+            },
+        };
+        let monitoring = Arc::new(monitoring::EngineMonitoring::default());
+        let engine = Arc::new(Engine {
+            plan_cache: PlanCache::new(config.caches.plan.0),
+            result_cache: Arc::new(ResultCache::new(config.caches.result.0)),
+            metrics: Arc::new(Metrics::new()?),
+            query_log: QueryLog::new(QUERY_LOG_LENGTH),
+            default_settings: Arc::new(Settings::default()),
+            base: Arc::new(base_state(runtime(&config)?)),
+            system_tables: VirtualTables::new(Arc::clone(&monitoring) as _),
+            started: chrono::Utc::now(),
+            services: Arc::new(services),
+            config,
+        });
+        monitoring.attach(&engine);
+        Ok((engine, opened))
+    }
+
+    /// What binding needs for this statement.
+    pub fn binding_services(&self, settings: &Settings) -> BindingServices {
+        let freshness = match settings.read_freshness {
+            ReadFreshness::Bounded if !self.services.read_freshness.is_zero() => {
+                Freshness::Within(self.services.read_freshness)
+            }
+            _ => Freshness::Strict,
+        };
+        BindingServices {
+            base: Arc::clone(&self.base),
+            storage: Arc::clone(&self.services.storage),
+            system_tables: Arc::new(self.system_tables.clone()),
+            freshness,
+        }
+    }
+
+    /// DataFusion's view of this statement: the shared state with the statement's own options.
+    pub fn planning_session(
+        self: &Arc<Self>,
+        context: &Arc<QueryContext>,
+        settings: &Arc<Settings>,
+    ) -> PlanningSession {
+        let environment = Arc::new(StatementEnvironment::new(
+            Arc::clone(self),
+            Arc::clone(context),
+            Arc::clone(settings),
+        ));
+        let mut config = self.base.config().clone();
+        if let Some(partitions) = settings.target_partitions {
+            config = config.with_target_partitions(partitions);
+        }
+        functions::install_environment(config.options_mut(), environment);
+        PlanningSession::new(Arc::clone(&self.base), config, context.statement_start)
+    }
+
+    /// A record for a statement that begins.
+    pub fn new_record(&self, identity: QueryIdentity) -> Arc<QueryRecord> {
+        Arc::new(QueryRecord::new(identity))
+    }
+
+    /// Closes a statement's record: it goes to system.queries and the metrics.
+    pub fn finish_record(&self, record: &QueryRecord, error: Option<&Error>) {
+        let finished = self.query_log.push(record.finish(error));
+        self.metrics.observe(&finished);
+    }
+
+    pub fn started(&self) -> chrono::DateTime<chrono::Utc> {
+        self.started
+    }
+
+    /// The runtime of all statements: its memory pool and spill files.
+    pub fn runtime(&self) -> &Arc<RuntimeEnv> {
+        self.base.runtime_env()
+    }
+}
+
+async fn bootstrap(catalog: &Arc<Catalog>, config: &Config) -> Result<Opened> {
+    if !catalog.is_empty() {
+        return Ok(Opened::default());
+    }
+    let (password, made) = match &config.admin_password {
+        Some(secret) => (secret.0.clone(), None),
+        None => {
+            let password = random_password();
+            (password.clone(), Some(password))
+        }
+    };
+    let created = catalog.bootstrap(Some(scram::verifier_for(&password)?)).await?;
+    Ok(Opened {
+        new_admin_password: made.filter(|_| created),
+    })
+}
+
+/// Twenty characters that nobody mistakes for one another.
+pub fn random_password() -> String {
+    const ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    // Of 64 random bits the remainder's bias does not matter.
+    (0..20)
+        .map(|_| char::from(ALPHABET[(rand::random::<u64>() % ALPHABET.len() as u64) as usize]))
+        .collect()
+}
+
+fn runtime(config: &Config) -> Result<Arc<RuntimeEnv>> {
+    let limit = usize::try_from(config.memory.limit.bytes(available_memory())).unwrap_or(usize::MAX);
+    let mode = match config.memory.spill_dir.as_str() {
+        "" => DiskManagerMode::OsTmpDirectory,
+        folder => DiskManagerMode::Directories(vec![folder.into()]),
+    };
+    let disk = DiskManagerBuilder::default()
+        .with_mode(mode)
+        .with_max_temp_directory_size(config.memory.spill_limit.0);
+    Ok(RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(limit)))
+        .with_disk_manager_builder(disk)
+        .build_arc()?)
+}
+
+/// Bytes of memory of the machine, or of the container that confines us.
+fn available_memory() -> u64 {
+    let confined = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ]
+    .iter()
+    .find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
+    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    });
+    const FALLBACK: u64 = 4 << 30;
+    let machine = machine.unwrap_or(FALLBACK);
+    confined.map_or(machine, |confined| confined.min(machine))
+}
+
+/// One state for all statements: DataFusion's functions and rules, and ours.
+fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false);
+    let options = config.options_mut();
+    options.sql_parser.parse_float_as_decimal = true;
+    options.execution.parquet.schema_force_view_types = true;
+    options.execution.parquet.pushdown_filters = false;
+    options.execution.collect_statistics = true;
+    options.optimizer.hash_join_single_partition_threshold = 32 << 20;
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build();
+    {
+        use datafusion::execution::FunctionRegistry;
+        for function in functions::scalar_functions() {
+            // A name that is taken is replaced: ours is PostgreSQL's meaning of it.
+            let _ = state.register_udf(Arc::clone(function));
+        }
+        for function in functions::aggregate_functions() {
+            let _ = state.register_udaf(function);
+        }
+        for planner in functions::expression_planners() {
+            let _ = state.register_expr_planner(planner);
+        }
+    }
+    state
+}

@@ -1,1 +1,448 @@
-//! placeholder
+//! The pipeline: the one function that knows the life of a statement, and the only way to run a plan.
+//!
+//! ```text
+//! authorize → plan_cache.get_or_plan(key, bind → govern → optimize) → result_cache.get
+//!           or plan physically → verify barriers → execute
+//! ```
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::common::ParamValues;
+use datafusion::common::ScalarValue;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::sql::sqlparser::ast as sql;
+
+use crate::binding::{self, BindingServices};
+use crate::context::QueryContext;
+use crate::context::settings::Settings;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::execution::commands::{self, CommandContext};
+use crate::execution::explain;
+use crate::execution::outcome::{Notice, Outcome, OutputColumn, RowSet, Rows};
+use crate::execution::transaction::Transaction;
+use crate::governance::{self, GovernedPlan};
+use crate::planning::{self, CachedPlan, PlanKey, PlanningSession};
+use crate::result_cache::ResultKey;
+use crate::statement::ast::{CopyDirection, CopyTarget, ParsedStatement, Statement};
+use crate::types::SqlType;
+use crate::types::format::Format;
+
+/// One statement about to run, with all that its meaning depends on.
+pub struct Request<'a> {
+    pub engine: &'a Arc<Engine>,
+    pub context: &'a Arc<QueryContext>,
+    pub settings: &'a Arc<Settings>,
+    pub statement: &'a ParsedStatement,
+    /// Types that the client gave to `$1`, `$2` …
+    pub declared: &'a [Option<SqlType>],
+}
+
+/// What Describe answers.
+#[derive(Debug, Clone)]
+pub struct Description {
+    pub parameters: Vec<SqlType>,
+    /// `None` for a statement without rows.
+    pub columns: Option<Vec<OutputColumn>>,
+}
+
+/// Names and types of what a statement takes and gives, without running it.
+pub async fn describe(request: &Request<'_>) -> Result<Description> {
+    let without_rows = |parameters| Description {
+        parameters,
+        columns: None,
+    };
+    match &request.statement.statement {
+        Statement::Query(query) => {
+            let cached = get_or_plan(request, query, &request.statement.text).await?;
+            let columns = OutputColumn::of_schema(cached.plan.schema());
+            Ok(Description {
+                parameters: cached.parameter_types.clone(),
+                columns: Some(columns),
+            })
+        }
+        Statement::Insert(insert) => Ok(without_rows(insert_parameters(request, insert).await?)),
+        Statement::CreateTable(create) => match &create.query {
+            Some(query) => Ok(without_rows(
+                get_or_plan(request, query, "").await?.parameter_types.clone(),
+            )),
+            None => Ok(without_rows(vec![])),
+        },
+        other => Ok(Description {
+            parameters: declared_or_text(request),
+            columns: commands::columns_of(other),
+        }),
+    }
+}
+
+fn declared_or_text(request: &Request<'_>) -> Vec<SqlType> {
+    let count = request.declared.len().max(request.statement.parameter_count);
+    (0..count)
+        .map(|index| request.declared.get(index).cloned().flatten().unwrap_or(SqlType::Text))
+        .collect()
+}
+
+/// Runs a statement. Rows stream: nothing has been computed when this returns a stream.
+pub async fn run(
+    request: &Request<'_>,
+    parameters: &[ScalarValue],
+    formats: &[Format],
+    transaction: &mut Transaction,
+    notices: &mut Vec<Notice>,
+) -> Result<Outcome> {
+    request.context.check_cancelled()?;
+    match &request.statement.statement {
+        Statement::Query(query) => Ok(Outcome::Rows(run_query(request, query, parameters, formats).await?)),
+        Statement::Explain {
+            analyze,
+            verbose,
+            format_json,
+            statement,
+        } => {
+            let options = explain::Options {
+                analyze: *analyze,
+                verbose: *verbose,
+                json: *format_json,
+            };
+            run_explain(request, statement, parameters, options).await
+        }
+        Statement::Insert(insert) => {
+            let rows = match &insert.source {
+                Some(query) => Some(run_insert_source(request, insert, query, parameters).await?),
+                None => None,
+            };
+            let mut command = command_context(request, transaction, notices);
+            Ok(Outcome::Done(commands::insert::run(&mut command, insert, rows).await?))
+        }
+        Statement::CreateTable(create) => {
+            let rows = match &create.query {
+                Some(query) => Some(run_query_for_command(request, query, parameters).await?),
+                None => None,
+            };
+            let mut command = command_context(request, transaction, notices);
+            Ok(Outcome::Done(
+                commands::create_table::run(&mut command, create, rows).await?,
+            ))
+        }
+        Statement::CreateView {
+            name,
+            or_replace,
+            if_not_exists,
+            columns,
+            query,
+            query_text,
+        } => {
+            let bound = binding::bind_query(&binding_services(request), request.context, query, &[]).await?;
+            // Whoever defines a view must be able to read what it reads.
+            let governed = governance::govern(bound.plan, request.context, planning_session(request).config_options())?;
+            let mut command = command_context(request, transaction, notices);
+            let view = commands::create_view::NewView {
+                name,
+                or_replace: *or_replace,
+                if_not_exists: *if_not_exists,
+                column_names: columns,
+                query_text,
+                output: OutputColumn::of_schema(governed.schema()),
+                references: bound.references,
+            };
+            Ok(Outcome::Done(commands::create_view::run(&mut command, view).await?))
+        }
+        Statement::CreateFunction(create) => {
+            let mut command = command_context(request, transaction, notices);
+            Ok(Outcome::Done(
+                commands::create_function::run(&mut command, &binding_services(request), create).await?,
+            ))
+        }
+        Statement::Copy(copy) => match (&copy.target, copy.direction) {
+            (CopyTarget::Table { name, columns }, CopyDirection::FromStdin) => {
+                let mut command = command_context(request, transaction, notices);
+                Ok(Outcome::CopyIn(
+                    commands::copy_in::begin(&mut command, name, columns, &copy.options).await?,
+                ))
+            }
+            (CopyTarget::Table { name, columns }, CopyDirection::ToStdout) => {
+                let query = commands::copy_out::query_of_table(name, columns)?;
+                Ok(Outcome::CopyOut(
+                    run_copy_out(request, &query, parameters).await?,
+                    copy.options.clone(),
+                ))
+            }
+            (CopyTarget::Query(query), CopyDirection::ToStdout) => Ok(Outcome::CopyOut(
+                run_copy_out(request, query, parameters).await?,
+                copy.options.clone(),
+            )),
+            (CopyTarget::Query(_), CopyDirection::FromStdin) => {
+                Err(Error::syntax("COPY FROM takes a table, not a query"))
+            }
+        },
+        other => {
+            let mut command = command_context(request, transaction, notices);
+            commands::run(&mut command, other).await
+        }
+    }
+}
+
+/// SELECT, from the result cache or by execution.
+async fn run_query(
+    request: &Request<'_>,
+    query: &sql::Query,
+    parameters: &[ScalarValue],
+    formats: &[Format],
+) -> Result<RowSet> {
+    let cached = get_or_plan(request, query, &request.statement.text).await?;
+    let columns = OutputColumn::of_schema(cached.plan.schema());
+    let key = result_key(request, &cached, parameters, formats);
+    if let Some(key) = &key
+        && let Some(rows) = request.engine.result_cache.get(key)
+    {
+        request.context.record.result_cache_hit();
+        return Ok(RowSet {
+            columns,
+            rows: Rows::Encoded(rows),
+            tag: "SELECT",
+        });
+    }
+    if key.is_some() {
+        request.context.record.result_cache_miss();
+    }
+    let stream = execute(request, &cached.plan, parameters).await?;
+    let fill = key.map(|key| request.engine.result_cache.fill(key));
+    Ok(RowSet {
+        columns,
+        rows: Rows::Stream { stream, fill },
+        tag: "SELECT",
+    })
+}
+
+/// COPY TO: rows in another encoding than the result cache keeps.
+async fn run_copy_out(request: &Request<'_>, query: &sql::Query, parameters: &[ScalarValue]) -> Result<RowSet> {
+    let cached = get_or_plan(request, query, "").await?;
+    let columns = OutputColumn::of_schema(cached.plan.schema());
+    let stream = execute(request, &cached.plan, parameters).await?;
+    Ok(RowSet {
+        columns,
+        rows: Rows::Stream { stream, fill: None },
+        tag: "COPY",
+    })
+}
+
+/// A query whose rows a command consumes.
+async fn run_query_for_command(
+    request: &Request<'_>,
+    query: &sql::Query,
+    parameters: &[ScalarValue],
+) -> Result<SendableRecordBatchStream> {
+    let cached = get_or_plan(request, query, "").await?;
+    execute(request, &cached.plan, parameters).await
+}
+
+async fn run_insert_source(
+    request: &Request<'_>,
+    insert: &crate::statement::ast::Insert,
+    query: &sql::Query,
+    parameters: &[ScalarValue],
+) -> Result<SendableRecordBatchStream> {
+    let declared = insert_declared(request, insert)?;
+    let request = Request {
+        declared: &declared,
+        ..*request
+    };
+    run_query_for_command(&request, query, parameters).await
+}
+
+/// The parameters' types of an INSERT: a lone `$n` in VALUES has its column's type.
+async fn insert_parameters(request: &Request<'_>, insert: &crate::statement::ast::Insert) -> Result<Vec<SqlType>> {
+    let Some(query) = &insert.source else { return Ok(vec![]) };
+    let declared = insert_declared(request, insert)?;
+    let request = Request {
+        declared: &declared,
+        ..*request
+    };
+    Ok(get_or_plan(&request, query, "").await?.parameter_types.clone())
+}
+
+fn insert_declared(request: &Request<'_>, insert: &crate::statement::ast::Insert) -> Result<Vec<Option<SqlType>>> {
+    commands::insert::declared_types(request.context, insert, request.declared)
+}
+
+/// The optimized, governed plan of a query: bind → govern → optimize, or the plan cache. An empty `text`
+/// is not cached.
+async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> Result<Arc<CachedPlan>> {
+    let record = &request.context.record;
+    let cacheable = !text.is_empty() && request.settings.plan_cache && !request.context.catalog.is_staged();
+    let key = cacheable.then(|| plan_key(request, text));
+    if let Some(key) = &key
+        && let Some(cached) = request.engine.plan_cache.get(key)
+        && binding::is_current(&binding_services(request), request.context, cached.plan.relations()).await?
+    {
+        record.plan_cache_hit();
+        return Ok(cached);
+    }
+    if key.is_some() {
+        record.plan_cache_miss();
+    }
+    let bind_start = Instant::now();
+    let bound = binding::bind_query(&binding_services(request), request.context, query, request.declared).await?;
+    let governed = governance::govern(bound.plan, request.context, planning_session(request).config_options())?;
+    record.add_bind_time(bind_start.elapsed());
+    let plan_start = Instant::now();
+    let session = planning_session(request);
+    let optimized = planning::optimize(&governed, &session)?;
+    record.add_plan_time(plan_start.elapsed());
+    let repeatable = optimized.is_repeatable();
+    let cached = Arc::new(CachedPlan {
+        plan: optimized,
+        parameter_types: bound.parameter_types,
+        repeatable,
+    });
+    if let (Some(key), true) = (key, repeatable) {
+        request.engine.plan_cache.insert(key, Arc::clone(&cached));
+    }
+    Ok(cached)
+}
+
+/// Starts a governed plan's operators.
+async fn execute(
+    request: &Request<'_>,
+    governed: &GovernedPlan,
+    parameters: &[ScalarValue],
+) -> Result<SendableRecordBatchStream> {
+    let session = planning_session(request);
+    let physical = plan_operators(request, governed, parameters, &session).await?;
+    Ok(execute_stream(physical, session.execution_context())?)
+}
+
+/// Binds parameters, plans physically, and verifies that every governed scan is behind its barrier.
+async fn plan_operators(
+    request: &Request<'_>,
+    governed: &GovernedPlan,
+    parameters: &[ScalarValue],
+    session: &PlanningSession,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let plan_start = Instant::now();
+    let with_values;
+    let governed = match parameters {
+        [] => governed,
+        values => {
+            with_values = planning::bind_parameters(governed, ParamValues::from(values.to_vec()), session)?;
+            &with_values
+        }
+    };
+    let physical = planning::plan_physically(governed, session).await?;
+    governance::verify(governed, &physical)?;
+    request.context.record.add_plan_time(plan_start.elapsed());
+    Ok(physical)
+}
+
+/// EXPLAIN shows subjects of a policy the logical plan only; ANALYZE runs the statement and tells where
+/// the time went and what the caches did.
+async fn run_explain(
+    request: &Request<'_>,
+    statement: &Statement,
+    parameters: &[ScalarValue],
+    options: explain::Options,
+) -> Result<Outcome> {
+    let Statement::Query(query) = statement else {
+        return Err(Error::unsupported("EXPLAIN of anything but a query"));
+    };
+    let started = Instant::now();
+    let text = query.to_string();
+    let cached = get_or_plan(request, query, &text).await?;
+    let session = planning_session(request);
+    let bound = parameters.len() >= cached.parameter_types.len();
+    let physical = match bound {
+        true => Some(plan_operators(request, &cached.plan, parameters, &session).await?),
+        false => None,
+    };
+    let planning = started.elapsed();
+    let run = match (&physical, options.analyze) {
+        (Some(physical), true) => {
+            let started = Instant::now();
+            let rows = explain::drain(execute_stream(Arc::clone(physical), session.execution_context())?).await?;
+            Some((rows, started.elapsed()))
+        }
+        _ => None,
+    };
+    let report = explain::Report {
+        plan: &cached.plan,
+        physical,
+        planning,
+        run,
+    };
+    let batch = explain::render(&report, &options, &request.context.record)?;
+    Ok(Outcome::Rows(RowSet::of_batch(batch, "EXPLAIN")))
+}
+
+fn plan_key(request: &Request<'_>, text: &str) -> PlanKey {
+    let context = request.context;
+    PlanKey {
+        text: text.to_string(),
+        declared: request.declared.to_vec(),
+        login: context.principal.login,
+        role: context.principal.role,
+        database: context.database,
+        search_path: context.search_path.clone(),
+        settings: settings_fingerprint(request.settings),
+        catalog_version: context.catalog.version(),
+    }
+}
+
+/// The key of a statement's answer; `None` where an answer may not be kept.
+fn result_key(
+    request: &Request<'_>,
+    cached: &CachedPlan,
+    parameters: &[ScalarValue],
+    formats: &[Format],
+) -> Option<ResultKey> {
+    let context = request.context;
+    if !cached.repeatable || !request.settings.result_cache || context.catalog.is_staged() || context.own_writes {
+        return None;
+    }
+    Some(ResultKey {
+        text: request.statement.text.clone(),
+        login: context.principal.login,
+        role: context.principal.role,
+        database: context.database,
+        search_path: context.search_path.clone(),
+        catalog_version: context.catalog.version(),
+        policies: cached.plan.fingerprint(),
+        parameters: parameters.to_vec(),
+        formats: formats.to_vec(),
+        format_settings: request.settings.format.clone(),
+        settings: settings_fingerprint(request.settings),
+        relations: cached.plan.relations().to_vec(),
+    })
+}
+
+/// A hash of the settings that change what a text means.
+fn settings_fingerprint(settings: &Settings) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    settings.format.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn planning_session(request: &Request<'_>) -> PlanningSession {
+    request.engine.planning_session(request.context, request.settings)
+}
+
+fn binding_services(request: &Request<'_>) -> BindingServices {
+    request.engine.binding_services(request.settings)
+}
+
+fn command_context<'a>(
+    request: &'a Request<'_>,
+    transaction: &'a mut Transaction,
+    notices: &'a mut Vec<Notice>,
+) -> CommandContext<'a> {
+    CommandContext {
+        services: &request.engine.services,
+        context: request.context,
+        transaction,
+        notices,
+        text: &request.statement.text,
+        format_settings: request.settings.format.clone(),
+    }
+}

@@ -2,6 +2,7 @@
 //! statements finish for a while, and then ends them.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::context::interrupt::InterruptReason;
+use crate::engine::Engine;
 use crate::error::{Error, Result, SqlState};
+use crate::telemetry;
 use crate::wire::backend::Service;
-use crate::wire::{Gate, converse};
+use crate::wire::{Certificate, Connections, EngineService, Gate, Rules, converse};
 
 /// Sockets that have not got past their startup packet and password, beyond the connection limit.
 const UNIDENTIFIED_ALLOWANCE: usize = 256;
@@ -22,8 +25,51 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long interrupted connections may take to say farewell.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// Of the connection limit, places that only superusers get.
+const RESERVED_FOR_SUPERUSERS: usize = 3;
+
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: u32 = 1024;
+
+/// Serves an engine until SIGTERM or SIGINT. `started` is called once clients can connect.
+pub async fn run(engine: Arc<Engine>, started: impl FnOnce(&[SocketAddr])) -> Result<()> {
+    let config = &engine.config;
+    let certificate = match config.tls.certificate.as_str() {
+        "" => None,
+        chain => Some(Certificate::load(Path::new(chain), Path::new(&config.tls.key))?),
+    };
+    let closing = stop_signal()?;
+    let gate = Gate {
+        service: Arc::new(EngineService::new(Arc::clone(&engine))),
+        connections: Connections::new(config.server.max_connections, RESERVED_FOR_SUPERUSERS),
+        certificate,
+        rules: Rules {
+            tls_required: config.tls.required,
+            trust_loopback: config.server.trust_loopback,
+            authentication_timeout: config.server.authentication_timeout.0,
+            message_limit: usize::try_from(config.server.message_limit.0).unwrap_or(usize::MAX),
+        },
+        closing: closing.clone(),
+    };
+    let listeners = listen(&config.server.listen.0).await?;
+    if !config.metrics.listen.is_empty() {
+        let readings = Arc::clone(&engine) as Arc<dyn telemetry::Readings>;
+        telemetry::serve(&config.metrics.listen, Arc::clone(&engine.metrics), readings, closing).await?;
+    }
+    let addresses = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<std::io::Result<Vec<_>>>()?;
+    started(&addresses);
+    serve(
+        listeners,
+        Arc::new(gate),
+        config.server.max_connections,
+        config.server.shutdown_grace.0,
+    )
+    .await;
+    Ok(())
+}
 
 /// Binds every address (`HOST:PORT`), or says which cannot be had.
 pub async fn listen(addresses: &[String]) -> Result<Vec<TcpListener>> {

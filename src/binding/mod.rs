@@ -1,8 +1,107 @@
-//! Statement → LogicalPlan. Here so far: rewrites of the syntax tree before planning (`rewrite_query`, for
-//! expressions `rewrite_expression`) and of the plan after it (`unnest_subqueries`).
+//! Statement → LogicalPlan: names become relations at pinned versions, views and SQL functions are
+//! expanded, parameters get types. Policy text is bound here too, so that a policy and a query mean the
+//! same thing by the same words. Nothing here decides who may see what: that is `governance`.
 
+mod bound_table;
 mod correlation;
+mod expression;
+mod function;
+mod names;
+mod parameters;
+mod relations;
 mod rewrite;
+mod scope;
+mod time_travel;
+mod types;
 
-pub use correlation::unnest_subqueries;
-pub use rewrite::{output_name, rewrite as rewrite_query, rewrite_expression};
+use std::sync::Arc;
+
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast as sql;
+
+pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
+pub use expression::{bind_constant, bind_expression_over};
+pub use function::check_function;
+pub use parameters::parameter_types;
+pub use relations::{is_current, table_address};
+pub use rewrite::output_name;
+pub use time_travel::TimeTravel;
+
+use crate::catalog::model::{Function, Oid, Reference};
+use crate::context::{QueryContext, SystemTables};
+use crate::error::Result;
+use crate::storage::{Freshness, Storage};
+use crate::types::SqlType;
+
+/// What binding needs of the process.
+#[derive(Clone)]
+pub struct BindingServices {
+    /// Functions, expression planners and options, shared by all statements.
+    pub base: Arc<SessionState>,
+    /// Where table snapshots come from.
+    pub storage: Arc<Storage>,
+    /// pg_catalog, information_schema and system, as this statement's principal sees them.
+    pub system_tables: Arc<dyn SystemTables>,
+    /// How long ago a table's version may have been checked.
+    pub freshness: Freshness,
+}
+
+/// A query after all names are resolved.
+#[derive(Debug, Clone)]
+pub struct BoundQuery {
+    pub plan: LogicalPlan,
+    /// Types of `$1`, `$2` …
+    pub parameter_types: Vec<SqlType>,
+    /// What its names meant, for a view that stores the text.
+    pub references: Vec<Reference>,
+}
+
+/// Binds a query for the statement's principal. `declared` are the parameter types that the client
+/// gave; `None` leaves one to inference.
+pub async fn bind_query(
+    services: &BindingServices,
+    context: &QueryContext,
+    query: &sql::Query,
+    declared: &[Option<SqlType>],
+) -> Result<BoundQuery> {
+    let mut query = query.clone();
+    rewrite::rewrite(&mut query)?;
+    let scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
+    let references = scope.references().to_vec();
+    let plan = scope.plan_query(query, declared)?;
+    let plan = correlation::unnest_subqueries(function::inline_functions(plan)?)?;
+    let (plan, parameter_types) = parameters::infer(plan, declared)?;
+    Ok(BoundQuery {
+        plan,
+        parameter_types,
+        references,
+    })
+}
+
+/// How a text's names resolve, and whose privileges its scans are checked against.
+#[derive(Debug, Clone)]
+pub(crate) struct Rights {
+    pub search_path: Vec<Oid>,
+    /// What the names of a stored text meant when it was written; looked up first.
+    pub references: Vec<Reference>,
+    pub checked_as: Oid,
+}
+
+impl Rights {
+    fn of_statement(context: &QueryContext) -> Rights {
+        Rights {
+            search_path: context.search_path.clone(),
+            references: vec![],
+            checked_as: context.principal.role,
+        }
+    }
+
+    fn of_function(function: &Function, checked_as: Oid) -> Rights {
+        Rights {
+            search_path: function.search_path.clone(),
+            references: function.references.clone(),
+            checked_as,
+        }
+    }
+}

@@ -4,15 +4,19 @@
 pub mod interrupt;
 pub mod settings;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::CatalogSnapshot;
 use crate::catalog::model::Oid;
 use crate::error::{Error, Result, SqlState};
+use crate::storage::TableSnapshot;
+use crate::telemetry::QueryRecord;
 
 /// Who asks. The effective role selects policies and privileges; the login only names the session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,7 +30,7 @@ pub struct Principal {
 }
 
 /// One statement's surroundings, fixed from its start to its end.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct QueryContext {
     pub principal: Principal,
     /// The catalog as this statement sees it, its own transaction's DDL included.
@@ -43,9 +47,36 @@ pub struct QueryContext {
     /// `statement_timestamp()`.
     pub statement_start: DateTime<Utc>,
     pub process_id: i32,
+    /// The table versions that the statement reads: the first look at a table holds for all of it.
+    pub pins: Mutex<HashMap<Oid, Arc<TableSnapshot>>>,
+    /// Whether the transaction has writes that nobody else sees.
+    pub own_writes: bool,
+    /// What the statement did, for system.queries; logic never reads it.
+    pub record: Arc<QueryRecord>,
+    /// set_config() calls of the statement; the session takes them when it ends.
+    pub changed_settings: Mutex<Vec<SettingChange>>,
+}
+
+/// One set_config().
+#[derive(Debug, Clone)]
+pub struct SettingChange {
+    pub name: String,
+    pub value: String,
+    /// Until the transaction's end.
+    pub local: bool,
 }
 
 impl QueryContext {
+    /// The version of a table that the statement has looked at already.
+    pub fn pinned(&self, table: Oid) -> Option<Arc<TableSnapshot>> {
+        self.pins.lock().get(&table).cloned()
+    }
+
+    /// Holds the statement to this version, or answers the one it is already held to.
+    pub fn pin(&self, table: Oid, snapshot: Arc<TableSnapshot>) -> Arc<TableSnapshot> {
+        Arc::clone(self.pins.lock().entry(table).or_insert(snapshot))
+    }
+
     /// Fails with 57014 once the statement was cancelled.
     pub fn check_cancelled(&self) -> Result<()> {
         if self.cancel.is_cancelled() {

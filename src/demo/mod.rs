@@ -2,6 +2,7 @@
 //! filter and one column mask. Made once; a warehouse that has it is left alone.
 
 mod row_writer;
+mod session_loader;
 mod stream;
 mod tour;
 pub mod tpch;
@@ -14,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::tpch::TpchTable;
 use crate::error::Result;
 
+pub use session_loader::SessionLoader;
 pub use tour::{ANALYST, SCHEMA};
 
 /// What the sample is made through: statements as `admin`, and rows straight into a table.

@@ -15,7 +15,7 @@ pub(super) fn statements(analyst_password: &str) -> Vec<String> {
              RETURN current_user = 'admin' OR segment = 'BUILDING'"
         ),
         format!(
-            "CREATE OR REPLACE FUNCTION {SCHEMA}.masked_phone(phone varchar) RETURNS varchar \
+            "CREATE OR REPLACE FUNCTION {SCHEMA}.masked_phone(phone char(15)) RETURNS char(15) \
              RETURN CASE WHEN current_user = 'admin' THEN phone ELSE left(phone, 2) || '-***-***-****' END"
         ),
         format!("ALTER TABLE {SCHEMA}.customer SET ROW FILTER {SCHEMA}.visible_segment ON (c_mktsegment)"),

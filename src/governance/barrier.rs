@@ -58,11 +58,6 @@ impl PolicyBarrier {
         &self.identity
     }
 
-    /// The same policies over another version of the raw table, of the same schema.
-    pub(crate) fn with_raw(&self, raw: Arc<dyn TableProvider>) -> Self {
-        PolicyBarrier { raw, ..self.clone() }
-    }
-
     fn enters(&self, filter: &Expr) -> bool {
         filter_may_enter(
             filter,

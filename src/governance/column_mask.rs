@@ -68,7 +68,7 @@ mod tests {
             DataType::List(Field::new("item", DataType::Int32, true).into()),
             false,
         );
-        let compiler = PolicyCompiler::new(&Schema::new(vec![salary.clone(), days])).unwrap();
+        let compiler = PolicyCompiler::new(&Schema::new(vec![salary.clone(), days]), &Default::default()).unwrap();
         let by_membership = |member: bool| when(lit(member), col("salary")).otherwise(lit(0i64)).unwrap();
         assert_eq!(compile(&by_membership(true), &salary, &compiler).unwrap(), None);
         let masked = compile(&by_membership(false), &salary, &compiler).unwrap().unwrap();

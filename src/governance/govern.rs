@@ -4,23 +4,41 @@
 use std::sync::Arc;
 
 use datafusion::common::DFSchema;
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 
-use super::authorize::for_each_scan;
+use super::authorize::{authorize, for_each_scan};
 use super::barrier::PolicyBarrier;
 use super::barrier_exec::BarrierIdentity;
 use super::governed_plan::{Coverage, GovernedPlan};
 use super::policy::{AppliedPolicies, subquery_plan};
 use super::repeatable::is_repeatable;
-use super::subject::{Recognise, Subject};
+use super::subject::{Recognise, Subject, recognise_bound_table};
+use crate::context::QueryContext;
 use crate::error::{Error, Result};
+
+/// Puts a bound plan under the policies of the statement's principal. `options` carry the identity that
+/// functions such as current_user answer. 42501 where a privilege is missing.
+pub fn govern(plan: LogicalPlan, context: &QueryContext, options: &Arc<ConfigOptions>) -> Result<GovernedPlan> {
+    let check = |plan: &LogicalPlan| authorize(plan, &context.catalog, recognise_bound_table);
+    govern_by(
+        plan,
+        &Rules {
+            recognise: recognise_bound_table,
+            authorize: &check,
+            options,
+        },
+    )
+}
 
 /// How scans are recognised, and who refuses those that lack a privilege.
 pub(crate) struct Rules<'a> {
     pub recognise: Recognise,
     pub authorize: &'a dyn Fn(&LogicalPlan) -> Result<()>,
+    /// Options of the statement, with its identity.
+    pub options: &'a Arc<ConfigOptions>,
 }
 
 pub(crate) fn govern_by(plan: LogicalPlan, rules: &Rules<'_>) -> Result<GovernedPlan> {
@@ -38,7 +56,7 @@ pub(crate) fn govern_by(plan: LogicalPlan, rules: &Rules<'_>) -> Result<Governed
             return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
         };
         coverage.relation(&subject);
-        let policies = subject.applied_policies()?;
+        let policies = subject.applied_policies(rules.options)?;
         if policies.are_void() {
             coverage.open(&subject);
             return Ok(Transformed::no(LogicalPlan::TableScan(scan)));

@@ -12,8 +12,9 @@ use super::authorize::for_each_scan;
 use super::barrier::PolicyBarrier;
 use super::barrier_exec::BarrierIdentity;
 use super::fingerprint::{FingerprintBuilder, PolicyFingerprint};
-use super::subject::{Recognise, RelationVersion, Subject};
-use crate::catalog::model::{Oid, TableLocation};
+use super::subject::{Place, Recognise, Subject};
+use crate::binding::RelationVersion;
+use crate::catalog::model::Oid;
 use crate::error::{Error, Result};
 
 /// A plan under the policies of one principal: what planning and execution accept.
@@ -32,12 +33,12 @@ pub struct GovernedPlan {
 pub(crate) struct Coverage {
     relations: Vec<RelationVersion>,
     /// Tables that hide nothing from this principal.
-    pub open: BTreeMap<Oid, TableLocation>,
+    pub open: BTreeMap<Oid, Place>,
     /// Tables that may be read behind a barrier with one of these fingerprints only: one for each schema
     /// that the table has among the versions read.
     barriers: BTreeMap<Oid, BTreeSet<PolicyFingerprint>>,
     /// What lies behind a barrier: the table itself and those that its policies look into.
-    pub inside: BTreeMap<PolicyFingerprint, BTreeMap<Oid, TableLocation>>,
+    pub inside: BTreeMap<PolicyFingerprint, BTreeMap<Oid, Place>>,
 }
 
 impl Coverage {
@@ -48,7 +49,7 @@ impl Coverage {
     }
 
     pub fn open(&mut self, subject: &Subject) {
-        self.open.insert(subject.table.id, subject.table.location.clone());
+        self.open.insert(subject.table.id, subject.place.clone());
     }
 
     pub fn barrier(&mut self, subject: &Subject, fingerprint: PolicyFingerprint) {
@@ -58,7 +59,7 @@ impl Coverage {
 
     pub fn inside(&mut self, fingerprint: PolicyFingerprint, subject: &Subject) {
         let tables = self.inside.entry(fingerprint).or_default();
-        tables.insert(subject.table.id, subject.table.location.clone());
+        tables.insert(subject.table.id, subject.place.clone());
     }
 }
 

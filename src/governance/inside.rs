@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPush
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::filter::FilterExecBuilder;
 use datafusion::physical_plan::projection::ProjectionExec;
 
 use super::barrier::PolicyBarrier;
@@ -126,11 +126,11 @@ impl Inside<'_> {
         let scanned = DFSchema::try_from(plan.schema())?;
         if let Some(predicate) = predicate {
             let predicate = self.session.create_physical_expr(predicate, &scanned)?;
-            let filter = FilterExec::try_new(predicate, plan)?;
-            plan = match self.limit {
-                Some(limit) => filter.with_fetch(Some(limit)).unwrap_or_else(|| Arc::new(filter)),
-                None => Arc::new(filter),
-            };
+            let filter = FilterExecBuilder::new(predicate, plan)
+                .with_batch_size(self.session.config().batch_size())
+                .with_fetch(self.limit)
+                .build()?;
+            plan = Arc::new(filter);
         }
         let mut exprs: Vec<(Arc<dyn PhysicalExpr>, String)> = vec![];
         for (expr, (_, name)) in shown.into_iter().zip(&self.shown) {

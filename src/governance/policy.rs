@@ -10,7 +10,8 @@ use datafusion::common::{Column, DFSchema, Result as PlanResult, TableReference}
 use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison};
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
-use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
+use datafusion::optimizer::{OptimizerContext, OptimizerRule};
 
 use super::fingerprint::{FingerprintBuilder, PolicyFingerprint};
 use super::infallible::infallible;
@@ -42,8 +43,9 @@ impl AppliedPolicies {
         schema: &Schema,
         row_filter: Option<&Expr>,
         masks: &[Option<&Expr>],
+        options: &Arc<ConfigOptions>,
     ) -> Result<AppliedPolicies> {
-        let compiler = PolicyCompiler::new(schema)?;
+        let compiler = PolicyCompiler::new(schema, options)?;
         let row_filter = match row_filter {
             Some(bound) => row_filter::compile(bound, &compiler)?,
             None => None,
@@ -79,19 +81,21 @@ impl AppliedPolicies {
 pub(crate) struct PolicyCompiler {
     schema: Arc<DFSchema>,
     simplifier: ExprSimplifier,
+    options: Arc<ConfigOptions>,
 }
 
 impl PolicyCompiler {
-    pub fn new(schema: &Schema) -> Result<Self> {
+    pub fn new(schema: &Schema, options: &Arc<ConfigOptions>) -> Result<Self> {
         let schema = Arc::new(DFSchema::try_from_qualified_schema(subject(), schema)?);
         // Without a start time: `now()` stays, for a cached plan outlives the statement that made it.
         let context = SimplifyContext::builder()
             .with_schema(Arc::clone(&schema))
-            .with_config_options(Arc::new(ConfigOptions::default()))
+            .with_config_options(Arc::clone(options))
             .build();
         Ok(PolicyCompiler {
             schema,
             simplifier: ExprSimplifier::new(context),
+            options: Arc::clone(options),
         })
     }
 
@@ -104,8 +108,25 @@ impl PolicyCompiler {
         Ok(self.simplifier.coerce(qualify(bound.clone())?, &self.schema)?)
     }
 
+    /// Folds what is constant for this principal, inside subqueries too: what remains is the policy's identity.
     pub fn simplify(&self, expr: Expr) -> Result<Expr> {
-        Ok(self.simplifier.simplify(expr)?)
+        let simplified = self.simplifier.simplify(expr)?;
+        let folded = simplified.transform(|part| map_subquery(part, &|subquery| self.simplify_subquery(subquery)))?;
+        Ok(folded.data)
+    }
+
+    fn simplify_subquery(&self, subquery: Subquery) -> PlanResult<Subquery> {
+        let context =
+            OptimizerContext::new_with_config_options(Arc::clone(&self.options)).without_query_execution_start_time();
+        let rule = SimplifyExpressions::new();
+        let plan = Arc::unwrap_or_clone(subquery.subquery);
+        let plan = plan
+            .transform_up_with_subqueries(|node| rule.rewrite(node, &context))?
+            .data;
+        Ok(Subquery {
+            subquery: Arc::new(plan),
+            ..subquery
+        })
     }
 }
 

@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn only_true_shows_a_row() {
         let schema = Schema::new(vec![Field::new("region", DataType::Utf8View, true)]);
-        let compiler = PolicyCompiler::new(&schema).unwrap();
+        let compiler = PolicyCompiler::new(&schema, &Default::default()).unwrap();
         let null = |data_type: DataType| lit(ScalarValue::try_from(&data_type).unwrap());
         let by_membership = |member: bool| {
             when(lit(member), lit(true))

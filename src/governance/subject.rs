@@ -3,17 +3,30 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use datafusion::common::config::ConfigOptions;
 use datafusion::logical_expr::{Expr, TableSource};
 
 use super::policy::AppliedPolicies;
+use crate::binding::{RelationVersion, bound_table};
 use crate::catalog::model::{Oid, Table};
 use crate::error::{Error, Result};
 
-/// A relation that a plan reads, at one version.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RelationVersion {
-    pub table: Oid,
-    pub version: u64,
+/// Where a table's files lie, as the scans of storage name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub store: String,
+    pub folder: String,
+}
+
+impl Place {
+    /// Whether this file of this store belongs to the table.
+    pub fn holds(&self, store: &str, path: &str) -> bool {
+        let below = match self.folder.as_str() {
+            "" => Some(path),
+            folder => path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')),
+        };
+        self.store == store && below.is_some()
+    }
 }
 
 /// A scan of a catalog table.
@@ -29,15 +42,38 @@ pub(crate) struct Subject {
     /// The role whose privileges the scan needs.
     pub checked_as: Oid,
     pub version: RelationVersion,
+    pub place: Place,
 }
 
 /// Finds the catalog table behind a scan; `None` for sources that are not tables of the catalog.
 pub(crate) type Recognise = fn(&Arc<dyn TableSource>) -> Option<Subject>;
 
+/// The scans that binding makes: everything else is no table of the catalog.
+pub(crate) fn recognise_bound_table(source: &Arc<dyn TableSource>) -> Option<Subject> {
+    let bound = bound_table(source)?;
+    let (store, folder) = bound.snapshot.root();
+    let fields = bound.schema().fields().len();
+    let column_ids: Vec<Option<i16>> = (0..fields).map(|index| bound.column_id(index)).collect();
+    let masks = column_ids
+        .iter()
+        .map(|id| bound.policies.masks.get(&(*id)?).cloned())
+        .collect();
+    Some(Subject {
+        table: Arc::clone(&bound.table),
+        column_ids,
+        row_filter: bound.policies.row_filter.clone(),
+        masks,
+        checked_as: bound.checked_as,
+        version: bound.relation_version(),
+        place: Place { store, folder },
+        provider: bound,
+    })
+}
+
 impl Subject {
     /// The policies as they apply, or a refusal: a policy of the catalog that binding did not resolve, or
     /// that governs a column which is not there, opens nothing.
-    pub fn applied_policies(&self) -> Result<AppliedPolicies> {
+    pub fn applied_policies(&self, options: &Arc<ConfigOptions>) -> Result<AppliedPolicies> {
         let unresolved = |what: &str| {
             Error::denied("table", &self.table.name).with_detail(format!("A {what} of the table cannot be resolved."))
         };
@@ -54,11 +90,40 @@ impl Subject {
             }
         }
         let masks: Vec<_> = self.masks.iter().map(Option::as_ref).collect();
-        AppliedPolicies::compile(self.table.id, &self.provider.schema(), self.row_filter.as_ref(), &masks)
+        AppliedPolicies::compile(
+            self.table.id,
+            &self.provider.schema(),
+            self.row_filter.as_ref(),
+            &masks,
+            options,
+        )
     }
 
     /// Whether the catalog governs rows or columns of this table, for whomever.
     pub fn is_governed(&self) -> bool {
         self.table.row_filter.is_some() || self.table.columns.iter().any(|column| column.mask.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_holds_its_own_files_only() {
+        let place = Place {
+            store: "s3://bucket".into(),
+            folder: "tables/a".into(),
+        };
+        let cases = [
+            ("s3://bucket", "tables/a/part-0.parquet", true),
+            ("s3://bucket", "tables/a/region=x/part-0.parquet", true),
+            ("s3://bucket", "tables/ab/part-0.parquet", false),
+            ("s3://bucket", "tables/b/tables/a/part-0.parquet", false),
+            ("s3://other", "tables/a/part-0.parquet", false),
+        ];
+        for (store, path, held) in cases {
+            assert_eq!(place.holds(store, path), held, "{store} {path}");
+        }
     }
 }

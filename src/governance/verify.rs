@@ -8,12 +8,11 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
-use percent_encoding::percent_decode_str;
 
 use super::barrier_exec::PolicyBarrierExec;
 use super::fingerprint::PolicyFingerprint;
 use super::governed_plan::{Coverage, GovernedPlan};
-use crate::catalog::model::TableLocation;
+use super::subject::Place;
 use crate::error::{Error, Result};
 
 /// Leaves that hold no table's data: constants, the working table of a recursive query, generators and
@@ -36,7 +35,7 @@ pub fn verify(governed: &GovernedPlan, physical: &Arc<dyn ExecutionPlan>) -> Res
 }
 
 /// Whether this leaf reads nothing but the tables at these places.
-type ReadsOnly<'a> = &'a dyn Fn(&dyn ExecutionPlan, &[&TableLocation]) -> bool;
+type ReadsOnly<'a> = &'a dyn Fn(&dyn ExecutionPlan, &[&Place]) -> bool;
 
 struct Verifier<'a> {
     coverage: &'a Coverage,
@@ -62,7 +61,7 @@ impl Verifier<'_> {
     }
 
     fn check_leaf(&self, leaf: &Arc<dyn ExecutionPlan>, behind: Option<PolicyFingerprint>) -> Result<()> {
-        let allowed: Vec<&TableLocation> = match behind {
+        let allowed: Vec<&Place> = match behind {
             None => self.coverage.open.values().collect(),
             Some(fingerprint) => self
                 .coverage
@@ -85,7 +84,7 @@ fn ungoverned(node: &Arc<dyn ExecutionPlan>) -> Error {
         .with_detail(format!("The plan's node is {}; nothing was read.", node.name()))
 }
 
-fn reads_only(leaf: &dyn ExecutionPlan, allowed: &[&TableLocation]) -> bool {
+fn reads_only(leaf: &dyn ExecutionPlan, allowed: &[&Place]) -> bool {
     let Some(source) = leaf.downcast_ref::<DataSourceExec>() else {
         return HARMLESS_LEAVES.contains(&leaf.name());
     };
@@ -96,6 +95,7 @@ fn reads_only(leaf: &dyn ExecutionPlan, allowed: &[&TableLocation]) -> bool {
     let Some(files) = source.downcast_ref::<FileScanConfig>() else {
         return false;
     };
+    let store = files.object_store_url.as_str();
     // All files of a group come from one table's scan: the first one tells.
     files
         .file_groups
@@ -103,24 +103,6 @@ fn reads_only(leaf: &dyn ExecutionPlan, allowed: &[&TableLocation]) -> bool {
         .filter_map(|group| group.files().first())
         .all(|file| {
             let path = file.object_meta.location.as_ref();
-            allowed.iter().any(|location| lies_in(path, location))
+            allowed.iter().any(|place| place.holds(store, path))
         })
-}
-
-fn lies_in(path: &str, location: &TableLocation) -> bool {
-    match location {
-        TableLocation::Managed(id) => {
-            let folder = id.to_string();
-            path.split('/').any(|part| part == folder)
-        }
-        TableLocation::External(url) => {
-            let after_scheme = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-            let encoded = after_scheme.split_once('/').map_or("", |(_, path)| path);
-            let Ok(root) = percent_decode_str(encoded.trim_matches('/')).decode_utf8() else {
-                return false;
-            };
-            let inside = path.strip_prefix(root.as_ref()).unwrap_or_default();
-            root.is_empty() || inside.starts_with('/')
-        }
-    }
 }

@@ -20,6 +20,7 @@ mod explain;
 mod fingerprint;
 mod grant;
 mod insert;
+mod kind;
 mod lexer;
 mod prepare;
 mod query;

@@ -158,6 +158,11 @@ impl QueryRecord {
         self.result_cache.store(outcome as u8, Ordering::Relaxed);
     }
 
+    /// What the plan cache had, for EXPLAIN ANALYZE.
+    pub fn plan_cache_outcome(&self) -> CacheOutcome {
+        CacheOutcome::of(self.plan_cache.load(Ordering::Relaxed))
+    }
+
     pub fn plan_cache_hit(&self) {
         self.plan_cache(CacheOutcome::Hit);
     }

@@ -1,21 +1,18 @@
 //! What the wire asks of the layers below it, as traits: roles to log in as, and a session to run
 //! statements in. The server binds them to the engine; the tests of this module to a scripted session.
 
-use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use datafusion::arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 
 use crate::catalog::model::Oid;
 use crate::catalog::scram::Key;
-use crate::context::interrupt::Interrupt;
-use crate::error::{Error, Result, SqlState};
-use crate::types::SqlType;
-use crate::types::format::{Format, FormatSettings};
+use crate::error::{Error, Result};
+pub use crate::session::{
+    Binding, CopyOut, Fetched, Login, Notice, NoticeSeverity, OutputColumn, RowChunk, RowShape, Source, StatementShape,
+};
+use crate::types::format::FormatSettings;
 
 /// Finds roles and opens sessions.
 pub trait Service: Send + Sync + 'static {
@@ -46,20 +43,6 @@ pub struct LoginRole {
     pub connection_limit: i32,
 }
 
-/// An authenticated client.
-#[derive(Debug, Clone)]
-pub struct Login {
-    pub role: Oid,
-    pub role_name: String,
-    pub database: String,
-    /// The rest of the startup packet, in its order: settings, `options`, `application_name` ….
-    pub parameters: Vec<(String, String)>,
-    pub peer: Option<IpAddr>,
-    pub process_id: i32,
-    /// Its token is the running statement's; begun and ended by the wire.
-    pub interrupt: Arc<Interrupt>,
-}
-
 /// One client's session. The wire calls it in the order in which messages arrive. Every future may be
 /// dropped before it ends, unless it holds its interrupt off.
 pub trait Backend: Send + 'static {
@@ -67,7 +50,7 @@ pub trait Backend: Send + 'static {
     type Statement: Send;
 
     /// What the client is told once at its start.
-    fn parameter_statuses(&self) -> Vec<(String, String)>;
+    fn parameter_statuses(&mut self) -> Vec<(String, String)>;
     /// Reported settings that changed since the last call.
     fn take_parameter_changes(&mut self) -> Vec<(String, String)>;
     fn take_notices(&mut self) -> Vec<Notice>;
@@ -107,141 +90,4 @@ pub trait Backend: Send + 'static {
     }
     /// A statement failed with this error, wherever it arose: the transaction is aborted.
     fn failed(&mut self, error: &Error) -> impl Future<Output = ()> + Send;
-}
-
-/// A statement's text, or what `split` made of it.
-#[derive(Debug)]
-pub enum Source<Statement> {
-    Text(String),
-    Parsed(Statement),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputColumn {
-    pub name: String,
-    pub sql_type: SqlType,
-    /// Zero for what is no column of a table.
-    pub table_oid: Oid,
-    pub column_id: i16,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatementShape {
-    pub parameters: Vec<SqlType>,
-    /// `None` for a statement without rows.
-    pub columns: Option<Vec<OutputColumn>>,
-}
-
-/// A portal's rows: their columns, and one format each.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowShape {
-    pub columns: Arc<[OutputColumn]>,
-    pub formats: Arc<[Format]>,
-}
-
-/// A Bind message.
-#[derive(Debug, Clone)]
-pub struct Binding {
-    pub portal: String,
-    pub statement: String,
-    pub parameters: Vec<Option<Bytes>>,
-    /// None, one for all, or one each.
-    pub parameter_formats: Vec<Format>,
-    /// None, one for all, or one each.
-    pub result_formats: Vec<Format>,
-}
-
-impl Binding {
-    /// The unnamed portal of the unnamed statement, as the simple protocol uses it.
-    pub fn unnamed() -> Binding {
-        Binding {
-            portal: String::new(),
-            statement: String::new(),
-            parameters: vec![],
-            parameter_formats: vec![],
-            result_formats: vec![],
-        }
-    }
-}
-
-/// What one step of a portal brought.
-#[derive(Debug)]
-pub enum Fetched {
-    Rows(RowChunk),
-    Suspended,
-    /// The command tag.
-    Complete(String),
-    CopyIn {
-        format: Format,
-        columns: usize,
-    },
-    /// `Rows` follow; `Encoded` ones are CopyData messages.
-    CopyOut(CopyOut),
-    Empty,
-}
-
-#[derive(Debug)]
-pub enum RowChunk {
-    Batch(RecordBatch),
-    /// Messages as they go to the socket.
-    Encoded {
-        bytes: Bytes,
-        rows: usize,
-    },
-}
-
-/// COPY TO STDOUT is about to send its rows.
-pub struct CopyOut {
-    pub format: Format,
-    pub columns: usize,
-    pub encoder: Box<dyn CopyEncoder>,
-}
-
-impl fmt::Debug for CopyOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CopyOut({:?}, {} columns)", self.format, self.columns)
-    }
-}
-
-/// Writes rows in one of COPY's formats.
-pub trait CopyEncoder: Send + Sync {
-    /// What precedes the rows: a header line or signature.
-    fn begin(&self, out: &mut BytesMut) -> Result<()>;
-    /// Prepares a batch; rows are then written one by one.
-    fn bind<'a>(&'a self, batch: &'a RecordBatch) -> Result<Box<dyn CopyRows + 'a>>;
-    /// What follows the rows.
-    fn end(&self, out: &mut BytesMut) -> Result<()>;
-}
-
-/// A batch that is being copied out.
-pub trait CopyRows: Send + Sync {
-    fn write(&self, row: usize, out: &mut BytesMut) -> Result<()>;
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    pub severity: NoticeSeverity,
-    pub state: SqlState,
-    pub message: String,
-    pub detail: Option<String>,
-    pub hint: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoticeSeverity {
-    Debug,
-    Info,
-    Notice,
-    Warning,
-}
-
-impl NoticeSeverity {
-    pub fn name(self) -> &'static str {
-        match self {
-            NoticeSeverity::Debug => "DEBUG",
-            NoticeSeverity::Info => "INFO",
-            NoticeSeverity::Notice => "NOTICE",
-            NoticeSeverity::Warning => "WARNING",
-        }
-    }
 }

@@ -154,7 +154,7 @@ where
         process_id: place.process_id,
         interrupt: Arc::clone(&place.interrupt),
     };
-    let session = service.open(login).await?;
+    let mut session = service.open(login).await?;
     startup.socket.put(|out| {
         for (name, value) in session.parameter_statuses() {
             reply::parameter_status(out, &name, &value);

@@ -56,7 +56,7 @@ where
         self.socket.put(|out| reply::copy_out(out, copy.format, copy.columns));
         // What precedes the first row travels in its message, as in PostgreSQL: psycopg reads it there.
         let mut ahead = BytesMut::new();
-        copy.encoder.begin(&mut ahead)?;
+        copy.encoder.begin(&mut ahead);
         loop {
             let fetch = self.session.fetch(portal, 0);
             match attend(&mut self.socket, &self.interrupt, fetch).await? {
@@ -66,7 +66,7 @@ where
                     self.relieve().await?;
                 }
                 Fetched::Complete(tag) => {
-                    copy.encoder.end(&mut ahead)?;
+                    copy.encoder.end(&mut ahead);
                     self.socket.put(|out| {
                         if !ahead.is_empty() {
                             reply::message(out, b'd', |out| out.extend_from_slice(&ahead));

@@ -15,6 +15,7 @@ mod reply;
 mod rows;
 mod scram_exchange;
 mod simple_query;
+mod session_backend;
 mod socket;
 mod startup;
 mod tls;
@@ -22,6 +23,7 @@ mod transport;
 
 pub use connection::{Gate, Rules, converse};
 pub use connections::Connections;
+pub use session_backend::EngineService;
 pub use tls::Certificate;
 
 #[cfg(test)]

@@ -7,16 +7,18 @@ use datafusion::arrow::array::{Decimal128Array, Int32Array, RecordBatch, StringV
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result as PlanResult, Statistics};
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableSource, TableType};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use crate::binding::RelationVersion;
 use crate::catalog::model::{Column, ColumnMask, Oid, RowFilter, Table, TableLocation};
 use crate::error::{Error, Result};
 use crate::governance::govern::{Rules, govern_by};
-use crate::governance::subject::{RelationVersion, Subject};
+use crate::governance::subject::{Place, Recognise, Subject};
 use crate::governance::{GovernedPlan, verify};
 use crate::types::SqlType;
 
@@ -71,9 +73,14 @@ pub fn subject_of(raw: &Arc<RawTable>) -> Subject {
         checked_as: raw.checked_as,
         version: RelationVersion {
             table: raw.table.id,
+            travel: None,
             version: 7,
         },
         provider: Arc::clone(raw) as Arc<dyn TableProvider>,
+        place: Place {
+            store: "memory://".into(),
+            folder: raw.table.name.clone(),
+        },
     }
 }
 
@@ -110,23 +117,29 @@ pub fn catalog_table(id: Oid, name: &str, schema: &Schema, filtered: bool, maske
     }
 }
 
+/// `staff` in the catalog; governed with a row filter and a mask on ssn.
+pub fn staff_catalog_table(governed: bool) -> Table {
+    let schema = staff_batch_of(&[]).schema();
+    catalog_table(20, "staff", &schema, governed, &[false, false, false, false, governed])
+}
+
 /// One run of the tests' SQL: a session, its tables.
 pub struct World {
     pub session: SessionContext,
+    pub recognise: Recognise,
 }
 
 impl World {
     pub fn new() -> World {
-        World {
-            session: SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2)),
-        }
+        let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
+        World { session, recognise }
     }
 
     /// `staff(id, name, region, salary, ssn)`: these rows, then three of the north; with policies.
     pub fn with_staff(hidden: &[StaffRow], row_filter: Option<Expr>, masks: [Option<Expr>; 5]) -> World {
         let world = World::new();
         let rows = [hidden, &VISIBLE].concat();
-        world.add_table(20, "staff", staff_batch(&rows), row_filter, masks.to_vec());
+        world.add_table(20, "staff", staff_batch_of(&rows), row_filter, masks.to_vec());
         world
     }
 
@@ -165,7 +178,8 @@ impl World {
         govern_by(
             self.bind(sql).await,
             &Rules {
-                recognise,
+                options: &Arc::new(ConfigOptions::default()),
+                recognise: self.recognise,
                 authorize: &|_| Ok(()),
             },
         )
@@ -231,7 +245,7 @@ const VISIBLE: [StaffRow; 3] = [
 
 /// `staff` without policies, as the catalog defines it, scanned for this role.
 pub fn staff_table(table: Table, checked_as: Oid) -> RawTable {
-    let batch = staff_batch(&VISIBLE);
+    let batch = staff_batch_of(&VISIBLE);
     let memory = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
     let (table, masks) = (Arc::new(table), vec![None; 5]);
     RawTable {
@@ -244,7 +258,7 @@ pub fn staff_table(table: Table, checked_as: Oid) -> RawTable {
     }
 }
 
-fn staff_batch(rows: &[StaffRow]) -> RecordBatch {
+pub fn staff_batch_of(rows: &[StaffRow]) -> RecordBatch {
     let schema = Schema::new(vec![
         Field::new("id", DataType::Int32, false),
         Field::new("name", DataType::Utf8View, true),

@@ -6,3 +6,4 @@ mod leaks;
 mod plans;
 mod privileges;
 mod refusals;
+mod stored;

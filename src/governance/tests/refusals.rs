@@ -75,7 +75,7 @@ async fn unresolved_policies_refuse_the_table() {
         subject.row_filter = row_filter;
         subject.masks = vec![mask];
         assert_eq!(
-            subject.applied_policies().unwrap_err().state(),
+            subject.applied_policies(&Default::default()).unwrap_err().state(),
             SqlState::InsufficientPrivilege
         );
     }

@@ -1,0 +1,203 @@
+//! A table in a plan: the catalog's table, one pinned Delta snapshot, and whose privileges the scan is
+//! checked against. `governance` finds every one of these in a plan and puts it behind a barrier.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Statistics;
+use datafusion::datasource::source_as_provider;
+use datafusion::error::Result as PlanResult;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableSource, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::TimeTravel;
+use crate::catalog::model::{Column, Oid, Table};
+use crate::error::{Error, Result, SqlState};
+use crate::storage::TableSnapshot;
+
+/// What a plan read, for cache keys and the record: the object and its Delta version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RelationVersion {
+    pub table: Oid,
+    pub travel: Option<TimeTravel>,
+    pub version: u64,
+}
+
+/// The policies of one table, bound over its raw columns. Masks are by column id.
+#[derive(Debug, Clone, Default)]
+pub struct BoundPolicies {
+    pub row_filter: Option<Expr>,
+    pub masks: HashMap<i16, Expr>,
+}
+
+#[derive(Debug)]
+pub struct BoundTable {
+    pub table: Arc<Table>,
+    pub snapshot: Arc<TableSnapshot>,
+    pub travel: Option<TimeTravel>,
+    /// The role whose privileges the scan needs: the view's owner inside a view, else the effective role.
+    pub checked_as: Oid,
+    pub policies: Arc<BoundPolicies>,
+    schema: SchemaRef,
+    /// For each column of `schema`, its index in the snapshot's schema.
+    physical: Vec<usize>,
+    /// For each column of `schema`, the catalog's id; `None` for one that the catalog has not seen.
+    column_ids: Vec<Option<i16>>,
+}
+
+impl BoundTable {
+    /// Matches the catalog's columns with the snapshot's. A governed column that the data no longer has
+    /// refuses the table; a column that the catalog has not seen stays hidden while any column is governed.
+    pub fn new(
+        table: Arc<Table>,
+        snapshot: Arc<TableSnapshot>,
+        travel: Option<TimeTravel>,
+        checked_as: Oid,
+        policies: Arc<BoundPolicies>,
+    ) -> Result<BoundTable> {
+        let snapshot_schema = snapshot.schema();
+        let column_governed = table
+            .columns
+            .iter()
+            .any(|column| column.mask.is_some() || !column.grants.is_empty());
+        let mut fields = vec![];
+        let mut physical = vec![];
+        let mut column_ids = vec![];
+        for column in &table.columns {
+            let Some((index, field)) = snapshot_schema.column_with_name(&column.name) else {
+                if is_governed(&table, column) {
+                    return Err(Error::new(
+                        SqlState::InsufficientPrivilege,
+                        format!("permission denied for table {}", table.name),
+                    )
+                    .with_detail(format!(
+                        "A policy names column \"{}\", which the data no longer has.",
+                        column.name
+                    ))
+                    .with_hint("The table's owner has to set the policy anew."));
+                }
+                continue;
+            };
+            let known = column.sql_type.to_field(&column.name, field.is_nullable());
+            let typed = if known.data_type() == field.data_type() {
+                known
+            } else {
+                field.clone()
+            };
+            fields.push(typed);
+            physical.push(index);
+            column_ids.push(Some(column.id));
+        }
+        for (index, field) in snapshot_schema.fields().iter().enumerate() {
+            let seen = table.columns.iter().any(|column| column.name == *field.name());
+            if !seen && !column_governed && matches!(table.location, crate::catalog::model::TableLocation::External(_))
+            {
+                fields.push(field.as_ref().clone());
+                physical.push(index);
+                column_ids.push(None);
+            }
+        }
+        let schema = Arc::new(Schema::new(fields));
+        Ok(BoundTable {
+            table,
+            snapshot,
+            travel,
+            checked_as,
+            policies,
+            schema,
+            physical,
+            column_ids,
+        })
+    }
+
+    /// The catalog's id of a column of `schema()`, by position.
+    pub fn column_id(&self, index: usize) -> Option<i16> {
+        self.column_ids.get(index).copied().flatten()
+    }
+
+    pub fn relation_version(&self) -> RelationVersion {
+        RelationVersion {
+            table: self.table.id,
+            travel: self.travel,
+            version: self.snapshot.version(),
+        }
+    }
+
+    /// Filters prune files; only those that the file list decides alone need no second look.
+    fn pushdown(&self, filter: &Expr) -> TableProviderFilterPushDown {
+        match self.snapshot.is_exact_filter(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        }
+    }
+
+    fn to_physical(&self, projection: Option<&Vec<usize>>) -> Vec<usize> {
+        match projection {
+            Some(projection) => projection.iter().map(|&index| self.physical[index]).collect(),
+            None => self.physical.clone(),
+        }
+    }
+}
+
+fn is_governed(table: &Table, column: &Column) -> bool {
+    let in_filter = table
+        .row_filter
+        .as_ref()
+        .is_some_and(|filter| filter.columns.contains(&column.id));
+    let in_mask = table
+        .columns
+        .iter()
+        .filter_map(|other| other.mask.as_ref())
+        .any(|mask| mask.using_columns.contains(&column.id));
+    column.mask.is_some() || in_filter || in_mask
+}
+
+#[async_trait]
+impl TableProvider for BoundTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let physical = self.to_physical(projection);
+        Ok(self.snapshot.scan(session, Some(&physical), filters, limit).await?)
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> PlanResult<Vec<TableProviderFilterPushDown>> {
+        Ok(filters.iter().map(|filter| self.pushdown(filter)).collect())
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        let whole = self.snapshot.statistics();
+        let column_statistics = self
+            .physical
+            .iter()
+            .map(|&index| whole.column_statistics.get(index).cloned().unwrap_or_default())
+            .collect();
+        Some(Statistics {
+            column_statistics,
+            num_rows: whole.num_rows,
+            total_byte_size: whole.total_byte_size,
+        })
+    }
+}
+
+/// The bound table behind a scan, if it is one of ours.
+pub fn bound_table(source: &Arc<dyn TableSource>) -> Option<Arc<BoundTable>> {
+    let provider = source_as_provider(source).ok()?;
+    let any: Arc<dyn std::any::Any + Send + Sync> = provider;
+    any.downcast::<BoundTable>().ok()
+}

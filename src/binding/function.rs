@@ -1,0 +1,312 @@
+//! SQL functions of the catalog. Each body is bound once over its arguments; a call is replaced by the
+//! body with the arguments in place, before governance looks at the plan, so that nothing a function
+//! reads escapes it.
+
+use std::hash::{Hash, Hasher};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use datafusion::arrow::compute::can_cast_types;
+use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result as PlanResult};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery,
+    Volatility, cast,
+};
+use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
+
+use super::{BindingServices, Rights, relations};
+use crate::catalog::model::{Function, Oid, Reference};
+use crate::context::QueryContext;
+use crate::error::{Error, Result, SqlState};
+
+/// A function with its body bound over columns named like its arguments.
+#[derive(Debug)]
+pub(crate) struct SqlFunction {
+    definition: Function,
+    body: Expr,
+}
+
+impl SqlFunction {
+    pub fn id(&self) -> Oid {
+        self.definition.id
+    }
+
+    /// The body with these expressions in the arguments' places.
+    pub fn call(&self, arguments: Vec<Expr>) -> Result<Expr> {
+        if arguments.len() != self.definition.arguments.len() {
+            return Err(Error::new(
+                SqlState::UndefinedFunction,
+                format!(
+                    "function {} takes {} arguments, not {}",
+                    self.definition.name,
+                    self.definition.arguments.len(),
+                    arguments.len()
+                ),
+            ));
+        }
+        let body = substitute(self.body.clone(), &self.definition, &arguments)?;
+        Ok(cast(body, self.definition.returns.to_arrow()))
+    }
+}
+
+/// Binds a function's body. Its names resolve in the search path it was created with; what it reads is
+/// checked against `rights`.
+pub(crate) async fn bind_function(
+    services: &BindingServices,
+    context: &QueryContext,
+    definition: Function,
+    rights: Rights,
+    depth: usize,
+) -> Result<SqlFunction> {
+    let mut expression = super::expression::parse(&definition.body)?;
+    name_placeholders(&mut expression, &definition);
+    super::rewrite::rewrite_expression(&mut expression)?;
+    let scope = relations::load_for_expression(services, context, &expression, rights, depth).await?;
+    let schema = argument_schema(&definition)?;
+    let body = inline_in_expression(scope.plan_expression(expression, &schema)?)?;
+    Ok(SqlFunction { definition, body })
+}
+
+/// Binds a function that is about to be created, and answers what its body's names mean.
+pub async fn check_function(
+    services: &BindingServices,
+    context: &QueryContext,
+    definition: Function,
+) -> Result<Vec<Reference>> {
+    let mut expression = super::expression::parse(&definition.body)?;
+    name_placeholders(&mut expression, &definition);
+    super::rewrite::rewrite_expression(&mut expression)?;
+    let rights = Rights::of_function(&definition, context.principal.role);
+    let scope = relations::load_for_expression(services, context, &expression, rights, 0).await?;
+    let references = scope.references().to_vec();
+    let schema = argument_schema(&definition)?;
+    let body = scope.plan_expression(expression, &schema)?;
+    let (declared, actual) = (definition.returns.to_arrow(), body.get_type(&schema)?);
+    if !can_cast_types(&actual, &declared) {
+        return Err(Error::new(
+            SqlState::DatatypeMismatch,
+            format!(
+                "return type mismatch in function declared to return {}",
+                definition.returns
+            ),
+        )
+        .with_detail(format!(
+            "Actual return type is {}.",
+            crate::types::SqlType::from_arrow(&actual)
+        )));
+    }
+    Ok(references)
+}
+
+fn argument_schema(definition: &Function) -> Result<DFSchema> {
+    let named = |(index, argument): (usize, &crate::catalog::model::Argument)| {
+        argument.sql_type.to_field(argument_name(definition, index), true)
+    };
+    let fields: Vec<Field> = definition.arguments.iter().enumerate().map(named).collect();
+    Ok(DFSchema::from_unqualified_fields(fields.into(), Default::default())?)
+}
+
+fn argument_name(function: &Function, index: usize) -> String {
+    match function.arguments.get(index) {
+        Some(argument) if !argument.name.is_empty() => argument.name.clone(),
+        _ => format!("argument_{}", index + 1),
+    }
+}
+
+/// `$1` in a body is its first argument.
+fn name_placeholders(expression: &mut sql::Expr, function: &Function) {
+    struct Namer<'a>(&'a Function);
+    impl VisitorMut for Namer<'_> {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expression: &mut sql::Expr) -> ControlFlow<()> {
+            if let sql::Expr::Value(value) = expression
+                && let sql::Value::Placeholder(placeholder) = &value.value
+                && let Some(number) = placeholder
+                    .strip_prefix('$')
+                    .and_then(|digits| digits.parse::<usize>().ok())
+                && number >= 1
+            {
+                *expression = sql::Expr::Identifier(sql::Ident::with_quote('"', argument_name(self.0, number - 1)));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = VisitMut::visit(expression, &mut Namer(function));
+}
+
+/// Puts arguments in the places of the body's columns, inside subqueries too.
+fn substitute(body: Expr, function: &Function, arguments: &[Expr]) -> Result<Expr> {
+    let argument_of = |name: &str| (0..arguments.len()).find(|&index| argument_name(function, index) == name);
+    let replaced = body.transform_up(|expression| {
+        Ok(match expression {
+            Expr::Column(ref column) if column.relation.is_none() => match argument_of(&column.name) {
+                Some(index) => Transformed::yes(arguments[index].clone()),
+                None => Transformed::no(expression),
+            },
+            Expr::ScalarSubquery(subquery) => Transformed::yes(Expr::ScalarSubquery(substitute_subquery(
+                subquery,
+                &argument_of,
+                arguments,
+            )?)),
+            Expr::Exists(mut exists) => {
+                exists.subquery = substitute_subquery(exists.subquery, &argument_of, arguments)?;
+                Transformed::yes(Expr::Exists(exists))
+            }
+            Expr::InSubquery(mut membership) => {
+                membership.subquery = substitute_subquery(membership.subquery, &argument_of, arguments)?;
+                Transformed::yes(Expr::InSubquery(membership))
+            }
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(replaced.data)
+}
+
+fn substitute_subquery(
+    subquery: Subquery,
+    argument_of: &dyn Fn(&str) -> Option<usize>,
+    arguments: &[Expr],
+) -> PlanResult<Subquery> {
+    let replace = |expression: Expr| -> PlanResult<Transformed<Expr>> {
+        let Expr::OuterReferenceColumn(field, column) = &expression else {
+            return Ok(Transformed::no(expression));
+        };
+        let Some(index) = column.relation.is_none().then(|| argument_of(&column.name)).flatten() else {
+            return Ok(Transformed::no(expression));
+        };
+        // Each column of the argument becomes a reference out of the subquery.
+        let outer = arguments[index].clone().transform_up(|part| {
+            Ok(match part {
+                Expr::Column(column) => Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(field), column)),
+                other => Transformed::no(other),
+            })
+        })?;
+        Ok(Transformed::yes(outer.data))
+    };
+    let plan = subquery
+        .subquery
+        .as_ref()
+        .clone()
+        .transform_up_with_subqueries(|plan| {
+            let names = NamePreserver::new(&plan);
+            plan.map_expressions(|expression| {
+                let saved = names.save(&expression);
+                Ok(expression
+                    .transform_up(replace)?
+                    .update_data(|expression| saved.restore(expression)))
+            })
+        })?;
+    let outer_ref_columns = plan.data.all_out_ref_exprs();
+    Ok(Subquery {
+        subquery: Arc::new(plan.data),
+        outer_ref_columns,
+        spans: subquery.spans,
+    })
+}
+
+/// Replaces every call of a catalog function in the plan by its body.
+pub(crate) fn inline_functions(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let inlined = plan.transform_up_with_subqueries(|plan| {
+        let names = NamePreserver::new(&plan);
+        plan.map_expressions(|expression| {
+            let saved = names.save(&expression);
+            Ok(expression
+                .transform_up(inline_call)?
+                .update_data(|expression| saved.restore(expression)))
+        })?
+        .map_data(LogicalPlan::recompute_schema)
+    })?;
+    Ok(inlined.data)
+}
+
+fn inline_in_expression(expression: Expr) -> Result<Expr> {
+    Ok(expression.transform_up(inline_call)?.data)
+}
+
+fn inline_call(expression: Expr) -> PlanResult<Transformed<Expr>> {
+    let Expr::ScalarFunction(call) = &expression else {
+        return Ok(Transformed::no(expression));
+    };
+    let Some(marker) = call.func.inner().downcast_ref::<SqlFunctionMarker>() else {
+        return Ok(Transformed::no(expression));
+    };
+    let function = marker
+        .candidate(call.args.len())
+        .ok_or_else(|| undefined(&marker.name))?;
+    let arguments = call
+        .args
+        .iter()
+        .zip(&function.definition.arguments)
+        .map(|(argument, declared)| cast(argument.clone(), declared.sql_type.to_arrow()));
+    Ok(Transformed::yes(function.call(arguments.collect())?))
+}
+
+fn undefined(name: &str) -> Error {
+    Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist"))
+        .with_hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+}
+
+/// The placeholder that the planner sees until `inline_functions` puts the body there.
+pub(crate) fn sql_function_udf(name: &str, candidates: &[Arc<SqlFunction>]) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::new_from_impl(SqlFunctionMarker {
+        name: name.to_string(),
+        candidates: candidates.to_vec(),
+        signature: Signature::variadic_any(Volatility::Volatile),
+    }))
+}
+
+#[derive(Debug)]
+struct SqlFunctionMarker {
+    name: String,
+    candidates: Vec<Arc<SqlFunction>>,
+    signature: Signature,
+}
+
+impl SqlFunctionMarker {
+    fn candidate(&self, argument_count: usize) -> Option<&Arc<SqlFunction>> {
+        self.candidates
+            .iter()
+            .find(|candidate| candidate.definition.arguments.len() == argument_count)
+    }
+}
+
+impl PartialEq for SqlFunctionMarker {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self
+                .candidates
+                .iter()
+                .map(|one| one.definition.id)
+                .eq(other.candidates.iter().map(|one| one.definition.id))
+    }
+}
+
+impl Eq for SqlFunctionMarker {}
+
+impl Hash for SqlFunctionMarker {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for SqlFunctionMarker {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> PlanResult<DataType> {
+        let function = self.candidate(arguments.len()).ok_or_else(|| undefined(&self.name))?;
+        Ok(function.definition.returns.to_arrow())
+    }
+
+    fn invoke_with_args(&self, _arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        Err(Error::internal(format!("function {} was not expanded", self.name)).into())
+    }
+}

@@ -1,0 +1,34 @@
+//! Types of `$1`, `$2` …: what the client declared wins, then what the plan says, then text.
+
+use datafusion::logical_expr::LogicalPlan;
+
+use crate::error::{Error, Result, SqlState};
+use crate::types::SqlType;
+
+/// Completes the parameters' types from the plan's use of them.
+pub(crate) fn infer(plan: LogicalPlan, declared: &[Option<SqlType>]) -> Result<(LogicalPlan, Vec<SqlType>)> {
+    let types = parameter_types(&plan, declared)?;
+    Ok((plan, types))
+}
+
+/// The types of a plan's parameters, one for each number up to the highest.
+pub fn parameter_types(plan: &LogicalPlan, declared: &[Option<SqlType>]) -> Result<Vec<SqlType>> {
+    let mut types: Vec<SqlType> = declared
+        .iter()
+        .map(|declared| declared.clone().unwrap_or(SqlType::Text))
+        .collect();
+    for (name, field) in plan.get_parameter_fields()? {
+        let number: usize = name
+            .trim_start_matches('$')
+            .parse()
+            .map_err(|_| Error::new(SqlState::UndefinedParameter, format!("there is no parameter {name}")))?;
+        if types.len() < number {
+            types.resize(number, SqlType::Text);
+        }
+        let fixed = declared.get(number - 1).is_some_and(Option::is_some);
+        if let (false, Some(field)) = (fixed, field) {
+            types[number - 1] = SqlType::from_field(&field);
+        }
+    }
+    Ok(types)
+}

@@ -1,0 +1,395 @@
+//! The asynchronous half of binding: finds every relation and SQL function that a query, its views and
+//! its policies name, loads the snapshots they need, and leaves a `Scope` that plans without waiting.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, TableSource};
+use datafusion::sql::sqlparser::ast::{self as sql, Visit, Visitor};
+
+use super::bound_table::{BoundPolicies, BoundTable, RelationVersion};
+use super::function::{SqlFunction, bind_function};
+use super::names;
+use super::scope::{Scope, ViewSource};
+use super::time_travel::{self, TimeTravel};
+use super::{BindingServices, Rights};
+use crate::catalog::model::{Function, Object, Oid, Privilege, Table, TableLocation, View};
+use crate::catalog::{CatalogSnapshot, Resolved, Scope as NameScope};
+use crate::context::QueryContext;
+use crate::error::{Error, Result, SqlState};
+use crate::storage::{TableAddress, TableSnapshot};
+
+/// Views inside views, functions inside functions.
+const MAX_DEPTH: usize = 32;
+
+type Loading<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// Loads all that `query` names and returns the scope to plan it in. Moves time travel into names.
+pub(crate) fn load<'a>(
+    services: &'a BindingServices,
+    context: &'a QueryContext,
+    query: &'a mut sql::Query,
+    rights: Rights,
+    depth: usize,
+) -> Loading<'a, Scope> {
+    Box::pin(async move {
+        time_travel::hide_versions_in_names(query)?;
+        let used = used_names(query);
+        load_names(services, context, used, rights, depth).await
+    })
+}
+
+/// The same for an expression alone: a policy's or a function's body.
+pub(crate) fn load_for_expression<'a>(
+    services: &'a BindingServices,
+    context: &'a QueryContext,
+    expression: &'a sql::Expr,
+    rights: Rights,
+    depth: usize,
+) -> Loading<'a, Scope> {
+    Box::pin(async move {
+        let used = used_names(expression);
+        load_names(services, context, used, rights, depth).await
+    })
+}
+
+async fn load_names(
+    services: &BindingServices,
+    context: &QueryContext,
+    used: UsedNames,
+    rights: Rights,
+    depth: usize,
+) -> Result<Scope> {
+    if depth > MAX_DEPTH {
+        return Err(Error::new(
+            SqlState::ProgramLimitExceeded,
+            "views and functions are nested too deeply",
+        )
+        .with_hint("Does a view or function refer to itself?"));
+    }
+    let mut scope = Scope::new(services.clone());
+    for name in used.relations {
+        if let Some((source, object)) = load_relation(services, context, &name, &rights, depth).await? {
+            scope.add_source(name, source, object);
+        }
+    }
+    for name in used.functions {
+        let candidates = load_functions(services, context, &name, &rights, depth).await?;
+        if !candidates.is_empty() {
+            scope.add_functions(name, candidates);
+        }
+    }
+    Ok(scope)
+}
+
+/// The object that a stored text's name meant when it was written.
+fn referenced<'a>(catalog: &'a CatalogSnapshot, rights: &Rights, name: &[String]) -> Option<&'a Object> {
+    let reference = rights.references.iter().find(|reference| reference.name == name)?;
+    catalog.object(reference.object)
+}
+
+async fn load_relation(
+    services: &BindingServices,
+    context: &QueryContext,
+    name: &[String],
+    rights: &Rights,
+    depth: usize,
+) -> Result<Option<(Arc<dyn TableSource>, Option<Oid>)>> {
+    let Some(last) = name.last() else { return Ok(None) };
+    let (table_name, travel) = time_travel::split_version(last)?;
+    let mut plain = name.to_vec();
+    if let Some(last) = plain.last_mut() {
+        *last = table_name.to_string();
+    }
+    let names = NameScope {
+        database: context.database,
+        search_path: &rights.search_path,
+    };
+    let is_system = |schema: &str, table: &str| services.system_tables.table(schema, table).is_some();
+    let resolved = match referenced(&context.catalog, rights, &plain) {
+        Some(Object::Table(table)) => Some(Resolved::Table(table)),
+        Some(Object::View(view)) => Some(Resolved::View(view)),
+        _ => context.catalog.find(names, &plain, &is_system)?,
+    };
+    match resolved {
+        None => Ok(None),
+        Some(Resolved::System { schema, name }) => Ok(services
+            .system_tables
+            .table(schema, name)
+            .map(|provider| (provider_as_source(provider), None))),
+        Some(Resolved::View(view)) if travel.is_some() => Err(Error::new(
+            SqlState::WrongObjectType,
+            format!("\"{}\" is a view, which has no versions", view.name),
+        )),
+        Some(Resolved::View(view)) => {
+            require_schema_usage(context, view.schema, rights)?;
+            let source = load_view(services, context, view, rights.checked_as, depth).await?;
+            Ok(Some((Arc::new(source), Some(view.id))))
+        }
+        Some(Resolved::Table(table)) => {
+            require_schema_usage(context, table.schema, rights)?;
+            let bound = load_table(
+                services,
+                context,
+                Arc::new(table.clone()),
+                travel,
+                rights.checked_as,
+                depth,
+            )
+            .await?;
+            Ok(Some((provider_as_source(bound), Some(table.id))))
+        }
+    }
+}
+
+/// A name that a stored text resolved once needs no USAGE again, as in PostgreSQL.
+fn require_schema_usage(context: &QueryContext, schema: Oid, rights: &Rights) -> Result<()> {
+    if !rights.references.is_empty() || context.catalog.access(rights.checked_as).uses_schema(schema) {
+        return Ok(());
+    }
+    let name = context
+        .catalog
+        .schema(schema)
+        .map(|schema| schema.name.as_str())
+        .unwrap_or_default();
+    Err(Error::denied("schema", name))
+}
+
+/// Pins a table's snapshot and binds its policies, with the rights of the policies' definers.
+pub(crate) async fn load_table(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: Arc<Table>,
+    travel: Option<TimeTravel>,
+    checked_as: Oid,
+    depth: usize,
+) -> Result<Arc<BoundTable>> {
+    let snapshot = load_snapshot(services, context, &table, travel).await?;
+    let mut policies = BoundPolicies::default();
+    if let Some(filter) = &table.row_filter {
+        policies.row_filter =
+            Some(load_policy(services, context, &table, filter.function, &filter.columns, depth).await?);
+    }
+    for column in &table.columns {
+        if let Some(mask) = &column.mask {
+            let arguments: Vec<i16> = std::iter::once(column.id)
+                .chain(mask.using_columns.iter().copied())
+                .collect();
+            policies.masks.insert(
+                column.id,
+                load_policy(services, context, &table, mask.function, &arguments, depth).await?,
+            );
+        }
+    }
+    Ok(Arc::new(BoundTable::new(
+        table,
+        snapshot,
+        travel,
+        checked_as,
+        Arc::new(policies),
+    )?))
+}
+
+/// The version of a table that the statement reads: its own pin, or the newest within the bound.
+async fn load_snapshot(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: &Table,
+    travel: Option<TimeTravel>,
+) -> Result<Arc<TableSnapshot>> {
+    if let (None, Some(pinned)) = (travel, context.pinned(table.id)) {
+        return Ok(pinned);
+    }
+    let delta = services.storage.table(&table_address(&context.catalog, table)?)?;
+    let snapshot = match travel {
+        None => delta.snapshot(services.freshness).await?,
+        Some(travel) => return delta.snapshot_at(travel.in_storage()?).await,
+    };
+    Ok(context.pin(table.id, snapshot))
+}
+
+/// Where a table lies, with the options of the external location that covers it.
+pub fn table_address(catalog: &CatalogSnapshot, table: &Table) -> Result<TableAddress> {
+    match &table.location {
+        TableLocation::Managed(id) => Ok(TableAddress::Managed(*id)),
+        TableLocation::External(url) => {
+            let covering = catalog
+                .external_locations()
+                .filter(|location| url.starts_with(&location.url))
+                .max_by_key(|location| location.url.len());
+            let location = covering.ok_or_else(|| {
+                Error::new(
+                    SqlState::InsufficientPrivilege,
+                    format!("permission denied for table {}", table.name),
+                )
+                .with_detail("No external location covers the table any more.")
+            })?;
+            Ok(TableAddress::External {
+                url: url.clone(),
+                options: location.options.clone(),
+            })
+        }
+    }
+}
+
+/// Whether these versions are what a statement that starts now would read.
+pub async fn is_current(
+    services: &BindingServices,
+    context: &QueryContext,
+    relations: &[RelationVersion],
+) -> Result<bool> {
+    for relation in relations {
+        if let Some(TimeTravel::Version(_)) = relation.travel {
+            continue;
+        }
+        let Some(table) = context.catalog.table(relation.table) else {
+            return Ok(false);
+        };
+        if load_snapshot(services, context, table, relation.travel)
+            .await?
+            .version()
+            != relation.version
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn load_policy(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: &Table,
+    function: Oid,
+    columns: &[i16],
+    depth: usize,
+) -> Result<Expr> {
+    let refuse = || Error::denied("table", &table.name).with_detail("A policy of the table cannot be resolved.");
+    let definition = context.catalog.function(function).cloned().ok_or_else(refuse)?;
+    let mut arguments = vec![];
+    for id in columns {
+        let column = table
+            .columns
+            .iter()
+            .find(|column| column.id == *id)
+            .ok_or_else(refuse)?;
+        arguments.push(Expr::Column(datafusion::common::Column::new_unqualified(&column.name)));
+    }
+    let rights = Rights::of_function(&definition, definition.owner);
+    let bound = bind_function(services, context, definition, rights, depth + 1).await?;
+    bound.call(arguments)
+}
+
+async fn load_view(
+    services: &BindingServices,
+    context: &QueryContext,
+    view: &View,
+    checked_as: Oid,
+    depth: usize,
+) -> Result<ViewSource> {
+    let object = Object::View(view.clone());
+    if !context.catalog.access(checked_as).has(&object, Privilege::Select) {
+        return Err(Error::denied("view", &view.name));
+    }
+    let mut query = parse_query(&view.query)?;
+    super::rewrite::rewrite(&mut query)?;
+    let rights = Rights {
+        search_path: view.search_path.clone(),
+        references: view.references.clone(),
+        checked_as: view.owner,
+    };
+    let scope = load(services, context, &mut query, rights, depth + 1).await?;
+    let plan = super::function::inline_functions(scope.plan_query(query, &[])?)?;
+    ViewSource::new(view, plan)
+}
+
+/// The functions that a name may mean; empty for one that the engine has itself or that nobody made.
+async fn load_functions(
+    services: &BindingServices,
+    context: &QueryContext,
+    name: &[String],
+    rights: &Rights,
+    depth: usize,
+) -> Result<Vec<Arc<SqlFunction>>> {
+    if let [plain] = name
+        && (services.base.scalar_functions().contains_key(plain)
+            || services.base.aggregate_functions().contains_key(plain)
+            || services.base.window_functions().contains_key(plain))
+    {
+        return Ok(vec![]);
+    }
+    let names = NameScope {
+        database: context.database,
+        search_path: &rights.search_path,
+    };
+    let candidates: Vec<Function> = match referenced(&context.catalog, rights, name) {
+        Some(Object::Function(function)) => vec![function.clone()],
+        _ => context
+            .catalog
+            .find_functions(names, name)?
+            .into_iter()
+            .cloned()
+            .collect(),
+    };
+    let mut bound = vec![];
+    for function in candidates {
+        context
+            .catalog
+            .access(rights.checked_as)
+            .require(&Object::Function(function.clone()), Privilege::Execute)?;
+        let inner = Rights::of_function(&function, rights.checked_as);
+        bound.push(Arc::new(
+            bind_function(services, context, function, inner, depth + 1).await?,
+        ));
+    }
+    Ok(bound)
+}
+
+/// Parses a stored query: a view's text.
+pub(crate) fn parse_query(text: &str) -> Result<sql::Query> {
+    let mut statements = crate::statement::parse(text)?;
+    match (statements.pop().map(|parsed| parsed.statement), statements.is_empty()) {
+        (Some(crate::statement::ast::Statement::Query(query)), true) => Ok(*query),
+        _ => Err(Error::internal("a stored query is not one query")),
+    }
+}
+
+/// Names in the order of their first use.
+#[derive(Default)]
+struct UsedNames {
+    relations: Vec<Vec<String>>,
+    functions: Vec<Vec<String>>,
+    seen: HashSet<(bool, Vec<String>)>,
+}
+
+impl Visitor for UsedNames {
+    type Break = ();
+
+    fn pre_visit_relation(&mut self, relation: &sql::ObjectName) -> ControlFlow<()> {
+        let parts = names::parts(relation);
+        if self.seen.insert((true, parts.clone())) {
+            self.relations.push(parts);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &sql::Expr) -> ControlFlow<()> {
+        if let sql::Expr::Function(function) = expression {
+            let parts = names::parts(&function.name);
+            if self.seen.insert((false, parts.clone())) {
+                self.functions.push(parts);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn used_names<T: Visit>(tree: &T) -> UsedNames {
+    let mut used = UsedNames::default();
+    // Breaks never: the visitor only collects.
+    let _ = tree.visit(&mut used);
+    used
+}

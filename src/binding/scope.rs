@@ -1,0 +1,244 @@
+//! The synchronous half of binding: DataFusion's planner over relations that are already loaded.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::TableReference;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{DFSchema, Result as PlanResult};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, TableType, WindowUDF,
+};
+use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion::sql::sqlparser::ast as sql;
+
+use super::BindingServices;
+use super::function::{SqlFunction, sql_function_udf};
+use super::names::reference_parts;
+use super::time_travel;
+use super::types::PostgresTypes;
+use crate::catalog::model::{Oid, Reference, View};
+use crate::error::{Error, Result, SqlState};
+use crate::types::SqlType;
+
+/// All names that one query text may use, with what they mean.
+pub(crate) struct Scope {
+    services: BindingServices,
+    sources: HashMap<Vec<String>, Arc<dyn TableSource>>,
+    functions: HashMap<String, Vec<Arc<SqlFunction>>>,
+    references: Vec<Reference>,
+    types: Arc<PostgresTypes>,
+}
+
+impl Scope {
+    pub fn new(services: BindingServices) -> Scope {
+        Scope {
+            services,
+            sources: HashMap::new(),
+            functions: HashMap::new(),
+            references: vec![],
+            types: Arc::new(PostgresTypes),
+        }
+    }
+
+    /// What a relation's name means; `object` is the catalog's, where it has one.
+    pub fn add_source(&mut self, name: Vec<String>, source: Arc<dyn TableSource>, object: Option<Oid>) {
+        if let Some(object) = object {
+            self.references.push(Reference {
+                object,
+                name: name.clone(),
+                columns: vec![],
+            });
+        }
+        self.sources.insert(name, source);
+    }
+
+    /// The functions that a call by this name may mean.
+    pub fn add_functions(&mut self, name: Vec<String>, candidates: Vec<Arc<SqlFunction>>) {
+        for candidate in &candidates {
+            self.references.push(Reference {
+                object: candidate.id(),
+                name: name.clone(),
+                columns: vec![],
+            });
+        }
+        self.functions.insert(name.join("."), candidates);
+    }
+
+    /// The catalog's objects that the text names, for whoever stores the text.
+    pub fn references(&self) -> &[Reference] {
+        &self.references
+    }
+
+    /// Plans a query whose names were loaded into this scope.
+    pub fn plan_query(&self, query: sql::Query, declared: &[Option<SqlType>]) -> Result<LogicalPlan> {
+        let fields = declared
+            .iter()
+            .map(|declared| declared.as_ref().map(|sql_type| Arc::new(sql_type.to_field("", true))))
+            .collect();
+        let mut planner_context = PlannerContext::new().with_prepare_param_data_types(fields);
+        let statement = sql::Statement::Query(Box::new(query));
+        Ok(self
+            .planner()
+            .sql_statement_to_plan_with_context(statement, &mut planner_context)?)
+    }
+
+    /// Plans an expression over the given columns.
+    pub fn plan_expression(&self, expression: sql::Expr, schema: &DFSchema) -> Result<Expr> {
+        Ok(self
+            .planner()
+            .sql_to_expr(expression, schema, &mut PlannerContext::new())?)
+    }
+
+    fn planner(&self) -> SqlToRel<'_, Scope> {
+        let options = ParserOptions::new()
+            .with_parse_float_as_decimal(true)
+            .with_collect_spans(true);
+        SqlToRel::new_with_options(self, options)
+    }
+}
+
+impl ContextProvider for Scope {
+    fn get_table_source(&self, name: TableReference) -> PlanResult<Arc<dyn TableSource>> {
+        let parts = reference_parts(&name);
+        self.sources
+            .get(&parts)
+            .cloned()
+            .ok_or_else(|| undefined_table(&parts).into())
+    }
+
+    fn get_table_function_source(&self, name: &str, arguments: Vec<Expr>) -> PlanResult<Arc<dyn TableSource>> {
+        let Some(function) = self.services.base.table_functions().get(name) else {
+            return Err(Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist")).into());
+        };
+        let arguments = super::expression::simplify_arguments(&self.services, arguments)?;
+        let arguments = datafusion::catalog::TableFunctionArgs::new(&arguments, self.services.base.as_ref());
+        Ok(provider_as_source(function.create_table_provider_with_args(arguments)?))
+    }
+
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> PlanResult<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        self.services.base.expr_planners()
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::clone(&self.types) as Arc<dyn TypePlanner>)
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
+        let built_in = self.services.base.scalar_functions().get(plain).cloned();
+        built_in.or_else(|| {
+            self.functions
+                .get(name)
+                .map(|candidates| sql_function_udf(name, candidates))
+        })
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.services.base.higher_order_functions().get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
+        self.services.base.aggregate_functions().get(plain).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
+        self.services.base.window_functions().get(plain).cloned()
+    }
+
+    fn get_variable_type(&self, _variable_names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.services.base.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.services.base.scalar_functions().keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        vec![]
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.services.base.aggregate_functions().keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.services.base.window_functions().keys().cloned().collect()
+    }
+}
+
+/// 42P01 for a name that nothing answers to.
+pub(crate) fn undefined_table(parts: &[String]) -> Error {
+    let shown: Vec<&str> = parts
+        .iter()
+        .map(|part| time_travel::split_version(part).map_or(part.as_str(), |(name, _)| name))
+        .collect();
+    Error::new(
+        SqlState::UndefinedTable,
+        format!("relation \"{}\" does not exist", shown.join(".")),
+    )
+}
+
+/// A view in a plan: the planner inlines its query, already bound with the owner's rights.
+#[derive(Debug)]
+pub(crate) struct ViewSource {
+    schema: SchemaRef,
+    plan: LogicalPlan,
+}
+
+impl ViewSource {
+    /// Names the query's columns as the view was created with.
+    pub fn new(view: &View, plan: LogicalPlan) -> Result<ViewSource> {
+        if plan.schema().fields().len() != view.columns.len() {
+            return Err(Error::new(
+                SqlState::InvalidTableDefinition,
+                format!("view \"{}\" no longer fits the tables it reads", view.name),
+            )
+            .with_hint("CREATE OR REPLACE the view."));
+        }
+        let renamed = plan
+            .schema()
+            .columns()
+            .into_iter()
+            .zip(&view.columns)
+            .map(|(column, named)| Expr::Column(column).alias(&named.name));
+        let plan = LogicalPlanBuilder::from(plan.clone()).project(renamed)?.build()?;
+        let schema = Arc::new(plan.schema().as_arrow().clone());
+        Ok(ViewSource { schema, plan })
+    }
+}
+
+impl TableSource for ViewSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
+        Some(Cow::Borrowed(&self.plan))
+    }
+}
+
+impl std::fmt::Debug for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scope").field("sources", &self.sources.keys()).finish()
+    }
+}

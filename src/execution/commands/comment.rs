@@ -1,0 +1,28 @@
+//! COMMENT ON.
+
+use super::CommandContext;
+use crate::catalog::changes;
+use crate::catalog::model::ObjectKind;
+use crate::error::Result;
+use crate::statement::ast::ObjectName;
+
+pub(super) async fn run(
+    command: &mut CommandContext<'_>,
+    kind: ObjectKind,
+    name: &ObjectName,
+    column: Option<&str>,
+    text: Option<&str>,
+) -> Result<&'static str> {
+    let id = match kind {
+        ObjectKind::Column => command.context.catalog.resolve_relation(command.names(), &name.0)?.id(),
+        kind => command
+            .context
+            .catalog
+            .resolve_object(kind, command.names(), &name.0)?
+            .id(),
+    };
+    command
+        .stage(|staged, role, _| changes::set_comment(staged, role, id, column, text))
+        .await?;
+    Ok("COMMENT")
+}

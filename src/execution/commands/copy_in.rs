@@ -1,0 +1,140 @@
+//! COPY FROM STDIN: the client's bytes become batches as they arrive, batches become files, and the files
+//! wait for the commit; a COPY that fails leaves nothing.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::CommandContext;
+use super::insert::{assigned, open, require_insert, target_columns};
+use crate::catalog::model::Table;
+use crate::error::{Error, Result};
+use crate::execution::transaction::TableWrite;
+use crate::statement::ast::ObjectName;
+use crate::storage::{DeltaTable, Operation, StagedFiles, TableSnapshot};
+use crate::types::copy::{CopyDecoder, CopyFormat, CopyOptions};
+use crate::types::format::Format;
+
+/// Batches that may wait for the writer: a fast client does not grow memory.
+const QUEUE: usize = 4;
+
+/// A COPY FROM STDIN under way.
+pub struct CopyIn {
+    table: Table,
+    decoder: CopyDecoder,
+    columns: usize,
+    format: Format,
+    batches: mpsc::Sender<Result<RecordBatch, DataFusionError>>,
+    writer: JoinHandle<Result<StagedFiles>>,
+    delta: Arc<DeltaTable>,
+    base: Arc<TableSnapshot>,
+    operation: Operation,
+    rows: u64,
+}
+
+/// Checks privileges and starts the writer.
+pub async fn begin(
+    command: &mut CommandContext<'_>,
+    name: &ObjectName,
+    columns: &[String],
+    options: &CopyOptions,
+) -> Result<CopyIn> {
+    let table = command.table(name)?;
+    let columns = target_columns(&table, columns)?;
+    require_insert(command, &table, &columns, false)?;
+    let (delta, base) = open(command, &table).await?;
+    let fields = columns
+        .iter()
+        .filter_map(|name| table.column_named(name))
+        .map(|column| column.sql_type.to_field(&column.name, true));
+    let incoming: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let decoder = CopyDecoder::new(options, Arc::clone(&incoming), &table.name, &command.format_settings);
+    let (batches, received) = mpsc::channel(QUEUE);
+    let stream = futures::stream::unfold(received, |mut received| async move {
+        received.recv().await.map(|batch| (batch, received))
+    });
+    let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(incoming, stream));
+    let rows = assigned(rows, base.schema(), &table, &columns, &command.format_settings)?;
+    let writer = {
+        let (delta, base) = (Arc::clone(&delta), Arc::clone(&base));
+        tokio::spawn(async move { delta.stage(&base, vec![rows]).await })
+    };
+    let operation = Operation::new("COPY").with_user(&command.context.principal.role_name);
+    let count = columns.len();
+    let format = match options.format {
+        CopyFormat::Binary => Format::Binary,
+        CopyFormat::Text | CopyFormat::Csv => Format::Text,
+    };
+    Ok(CopyIn {
+        table,
+        decoder,
+        columns: count,
+        format,
+        batches,
+        writer,
+        delta,
+        base,
+        operation,
+        rows: 0,
+    })
+}
+
+impl CopyIn {
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    pub fn column_count(&self) -> usize {
+        self.columns
+    }
+
+    /// Takes some bytes; they need not end at a row's end.
+    pub async fn feed(&mut self, data: &[u8]) -> Result<()> {
+        self.decoder.push(data)?;
+        self.send_decoded().await
+    }
+
+    async fn send_decoded(&mut self) -> Result<()> {
+        while let Some(batch) = self.decoder.next_batch() {
+            self.send(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, batch: RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows() as u64;
+        if self.batches.send(Ok(batch)).await.is_ok() {
+            return Ok(());
+        }
+        // The writer stopped: its error says why.
+        match (&mut self.writer).await {
+            Ok(Err(error)) => Err(error),
+            _ => Err(Error::internal("the writer of a COPY stopped")),
+        }
+    }
+
+    /// The end of the data: the table, what to commit, and the number of rows.
+    pub async fn finish(mut self) -> Result<(Table, TableWrite, u64)> {
+        self.decoder.finish()?;
+        self.send_decoded().await?;
+        drop(self.batches);
+        let files = self
+            .writer
+            .await
+            .map_err(|_| Error::internal("the writer of a COPY stopped"))??;
+        let write = TableWrite {
+            delta: self.delta,
+            base: self.base,
+            replaces: false,
+            files,
+            operation: self.operation,
+        };
+        Ok((self.table, write, self.rows))
+    }
+}

@@ -1,0 +1,64 @@
+//! CREATE FUNCTION: a scalar SQL function, whose body is bound once to see that it holds.
+
+use super::CommandContext;
+use super::create::when_taken;
+use crate::binding::{self, BindingServices};
+use crate::catalog::changes::{self, NewFunction};
+use crate::catalog::model::{Argument, Function, Oid};
+use crate::error::Result;
+use crate::statement::ast::CreateFunction;
+
+pub async fn run(
+    command: &mut CommandContext<'_>,
+    services: &BindingServices,
+    create: &CreateFunction,
+) -> Result<String> {
+    let arguments: Vec<Argument> = create
+        .arguments
+        .iter()
+        .map(|(name, sql_type)| Argument {
+            name: name.clone(),
+            sql_type: sql_type.clone(),
+        })
+        .collect();
+    let (schema, name) = {
+        let (schema, name) = command
+            .context
+            .catalog
+            .resolve_creation(command.names(), &create.name.0)?;
+        (schema, name.to_string())
+    };
+    let mut new = NewFunction {
+        schema,
+        name,
+        arguments,
+        returns: create.returns.clone(),
+        body: create.body.clone(),
+        search_path: command.context.search_path.clone(),
+        references: vec![],
+        comment: create.comment.clone(),
+    };
+    new.references = binding::check_function(services, command.context, draft(&new, command.role())).await?;
+    let when = when_taken(create.if_not_exists, create.or_replace);
+    command
+        .stage(|staged, role, _| changes::create_function(staged, role, new, when))
+        .await?;
+    Ok("CREATE FUNCTION".into())
+}
+
+/// The function as it would be, for binding its body.
+fn draft(new: &NewFunction, owner: Oid) -> Function {
+    Function {
+        id: 0,
+        schema: new.schema,
+        name: new.name.clone(),
+        owner,
+        arguments: new.arguments.clone(),
+        returns: new.returns.clone(),
+        body: new.body.clone(),
+        search_path: new.search_path.clone(),
+        references: vec![],
+        grants: vec![],
+        comment: None,
+    }
+}

@@ -1,0 +1,208 @@
+//! CREATE TABLE and CREATE TABLE AS. The Delta table is made at a place that nobody knows yet; the catalog
+//! entry makes it a table. A crash between the two leaves an unnamed folder, never half a table.
+
+use datafusion::arrow::datatypes::Schema;
+use datafusion::execution::SendableRecordBatchStream;
+
+use super::create::when_taken;
+use super::insert::assigned;
+use super::{CommandContext, policy};
+use crate::binding::{output_name, table_address};
+use crate::catalog::changes::{self, Created, NewColumn, NewTable};
+use crate::catalog::model::{Object, Oid, Table};
+use crate::error::{Error, Result, SqlState};
+use crate::statement::ast::CreateTable;
+use crate::storage::{ColumnDefinition, Freshness, Operation, TableAddress, TableDefinition, TableDraft};
+use crate::types::SqlType;
+
+/// Creates the table, with the rows of its query where it has one.
+pub async fn run(
+    command: &mut CommandContext<'_>,
+    create: &CreateTable,
+    rows: Option<SendableRecordBatchStream>,
+) -> Result<String> {
+    let (schema, name) = {
+        let (schema, name) = command
+            .context
+            .catalog
+            .resolve_creation(command.names(), &create.name.0)?;
+        (schema, name.to_string())
+    };
+    let (columns, exists) = match &rows {
+        Some(rows) => (query_columns(&rows.schema(), &create.column_names)?, false),
+        None => columns_of(command, create).await?,
+    };
+    let new = NewTable {
+        schema,
+        name,
+        columns: columns.clone(),
+        partition_by: create.partition_by.clone(),
+        location: create.location.clone(),
+        comment: create.comment.clone(),
+    };
+    let when = when_taken(create.if_not_exists, create.or_replace);
+    let created = command
+        .stage(|staged, role, _| changes::create_table(staged, role, new, when))
+        .await?;
+    if let Created::Existing(_) = created {
+        return Ok(if create.query.is_some() {
+            "CREATE TABLE AS"
+        } else {
+            "CREATE TABLE"
+        }
+        .to_string());
+    }
+    let table = staged_table(command, created.id()).await?;
+    let rows = rows.filter(|_| !create.with_no_data);
+    let written = if exists {
+        0
+    } else {
+        write(command, create, &table, &columns, rows).await?
+    };
+    command.transaction.note_created(table.id);
+    policy::set_inline(command, &table, create).await?;
+    Ok(match &create.query {
+        Some(_) if create.with_no_data => "CREATE TABLE AS".into(),
+        Some(_) => format!("SELECT {written}"),
+        None => "CREATE TABLE".into(),
+    })
+}
+
+async fn staged_table(command: &mut CommandContext<'_>, id: Oid) -> Result<Table> {
+    let snapshot = command.transaction.staged(command.services).await?.snapshot();
+    match snapshot.object(id) {
+        Some(Object::Table(table)) => Ok(table.clone()),
+        _ => Err(Error::internal("a table that was just created is not there")),
+    }
+}
+
+/// Makes the Delta table. Answers the rows written.
+async fn write(
+    command: &mut CommandContext<'_>,
+    create: &CreateTable,
+    table: &Table,
+    columns: &[NewColumn],
+    rows: Option<SendableRecordBatchStream>,
+) -> Result<u64> {
+    let snapshot = command.transaction.staged(command.services).await?.snapshot();
+    let delta = command.services.storage.table(&table_address(&snapshot, table)?)?;
+    let definitions = columns.iter().map(|column| ColumnDefinition {
+        name: column.name.clone(),
+        sql_type: column.sql_type.clone(),
+        nullable: column.nullable,
+        comment: column.comment.clone(),
+    });
+    let draft = TableDraft::new(&TableDefinition {
+        columns: definitions.collect(),
+        partition_columns: create.partition_by.clone(),
+        properties: create.properties.clone(),
+        comment: create.comment.clone(),
+    })?;
+    let name = if rows.is_some() {
+        "CREATE TABLE AS SELECT"
+    } else {
+        "CREATE TABLE"
+    };
+    let operation = Operation::new(name).with_user(&command.context.principal.role_name);
+    let files = match rows {
+        None => None,
+        Some(rows) => {
+            let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+            let rows = assigned(rows, draft.schema(), table, &names, &command.format_settings)?;
+            Some(delta.stage_new(&draft, vec![rows]).await?)
+        }
+    };
+    let written = files.as_ref().map_or(0, |files| files.row_count());
+    delta.create(&draft, files, operation).await?;
+    Ok(written)
+}
+
+/// The query's columns, under the names that the statement gives.
+fn query_columns(schema: &Schema, names: &[String]) -> Result<Vec<NewColumn>> {
+    if names.len() > schema.fields().len() {
+        return Err(Error::new(
+            SqlState::SyntaxError,
+            "too many column names were specified",
+        ));
+    }
+    let columns = schema.fields().iter().enumerate().map(|(index, field)| NewColumn {
+        name: names
+            .get(index)
+            .map_or_else(|| output_name(field.name()).to_string(), Clone::clone),
+        sql_type: match SqlType::from_field(field) {
+            SqlType::Unknown | SqlType::Void => SqlType::Text,
+            known => known,
+        },
+        nullable: true,
+        field_id: None,
+        comment: None,
+    });
+    Ok(columns.collect())
+}
+
+/// The defined columns, or those of the Delta table that lies at the LOCATION already. Answers also whether
+/// one does.
+async fn columns_of(command: &CommandContext<'_>, create: &CreateTable) -> Result<(Vec<NewColumn>, bool)> {
+    let defined: Vec<NewColumn> = create
+        .columns
+        .iter()
+        .map(|column| NewColumn {
+            name: column.name.clone(),
+            sql_type: column.sql_type.clone(),
+            nullable: !column.not_null,
+            field_id: None,
+            comment: column.comment.clone(),
+        })
+        .collect();
+    let Some(location) = &create.location else {
+        return Ok((defined, false));
+    };
+    let url = changes::normalize_location(location)?;
+    let locations = command.context.catalog.external_locations();
+    let covering = locations
+        .filter(|known| url.starts_with(&known.url))
+        .max_by_key(|known| known.url.len());
+    // Without a covering location the catalog refuses the table in a moment, with the right message.
+    let Some(covering) = covering else {
+        return Ok((defined, false));
+    };
+    let address = TableAddress::External {
+        url,
+        options: covering.options.clone(),
+    };
+    let delta = command.services.storage.table(&address)?;
+    if !delta.exists().await? {
+        if defined.is_empty() {
+            let message = format!("there is no Delta table at \"{location}\"");
+            return Err(Error::new(SqlState::UndefinedFile, message).with_hint("List the columns to create one."));
+        }
+        return Ok((defined, false));
+    }
+    let snapshot = delta.snapshot(Freshness::Strict).await?;
+    let found = columns_of_delta(&snapshot.schema(), &snapshot.field_ids());
+    let shape = |columns: &[NewColumn]| -> Vec<(String, SqlType)> {
+        columns
+            .iter()
+            .map(|column| (column.name.clone(), column.sql_type.clone()))
+            .collect()
+    };
+    if !defined.is_empty() && shape(&defined) != shape(&found) {
+        let message = "the columns differ from those of the Delta table at the location";
+        return Err(Error::new(SqlState::InvalidTableDefinition, message)
+            .with_hint("Leave the columns out to take those of the Delta table."));
+    }
+    Ok((found, true))
+}
+
+fn columns_of_delta(schema: &Schema, field_ids: &[Option<i64>]) -> Vec<NewColumn> {
+    let fields = schema.fields().iter().enumerate();
+    fields
+        .map(|(index, field)| NewColumn {
+            name: field.name().clone(),
+            sql_type: SqlType::from_field(field),
+            nullable: field.is_nullable(),
+            field_id: field_ids.get(index).copied().flatten(),
+            comment: None,
+        })
+        .collect()
+}

@@ -1,0 +1,61 @@
+//! CREATE VIEW: the text is kept with what its names meant.
+
+use super::CommandContext;
+use super::create::when_taken;
+use crate::catalog::changes::{self, NewColumn};
+use crate::catalog::model::Reference;
+use crate::error::{Error, Result, SqlState};
+use crate::execution::outcome::OutputColumn;
+use crate::statement::ast::ObjectName;
+use crate::types::SqlType;
+
+/// A view whose query was bound and governed for its definer.
+pub struct NewView<'a> {
+    pub name: &'a ObjectName,
+    pub or_replace: bool,
+    pub if_not_exists: bool,
+    pub column_names: &'a [String],
+    pub query_text: &'a str,
+    pub output: Vec<OutputColumn>,
+    pub references: Vec<Reference>,
+}
+
+pub async fn run(command: &mut CommandContext<'_>, view: NewView<'_>) -> Result<String> {
+    if view.column_names.len() > view.output.len() {
+        return Err(Error::new(
+            SqlState::SyntaxError,
+            "CREATE VIEW specifies more column names than columns",
+        ));
+    }
+    let columns = view.output.iter().enumerate().map(|(index, column)| NewColumn {
+        name: view.column_names.get(index).unwrap_or(&column.name).clone(),
+        sql_type: if column.sql_type == SqlType::Unknown {
+            SqlType::Text
+        } else {
+            column.sql_type.clone()
+        },
+        nullable: true,
+        field_id: None,
+        comment: None,
+    });
+    let (schema, name) = {
+        let (schema, name) = command
+            .context
+            .catalog
+            .resolve_creation(command.names(), &view.name.0)?;
+        (schema, name.to_string())
+    };
+    let new = changes::NewView {
+        schema,
+        name,
+        query: view.query_text.to_string(),
+        search_path: command.context.search_path.clone(),
+        columns: columns.collect(),
+        references: view.references,
+    };
+    let when = when_taken(view.if_not_exists, view.or_replace);
+    command
+        .stage(|staged, role, _| changes::create_view(staged, role, new, when))
+        .await?;
+    Ok("CREATE VIEW".into())
+}

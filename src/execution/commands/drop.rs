@@ -1,0 +1,67 @@
+//! DROP of anything. A managed table's files stay until the retention of dropped tables has passed.
+
+use super::CommandContext;
+use crate::catalog::changes;
+use crate::catalog::model::ObjectKind;
+use crate::error::{Error, Result, SqlState};
+use crate::execution::outcome::Notice;
+use crate::statement::ast::ObjectName;
+
+pub(super) async fn run(
+    command: &mut CommandContext<'_>,
+    kind: ObjectKind,
+    names: &[ObjectName],
+    if_exists: bool,
+    cascade: bool,
+) -> Result<&'static str> {
+    if kind == ObjectKind::Role {
+        return drop_roles(command, names, if_exists).await;
+    }
+    if kind == ObjectKind::Database
+        && names
+            .iter()
+            .any(|name| name.0 == [command.context.database_name.clone()])
+    {
+        return Err(Error::new(
+            SqlState::ObjectInUse,
+            "cannot drop the currently open database",
+        ));
+    }
+    let names: Vec<Vec<String>> = names.iter().map(|name| name.0.clone()).collect();
+    command
+        .stage(|staged, role, scope| changes::drop_named(staged, role, kind, scope, &names, if_exists, cascade))
+        .await?;
+    Ok(match kind {
+        ObjectKind::Database => "DROP DATABASE",
+        ObjectKind::Schema => "DROP SCHEMA",
+        ObjectKind::Table => "DROP TABLE",
+        ObjectKind::View => "DROP VIEW",
+        ObjectKind::Function => "DROP FUNCTION",
+        ObjectKind::ExternalLocation => "DROP EXTERNAL LOCATION",
+        ObjectKind::Role => "DROP ROLE",
+        ObjectKind::Column => return Err(Error::internal("a column is dropped by ALTER TABLE")),
+    })
+}
+
+async fn drop_roles(command: &mut CommandContext<'_>, names: &[ObjectName], if_exists: bool) -> Result<&'static str> {
+    for name in names {
+        let found = command.context.catalog.role_named(name.last()).map(|role| role.id);
+        let Some(target) = found else {
+            if if_exists {
+                command
+                    .notices
+                    .push(Notice::notice(format!("role \"{name}\" does not exist, skipping")));
+                continue;
+            }
+            return Err(Error::new(
+                SqlState::UndefinedObject,
+                format!("role \"{name}\" does not exist"),
+            ));
+        };
+        let login = command.context.principal.login;
+        command
+            .stage(|staged, role, _| changes::drop_role(staged, role, login, target))
+            .await?;
+    }
+    Ok("DROP ROLE")
+}

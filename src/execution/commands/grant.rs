@@ -1,0 +1,81 @@
+//! GRANT and REVOKE of privileges and of roles.
+
+use super::CommandContext;
+use crate::catalog::changes;
+use crate::catalog::model::{Object, Oid, PUBLIC_ROLE};
+use crate::error::{Error, Result};
+use crate::statement::ast::{GrantStatement, GrantTarget};
+
+pub(super) async fn run(command: &mut CommandContext<'_>, grant: &GrantStatement) -> Result<&'static str> {
+    let grantees = grantees(command, &grant.grantees)?;
+    for target in targets(command, &grant.target)? {
+        command
+            .stage(|staged, role, _| match grant.revoke {
+                false => changes::grant(staged, role, target, &grant.privileges, &grantees, grant.grant_option),
+                true => changes::revoke(
+                    staged,
+                    role,
+                    target,
+                    &grant.privileges,
+                    &grantees,
+                    grant.grant_option,
+                    grant.cascade,
+                ),
+            })
+            .await?;
+    }
+    Ok(if grant.revoke { "REVOKE" } else { "GRANT" })
+}
+
+pub(super) async fn roles(
+    command: &mut CommandContext<'_>,
+    roles: &[String],
+    members: &[String],
+    admin: bool,
+    revoke: bool,
+) -> Result<&'static str> {
+    for granted in roles {
+        for member in members {
+            let granted = command.context.catalog.resolve_role(granted)?.id;
+            let member = command.context.catalog.resolve_role(member)?.id;
+            command
+                .stage(|staged, role, _| match revoke {
+                    false => changes::grant_role(staged, role, granted, member, admin),
+                    true => changes::revoke_role(staged, role, granted, member, admin),
+                })
+                .await?;
+        }
+    }
+    Ok(if revoke { "REVOKE ROLE" } else { "GRANT ROLE" })
+}
+
+fn grantees(command: &CommandContext<'_>, names: &[String]) -> Result<Vec<Oid>> {
+    let one = |name: &String| match name.as_str() {
+        "public" => Ok(PUBLIC_ROLE),
+        "current_user" | "current_role" => Ok(command.context.principal.role),
+        "session_user" => Ok(command.context.principal.login),
+        name => Ok(command.context.catalog.resolve_role(name)?.id),
+    };
+    names.iter().map(one).collect()
+}
+
+fn targets(command: &CommandContext<'_>, target: &GrantTarget) -> Result<Vec<Oid>> {
+    let catalog = &command.context.catalog;
+    match target {
+        GrantTarget::Objects { kind, names } => names
+            .iter()
+            .map(|name| Ok(catalog.resolve_object(*kind, command.names(), &name.0)?.id()))
+            .collect(),
+        GrantTarget::AllTablesInSchemas(schemas) => {
+            let mut found = vec![];
+            for name in schemas {
+                let schema = catalog.resolve_schema(command.context.database, &name.0)?;
+                if !catalog.access(command.role()).uses_schema(schema.id) {
+                    return Err(Error::denied("schema", &schema.name));
+                }
+                found.extend(catalog.relations(schema.id).map(Object::id));
+            }
+            Ok(found)
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! One file a statement. Each turns names into ids, asks for the privileges, and stages its change in the
+//! transaction; nothing takes effect before the transaction commits.
+
+mod alter;
+mod comment;
+pub mod copy_in;
+pub mod copy_out;
+mod create;
+pub mod create_function;
+pub mod create_table;
+pub mod create_view;
+mod describe_history;
+mod describe_table;
+mod drop;
+mod grant;
+pub mod insert;
+mod policy;
+mod role;
+mod show;
+mod truncate;
+
+use super::outcome::{Notice, NoticeSeverity, Outcome, OutputColumn};
+use super::services::Services;
+use super::transaction::Transaction;
+use crate::catalog::model::{Object, Oid, Table};
+use crate::catalog::{Scope, Severity, Staged};
+use crate::context::QueryContext;
+use crate::error::{Error, Result, SqlState};
+use crate::statement::ast::{ObjectName, ShowTarget, Statement};
+use crate::types::format::FormatSettings;
+
+/// What a command may use.
+pub struct CommandContext<'a> {
+    pub services: &'a Services,
+    pub context: &'a QueryContext,
+    pub transaction: &'a mut Transaction,
+    pub notices: &'a mut Vec<Notice>,
+    /// The statement as it was written, for the catalog's audit trail.
+    pub text: &'a str,
+    pub format_settings: FormatSettings,
+}
+
+impl CommandContext<'_> {
+    /// The effective role.
+    pub fn role(&self) -> Oid {
+        self.context.principal.role
+    }
+
+    /// Where unqualified names are looked up.
+    pub fn names(&self) -> Scope<'_> {
+        Scope {
+            database: self.context.database,
+            search_path: &self.context.search_path,
+        }
+    }
+
+    /// Makes a DDL change and passes its notices on.
+    pub async fn stage<T>(&mut self, change: impl FnOnce(&mut Staged, Oid, Scope<'_>) -> Result<T>) -> Result<T> {
+        let role = self.role();
+        let scope = Scope {
+            database: self.context.database,
+            search_path: &self.context.search_path,
+        };
+        let staged = self.transaction.staged(self.services).await?;
+        staged.add_statement(self.text);
+        let changed = change(staged, role, scope)?;
+        for notice in staged.take_notices() {
+            let (severity, state) = match notice.severity {
+                Severity::Notice => (NoticeSeverity::Notice, SqlState::SuccessfulCompletion),
+                Severity::Warning => (NoticeSeverity::Warning, SqlState::Warning),
+            };
+            self.notices.push(Notice {
+                severity,
+                state,
+                message: notice.message,
+                detail: notice.detail,
+                hint: None,
+            });
+        }
+        Ok(changed)
+    }
+
+    /// The table of that name; a view or a system table is 42809.
+    pub fn table(&self, name: &ObjectName) -> Result<Table> {
+        match self.context.catalog.resolve_relation(self.names(), &name.0)? {
+            Object::Table(table) if !self.context.catalog.access(self.role()).uses_schema(table.schema) => {
+                let schema = self
+                    .context
+                    .catalog
+                    .schema(table.schema)
+                    .map(|schema| schema.name.clone());
+                Err(Error::denied("schema", &schema.unwrap_or_default()))
+            }
+            Object::Table(table) => Ok(table.clone()),
+            _ => Err(Error::new(
+                SqlState::WrongObjectType,
+                format!("\"{}\" is not a table", name.last()),
+            )),
+        }
+    }
+}
+
+/// Runs a statement that has no rows to read first.
+pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Result<Outcome> {
+    let tag = match statement {
+        Statement::Truncate { tables } => truncate::run(command, tables).await?,
+        Statement::CreateDatabase {
+            name,
+            if_not_exists,
+            owner,
+        } => create::database(command, name, *if_not_exists, owner.as_deref()).await?,
+        Statement::CreateSchema {
+            name,
+            if_not_exists,
+            owner,
+        } => create::schema(command, name, *if_not_exists, owner.as_deref()).await?,
+        Statement::CreateExternalLocation {
+            name,
+            if_not_exists,
+            url,
+            options,
+        } => create::external_location(command, name, *if_not_exists, url, options).await?,
+        Statement::CreateRole {
+            name,
+            if_not_exists,
+            options,
+        } => role::create(command, name, *if_not_exists, options).await?,
+        Statement::Drop {
+            kind,
+            names,
+            if_exists,
+            cascade,
+        } => drop::run(command, *kind, names, *if_exists, *cascade).await?,
+        Statement::Alter { alter, if_exists } => alter::run(command, alter, *if_exists).await?,
+        Statement::Grant(grant) => grant::run(command, grant).await?,
+        Statement::GrantRole {
+            roles,
+            members,
+            admin,
+            revoke,
+        } => grant::roles(command, roles, members, *admin, *revoke).await?,
+        Statement::Comment {
+            kind,
+            name,
+            column,
+            text,
+        } => comment::run(command, *kind, name, column.as_deref(), text.as_deref()).await?,
+        Statement::DescribeTable { name } => return Ok(Outcome::Rows(describe_table::run(command, name)?)),
+        Statement::DescribeHistory { name, limit } => {
+            return Ok(Outcome::Rows(describe_history::run(command, name, *limit).await?));
+        }
+        Statement::Show { name } => return Ok(Outcome::Rows(show::run(command, name)?)),
+        other => return Err(Error::internal(format!("no command runs {other:?}"))),
+    };
+    Ok(Outcome::Done(tag.to_string()))
+}
+
+/// The columns of a statement that is no query; `None` where it has no rows.
+pub fn columns_of(statement: &Statement) -> Option<Vec<OutputColumn>> {
+    match statement {
+        Statement::Explain { .. } => Some(super::explain::columns()),
+        Statement::DescribeTable { .. } => Some(describe_table::columns()),
+        Statement::DescribeHistory { .. } => Some(describe_history::columns()),
+        Statement::Show {
+            name: ShowTarget::Tables { .. },
+        } => Some(show::columns(&show::TABLES)),
+        Statement::Show {
+            name: ShowTarget::Schemas,
+        } => Some(show::columns(&show::SCHEMAS)),
+        Statement::Show {
+            name: ShowTarget::Databases,
+        } => Some(show::columns(&show::DATABASES)),
+        _ => None,
+    }
+}

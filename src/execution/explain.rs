@@ -1,0 +1,119 @@
+//! EXPLAIN. Who is subject to a policy of the query sees the logical plan only: operators, their metrics and
+//! row counts would count hidden rows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use futures::StreamExt;
+
+use super::outcome::OutputColumn;
+use crate::error::Result;
+use crate::governance::GovernedPlan;
+use crate::telemetry::QueryRecord;
+use crate::types::SqlType;
+
+const TITLE: &str = "QUERY PLAN";
+
+/// EXPLAIN's options in parentheses.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub analyze: bool,
+    pub verbose: bool,
+    pub json: bool,
+}
+
+/// What there is to tell.
+pub struct Report<'a> {
+    pub plan: &'a GovernedPlan,
+    /// `None` hides the operators.
+    pub physical: Option<Arc<dyn ExecutionPlan>>,
+    pub planning: Duration,
+    /// Rows and time of a run; `None` without ANALYZE.
+    pub run: Option<(u64, Duration)>,
+}
+
+pub fn columns() -> Vec<OutputColumn> {
+    vec![OutputColumn::new(TITLE, SqlType::Text)]
+}
+
+/// Runs a query for its metrics; answers the number of rows.
+pub async fn drain(mut stream: SendableRecordBatchStream) -> Result<u64> {
+    let mut rows = 0;
+    while let Some(batch) = stream.next().await {
+        rows += batch?.num_rows() as u64;
+    }
+    Ok(rows)
+}
+
+/// The report as rows of text.
+pub fn render(report: &Report<'_>, options: &Options, record: &QueryRecord) -> Result<RecordBatch> {
+    let lines = match options.json {
+        true => vec![json(report, record)],
+        false => text(report, options, record),
+    };
+    let column: ArrayRef = Arc::new(StringArray::from(lines));
+    let schema = Schema::new(vec![Field::new(TITLE, DataType::Utf8, false)]);
+    Ok(RecordBatch::try_new(Arc::new(schema), vec![column])?)
+}
+
+fn text(report: &Report<'_>, options: &Options, record: &QueryRecord) -> Vec<String> {
+    let mut lines = vec!["Logical Plan".to_string()];
+    lines.extend(logical(report).lines().map(|line| format!("  {line}")));
+    if let Some(physical) = operators(report, options) {
+        lines.push("Physical Plan".to_string());
+        lines.extend(physical.lines().map(|line| format!("  {line}")));
+    } else if report.plan.has_barriers() {
+        lines.push("Operators are hidden: a row filter or column mask applies to this query.".to_string());
+    }
+    lines.push(format!("Planning Time: {}", milliseconds(report.planning)));
+    if let Some((rows, time)) = report.run {
+        lines.push(format!("Execution Time: {}", milliseconds(time)));
+        lines.push(format!("Rows: {rows}"));
+        lines.push(format!("Plan Cache: {}", record.plan_cache_outcome().name()));
+        lines.push("Result Cache: bypassed by EXPLAIN".to_string());
+    }
+    lines
+}
+
+fn json(report: &Report<'_>, record: &QueryRecord) -> String {
+    let mut plan = serde_json::json!({
+        "Logical Plan": logical(report),
+        "Planning Time": report.planning.as_secs_f64() * 1000.0,
+    });
+    let options = Options {
+        analyze: report.run.is_some(),
+        verbose: false,
+        json: true,
+    };
+    if let Some(physical) = operators(report, &options) {
+        plan["Physical Plan"] = physical.into();
+    }
+    if let Some((rows, time)) = report.run {
+        plan["Execution Time"] = (time.as_secs_f64() * 1000.0).into();
+        plan["Rows"] = rows.into();
+        plan["Plan Cache"] = record.plan_cache_outcome().name().into();
+    }
+    format!("{:#}", serde_json::json!([plan]))
+}
+
+fn logical(report: &Report<'_>) -> String {
+    report.plan.plan().display_indent().to_string()
+}
+
+fn operators(report: &Report<'_>, options: &Options) -> Option<String> {
+    let physical = report.physical.as_ref().filter(|_| !report.plan.has_barriers())?;
+    let display = match options.analyze {
+        true => DisplayableExecutionPlan::with_metrics(physical.as_ref()),
+        false => DisplayableExecutionPlan::new(physical.as_ref()),
+    };
+    Some(display.indent(options.verbose).to_string())
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.3} ms", time.as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,192 @@
+//! What a statement gives back, whatever it was: rows, a command tag, or a COPY dialogue.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use datafusion::arrow::array::{ArrayRef, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::DFSchema;
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
+use futures::Stream;
+
+use crate::binding::output_name;
+use crate::catalog::model::Oid;
+use crate::error::{Result, SqlState};
+use crate::result_cache::{CacheFill, EncodedRows};
+use crate::types::SqlType;
+
+/// One column of a result, as RowDescription tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputColumn {
+    pub name: String,
+    pub sql_type: SqlType,
+    /// Zero for what is no column of a table.
+    pub table_oid: Oid,
+    pub column_id: i16,
+}
+
+impl OutputColumn {
+    pub fn new(name: impl Into<String>, sql_type: SqlType) -> OutputColumn {
+        OutputColumn {
+            name: name.into(),
+            sql_type,
+            table_oid: 0,
+            column_id: 0,
+        }
+    }
+
+    /// The columns of a plan's output.
+    pub fn of_schema(schema: &DFSchema) -> Vec<OutputColumn> {
+        schema
+            .fields()
+            .iter()
+            .map(|field| OutputColumn::new(output_name(field.name()), SqlType::from_field(field)))
+            .collect()
+    }
+}
+
+/// What the client is told beside the result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub severity: NoticeSeverity,
+    pub state: SqlState,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeSeverity {
+    Debug,
+    Info,
+    Notice,
+    Warning,
+}
+
+impl NoticeSeverity {
+    /// As the protocol spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            NoticeSeverity::Debug => "DEBUG",
+            NoticeSeverity::Info => "INFO",
+            NoticeSeverity::Notice => "NOTICE",
+            NoticeSeverity::Warning => "WARNING",
+        }
+    }
+}
+
+impl Notice {
+    pub fn notice(message: impl Into<String>) -> Notice {
+        Notice {
+            severity: NoticeSeverity::Notice,
+            state: SqlState::SuccessfulCompletion,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    pub fn warning(state: SqlState, message: impl Into<String>) -> Notice {
+        Notice {
+            severity: NoticeSeverity::Warning,
+            state,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
+    }
+}
+
+/// The result of one statement.
+pub enum Outcome {
+    Rows(RowSet),
+    /// The command tag.
+    Done(String),
+    /// COPY TO STDOUT: rows in a COPY format.
+    CopyOut(RowSet, crate::types::copy::CopyOptions),
+    /// COPY FROM STDIN: the caller feeds the data.
+    CopyIn(super::commands::copy_in::CopyIn),
+}
+
+/// Rows on their way to the client.
+pub struct RowSet {
+    pub columns: Vec<OutputColumn>,
+    pub rows: Rows,
+    /// The first words of the command tag; the row count follows.
+    pub tag: &'static str,
+}
+
+pub enum Rows {
+    /// `fill` collects the encoded rows for the result cache.
+    Stream {
+        stream: SendableRecordBatchStream,
+        fill: Option<CacheFill>,
+    },
+    /// DataRow messages from the result cache.
+    Encoded(Arc<EncodedRows>),
+}
+
+impl RowSet {
+    /// Rows that are already there: SHOW, EXPLAIN, DESCRIBE.
+    pub fn of_batch(batch: RecordBatch, tag: &'static str) -> RowSet {
+        let columns = batch
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| OutputColumn::new(field.name(), SqlType::from_field(field)))
+            .collect();
+        RowSet {
+            columns,
+            rows: Rows::Stream {
+                stream: stream_of(batch),
+                fill: None,
+            },
+            tag,
+        }
+    }
+}
+
+/// A stream of one batch.
+pub fn stream_of(batch: RecordBatch) -> SendableRecordBatchStream {
+    Box::pin(OneBatch {
+        schema: batch.schema(),
+        batch: Some(batch),
+    })
+}
+
+struct OneBatch {
+    schema: SchemaRef,
+    batch: Option<RecordBatch>,
+}
+
+impl Stream for OneBatch {
+    type Item = datafusion::common::Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.batch.take().map(Ok))
+    }
+}
+
+impl RecordBatchStream for OneBatch {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+/// Rows of text columns.
+pub fn text_rows(names: &[&str], rows: &[Vec<String>], tag: &'static str) -> Result<RowSet> {
+    let fields: Vec<Field> = names
+        .iter()
+        .map(|name| Field::new(*name, DataType::Utf8, true))
+        .collect();
+    let column = |index: usize| StringArray::from_iter(rows.iter().map(|row| row.get(index)));
+    let columns = (0..names.len())
+        .map(|index| Arc::new(column(index)) as ArrayRef)
+        .collect();
+    Ok(RowSet::of_batch(
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?,
+        tag,
+    ))
+}

@@ -1,0 +1,99 @@
+//! Optimized logical plans by statement. A key names everything that the plan depends on: the text, who
+//! asks, where names resolve, the settings that change meaning, and the catalog's version, which holds
+//! grants and policies too; so a hit is authorized by construction. Table versions are not in the key:
+//! a hit is pinned to the current ones before it runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use moka::sync::Cache;
+
+use crate::catalog::model::Oid;
+use crate::governance::GovernedPlan;
+use crate::types::SqlType;
+
+/// All that a plan depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PlanKey {
+    pub text: String,
+    pub declared: Vec<Option<SqlType>>,
+    pub login: Oid,
+    pub role: Oid,
+    pub database: Oid,
+    pub search_path: Vec<Oid>,
+    /// A hash of the settings that change what a text means.
+    pub settings: u64,
+    pub catalog_version: u64,
+}
+
+/// A plan that may run many times.
+#[derive(Debug)]
+pub struct CachedPlan {
+    /// Optimized; parameters are open.
+    pub plan: GovernedPlan,
+    pub parameter_types: Vec<SqlType>,
+    /// Whether the plan means the same whenever it runs on the same versions.
+    pub repeatable: bool,
+}
+
+/// Bounded by an estimate of the plans' bytes.
+#[derive(Debug)]
+pub struct PlanCache {
+    plans: Cache<PlanKey, Arc<CachedPlan>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// A plan node with its schema and expressions, by measurement of TPC-H's plans.
+const BYTES_PER_NODE: u32 = 4096;
+
+impl PlanCache {
+    pub fn new(max_bytes: u64) -> PlanCache {
+        let plans = Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(|key: &PlanKey, plan: &Arc<CachedPlan>| key.text.len() as u32 + node_count(plan) * BYTES_PER_NODE)
+            .build();
+        PlanCache {
+            plans,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    pub fn get(&self, key: &PlanKey) -> Option<Arc<CachedPlan>> {
+        let found = self.plans.get(key);
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    pub fn insert(&self, key: PlanKey, plan: Arc<CachedPlan>) {
+        self.plans.insert(key, plan);
+    }
+
+    pub fn clear(&self) {
+        self.plans.invalidate_all();
+    }
+
+    /// (entries, bytes, hits, misses)
+    pub fn counters(&self) -> (u64, u64, u64, u64) {
+        self.plans.run_pending_tasks();
+        (
+            self.plans.entry_count(),
+            self.plans.weighted_size(),
+            self.hits.load(Ordering::Relaxed),
+            self.misses.load(Ordering::Relaxed),
+        )
+    }
+}
+
+/// Nodes of the plan, subqueries included; what cannot be walked counts as one.
+fn node_count(cached: &CachedPlan) -> u32 {
+    let mut count = 0;
+    let walked = cached.plan.plan().apply_with_subqueries(|_| {
+        count += 1;
+        Ok(TreeNodeRecursion::Continue)
+    });
+    if walked.is_ok() { count } else { 1 }
+}

@@ -1,0 +1,167 @@
+//! DataFusion's view of one statement. The functions, rules and runtime are shared by all statements;
+//! only the options are this statement's own. (`SessionContext::state()` would clone every map.)
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use datafusion::catalog::{CatalogProviderList, Session};
+use datafusion::common::alias::AliasGenerator;
+use datafusion::common::config::{ConfigOptions, TableOptions};
+use datafusion::common::{DFSchema, Result as PlanResult};
+use datafusion::execution::config::SessionConfig;
+use datafusion::execution::context::{ExecutionProps, QueryPlanner};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionState, TaskContext};
+use datafusion::logical_expr::registry::ExtensionTypeRegistryRef;
+use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, WindowUDF};
+use datafusion::optimizer::OptimizerConfig;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+
+/// One statement's planning session.
+pub struct PlanningSession {
+    base: Arc<SessionState>,
+    config: SessionConfig,
+    properties: ExecutionProps,
+    table_options: TableOptions,
+}
+
+impl PlanningSession {
+    /// `options` are the base's, with this statement's partitions and function environment set.
+    pub fn new(base: Arc<SessionState>, config: SessionConfig, started: DateTime<Utc>) -> PlanningSession {
+        let mut properties = ExecutionProps::new().with_query_execution_start_time(started);
+        properties.config_options = Some(Arc::clone(config.options()));
+        let table_options = base.table_options().clone();
+        PlanningSession {
+            base,
+            config,
+            properties,
+            table_options,
+        }
+    }
+
+    pub fn base(&self) -> &Arc<SessionState> {
+        &self.base
+    }
+
+    /// The statement's options, with its function environment.
+    pub fn config_options(&self) -> &Arc<ConfigOptions> {
+        self.config.options()
+    }
+
+    /// What the operators run with. Plans hold their functions, so the context carries none.
+    pub fn execution_context(&self) -> Arc<TaskContext> {
+        Arc::new(TaskContext::new(
+            None,
+            self.base.session_id().to_string(),
+            self.config.clone(),
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            Arc::clone(self.base.runtime_env()),
+        ))
+    }
+}
+
+impl OptimizerConfig for PlanningSession {
+    fn query_execution_start_time(&self) -> Option<DateTime<Utc>> {
+        self.properties.query_execution_start_time
+    }
+
+    fn alias_generator(&self) -> &Arc<AliasGenerator> {
+        &self.properties.alias_generator
+    }
+
+    fn options(&self) -> Arc<ConfigOptions> {
+        Arc::clone(self.config.options())
+    }
+}
+
+#[async_trait]
+impl Session for PlanningSession {
+    fn session_id(&self) -> &str {
+        self.base.session_id()
+    }
+
+    fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    fn catalog_list(&self) -> Arc<dyn CatalogProviderList> {
+        Arc::clone(self.base.catalog_list())
+    }
+
+    fn query_planner(&self) -> Arc<dyn QueryPlanner + Send + Sync> {
+        Arc::clone(self.base.query_planner())
+    }
+
+    fn optimize(&self, plan: &LogicalPlan) -> PlanResult<LogicalPlan> {
+        let analyzed = self
+            .base
+            .analyzer()
+            .execute_and_check(plan.clone(), self.config.options(), |_, _| {})?;
+        self.base.optimizer().optimize(analyzed, self, |_, _| {})
+    }
+
+    fn physical_optimizers(&self) -> &[Arc<dyn PhysicalOptimizerRule + Send + Sync>] {
+        self.base.physical_optimizers()
+    }
+
+    async fn create_physical_plan(&self, plan: &LogicalPlan) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let optimized = self.optimize(plan)?;
+        self.base.query_planner().create_physical_plan(&optimized, self).await
+    }
+
+    fn create_physical_expr(&self, expression: Expr, schema: &DFSchema) -> PlanResult<Arc<dyn PhysicalExpr>> {
+        self.base.create_physical_expr(expression, schema)
+    }
+
+    fn scalar_functions(&self) -> &HashMap<String, Arc<ScalarUDF>> {
+        self.base.scalar_functions()
+    }
+
+    fn higher_order_functions(&self) -> &HashMap<String, Arc<HigherOrderUDF>> {
+        self.base.higher_order_functions()
+    }
+
+    fn aggregate_functions(&self) -> &HashMap<String, Arc<AggregateUDF>> {
+        self.base.aggregate_functions()
+    }
+
+    fn window_functions(&self) -> &HashMap<String, Arc<WindowUDF>> {
+        self.base.window_functions()
+    }
+
+    fn extension_type_registry(&self) -> &ExtensionTypeRegistryRef {
+        Session::extension_type_registry(self.base.as_ref())
+    }
+
+    fn runtime_env(&self) -> &Arc<RuntimeEnv> {
+        self.base.runtime_env()
+    }
+
+    fn execution_props(&self) -> &ExecutionProps {
+        &self.properties
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn table_options(&self) -> &TableOptions {
+        &self.table_options
+    }
+
+    fn table_options_mut(&mut self) -> &mut TableOptions {
+        &mut self.table_options
+    }
+
+    fn task_ctx(&self) -> Arc<TaskContext> {
+        self.execution_context()
+    }
+}

@@ -1,0 +1,420 @@
+//! Parse, Bind, Describe, Execute and Close over a session's statements and portals.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::common::ScalarValue;
+
+use super::portal::{Portal, PortalState, RunningCopy, RunningRows, formats_for};
+use super::prepared::PreparedStatement;
+use super::{Binding, Fetched, RowShape, Session, Source, StatementShape, refuse_in_failed_transaction};
+use crate::context::QueryContext;
+use crate::error::{Error, Result, SqlState};
+use crate::execution::outcome::{Outcome, OutputColumn};
+use crate::query::{self, Description, Request};
+use crate::statement::ast::{ParsedStatement, Statement};
+use crate::types::SqlType;
+use crate::types::format::Format;
+use crate::types::parse::decode_parameter;
+
+impl Session {
+    /// Prepares a statement under a name; the empty name is replaced, any other must be new.
+    pub async fn parse(&mut self, name: &str, source: Source<ParsedStatement>, parameter_oids: &[u32]) -> Result<()> {
+        let parsed = match source {
+            Source::Parsed(parsed) => parsed,
+            Source::Text(text) => one_statement(crate::statement::parse(&text)?)?,
+        };
+        self.prepare(name, parsed, declared_types(parameter_oids)?).await
+    }
+
+    pub(super) async fn prepare(
+        &mut self,
+        name: &str,
+        parsed: ParsedStatement,
+        declared: Vec<Option<SqlType>>,
+    ) -> Result<()> {
+        if !name.is_empty() && self.statements.contains_key(name) {
+            return Err(Error::new(
+                SqlState::DuplicatePreparedStatement,
+                format!("prepared statement \"{name}\" already exists"),
+            ));
+        }
+        if self.transaction.failed && !ends_transaction(&parsed.statement) {
+            return Err(refuse_in_failed_transaction());
+        }
+        let description = self.describe(&parsed, &declared).await?;
+        self.statements.insert(
+            name.to_string(),
+            Arc::new(PreparedStatement {
+                parsed,
+                declared,
+                description,
+            }),
+        );
+        Ok(())
+    }
+
+    async fn describe(&mut self, parsed: &ParsedStatement, declared: &[Option<SqlType>]) -> Result<Description> {
+        if self.transaction.failed || !needs_catalog(&parsed.statement) {
+            return self.describe_session_statement(parsed, declared);
+        }
+        self.start_deadline();
+        let context = self.statement_context(parsed).await?;
+        let deadline = self.deadline;
+        let request = self.request(&context, parsed, declared);
+        Self::within_deadline(deadline, query::describe(&request))
+            .await
+            .map_err(|error| located(error, parsed))
+    }
+
+    fn request<'a>(
+        &'a self,
+        context: &'a Arc<QueryContext>,
+        statement: &'a ParsedStatement,
+        declared: &'a [Option<SqlType>],
+    ) -> Request<'a> {
+        Request {
+            engine: &self.engine,
+            context,
+            settings: self.settings.current(),
+            statement,
+            declared,
+        }
+    }
+
+    pub async fn describe_statement(&mut self, name: &str) -> Result<StatementShape> {
+        let statement = self.statement(name)?;
+        Ok(StatementShape {
+            parameters: statement.description.parameters.clone(),
+            columns: statement.description.columns.clone(),
+        })
+    }
+
+    pub(super) fn statement(&self, name: &str) -> Result<Arc<PreparedStatement>> {
+        self.statements.get(name).cloned().ok_or_else(|| {
+            let shown = if name.is_empty() {
+                "unnamed prepared statement does not exist".to_string()
+            } else {
+                format!("prepared statement \"{name}\" does not exist")
+            };
+            Error::new(SqlState::InvalidSqlStatementName, shown)
+        })
+    }
+
+    /// Binds parameters to a statement; the unnamed portal is replaced, any other must be new.
+    pub async fn bind(&mut self, binding: Binding) -> Result<()> {
+        let statement = self.statement(&binding.statement)?;
+        if self.transaction.failed && !ends_transaction(&statement.parsed.statement) {
+            return Err(refuse_in_failed_transaction());
+        }
+        if !binding.portal.is_empty() && self.portals.contains_key(&binding.portal) {
+            return Err(Error::new(
+                SqlState::DuplicateCursor,
+                format!("cursor \"{}\" already exists", binding.portal),
+            ));
+        }
+        let types = &statement.description.parameters;
+        if binding.parameters.len() != types.len() {
+            return Err(Error::new(
+                SqlState::ProtocolViolation,
+                format!(
+                    "bind message supplies {} parameters, but prepared statement \"{}\" requires {}",
+                    binding.parameters.len(),
+                    binding.statement,
+                    types.len()
+                ),
+            ));
+        }
+        let format_of = |index: usize| match binding.parameter_formats.as_slice() {
+            [] => Ok(Format::Text),
+            [one] => Ok(*one),
+            all => all.get(index).copied().ok_or_else(|| {
+                Error::new(
+                    SqlState::ProtocolViolation,
+                    "bind message has too few parameter formats",
+                )
+            }),
+        };
+        let settings = self.settings.current().format.clone();
+        let mut parameters = vec![];
+        for (index, (value, sql_type)) in binding.parameters.iter().zip(types).enumerate() {
+            parameters.push(decode_parameter(
+                sql_type,
+                format_of(index)?,
+                value.as_deref(),
+                &settings,
+            )?);
+        }
+        let portal = Portal {
+            statement,
+            parameters,
+            result_formats: binding.result_formats,
+            state: PortalState::Ready,
+        };
+        self.portals.insert(binding.portal, portal);
+        Ok(())
+    }
+
+    /// The rows that a portal will return; `None` if it returns none.
+    pub async fn describe_portal(&mut self, name: &str) -> Result<Option<RowShape>> {
+        let portal = self.portal(name)?;
+        let Some(columns) = portal.statement.description.columns.clone() else {
+            return Ok(None);
+        };
+        let formats = portal.formats_for(columns.len())?;
+        Ok(Some(RowShape {
+            columns: columns.into(),
+            formats: formats.into(),
+        }))
+    }
+
+    fn portal(&self, name: &str) -> Result<&Portal> {
+        self.portals
+            .get(name)
+            .ok_or_else(|| Error::new(SqlState::InvalidCursorName, format!("portal \"{name}\" does not exist")))
+    }
+
+    /// The next chunk of a portal; the first call executes it.
+    pub async fn fetch(&mut self, name: &str, max_rows: u64) -> Result<Fetched> {
+        // Taken out while it runs: a fetch that is dropped midway drops its work with it.
+        let mut portal = self
+            .portals
+            .remove(name)
+            .ok_or_else(|| Error::new(SqlState::InvalidCursorName, format!("portal \"{name}\" does not exist")))?;
+        if let PortalState::Ready = portal.state {
+            self.start_deadline();
+        }
+        let deadline = self.deadline;
+        let fetched = match Self::within_deadline(deadline, self.step(&mut portal, max_rows)).await {
+            Ok(fetched) => fetched,
+            Err(error) => return Err(located(error, &portal.statement.parsed)),
+        };
+        if matches!(fetched, Fetched::Complete(_) | Fetched::Empty) {
+            if let Some(context) = self.context.take() {
+                self.engine.finish_record(&context.record, None);
+            }
+            portal.state = PortalState::Finished;
+            self.deadline = None;
+        }
+        self.portals.insert(name.to_string(), portal);
+        Ok(fetched)
+    }
+
+    async fn step(&mut self, portal: &mut Portal, max_rows: u64) -> Result<Fetched> {
+        if let PortalState::Ready = portal.state {
+            let statement = Arc::clone(&portal.statement);
+            match self.execute(&statement, portal).await? {
+                None => {}
+                Some(fetched) => return Ok(fetched),
+            }
+        }
+        match &mut portal.state {
+            PortalState::Rows(rows) => rows.next(max_rows).await,
+            PortalState::CopyOut(copy) => copy.next().await,
+            PortalState::Finished => Ok(Fetched::Complete("SELECT 0".into())),
+            PortalState::Ready => Err(Error::internal("a portal did not start")),
+        }
+    }
+
+    /// Starts a portal's statement. `None` when rows follow.
+    async fn execute(&mut self, statement: &Arc<PreparedStatement>, portal: &mut Portal) -> Result<Option<Fetched>> {
+        let parsed = &statement.parsed;
+        if self.transaction.failed && !ends_transaction(&parsed.statement) {
+            return Err(refuse_in_failed_transaction());
+        }
+        if let Statement::Empty = parsed.statement {
+            return Ok(Some(Fetched::Empty));
+        }
+        let outcome = match self.run_session_statement(parsed, &portal.result_formats).await? {
+            Some(outcome) => outcome,
+            None => {
+                self.run_statement(statement, &portal.parameters, &portal.result_formats)
+                    .await?
+            }
+        };
+        match outcome {
+            Outcome::Done(tag) => Ok(Some(Fetched::Complete(tag))),
+            Outcome::Rows(rows) => {
+                let formats = portal.formats_for(rows.columns.len())?;
+                portal.state = PortalState::Rows(RunningRows::new(rows, &formats, &self.settings.current().format)?);
+                Ok(None)
+            }
+            Outcome::CopyOut(rows, options) => {
+                let copy = RunningCopy::new(rows, &options, &self.settings.current().format)?;
+                portal.state = PortalState::CopyOut(copy);
+                Ok(None)
+            }
+            Outcome::CopyIn(copy) => {
+                let fetched = Fetched::CopyIn {
+                    format: copy.format(),
+                    columns: copy.column_count(),
+                };
+                self.copy_in = Some(copy);
+                Ok(Some(fetched))
+            }
+        }
+    }
+
+    /// A statement that reads or changes the warehouse: through the pipeline.
+    pub(super) async fn run_statement(
+        &mut self,
+        statement: &PreparedStatement,
+        parameters: &[ScalarValue],
+        result_formats: &[Format],
+    ) -> Result<Outcome> {
+        let context = self.statement_context(&statement.parsed).await?;
+        let columns = statement.description.columns.as_ref().map_or(0, Vec::len);
+        let formats = formats_for(result_formats, columns).unwrap_or_default();
+        let mut transaction = std::mem::take(&mut self.transaction);
+        let mut notices = vec![];
+        let request = self.request(&context, &statement.parsed, &statement.declared);
+        let outcome = query::run(&request, parameters, &formats, &mut transaction, &mut notices).await;
+        transaction.keep_pins(&context.pins.lock());
+        self.transaction = transaction;
+        self.notices.append(&mut notices);
+        let outcome = outcome?;
+        self.apply_changed_settings(&context)?;
+        self.check_shape(statement, &outcome)?;
+        Ok(outcome)
+    }
+
+    /// set_config() of constants ran while the statement was planned.
+    fn apply_changed_settings(&mut self, context: &QueryContext) -> Result<()> {
+        let superuser = context.catalog.access(self.principal.role).is_superuser();
+        for change in std::mem::take(&mut *context.changed_settings.lock()) {
+            self.settings
+                .set_text(&change.name, &change.value, change.local, superuser)?;
+        }
+        Ok(())
+    }
+
+    /// A statement described once must not change its columns under the client.
+    fn check_shape(&self, statement: &PreparedStatement, outcome: &Outcome) -> Result<()> {
+        let (Outcome::Rows(rows), Some(described)) = (outcome, &statement.description.columns) else {
+            return Ok(());
+        };
+        let same = rows.columns.len() == described.len()
+            && rows
+                .columns
+                .iter()
+                .zip(described)
+                .all(|(now, then)| now.sql_type == then.sql_type && now.name == then.name);
+        if same {
+            return Ok(());
+        }
+        Err(
+            Error::new(SqlState::FeatureNotSupported, "cached plan must not change result type")
+                .with_hint("Prepare the statement again."),
+        )
+    }
+
+    /// Feeds COPY FROM STDIN.
+    pub async fn copy_data(&mut self, data: Bytes) -> Result<()> {
+        match &mut self.copy_in {
+            Some(copy) => copy.feed(&data).await,
+            None => Err(Error::new(SqlState::ProtocolViolation, "no COPY is in progress")),
+        }
+    }
+
+    /// Ends COPY FROM STDIN with its command tag.
+    pub async fn copy_done(&mut self) -> Result<String> {
+        let copy = self
+            .copy_in
+            .take()
+            .ok_or_else(|| Error::new(SqlState::ProtocolViolation, "no COPY is in progress"))?;
+        let (table, write, rows) = copy.finish().await?;
+        self.transaction.add_write(&table, write).await?;
+        Ok(format!("COPY {rows}"))
+    }
+
+    /// The client gave its COPY up.
+    pub async fn copy_fail(&mut self, _message: &str) {
+        self.copy_in = None;
+    }
+
+    pub fn close_statement(&mut self, name: &str) -> Result<()> {
+        self.statements.remove(name);
+        Ok(())
+    }
+
+    pub fn close_portal(&mut self, name: &str) -> Result<()> {
+        self.portals.remove(name);
+        Ok(())
+    }
+
+    fn describe_session_statement(
+        &self,
+        parsed: &ParsedStatement,
+        declared: &[Option<SqlType>],
+    ) -> Result<Description> {
+        let parameters = declared
+            .iter()
+            .map(|declared| declared.clone().unwrap_or(SqlType::Text))
+            .collect();
+        let columns: Option<Vec<OutputColumn>> = match &parsed.statement {
+            Statement::Show { name } => Some(self.columns_of_show(name)?),
+            Statement::Execute { name, .. } => self.statement(name)?.description.columns.clone(),
+            _ => None,
+        };
+        Ok(Description { parameters, columns })
+    }
+}
+
+fn one_statement(mut statements: Vec<ParsedStatement>) -> Result<ParsedStatement> {
+    match (statements.pop(), statements.is_empty()) {
+        (Some(statement), true) => Ok(statement),
+        (None, _) => Ok(ParsedStatement {
+            statement: Statement::Empty,
+            text: String::new(),
+            offset: 0,
+            parameter_count: 0,
+        }),
+        (Some(_), false) => Err(Error::syntax(
+            "cannot insert multiple commands into a prepared statement",
+        )),
+    }
+}
+
+fn declared_types(oids: &[u32]) -> Result<Vec<Option<SqlType>>> {
+    oids.iter()
+        .map(|oid| match SqlType::from_oid(*oid) {
+            _ if *oid == 0 => Ok(None),
+            Some(SqlType::Unknown) => Ok(None),
+            Some(sql_type) => Ok(Some(sql_type)),
+            None => Err(Error::new(
+                SqlState::UndefinedObject,
+                format!("type with OID {oid} does not exist"),
+            )),
+        })
+        .collect()
+}
+
+fn ends_transaction(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Commit { .. } | Statement::Rollback { .. } | Statement::Empty
+    )
+}
+
+/// Whether describing a statement means planning it.
+fn needs_catalog(statement: &Statement) -> bool {
+    use Statement::*;
+    matches!(
+        statement,
+        Query(_)
+            | Explain { .. }
+            | Insert(_)
+            | Copy(_)
+            | CreateTable(_)
+            | DescribeTable { .. }
+            | DescribeHistory { .. }
+    )
+}
+
+/// Positions count in the whole text that the client sent.
+fn located(error: Error, statement: &ParsedStatement) -> Error {
+    match error.position() {
+        Some(position) => error.at(position + statement.offset),
+        None => error,
+    }
+}
