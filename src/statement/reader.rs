@@ -7,9 +7,9 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::ast::ObjectName;
 use super::dialect::{BoathouseDialect, is_function_or_type_name, is_reserved, is_word, misplaced_string};
-use super::lexer;
 use super::query::{self, Refusal};
 use super::source::Source;
+use super::{lexer, unsupported};
 use crate::error::{Error, Result, SqlState};
 
 /// Nested parentheses, subqueries and operators that sqlparser may descend.
@@ -18,6 +18,8 @@ const MAX_DEPTH: usize = 200;
 pub(super) struct Reader<'a> {
     source: &'a Source<'a>,
     parser: Parser<'a>,
+    /// The one-based character after the statement.
+    end: usize,
     /// A semicolon ends this statement, so that is what an error at its end is near to.
     ends_with_semicolon: bool,
 }
@@ -39,6 +41,7 @@ impl<'a> Reader<'a> {
         Reader {
             source,
             parser,
+            end,
             ends_with_semicolon,
         }
     }
@@ -258,8 +261,11 @@ impl<'a> Reader<'a> {
         if let Some(string) = misplaced_string(self.rest()) {
             return Err(self.error_at(string));
         }
+        let start = self.parser.index();
         let parsed = self.parser.parse_query();
-        let mut query = self.translate(parsed)?;
+        let mut query = self
+            .translate(parsed)
+            .map_err(|error| self.unsupported_since(start).unwrap_or(error))?;
         query::complete_query(&mut query).map_err(|refusal| self.refused(refusal))?;
         Ok(query)
     }
@@ -277,7 +283,11 @@ impl<'a> Reader<'a> {
     }
 
     fn error_at(&self, token: &TokenWithSpan) -> Error {
-        let (start, end) = (token.span.start.column as usize, token.span.end.column as usize);
+        let (mut start, end) = (token.span.start.column as usize, token.span.end.column as usize);
+        if start == 0 {
+            // sqlparser's own mark of the end, which it hands out past ours.
+            start = self.end;
+        }
         let message = match token.token {
             Token::EOF if self.ends_with_semicolon => "syntax error at or near \";\"".to_string(),
             Token::EOF => "syntax error at end of input".to_string(),
@@ -295,6 +305,11 @@ impl<'a> Reader<'a> {
                 Err(self.error_at(self.parser.token_at(self.real_culprit(index))))
             }
         }
+    }
+
+    fn unsupported_since(&self, start: usize) -> Option<Error> {
+        let tokens = (start..).map(|index| self.parser.token_at(index));
+        unsupported::in_query(tokens.take_while(|token| token.token != Token::EOF))
     }
 
     fn refused(&self, refusal: Refusal) -> Error {
@@ -369,6 +384,7 @@ impl<'a> Reader<'a> {
         let reader = Reader {
             source: self.source,
             parser: inner,
+            end: self.end,
             ends_with_semicolon: self.ends_with_semicolon,
         };
         match parsed {

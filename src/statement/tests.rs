@@ -383,6 +383,28 @@ fn what_is_not_there_yet_or_wrong() {
 }
 
 #[test]
+fn constructs_that_the_parser_lacks_are_named() {
+    check(&[
+        (
+            "select a between symmetric 1 and 2",
+            "0A000 BETWEEN SYMMETRIC is not supported yet@18",
+        ),
+        (
+            "select (f(1)).*",
+            "0A000 the expansion (value).* is not supported yet@14",
+        ),
+        (
+            "select sum(a) over (order by b rows current row exclude ties)",
+            "0A000 EXCLUDE in a window's frame is not supported yet@49",
+        ),
+        (
+            "select trim(trailing from a)",
+            "Query(SELECT TRIM(TRAILING ' ' FROM a))",
+        ),
+    ]);
+}
+
+#[test]
 fn texts_offsets_and_parameters() {
     let parsed = parse("select 'ä' ; -- x\n  select $2 + $1 -- y").unwrap();
     let facts: Vec<_> = parsed

@@ -8,6 +8,7 @@ mod qualified_operator;
 mod string_alias;
 mod table_command;
 mod table_version;
+mod trim_characters;
 
 use std::any::TypeId;
 
@@ -27,6 +28,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     table_version::expand_at_sign(tokens);
     table_command::spell_out_table(tokens);
     parenless_functions::add_parentheses(tokens);
+    trim_characters::write_blanks(tokens);
     keywords::hide_foreign_keywords(tokens);
 }
 
