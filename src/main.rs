@@ -92,9 +92,14 @@ impl Common {
     }
 }
 
+/// Planning recurses with the nesting of a statement; catalog queries of clients nest deeper than the
+/// usual two megabytes carry.
+const WORKER_STACK_BYTES: usize = 32 << 20;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let outcome = match runtime.enable_all().thread_stack_size(WORKER_STACK_BYTES).build() {
         Ok(runtime) => runtime.block_on(run(arguments.command)),
         Err(error) => Err(error.into()),
     };

@@ -15,7 +15,7 @@ use crate::sql_driver::{Mode, Protocol, SqlDriver};
 /// A file that takes longer has met a statement that never ends.
 const FILE_LIMIT: Duration = Duration::from_secs(120);
 /// Failures of one file that are printed; later ones usually follow from the first.
-const SHOWN_FAILURES: usize = 3;
+const SHOWN_FAILURES: usize = 100;
 const CACHES_OFF: &[&str] = &["SET boathouse.result_cache = off", "SET boathouse.plan_cache = off"];
 
 fn cached(protocol: Protocol) -> Mode {

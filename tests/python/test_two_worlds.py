@@ -6,6 +6,7 @@
 and `-- channel:` says what the attack listens to.
 """
 
+import contextlib
 import pathlib
 import re
 
@@ -43,18 +44,16 @@ def statements(script):
 
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory):
-    """Two servers; in each a session of the attacker."""
-    opened = []
-    for number in (1, 2):
-        server = Server(tmp_path_factory.mktemp(f"world{number}") / "data")
-        with server.connect() as connection:
-            script = (FOLDER / "world.sql").read_text().replace("{{world}}", str(number))
-            for statement in statements(script):
-                connection.execute(statement.encode())
-        opened.append(server)
-    yield opened
-    for server in opened:
-        server.kill()
+    """Two servers, each with one of the worlds."""
+    with contextlib.ExitStack() as running:
+        servers = []
+        for number in (1, 2):
+            server = running.enter_context(Server(tmp_path_factory.mktemp(f"world{number}") / "data"))
+            with server.connect() as connection:
+                for statement in statements((FOLDER / "world.sql").read_text().replace("{{world}}", str(number))):
+                    connection.execute(statement.encode())
+            servers.append(server)
+        yield servers
 
 
 def transcript(server, prelude, attack):
