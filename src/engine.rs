@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::execution::services::Services;
 use crate::functions;
 use crate::introspection::VirtualTables;
-use crate::planning::{PlanCache, PlanningSession};
+use crate::planning::{PlanCache, PlanningSession, rules};
 use crate::result_cache::ResultCache;
 use crate::storage::{Freshness, Storage, StorageLimits};
 use crate::telemetry::{Metrics, QueryIdentity, QueryLog, QueryRecord};
@@ -220,11 +220,14 @@ fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
     options.execution.parquet.pushdown_filters = false;
     options.execution.collect_statistics = true;
     options.optimizer.hash_join_single_partition_threshold = 32 << 20;
-    let mut state = SessionStateBuilder::new()
+    let mut builder = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_default_features()
-        .build();
+        .with_default_features();
+    for rule in rules::all() {
+        builder = builder.with_physical_optimizer_rule(rule);
+    }
+    let mut state = builder.build();
     {
         use datafusion::execution::FunctionRegistry;
         for function in functions::scalar_functions() {

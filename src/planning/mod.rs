@@ -2,6 +2,7 @@
 //! with ours put in, each with its reason; the plan cache keeps optimized logical plans.
 
 mod plan_cache;
+pub mod rules;
 mod session;
 
 use std::sync::Arc;

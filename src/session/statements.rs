@@ -191,6 +191,7 @@ impl Session {
         };
         if matches!(fetched, Fetched::Complete(_) | Fetched::Empty) {
             if let Some(context) = self.context.take() {
+                self.apply_changed_settings(&context)?;
                 self.engine.finish_record(&context.record, None);
             }
             portal.state = PortalState::Finished;
@@ -273,12 +274,11 @@ impl Session {
         self.transaction = transaction;
         self.notices.append(&mut notices);
         let outcome = outcome?;
-        self.apply_changed_settings(&context)?;
         self.check_shape(statement, &outcome)?;
         Ok(outcome)
     }
 
-    /// set_config() of constants ran while the statement was planned.
+    /// What set_config() calls of the statement ask for.
     fn apply_changed_settings(&mut self, context: &QueryContext) -> Result<()> {
         let superuser = context.catalog.access(self.principal.role).is_superuser();
         for change in std::mem::take(&mut *context.changed_settings.lock()) {
