@@ -132,7 +132,13 @@ sql_states! {
 
 impl Error {
     pub fn new(state: SqlState, message: impl Into<String>) -> Self {
-        Error(Box::new(Report { state, message: message.into(), detail: None, hint: None, position: None }))
+        Error(Box::new(Report {
+            state,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+        }))
     }
 
     /// What is not there yet: 0A000 and the name of what is missing.
@@ -150,7 +156,10 @@ impl Error {
     }
 
     pub fn denied(kind: &str, name: &str) -> Self {
-        Error::new(SqlState::InsufficientPrivilege, format!("permission denied for {kind} {name}"))
+        Error::new(
+            SqlState::InsufficientPrivilege,
+            format!("permission denied for {kind} {name}"),
+        )
     }
 
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
@@ -242,7 +251,9 @@ fn from_datafusion(error: &DataFusionError) -> Error {
         DataFusionError::Collection(errors) if !errors.is_empty() => from_datafusion(&errors[0]),
         DataFusionError::ArrowError(inner, _) => from_arrow(inner),
         DataFusionError::ParquetError(inner) => from_parquet_chain(inner),
-        DataFusionError::ObjectStore(inner) => Error::new(SqlState::IoError, "could not read from storage").with_detail(format!("{inner}.")),
+        DataFusionError::ObjectStore(inner) => {
+            Error::new(SqlState::IoError, "could not read from storage").with_detail(format!("{inner}."))
+        }
         DataFusionError::IoError(inner) => Error::new(SqlState::IoError, inner.to_string()),
         DataFusionError::SQL(inner, _) => Error::syntax(inner.to_string()),
         DataFusionError::SchemaError(inner, _) => from_schema_error(inner),
@@ -283,7 +294,9 @@ fn from_arrow(error: &ArrowError) -> Error {
         ArrowError::ArithmeticOverflow(_) => Error::new(SqlState::NumericValueOutOfRange, "value out of range"),
         ArrowError::CastError(message) | ArrowError::ParseError(message) => from_cast_message(message),
         ArrowError::ExternalError(inner) => from_external(inner.as_ref()),
-        ArrowError::InvalidArgumentError(message) | ArrowError::ComputeError(message) => from_execution_message(message),
+        ArrowError::InvalidArgumentError(message) | ArrowError::ComputeError(message) => {
+            from_execution_message(message)
+        }
         ArrowError::NotYetImplemented(message) => Error::new(SqlState::FeatureNotSupported, lower_first(message)),
         other => Error::internal(first_line(&other.to_string())),
     }
@@ -291,17 +304,27 @@ fn from_arrow(error: &ArrowError) -> Error {
 
 fn from_cast_message(message: &str) -> Error {
     // "Cannot cast string 'abc' to value of Int32 type"
-    if let Some((value, target)) = message.strip_prefix("Cannot cast string '").and_then(|rest| rest.split_once("' to value of ")) {
+    if let Some((value, target)) = message
+        .strip_prefix("Cannot cast string '")
+        .and_then(|rest| rest.split_once("' to value of "))
+    {
         let target = target.trim_end_matches(" type");
         let name = arrow_name_to_sql(target);
-        let state = if name == "date" || name.starts_with("timestamp") { SqlState::InvalidDatetimeFormat } else { SqlState::InvalidTextRepresentation };
+        let state = if name == "date" || name.starts_with("timestamp") {
+            SqlState::InvalidDatetimeFormat
+        } else {
+            SqlState::InvalidTextRepresentation
+        };
         return Error::new(state, format!("invalid input syntax for type {name}: \"{value}\""));
     }
     if message.contains("overflow") || message.contains("out of range") || message.starts_with("Can't cast value") {
         return Error::new(SqlState::NumericValueOutOfRange, "value out of range");
     }
     if message.starts_with("Error parsing timestamp") || message.contains("Date32") {
-        return Error::new(SqlState::InvalidDatetimeFormat, lower_first(first_line(message).as_str()));
+        return Error::new(
+            SqlState::InvalidDatetimeFormat,
+            lower_first(first_line(message).as_str()),
+        );
     }
     Error::new(SqlState::InvalidTextRepresentation, lower_first(&first_line(message)))
 }
@@ -324,13 +347,23 @@ fn arrow_name_to_sql(name: &str) -> &str {
 fn from_schema_error(error: &datafusion::common::SchemaError) -> Error {
     use datafusion::common::SchemaError;
     match error {
-        SchemaError::FieldNotFound { field, .. } => Error::new(SqlState::UndefinedColumn, match &field.relation {
-            Some(relation) => format!("column {}.{} does not exist", relation.table(), field.name),
-            None => format!("column \"{}\" does not exist", field.name),
-        }),
-        SchemaError::AmbiguousReference { field } => Error::new(SqlState::AmbiguousColumn, format!("column reference \"{}\" is ambiguous", field.name)),
+        SchemaError::FieldNotFound { field, .. } => Error::new(
+            SqlState::UndefinedColumn,
+            match &field.relation {
+                Some(relation) => format!("column {}.{} does not exist", relation.table(), field.name),
+                None => format!("column \"{}\" does not exist", field.name),
+            },
+        ),
+        SchemaError::AmbiguousReference { field } => Error::new(
+            SqlState::AmbiguousColumn,
+            format!("column reference \"{}\" is ambiguous", field.name),
+        ),
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
-            Error::new(SqlState::DuplicateColumn, format!("column name \"{name}\" appears more than once")).with_hint("Give each output column a name of its own with AS.")
+            Error::new(
+                SqlState::DuplicateColumn,
+                format!("column name \"{name}\" appears more than once"),
+            )
+            .with_hint("Give each output column a name of its own with AS.")
         }
     }
 }
@@ -339,14 +372,20 @@ fn from_plan_message(message: &str) -> Error {
     let text = first_line(message);
     if text.starts_with("Invalid function") {
         let name = text.split('\'').nth(1).unwrap_or("?");
-        return Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist"))
-            .with_hint("No function matches the given name and argument types. You might need to add explicit type casts.");
+        return Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist")).with_hint(
+            "No function matches the given name and argument types. You might need to add explicit type casts.",
+        );
     }
     let state = if text.contains("GROUP BY") || text.contains("must be part of") || text.contains("in an aggregate") {
         SqlState::GroupingError
     } else if text.contains("not found") && text.contains("table") {
         SqlState::UndefinedTable
-    } else if text.contains("type_coercion") || text.contains("coerc") || text.contains("Cannot infer common") || text.contains("does not support zero arguments") || text.contains("signature") {
+    } else if text.contains("type_coercion")
+        || text.contains("coerc")
+        || text.contains("Cannot infer common")
+        || text.contains("does not support zero arguments")
+        || text.contains("signature")
+    {
         SqlState::UndefinedFunction
     } else {
         SqlState::SyntaxError
@@ -364,7 +403,10 @@ fn from_execution_message(message: &str) -> Error {
         return Error::new(SqlState::NumericValueOutOfRange, "value out of range");
     }
     if lower.contains("more than one row") {
-        return Error::new(SqlState::CardinalityViolation, "more than one row returned by a subquery used as an expression");
+        return Error::new(
+            SqlState::CardinalityViolation,
+            "more than one row returned by a subquery used as an expression",
+        );
     }
     Error::new(SqlState::InvalidParameterValue, lower_first(&text))
 }
@@ -376,7 +418,9 @@ fn first_line(text: &str) -> String {
 fn lower_first(text: &str) -> String {
     let mut characters = text.chars();
     match (characters.next(), characters.clone().next()) {
-        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => first.to_lowercase().chain(characters).collect(),
+        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
+            first.to_lowercase().chain(characters).collect()
+        }
         _ => text.to_string(),
     }
 }
@@ -394,7 +438,12 @@ mod tests {
 
     #[test]
     fn casts_become_postgres_messages() {
-        let error = Error::from(ArrowError::CastError("Cannot cast string 'abc' to value of Int32 type".into()));
-        assert_eq!((error.state().code(), error.message()), ("22P02", "invalid input syntax for type integer: \"abc\""));
+        let error = Error::from(ArrowError::CastError(
+            "Cannot cast string 'abc' to value of Int32 type".into(),
+        ));
+        assert_eq!(
+            (error.state().code(), error.message()),
+            ("22P02", "invalid input syntax for type integer: \"abc\"")
+        );
     }
 }

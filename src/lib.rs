@@ -1,7 +1,13 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 // Modules in reading order: the life of a query from the socket to the bucket. A module imports only
 // from modules below it; `tidy` holds that.
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod demo;

@@ -277,7 +277,10 @@ impl CatalogSnapshot {
     /// A snapshot of just these objects, for other modules' tests.
     #[cfg(test)]
     pub(crate) fn of_objects(objects: Vec<Object>) -> CatalogSnapshot {
-        let changes: Vec<Change> = objects.into_iter().map(|object| Change::Put(Arc::new(object))).collect();
+        let changes: Vec<Change> = objects
+            .into_iter()
+            .map(|object| Change::Put(Arc::new(object)))
+            .collect();
         CatalogSnapshot::default().applied(1, FIRST_USER_OID, &changes).unwrap()
     }
 

@@ -136,14 +136,39 @@ impl SqlType {
     /// The type with this OID, without a modifier; `None` for one that Boathouse does not have.
     pub fn from_oid(oid: u32) -> Option<SqlType> {
         const SCALARS: [SqlType; 27] = [
-            SqlType::Bool, SqlType::Int2, SqlType::Int4, SqlType::Int8, SqlType::Float4, SqlType::Float8,
-            SqlType::Numeric(None), SqlType::Text, SqlType::Varchar(None), SqlType::Bpchar(None), SqlType::Name,
-            SqlType::Char, SqlType::Bytea, SqlType::Date, SqlType::Time, SqlType::Timestamp, SqlType::Timestamptz,
-            SqlType::Interval, SqlType::Uuid, SqlType::Json, SqlType::Jsonb, SqlType::Oid, SqlType::Regclass,
-            SqlType::Regtype, SqlType::Regproc, SqlType::Void, SqlType::Unknown,
+            SqlType::Bool,
+            SqlType::Int2,
+            SqlType::Int4,
+            SqlType::Int8,
+            SqlType::Float4,
+            SqlType::Float8,
+            SqlType::Numeric(None),
+            SqlType::Text,
+            SqlType::Varchar(None),
+            SqlType::Bpchar(None),
+            SqlType::Name,
+            SqlType::Char,
+            SqlType::Bytea,
+            SqlType::Date,
+            SqlType::Time,
+            SqlType::Timestamp,
+            SqlType::Timestamptz,
+            SqlType::Interval,
+            SqlType::Uuid,
+            SqlType::Json,
+            SqlType::Jsonb,
+            SqlType::Oid,
+            SqlType::Regclass,
+            SqlType::Regtype,
+            SqlType::Regproc,
+            SqlType::Void,
+            SqlType::Unknown,
         ];
         SCALARS.iter().find(|scalar| scalar.oid() == oid).cloned().or_else(|| {
-            SCALARS.iter().find(|scalar| scalar.array_oid() == oid).map(|scalar| SqlType::Array(Box::new(scalar.clone())))
+            SCALARS
+                .iter()
+                .find(|scalar| scalar.array_oid() == oid)
+                .map(|scalar| SqlType::Array(Box::new(scalar.clone())))
         })
     }
 
@@ -151,7 +176,9 @@ impl SqlType {
     pub fn typmod(&self) -> i32 {
         match self {
             SqlType::Varchar(Some(length)) | SqlType::Bpchar(Some(length)) => *length as i32 + 4,
-            SqlType::Numeric(Some((precision, scale))) => ((i32::from(*precision) << 16) | (i32::from(*scale) & 0x7ff)) + 4,
+            SqlType::Numeric(Some((precision, scale))) => {
+                ((i32::from(*precision) << 16) | (i32::from(*scale) & 0x7ff)) + 4
+            }
             SqlType::Array(element) => element.typmod(),
             _ => -1,
         }
@@ -162,7 +189,14 @@ impl SqlType {
         match self {
             SqlType::Bool | SqlType::Char => 1,
             SqlType::Int2 => 2,
-            SqlType::Int4 | SqlType::Float4 | SqlType::Date | SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc | SqlType::Void => 4,
+            SqlType::Int4
+            | SqlType::Float4
+            | SqlType::Date
+            | SqlType::Oid
+            | SqlType::Regclass
+            | SqlType::Regtype
+            | SqlType::Regproc
+            | SqlType::Void => 4,
             SqlType::Int8 | SqlType::Float8 | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz => 8,
             SqlType::Interval | SqlType::Uuid => 16,
             SqlType::Name => 64,
@@ -214,7 +248,14 @@ impl SqlType {
             SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc => DataType::UInt32,
             SqlType::Void => DataType::Null,
             SqlType::Array(element) => DataType::List(Field::new("item", element.to_arrow(), true).into()),
-            SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name | SqlType::Char | SqlType::Uuid | SqlType::Json | SqlType::Jsonb
+            SqlType::Text
+            | SqlType::Varchar(_)
+            | SqlType::Bpchar(_)
+            | SqlType::Name
+            | SqlType::Char
+            | SqlType::Uuid
+            | SqlType::Json
+            | SqlType::Jsonb
             | SqlType::Unknown => DataType::Utf8View,
         }
     }
@@ -231,12 +272,18 @@ impl SqlType {
 
     /// The SQL type of a column of a plan's output.
     pub fn from_field(field: &Field) -> SqlType {
-        field.metadata().get(TYPE_KEY).and_then(|name| name.parse().ok()).filter(|named: &SqlType| named.accepts(field.data_type())).unwrap_or_else(|| SqlType::from_arrow(field.data_type()))
+        field
+            .metadata()
+            .get(TYPE_KEY)
+            .and_then(|name| name.parse().ok())
+            .filter(|named: &SqlType| named.accepts(field.data_type()))
+            .unwrap_or_else(|| SqlType::from_arrow(field.data_type()))
     }
 
     /// Whether values of this Arrow type can be shown as this type: metadata may outlive a cast.
     fn accepts(&self, data_type: &DataType) -> bool {
-        std::mem::discriminant(&SqlType::from_arrow(&self.to_arrow())) == std::mem::discriminant(&SqlType::from_arrow(data_type))
+        std::mem::discriminant(&SqlType::from_arrow(&self.to_arrow()))
+            == std::mem::discriminant(&SqlType::from_arrow(data_type))
     }
 
     /// The SQL type that an Arrow type stands for when nothing else is known.
@@ -249,18 +296,29 @@ impl SqlType {
             DataType::UInt64 => SqlType::Numeric(None),
             DataType::Float16 | DataType::Float32 => SqlType::Float4,
             DataType::Float64 => SqlType::Float8,
-            DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) | DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
-                if (*precision, *scale) == UNCONSTRAINED_NUMERIC { SqlType::Numeric(None) } else { SqlType::Numeric(Some((*precision, *scale))) }
+            DataType::Decimal32(precision, scale)
+            | DataType::Decimal64(precision, scale)
+            | DataType::Decimal128(precision, scale)
+            | DataType::Decimal256(precision, scale) => {
+                if (*precision, *scale) == UNCONSTRAINED_NUMERIC {
+                    SqlType::Numeric(None)
+                } else {
+                    SqlType::Numeric(Some((*precision, *scale)))
+                }
             }
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => SqlType::Bytea,
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+                SqlType::Bytea
+            }
             DataType::Date32 | DataType::Date64 => SqlType::Date,
             DataType::Time32(_) | DataType::Time64(_) => SqlType::Time,
             DataType::Timestamp(_, None) => SqlType::Timestamp,
             DataType::Timestamp(_, Some(_)) => SqlType::Timestamptz,
             DataType::Interval(_) | DataType::Duration(_) => SqlType::Interval,
-            DataType::List(field) | DataType::LargeList(field) | DataType::ListView(field) | DataType::LargeListView(field) | DataType::FixedSizeList(field, _) => {
-                SqlType::Array(Box::new(SqlType::from_field(field)))
-            }
+            DataType::List(field)
+            | DataType::LargeList(field)
+            | DataType::ListView(field)
+            | DataType::LargeListView(field)
+            | DataType::FixedSizeList(field, _) => SqlType::Array(Box::new(SqlType::from_field(field))),
             DataType::Dictionary(_, value) => SqlType::from_arrow(value),
             DataType::RunEndEncoded(_, value) => SqlType::from_arrow(value.data_type()),
             DataType::Struct(_) | DataType::Map(_, _) | DataType::Union(_, _) => SqlType::Json,
@@ -323,13 +381,22 @@ impl FromStr for SqlType {
         let (name, arguments) = match lower.split_once('(') {
             Some((name, rest)) => {
                 let (inside, after) = rest.split_once(')').ok_or_else(|| unknown_type(text))?;
-                (format!("{}{after}", name.trim()), inside.split(',').map(|part| part.trim().parse::<i32>().map_err(|_| unknown_type(text))).collect::<Result<Vec<_>>>()?)
+                (
+                    format!("{}{after}", name.trim()),
+                    inside
+                        .split(',')
+                        .map(|part| part.trim().parse::<i32>().map_err(|_| unknown_type(text)))
+                        .collect::<Result<Vec<_>>>()?,
+                )
             }
             None => (lower.clone(), vec![]),
         };
         let length = || match arguments.first() {
             Some(length @ 1..=10_485_760) => Ok(Some(*length as u32)),
-            Some(_) => Err(Error::new(SqlState::InvalidParameterValue, format!("length for type {name} must be between 1 and 10485760"))),
+            Some(_) => Err(Error::new(
+                SqlState::InvalidParameterValue,
+                format!("length for type {name} must be between 1 and 10485760"),
+            )),
             None => Ok(None),
         };
         Ok(match name.trim() {
@@ -343,10 +410,15 @@ impl FromStr for SqlType {
             "numeric" | "decimal" | "dec" => SqlType::Numeric(match arguments.as_slice() {
                 [] => None,
                 [precision @ 1..=38] => Some((*precision as u8, 0)),
-                [precision @ 1..=38, scale] if (0..=*precision).contains(scale) => Some((*precision as u8, *scale as i8)),
+                [precision @ 1..=38, scale] if (0..=*precision).contains(scale) => {
+                    Some((*precision as u8, *scale as i8))
+                }
                 _ => {
-                    return Err(Error::new(SqlState::InvalidParameterValue, format!("numeric precision and scale of {text} are out of range"))
-                        .with_hint("Delta tables hold a precision of 1 to 38 and a scale of 0 up to the precision."));
+                    return Err(Error::new(
+                        SqlState::InvalidParameterValue,
+                        format!("numeric precision and scale of {text} are out of range"),
+                    )
+                    .with_hint("Delta tables hold a precision of 1 to 38 and a scale of 0 up to the precision."));
                 }
             }),
             "text" | "string" => SqlType::Text,
@@ -398,7 +470,20 @@ mod tests {
 
     #[test]
     fn names_oids_and_arrow_types_round_trip() {
-        for text in ["boolean", "numeric(12,2)", "numeric", "character varying(40)", "character(3)", "text[]", "timestamp with time zone", "uuid", "jsonb", "\"char\"", "oid", "bigint[]"] {
+        for text in [
+            "boolean",
+            "numeric(12,2)",
+            "numeric",
+            "character varying(40)",
+            "character(3)",
+            "text[]",
+            "timestamp with time zone",
+            "uuid",
+            "jsonb",
+            "\"char\"",
+            "oid",
+            "bigint[]",
+        ] {
             let sql_type: SqlType = text.parse().unwrap();
             assert_eq!(sql_type.to_string(), text);
             assert_eq!(SqlType::from_field(&sql_type.to_field("c", true)), sql_type);
@@ -410,7 +495,9 @@ mod tests {
 
     #[test]
     fn metadata_does_not_outlive_a_cast() {
-        let field = SqlType::Varchar(Some(3)).to_field("c", true).with_data_type(DataType::Int32);
+        let field = SqlType::Varchar(Some(3))
+            .to_field("c", true)
+            .with_data_type(DataType::Int32);
         assert_eq!(SqlType::from_field(&field), SqlType::Int4);
     }
 }
