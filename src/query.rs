@@ -272,7 +272,9 @@ fn insert_declared(request: &Request<'_>, insert: &crate::statement::ast::Insert
 /// is not cached.
 async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> Result<Arc<CachedPlan>> {
     let record = &request.context.record;
-    let cacheable = !text.is_empty() && request.settings.plan_cache && !request.context.catalog.is_staged();
+    // A plan may hold an answer (a count from the file list), so one over uncommitted files is nobody else's.
+    let private = request.context.catalog.is_staged() || request.context.own_writes;
+    let cacheable = !text.is_empty() && request.settings.plan_cache && !private;
     let key = cacheable.then(|| plan_key(request, text));
     if let Some(key) = &key
         && let Some(cached) = request.engine.plan_cache.get(key)
