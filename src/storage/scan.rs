@@ -201,9 +201,13 @@ impl TableSnapshot {
 }
 
 /// At most `partitions` groups of about the same size, the files of each in their order. Fewer files than
-/// partitions stay apart; DataFusion splits them by byte ranges where that pays.
+/// partitions stay apart; DataFusion splits them by byte ranges where that pays. No files make one empty group:
+/// a plan of no partitions satisfies no operator above it.
 fn group_files(files: Vec<PartitionedFile>, partitions: usize) -> Vec<FileGroup> {
     let partitions = partitions.max(1);
+    if files.is_empty() {
+        return vec![FileGroup::new(vec![])];
+    }
     if files.len() <= partitions {
         return files.into_iter().map(|file| FileGroup::new(vec![file])).collect();
     }
