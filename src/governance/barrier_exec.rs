@@ -133,7 +133,8 @@ impl ExecutionPlan for PolicyBarrierExec {
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true; self.children().len()]
+        // Rows do keep their order, but a sort moved below would bring an order that nobody above can see.
+        vec![false; self.children().len()]
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {

@@ -21,10 +21,11 @@ use crate::storage::{
 };
 use crate::types::SqlType;
 
-/// `staff` as two files, one of the north and one of the south.
+/// `staff` as three files, two of the north and one of the south.
 async fn stored_staff(folder: &tempfile::TempDir, governed: bool) -> World {
     let storage = Storage::open(folder.path().to_str().unwrap(), &[], &StorageLimits::default()).unwrap();
-    let visible = staff_batch_of(&[(1, "41", "north", 300, "1"), (2, "42", "north", 150, "2")]);
+    let visible = staff_batch_of(&[(1, "41", "north", 300, "1")]);
+    let more = staff_batch_of(&[(2, "42", "north", 150, "2")]);
     let hidden = staff_batch_of(&[(4, "abc", "south", 300, "4"), (5, "x", "south", 1, "5")]);
     let column = |field: &Arc<datafusion::arrow::datatypes::Field>| ColumnDefinition {
         name: field.name().clone(),
@@ -46,7 +47,7 @@ async fn stored_staff(folder: &tempfile::TempDir, governed: bool) -> World {
         )
         .await
         .unwrap();
-    for batch in [visible, hidden] {
+    for batch in [visible, more, hidden] {
         let snapshot = delta.snapshot(Freshness::Strict).await.unwrap();
         let schema = batch.schema();
         let rows = RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(batch)]));
@@ -100,6 +101,11 @@ async fn stored_tables_are_read_behind_their_barriers() {
             "| 1  |",
         ),
         ("SELECT id FROM staff ORDER BY id DESC LIMIT 1", "| 2  |"),
+        ("SELECT id FROM staff ORDER BY id DESC", "| 2  | | 1  |"),
+        (
+            "SELECT row_number() OVER (ORDER BY salary) AS n, id FROM staff ORDER BY n",
+            "| 1 | 2  | | 2 | 1  |",
+        ),
     ];
     for (sql, expected) in cases {
         let answer = world.ask(sql).await;
