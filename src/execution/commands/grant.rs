@@ -2,7 +2,7 @@
 
 use super::CommandContext;
 use crate::catalog::changes;
-use crate::catalog::model::{Object, Oid, PUBLIC_ROLE};
+use crate::catalog::model::{Object, ObjectKind, Oid, PUBLIC_ROLE};
 use crate::error::{Error, Result};
 use crate::statement::ast::{GrantStatement, GrantTarget};
 
@@ -62,6 +62,14 @@ fn grantees(command: &CommandContext<'_>, names: &[String]) -> Result<Vec<Oid>> 
 fn targets(command: &CommandContext<'_>, target: &GrantTarget) -> Result<Vec<Oid>> {
     let catalog = &command.context.catalog;
     match target {
+        // A bare name, or one after TABLE, may be a view's.
+        GrantTarget::Objects {
+            kind: ObjectKind::Table,
+            names,
+        } => names
+            .iter()
+            .map(|name| Ok(catalog.resolve_relation(command.names(), &name.0)?.id()))
+            .collect(),
         GrantTarget::Objects { kind, names } => names
             .iter()
             .map(|name| Ok(catalog.resolve_object(*kind, command.names(), &name.0)?.id()))
