@@ -57,16 +57,21 @@ pub struct Opened {
 impl Engine {
     /// Opens the warehouse; on an empty one it creates the superuser `admin`.
     pub async fn open(config: Config) -> Result<(Arc<Engine>, Opened)> {
-        let options: Vec<(String, String)> = config.warehouse.options.clone().into_iter().collect();
-        let limits = StorageLimits {
-            snapshot_cache: config.caches.snapshot.0,
-            footer_cache: config.caches.footer.0,
-            vector_cache: config.caches.deletion_vector.0,
-            commit_deadline: config.storage.commit_deadline.0,
-        };
-        let storage = Storage::open(&config.warehouse.url, &options, &limits)?;
-        let catalog = Catalog::open(Arc::new(storage.log_store()), CatalogOptions::default()).await?;
+        let (storage, catalog) = open_warehouse(&config).await?;
         let opened = bootstrap(&catalog, &config).await?;
+        Ok((Engine::assemble(config, storage, catalog)?, opened))
+    }
+
+    /// Opens the warehouse as it is and writes nothing; `None` where nothing has been made yet.
+    pub async fn open_existing(config: Config) -> Result<Option<Arc<Engine>>> {
+        let (storage, catalog) = open_warehouse(&config).await?;
+        if catalog.is_empty() {
+            return Ok(None);
+        }
+        Engine::assemble(config, storage, catalog).map(Some)
+    }
+
+    fn assemble(config: Config, storage: Arc<Storage>, catalog: Arc<Catalog>) -> Result<Arc<Engine>> {
         let local = storage.url().scheme() == "file";
         let services = Services {
             catalog,
@@ -92,7 +97,7 @@ impl Engine {
             config,
         });
         monitoring.attach(&engine);
-        Ok((engine, opened))
+        Ok(engine)
     }
 
     /// What binding needs for this statement.
@@ -149,6 +154,19 @@ impl Engine {
     pub fn runtime(&self) -> &Arc<RuntimeEnv> {
         self.base.runtime_env()
     }
+}
+
+async fn open_warehouse(config: &Config) -> Result<(Arc<Storage>, Arc<Catalog>)> {
+    let options: Vec<(String, String)> = config.warehouse.options.clone().into_iter().collect();
+    let limits = StorageLimits {
+        snapshot_cache: config.caches.snapshot.0,
+        footer_cache: config.caches.footer.0,
+        vector_cache: config.caches.deletion_vector.0,
+        commit_deadline: config.storage.commit_deadline.0,
+    };
+    let storage = Storage::open(&config.warehouse.url, &options, &limits)?;
+    let catalog = Catalog::open(Arc::new(storage.log_store()), CatalogOptions::default()).await?;
+    Ok((storage, catalog))
 }
 
 async fn bootstrap(catalog: &Arc<Catalog>, config: &Config) -> Result<Opened> {

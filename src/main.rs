@@ -129,11 +129,14 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Demo { scale, common } => demo(scale, &common).await,
         Command::Check(common) => {
-            let (engine, _) = open(&common).await?;
-            println!(
-                "The configuration is valid and the warehouse at {} opens.",
-                engine.services.storage.url()
-            );
+            let config = common.load()?;
+            telemetry::init_log(&config.log)?;
+            let url = config.warehouse.url.clone();
+            let state = match Engine::open_existing(config).await? {
+                Some(_) => "opens",
+                None => "is empty; `boathouse serve` will make it",
+            };
+            println!("The configuration is valid and the warehouse at {url} {state}.");
             Ok(())
         }
     }

@@ -1,6 +1,7 @@
 //! /metrics, /health and /ready on a listener of their own, which is loopback by default: nothing here
 //! asks for a password.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use axum::Router;
@@ -43,13 +44,19 @@ pub async fn serve(
     readings: Arc<dyn Readings>,
     stop: CancellationToken,
 ) -> Result<()> {
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        Error::new(
-            SqlState::ConfigFileError,
-            format!("could not listen on \"{address}\" for metrics: {error}"),
-        )
-        .with_hint("Choose another address with metrics.listen, or switch metrics off with \"\".")
-    })?;
+    const HINT: &str = "Choose another address with metrics.listen, or switch metrics off with \"\".";
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        // Two servers on one machine have the same default here, and may well do without one's numbers.
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            tracing::warn!(address, hint = HINT, "metrics are not served: their address is in use");
+            return Ok(());
+        }
+        Err(error) => {
+            let message = format!("could not listen on \"{address}\" for metrics: {error}");
+            return Err(Error::new(SqlState::ConfigFileError, message).with_hint(HINT));
+        }
+    };
     let router = Router::new()
         .route("/metrics", get(metrics_text))
         .route("/health", get(|| async { "ok\n" }))
