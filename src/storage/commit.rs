@@ -213,6 +213,9 @@ impl DeltaTable {
 
     /// The version that the commit follows, looked up now; `None` for a new table.
     async fn commit_base(&self, change: &Change) -> Result<Option<Arc<TableSnapshot>>> {
+        if matches!(change, Change::Create { .. }) && !self.has_log().await? {
+            return Ok(None);
+        }
         match (self.snapshot(Freshness::Strict).await, change) {
             (Ok(_), Change::Create { .. }) => Err(self.occupied()),
             (Err(error), Change::Create { .. }) if error.state() == SqlState::UndefinedFile => Ok(None),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::{Error as StoreError, ObjectStoreExt};
 use parking_lot::Mutex as SyncMutex;
 use tokio::sync::Mutex;
@@ -132,6 +132,9 @@ impl DeltaTable {
 
     /// Whether there is a Delta table at this place.
     pub async fn exists(&self) -> Result<bool> {
+        if !self.has_log().await? {
+            return Ok(false);
+        }
         match self.snapshot(Freshness::Strict).await {
             Ok(_) => Ok(true),
             Err(error) if error.state() == SqlState::UndefinedFile => Ok(false),
@@ -301,6 +304,17 @@ impl DeltaTable {
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(from_store(error, "could not read the table's log")),
         }
+    }
+
+    /// Whether anything lies in the log's folder. Where nothing is expected it is asked first: the kernel
+    /// logs a table that it does not find as an error.
+    pub(super) async fn has_log(&self) -> Result<bool> {
+        let folder = self.location.object("_delta_log");
+        let first = self.location.store.store.list(Some(&folder)).next().await;
+        let found = first.transpose();
+        Ok(found
+            .map_err(|error| from_store(error, "could not list the table's log"))?
+            .is_some())
     }
 
     /// Whether entry `version` still exists and everything after it can be reached entry by entry.
