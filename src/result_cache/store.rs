@@ -116,7 +116,7 @@ mod tests {
             database: 5,
             search_path: vec![2200],
             catalog_version: 1,
-            policies: 0,
+            policies: Default::default(),
             parameters: vec![],
             formats: vec![],
             format_settings: FormatSettings::default(),
