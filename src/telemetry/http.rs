@@ -38,6 +38,7 @@ struct Shared {
 }
 
 /// Binds the address and answers until `stop` is cancelled; returns once it listens.
+/// An address in use is warned of only.
 pub async fn serve(
     address: &str,
     metrics: Arc<Metrics>,
@@ -144,7 +145,10 @@ mod tests {
                 "{path}: {answer}"
             );
         }
-        let refused = serve(&address, Arc::new(Metrics::new().unwrap()), Arc::new(NotYet), stop).await;
-        assert_eq!(refused.unwrap_err().state().code(), "F0000");
+        let metrics = || Arc::new(Metrics::new().unwrap());
+        let taken = serve(&address, metrics(), Arc::new(NotYet), stop.clone()).await;
+        assert!(taken.is_ok(), "an address in use is no reason to stop");
+        let wrong = serve("nowhere", metrics(), Arc::new(NotYet), stop).await;
+        assert_eq!(wrong.unwrap_err().state().code(), "F0000");
     }
 }
