@@ -9,7 +9,7 @@ CARGO_TEST := cargo test --release --locked
 LINT := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 
 .DEFAULT_GOAL := help
-.PHONY: help run build fmt check test test-rust test-python bench tools
+.PHONY: help run build fmt check test test-rust fuzz test-python bench tools
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,11 +27,14 @@ check: ## Formatting and types, without building.
 	cargo fmt --check
 	cargo check --release --locked --all-targets
 
-test: test-rust test-python ## Everything that CI runs.
+test: test-rust fuzz test-python ## Everything that CI runs.
 
 test-rust: tools $(VENV)/.installed
 	cargo fmt --check
 	$(LINT) $(PYTHON) tests/python/with_s3.py $(CARGO_TEST)
+
+fuzz: ## Feed the protocol's decoder any bytes for a minute.
+	fuzz/run wire_messages 60
 
 test-python: tools $(VENV)/.installed
 	$(LINT) cargo build --release --locked --bin boathouse

@@ -247,6 +247,8 @@ fn from_datafusion(error: &DataFusionError) -> Error {
     match error {
         DataFusionError::External(inner) => from_external(inner.as_ref()),
         DataFusionError::Shared(inner) => from_datafusion(inner),
+        // A worker panicked: the panic's text may hold values of rows, and belongs in the log only.
+        DataFusionError::ExecutionJoin(_) => Error::internal("internal error"),
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => from_datafusion(inner),
         DataFusionError::Collection(errors) if !errors.is_empty() => from_datafusion(&errors[0]),
         DataFusionError::ArrowError(inner, _) => from_arrow(inner),

@@ -42,6 +42,7 @@ pub async fn run(engine: Arc<Engine>, started: impl FnOnce(&[SocketAddr])) -> Re
     let gate = Gate {
         service: Arc::new(EngineService::new(Arc::clone(&engine))),
         connections: Connections::new(config.server.max_connections, RESERVED_FOR_SUPERUSERS),
+        metrics: Arc::clone(&engine.metrics),
         certificate,
         rules: Rules {
             tls_required: config.tls.required,
@@ -182,3 +183,6 @@ pub fn stop_signal() -> Result<CancellationToken> {
     });
     Ok(token)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, SqlState};
@@ -14,6 +16,7 @@ use crate::error::{Error, SqlState};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InterruptReason {
     UserRequest,
+    StatementTimeout,
     ClientGone,
     Shutdown,
     /// pg_terminate_backend().
@@ -27,6 +30,9 @@ impl InterruptReason {
             InterruptReason::UserRequest => {
                 Error::new(SqlState::QueryCanceled, "canceling statement due to user request")
             }
+            InterruptReason::StatementTimeout => {
+                Error::new(SqlState::QueryCanceled, "canceling statement due to statement timeout")
+            }
             InterruptReason::ClientGone => Error::new(SqlState::ConnectionFailure, "connection to client lost"),
             InterruptReason::Shutdown | InterruptReason::Termination => Error::new(
                 SqlState::AdminShutdown,
@@ -37,7 +43,7 @@ impl InterruptReason {
 
     /// Whether the connection ends too.
     pub fn ends_connection(self) -> bool {
-        self != InterruptReason::UserRequest
+        !matches!(self, InterruptReason::UserRequest | InterruptReason::StatementTimeout)
     }
 }
 
@@ -56,11 +62,11 @@ struct State {
 }
 
 impl Interrupt {
-    /// A statement begins: an earlier cancel request does not reach it, an end of the connection does.
+    /// A statement begins: what cancelled an earlier one does not reach it, an end of the connection does.
     pub fn begin(&self) -> CancellationToken {
         let mut state = self.state.lock();
         state.busy = true;
-        if state.reason == Some(InterruptReason::UserRequest) {
+        if state.reason.is_some_and(|reason| !reason.ends_connection()) {
             state.reason = None;
             state.token = CancellationToken::new();
         }
@@ -80,13 +86,25 @@ impl Interrupt {
     /// Stops what runs. A cancel request to an idle connection does nothing, as in PostgreSQL.
     pub fn trigger(&self, reason: InterruptReason) {
         let mut state = self.state.lock();
-        if reason == InterruptReason::UserRequest && !state.busy {
+        if !reason.ends_connection() && !state.busy {
             return;
         }
-        if state.reason.is_none_or(|earlier| !earlier.ends_connection()) {
+        let outranks = |earlier: InterruptReason| reason.ends_connection() && !earlier.ends_connection();
+        if state.reason.is_none_or(outranks) {
             state.reason = Some(reason);
         }
         state.token.cancel();
+    }
+
+    /// Stops what runs when the time is up, wherever it is then: planning, executing, waiting for a slow
+    /// reader or for COPY data. Dropping the guard calls it off.
+    pub fn limit(self: &Arc<Self>, time: Duration) -> TimeLimit {
+        let interrupt = Arc::clone(self);
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            interrupt.trigger(InterruptReason::StatementTimeout);
+        });
+        TimeLimit(timer.abort_handle())
     }
 
     /// Why the token is cancelled, if it is.
@@ -104,6 +122,16 @@ impl Interrupt {
     /// Whether what runs must not be dropped now.
     pub fn is_held(&self) -> bool {
         self.holds.load(Ordering::Acquire) > 0
+    }
+}
+
+/// A statement's time that is running out.
+#[derive(Debug)]
+pub struct TimeLimit(AbortHandle);
+
+impl Drop for TimeLimit {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -140,6 +168,19 @@ mod tests {
         interrupt.trigger(InterruptReason::ClientGone);
         assert!(interrupt.begin().is_cancelled());
         assert_eq!(interrupt.reason(), Some(InterruptReason::Shutdown));
+    }
+
+    #[tokio::test]
+    async fn a_time_limit_stops_its_statement_only() {
+        let interrupt = Arc::new(Interrupt::default());
+        let token = interrupt.begin();
+        drop(interrupt.limit(Duration::from_millis(1)));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!token.is_cancelled());
+        let _limit = interrupt.limit(Duration::from_millis(1));
+        token.cancelled().await;
+        assert_eq!(interrupt.reason(), Some(InterruptReason::StatementTimeout));
+        assert!(!interrupt.begin().is_cancelled());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::interrupt::{Interrupt, InterruptReason};
 use crate::error::Error;
+use crate::telemetry::Metrics;
 use crate::wire::backend::Backend;
 use crate::wire::interruption::{Stop, attend, flush};
 use crate::wire::message::{self, Frame, Malformed, Message};
@@ -18,6 +19,7 @@ pub struct Client<S, B> {
     pub(super) socket: Socket<S>,
     pub(super) session: B,
     pub(super) interrupt: Arc<Interrupt>,
+    metrics: Arc<Metrics>,
     closing: CancellationToken,
     message_limit: usize,
     /// Between an error in the extended protocol and its Sync.
@@ -35,6 +37,7 @@ where
         socket: Socket<S>,
         session: B,
         interrupt: Arc<Interrupt>,
+        metrics: Arc<Metrics>,
         closing: CancellationToken,
         message_limit: usize,
     ) -> Self {
@@ -42,6 +45,7 @@ where
             socket,
             session,
             interrupt,
+            metrics,
             closing,
             message_limit,
             skipping: false,
@@ -60,6 +64,7 @@ where
         loop {
             let frame = self.next_frame().await?;
             self.idle = false;
+            self.metrics.bytes_received.inc_by(self.socket.take_received());
             if frame.tag == b'X' {
                 return Ok(());
             }
@@ -67,7 +72,8 @@ where
                 continue;
             }
             self.interrupt.begin();
-            let result = self.handle(frame).await;
+            // On the heap while it runs, so that an idle connection is small.
+            let result = Box::pin(self.handle(frame)).await;
             self.interrupt.end();
             result?;
         }

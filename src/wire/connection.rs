@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, SqlState};
+use crate::telemetry::Metrics;
 use crate::wire::authenticate::{self, Origin};
 use crate::wire::backend::{Backend, Login, Service};
 use crate::wire::client::Client;
@@ -30,6 +31,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Gate<V> {
     pub service: Arc<V>,
     pub connections: Arc<Connections>,
+    pub metrics: Arc<Metrics>,
     pub certificate: Option<Certificate>,
     pub rules: Rules,
     /// Cancelled when the server stops: idle clients leave at once, others after their statement.
@@ -57,7 +59,7 @@ where
 {
     let admitted = AssertUnwindSafe(tokio::time::timeout(
         gate.rules.authentication_timeout,
-        admit(stream, peer, gate),
+        Box::pin(admit(stream, peer, gate)),
     ));
     let (mut client, place) = match admitted.catch_unwind().await {
         Ok(Ok(Some(admitted))) => admitted,
@@ -65,6 +67,7 @@ where
         Ok(Err(_)) => return tracing::debug!(?peer, "authentication timed out"),
         Err(panic) => return log_panic(panic.as_ref()),
     };
+    let counted = Counted::new(&gate.metrics);
     let ended = AssertUnwindSafe(client.serve()).catch_unwind().await;
     let farewell = match ended {
         Ok(Ok(()) | Err(Stop::Gone)) => None,
@@ -79,7 +82,24 @@ where
     if let Some(error) = farewell {
         dismiss(socket, &error).await;
     }
-    drop(place);
+    drop((place, counted));
+}
+
+/// Counts an open connection for as long as it lives.
+struct Counted<'a>(&'a Metrics);
+
+impl<'a> Counted<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.connections_open.inc();
+        metrics.connections_total.inc();
+        Counted(metrics)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.connections_open.dec();
+    }
 }
 
 type Admitted<S, V> = (Client<Transport<S>, <V as Service>::Session>, Place);
@@ -102,6 +122,7 @@ where
                     startup.socket,
                     session,
                     interrupt,
+                    Arc::clone(&gate.metrics),
                     gate.closing.clone(),
                     gate.rules.message_limit,
                 );
@@ -109,6 +130,8 @@ where
             }
             Err(Stop::Gone) => None,
             Err(Stop::Fatal(error) | Stop::Statement(error)) => {
+                gate.metrics.connections_refused.inc();
+                tracing::info!(?peer, user = startup.user, %error, sqlstate = error.state().code(), "client refused");
                 dismiss(startup.socket, &error).await;
                 None
             }

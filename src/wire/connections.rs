@@ -51,7 +51,7 @@ impl Connections {
     pub fn new(limit: usize, reserved: usize) -> Arc<Connections> {
         Arc::new(Connections {
             limit,
-            reserved: reserved.min(limit),
+            reserved: reserved.min(limit.saturating_sub(1)),
             state: Mutex::default(),
         })
     }

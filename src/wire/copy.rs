@@ -6,6 +6,7 @@ use datafusion::arrow::record_batch::RecordBatch;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Error, SqlState};
+use crate::types::copy::CopyEncoder;
 use crate::types::format::Format;
 use crate::wire::backend::{Backend, CopyOut, Fetched, RowChunk};
 use crate::wire::client::Client;
@@ -53,20 +54,31 @@ where
 
     /// Runs COPY TO STDOUT and returns its command tag.
     pub(super) async fn copy_out(&mut self, portal: &str, copy: CopyOut) -> Result<String, Stop> {
-        self.socket.put(|out| reply::copy_out(out, copy.format, copy.columns));
-        // What precedes the first row travels in its message, as in PostgreSQL: psycopg reads it there.
+        let CopyOut {
+            format,
+            columns,
+            encoder,
+        } = copy;
+        // The signature of the binary format travels in the first row's message, as PostgreSQL sends it and
+        // clients that take a message for a row expect it; a line of names is a message of its own.
         let mut ahead = BytesMut::new();
-        copy.encoder.begin(&mut ahead);
+        encoder.begin(&mut ahead);
+        self.socket.put(|out| {
+            reply::copy_out(out, format, columns);
+            if format == Format::Text && !ahead.is_empty() {
+                reply::message(out, b'd', |out| out.extend_from_slice(&ahead.split()));
+            }
+        });
         loop {
             let fetch = self.session.fetch(portal, 0);
             match attend(&mut self.socket, &self.interrupt, fetch).await? {
-                Fetched::Rows(RowChunk::Batch(batch)) => self.send_copy(&copy, &mut ahead, &batch).await?,
+                Fetched::Rows(RowChunk::Batch(batch)) => self.send_copy(&encoder, &mut ahead, &batch).await?,
                 Fetched::Rows(RowChunk::Encoded { bytes, .. }) => {
                     self.socket.put_encoded(bytes);
                     self.relieve().await?;
                 }
                 Fetched::Complete(tag) => {
-                    copy.encoder.end(&mut ahead);
+                    encoder.end(&mut ahead);
                     self.socket.put(|out| {
                         if !ahead.is_empty() {
                             reply::message(out, b'd', |out| out.extend_from_slice(&ahead));
@@ -80,15 +92,20 @@ where
         }
     }
 
-    async fn send_copy(&mut self, copy: &CopyOut, ahead: &mut BytesMut, batch: &RecordBatch) -> Result<(), Stop> {
-        let rows = copy.encoder.bind(batch)?;
+    async fn send_copy(
+        &mut self,
+        encoder: &CopyEncoder,
+        ahead: &mut BytesMut,
+        batch: &RecordBatch,
+    ) -> Result<(), Stop> {
+        let rows = encoder.bind(batch)?;
         let mut row = 0;
         while row < batch.num_rows() {
             self.socket.try_put(|out| {
                 while row < batch.num_rows() && out.len() < FLUSH_THRESHOLD {
                     let mut result = Ok(());
                     reply::message(out, b'd', |out| {
-                        out.unsplit(ahead.split());
+                        out.extend_from_slice(&ahead.split());
                         result = rows.write(row, out);
                     });
                     result?;

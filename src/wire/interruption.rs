@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::context::interrupt::{Interrupt, InterruptReason};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::wire::socket::Socket;
 
 /// How long interrupted work may take to notice, before it is dropped.
@@ -34,7 +34,7 @@ impl From<Error> for Stop {
 impl From<InterruptReason> for Stop {
     fn from(reason: InterruptReason) -> Stop {
         match reason {
-            InterruptReason::UserRequest => Stop::Statement(reason.error()),
+            InterruptReason::UserRequest | InterruptReason::StatementTimeout => Stop::Statement(reason.error()),
             InterruptReason::ClientGone => Stop::Gone,
             InterruptReason::Shutdown | InterruptReason::Termination => Stop::Fatal(reason.error()),
         }
@@ -89,7 +89,7 @@ fn reason(interrupt: &Interrupt) -> InterruptReason {
 /// depends on the interrupt.
 fn cause(interrupt: &Interrupt, error: Error) -> Stop {
     match interrupt.reason() {
-        Some(reason) if reason.ends_connection() => reason.into(),
+        Some(reason) if reason.ends_connection() || error.state() == SqlState::QueryCanceled => reason.into(),
         _ => Stop::Statement(error),
     }
 }

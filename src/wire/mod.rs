@@ -27,4 +27,4 @@ pub use session_backend::EngineService;
 pub use tls::Certificate;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

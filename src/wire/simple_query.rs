@@ -35,8 +35,11 @@ where
             self.socket
                 .put(|out| reply::row_description(out, &shape.columns, &shape.formats));
         }
-        let outcome = self.run_portal("", 0, shape).await?;
-        self.session.close_portal("")?;
+        let outcome = self.run_portal("", 0, shape).await;
+        // What the portal holds goes before anybody hears how it ended.
+        let closed = self.session.close_portal("");
+        let outcome = outcome?;
+        closed?;
         if is_last {
             // The client must not see the command complete before its transaction is committed.
             attend(&mut self.socket, &self.interrupt, self.session.sync()).await?;

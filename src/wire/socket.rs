@@ -40,6 +40,8 @@ pub struct Socket<S> {
     inbound: BytesMut,
     /// Bytes read since `inbound` was allocated: what a large message leaves behind is given back.
     inbound_grown: usize,
+    /// Bytes read since somebody asked.
+    received: u64,
     ended: bool,
     /// Finished pieces, which leave before `outbound`.
     pieces: VecDeque<Bytes>,
@@ -54,6 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             stream,
             inbound: BytesMut::new(),
             inbound_grown: 0,
+            received: 0,
             ended: false,
             pieces: VecDeque::new(),
             outbound: BytesMut::new(),
@@ -122,6 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
             Ok(read) => {
                 self.inbound_grown += read;
+                self.received += read as u64;
                 Poll::Ready(Ok(()))
             }
         }
@@ -149,6 +153,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if self.outbound.is_empty() && self.outbound.capacity() > READ_SIZE {
             self.outbound = BytesMut::new();
         }
+    }
+
+    /// How many bytes were read since the last call.
+    pub fn take_received(&mut self) -> u64 {
+        std::mem::take(&mut self.received)
     }
 
     /// Appends whole messages.

@@ -89,9 +89,9 @@ async fn copy_out_sends_a_message_a_row() {
         client.query("copyout 2").await,
         [
             "H([0, 0, 1, 0, 0])",
-            "d(<1\n)",
+            "d(n\n)",
+            "d(1\n)",
             "d(2\n)",
-            "d(>)",
             "c",
             "C(COPY 2)",
             "Z(I)"
@@ -99,6 +99,28 @@ async fn copy_out_sends_a_message_a_row() {
     );
     assert_eq!(
         client.query("copyout 0").await,
-        ["H([0, 0, 1, 0, 0])", "d(<>)", "c", "C(COPY 0)", "Z(I)"]
+        ["H([0, 0, 1, 0, 0])", "d(n\n)", "c", "C(COPY 0)", "Z(I)"]
     );
+}
+
+#[tokio::test]
+async fn the_binary_signature_comes_with_the_first_message() {
+    let mut client = RawClient::log_in(&gate()).await;
+    let lengths = async |client: &mut RawClient, sql: &str| {
+        client.send(&query(sql)).await;
+        let mut lengths = Vec::new();
+        loop {
+            match client.reply().await.unwrap() {
+                Reply(b'd', body) => lengths.push(body.len()),
+                Reply(b'Z', _) => return lengths,
+                _ => {}
+            }
+        }
+    };
+    let (signature, row, trailer) = (11 + 4 + 4, 2 + 4 + 4, 2);
+    assert_eq!(
+        lengths(&mut client, "copybinary 2").await,
+        [signature + row, row, trailer]
+    );
+    assert_eq!(lengths(&mut client, "copybinary 0").await, [signature + trailer]);
 }

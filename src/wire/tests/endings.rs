@@ -65,6 +65,15 @@ async fn a_cancel_request_reaches_a_copy_that_waits_for_data() {
 }
 
 #[tokio::test]
+async fn a_statement_runs_out_of_time() {
+    let mut client = RawClient::log_in(&gate()).await;
+    assert_eq!(client.query("limited quick").await, ["C(SELECT 0)", "Z(I)"]);
+    let expected = ["E(ERROR 57014 canceling statement due to statement timeout)", "Z(I)"];
+    assert_eq!(client.query("limited sleep").await, expected);
+    assert_eq!(client.query("rows 0").await, ["T(1:0)", "C(SELECT 0)", "Z(I)"]);
+}
+
+#[tokio::test]
 async fn a_vanished_client_stops_its_statement() {
     for script in ["sleep", "stubborn"] {
         let gate = gate();

@@ -5,6 +5,6 @@ mod copying;
 mod endings;
 mod extended;
 mod raw_client;
-mod scripted;
+pub mod scripted;
 mod simple;
 mod starting;

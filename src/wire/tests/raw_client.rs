@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::scripted::{Log, ScriptedService};
+use crate::telemetry::Metrics;
 use crate::wire::{Certificate, Connections, Gate, Rules, converse};
 
 pub type TestGate = Arc<Gate<ScriptedService>>;
@@ -23,6 +24,7 @@ pub fn gate_with(trust: bool, certificate: Option<Certificate>, tls_required: bo
     Arc::new(Gate {
         service: Arc::new(ScriptedService { log: Log::default() }),
         connections: Connections::new(limit, 0),
+        metrics: Arc::new(Metrics::new().unwrap()),
         certificate,
         rules: Rules {
             tls_required,

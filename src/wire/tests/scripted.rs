@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use datafusion::arrow::array::{ArrayRef, Int32Array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
@@ -13,6 +13,7 @@ use crate::catalog::scram::{Key, Verifier};
 use crate::context::interrupt::{Interrupt, InterruptReason};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
+use crate::types::copy::{CopyEncoder, CopyFormat, CopyOptions};
 use crate::types::format::{Format, FormatSettings};
 use crate::wire::backend::*;
 
@@ -121,6 +122,24 @@ fn batch(from: i32, to: i32) -> RecordBatch {
     RecordBatch::try_new(Arc::new(schema), vec![values]).unwrap()
 }
 
+fn copy_out(word: &str) -> CopyOut {
+    let format = if word == "copyout" {
+        CopyFormat::Csv
+    } else {
+        CopyFormat::Binary
+    };
+    let options = CopyOptions {
+        header: format == CopyFormat::Csv,
+        ..CopyOptions::new(format)
+    };
+    let columns = [("n".to_string(), SqlType::Int4)];
+    CopyOut {
+        format: if word == "copyout" { Format::Text } else { Format::Binary },
+        encoder: CopyEncoder::new(&options, &columns, &FormatSettings::default()),
+        columns: 1,
+    }
+}
+
 /// Marks in the log that work was dropped before its end.
 struct Dropped(Log);
 
@@ -133,7 +152,7 @@ impl Drop for Dropped {
 impl Backend for ScriptedSession {
     type Statement = String;
 
-    fn parameter_statuses(&self) -> Vec<(String, String)> {
+    fn parameter_statuses(&mut self) -> Vec<(String, String)> {
         vec![("server_version".into(), "17.0".into())]
     }
 
@@ -255,6 +274,14 @@ impl Backend for ScriptedSession {
                 self.note("sleeping");
                 std::future::pending().await
             }
+            ["limited", script] => {
+                let _limit = self.interrupt.limit(std::time::Duration::from_millis(50));
+                match *script {
+                    "sleep" => std::future::pending().await,
+                    _ => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+                }
+                Fetched::Complete("SELECT 0".into())
+            }
             ["committing"] => {
                 let _hold = self.interrupt.hold();
                 self.note("sleeping");
@@ -287,19 +314,15 @@ impl Backend for ScriptedSession {
                 format: Format::Text,
                 columns: 2,
             },
-            ["copyout", ..] if portal.sent == 0 => {
+            ["copyout" | "copybinary", ..] if portal.sent == 0 => {
                 portal.sent = 1;
-                Fetched::CopyOut(CopyOut {
-                    format: Format::Text,
-                    columns: 1,
-                    encoder: Box::new(Lines),
-                })
+                Fetched::CopyOut(copy_out(words[0]))
             }
-            ["copyout", count] if portal.sent == 1 && *count != "0" => {
+            ["copyout" | "copybinary", count] if portal.sent == 1 && *count != "0" => {
                 portal.sent = 2;
                 Fetched::Rows(RowChunk::Batch(batch(0, count.parse().unwrap())))
             }
-            ["copyout", count] => Fetched::Complete(format!("COPY {count}")),
+            ["copyout" | "copybinary", count] => Fetched::Complete(format!("COPY {count}")),
             ["conflict"] => Fetched::Complete("INSERT 0 1".into()),
             other => panic!("no script for {other:?}"),
         };
@@ -349,34 +372,5 @@ impl Backend for ScriptedSession {
         if self.status == b'T' {
             self.status = b'E';
         }
-    }
-}
-
-/// One number a line, between a header and a footer.
-struct Lines;
-
-impl CopyEncoder for Lines {
-    fn begin(&self, out: &mut BytesMut) -> Result<()> {
-        out.extend_from_slice(b"<");
-        Ok(())
-    }
-
-    fn bind<'a>(&'a self, batch: &'a RecordBatch) -> Result<Box<dyn CopyRows + 'a>> {
-        Ok(Box::new(Numbers(batch)))
-    }
-
-    fn end(&self, out: &mut BytesMut) -> Result<()> {
-        out.extend_from_slice(b">");
-        Ok(())
-    }
-}
-
-struct Numbers<'a>(&'a RecordBatch);
-
-impl CopyRows for Numbers<'_> {
-    fn write(&self, row: usize, out: &mut BytesMut) -> Result<()> {
-        let values = self.0.column(0).as_any().downcast_ref::<Int32Array>().unwrap();
-        out.extend_from_slice(format!("{}\n", values.value(row)).as_bytes());
-        Ok(())
     }
 }

@@ -134,6 +134,11 @@ async fn connection_limits() {
         fourth.rest().await,
         ["R(0)", "E(FATAL 53300 too many connections for role \"single\")"]
     );
+    fourth.server.await.unwrap();
+    let metrics = &gate.metrics;
+    assert_eq!(metrics.connections_open.get(), 1);
+    assert_eq!(metrics.connections_total.get(), 2);
+    assert_eq!(metrics.connections_refused.get(), 2);
 }
 
 #[tokio::test]
