@@ -56,6 +56,19 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 })
                 .into())
         }),
+        stable(
+            "pg_describe_object",
+            &[&[Argument::Oid, Argument::Oid, Argument::Int]],
+            SqlType::Text,
+            |call, row| {
+                let lookup = Lookup::of(call)?;
+                let object = row
+                    .get(1)
+                    .and_then(Datum::as_oid)
+                    .and_then(|oid| lookup.catalog.object(oid));
+                Ok(object.map(ToString::to_string).into())
+            },
+        ),
         stable("pg_get_function_sqlbody", OID, SqlType::Text, nothing),
         // The expression trees of pg_node_tree columns are stored as the text that they stand for.
         stable(

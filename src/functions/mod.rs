@@ -5,6 +5,7 @@ mod array_or_empty;
 mod arrays;
 pub mod builtin;
 mod comments;
+mod dates;
 mod datum;
 mod definitions;
 mod environment;
@@ -12,12 +13,14 @@ mod expression_planner;
 mod identity;
 mod lookup;
 mod names;
+mod patterns;
 mod privileges;
 mod row_function;
 mod server;
 mod settings;
 mod single_value;
 mod sizes;
+mod text;
 
 use std::sync::{Arc, LazyLock};
 
@@ -38,13 +41,16 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
         let families = [
             arrays::functions(),
             comments::functions(),
+            dates::functions(),
             definitions::functions(),
             identity::functions(),
             names::functions(),
+            patterns::functions(),
             privileges::functions(),
             server::functions(),
             settings::functions(),
             sizes::functions(),
+            text::functions(),
         ];
         let declared = families.into_iter().flatten().map(row_function::RowFunction::into_udf);
         declared.chain([array_or_empty::function()]).collect()

@@ -81,11 +81,34 @@ fn asked<'a>(lookup: &Lookup<'a>, row: &[Datum], without_role: usize) -> Result<
 fn role_argument(lookup: &Lookup<'_>, argument: Option<&Datum>) -> Result<Oid> {
     match argument {
         Some(Datum::Text(name)) if name == "public" => Ok(crate::catalog::model::PUBLIC_ROLE),
-        Some(Datum::Text(name)) => Ok(lookup.catalog.resolve_role(name)?.id),
+        Some(Datum::Text(name)) => match lookup.catalog.role_named(name) {
+            None if PREDEFINED.contains(&name.as_str()) => Ok(NOBODY),
+            _ => Ok(lookup.catalog.resolve_role(name)?.id),
+        },
         Some(other) => Ok(other.as_oid().unwrap_or_default()),
         None => Ok(0),
     }
 }
+
+/// Roles that every PostgreSQL has and clients ask about. Here nobody is a member; superusers may all.
+const PREDEFINED: [&str; 13] = [
+    "pg_read_all_stats",
+    "pg_read_all_settings",
+    "pg_read_all_data",
+    "pg_write_all_data",
+    "pg_monitor",
+    "pg_stat_scan_tables",
+    "pg_signal_backend",
+    "pg_read_server_files",
+    "pg_write_server_files",
+    "pg_execute_server_program",
+    "pg_checkpoint",
+    "pg_database_owner",
+    "pg_maintain",
+];
+
+/// An OID that no role has.
+const NOBODY: Oid = Oid::MAX;
 
 /// Privileges with and without the right to pass them on.
 fn wanted(text: Option<&Datum>) -> Result<Vec<(Option<Privilege>, bool)>> {

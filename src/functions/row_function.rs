@@ -40,14 +40,6 @@ pub(crate) enum Argument {
     Any,
 }
 
-/// The type of a function's result.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Returns {
-    Type(SqlType),
-    /// The type of this argument.
-    SameAs(usize),
-}
-
 /// The body: arguments of one row to the result. NULLs arrive only where `called_on_null`.
 pub(crate) type Body = fn(&Call<'_>, &[Datum]) -> Result<Datum>;
 
@@ -73,7 +65,7 @@ pub(crate) struct RowFunction {
     pub overloads: &'static [&'static [Argument]],
     /// Further arguments after the last are allowed, of the last one's kind.
     pub variadic: bool,
-    pub returns: Returns,
+    pub returns: SqlType,
     pub volatility: Volatility,
     /// Called with NULL arguments too; otherwise one NULL makes the result NULL.
     pub called_on_null: bool,
@@ -93,7 +85,7 @@ impl RowFunction {
             name,
             overloads,
             variadic: false,
-            returns: Returns::Type(returns),
+            returns,
             volatility: Volatility::Immutable,
             called_on_null: false,
             body,
@@ -119,11 +111,6 @@ impl RowFunction {
 
     pub fn called_on_null(mut self) -> Self {
         self.called_on_null = true;
-        self
-    }
-
-    pub fn returning_type_of(mut self, argument: usize) -> Self {
-        self.returns = Returns::SameAs(argument);
         self
     }
 
@@ -250,22 +237,12 @@ impl ScalarUDFImpl for RowFunction {
         })
     }
 
-    fn return_type(&self, types: &[DataType]) -> DataFusionResult<DataType> {
-        Ok(match &self.returns {
-            Returns::Type(sql_type) => sql_type.to_arrow(),
-            Returns::SameAs(argument) => types.get(*argument).cloned().unwrap_or(DataType::Null),
-        })
+    fn return_type(&self, _types: &[DataType]) -> DataFusionResult<DataType> {
+        Ok(self.returns.to_arrow())
     }
 
-    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> DataFusionResult<FieldRef> {
-        let field = match &self.returns {
-            Returns::Type(sql_type) => sql_type.to_field(self.name, true),
-            Returns::SameAs(argument) => match arguments.arg_fields.get(*argument) {
-                Some(field) => field.as_ref().clone().with_name(self.name).with_nullable(true),
-                None => SqlType::Text.to_field(self.name, true),
-            },
-        };
-        Ok(Arc::new(field))
+    fn return_field_from_args(&self, _arguments: ReturnFieldArgs) -> DataFusionResult<FieldRef> {
+        Ok(Arc::new(self.returns.to_field(self.name, true)))
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {

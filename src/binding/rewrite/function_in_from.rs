@@ -69,6 +69,18 @@ const SET_RETURNING: [SetReturning; 9] = [
     },
 ];
 
+/// Functions that give the rows of a system view of PostgreSQL, and the view.
+const BEHIND_RELATIONS: [(&str, &str); 8] = [
+    ("pg_available_extensions", "pg_available_extensions"),
+    ("pg_available_extension_versions", "pg_available_extension_versions"),
+    ("pg_cursor", "pg_cursors"),
+    ("pg_lock_status", "pg_locks"),
+    ("pg_prepared_statement", "pg_prepared_statements"),
+    ("pg_show_all_settings", "pg_settings"),
+    ("pg_stat_get_activity", "pg_stat_activity"),
+    ("pg_timezone_names", "pg_timezone_names"),
+];
+
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     struct Relations;
     impl VisitorMut for Relations {
@@ -138,6 +150,9 @@ fn from_call(
     let Some(function) = system_name(name) else {
         return Ok(None);
     };
+    if let Some((_, relation)) = BEHIND_RELATIONS.iter().find(|(behind, _)| *behind == function) {
+        return Ok(Some(system_relation(relation, alias)));
+    }
     let Some(arguments) = plain_arguments(arguments) else {
         return Ok(None);
     };
@@ -168,6 +183,21 @@ fn from_call(
         .map(|(_, array)| column_array(array, &arguments))
         .collect();
     Ok(Some(unnest(declared.name, columns, arrays, alias, with_ordinality)))
+}
+
+fn system_relation(relation: &str, alias: Option<&TableAlias>) -> TableFactor {
+    TableFactor::Table {
+        name: ObjectName::from(vec![Ident::new("pg_catalog"), Ident::new(relation)]),
+        alias: alias.cloned(),
+        args: None,
+        with_hints: vec![],
+        version: None,
+        with_ordinality: false,
+        partitions: vec![],
+        json_path: None,
+        sample: None,
+        index_hints: vec![],
+    }
 }
 
 /// The array behind one column of a set-returning function.

@@ -9,6 +9,7 @@ mod output_names;
 mod qualified_functions;
 mod registered_names;
 mod syntax;
+mod table_oid;
 
 use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 
@@ -29,6 +30,7 @@ pub fn rewrite_expression(expression: &mut Expr) -> Result<()> {
 fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     // First, because names come from the text as it was written.
     output_names::rewrite(tree);
+    table_oid::rewrite(tree);
     // So that the others meet plain functions only.
     qualified_functions::rewrite(tree)?;
     collation::rewrite(tree)?;
@@ -70,6 +72,10 @@ mod tests {
             (
                 "SELECT pg_catalog.upper(a) COLLATE pg_catalog.\"default\" FROM t",
                 "SELECT upper(a) AS \"upper\" FROM t",
+            ),
+            (
+                "SELECT c.tableoid FROM pg_class c WHERE tableoid = 1",
+                "SELECT 1259 AS tableoid FROM pg_class c WHERE 1259 = 1",
             ),
             ("SELECT 't'::regclass", "SELECT regclass('t') AS \"regclass\""),
             (

@@ -1,8 +1,49 @@
-//! information_schema, a file per family of views: what the principal owns or holds a privilege on.
+//! information_schema, a file per family of views: what the principal owns or holds a privilege on. Views that
+//! are not listed here exist with PostgreSQL's columns and are empty.
 
-use super::Generator;
+mod columns;
+mod privileges;
+mod relations;
+mod roles;
+mod routines;
+mod schemata;
+
+use super::{Generator, Introspection};
+use crate::functions::Datum;
 
 /// What fills a view; `None` for one that is always empty here.
-pub(super) fn generator(_name: &str) -> Option<Generator> {
-    None
+pub(super) fn generator(name: &str) -> Option<Generator> {
+    Some(match name {
+        "administrable_role_authorizations" => roles::administrable,
+        "applicable_roles" => roles::applicable,
+        "column_privileges" | "role_column_grants" => privileges::on_columns,
+        "columns" => columns::generate,
+        "enabled_roles" => roles::enabled,
+        "information_schema_catalog_name" => schemata::catalog_name,
+        "parameters" => routines::parameters,
+        "routine_privileges" | "role_routine_grants" => privileges::on_routines,
+        "routines" => routines::routines,
+        "schemata" => schemata::schemata,
+        "table_privileges" | "role_table_grants" => privileges::on_tables,
+        "tables" => relations::tables,
+        "view_table_usage" => relations::view_table_usage,
+        "views" => relations::views,
+        _ => return None,
+    })
+}
+
+/// The connected database, which these views call the catalog.
+fn catalog(introspection: &Introspection<'_>) -> Datum {
+    introspection.lookup.context.database_name.as_str().into()
+}
+
+fn schema_name(introspection: &Introspection<'_>, schema: Option<u32>) -> Datum {
+    schema
+        .and_then(|schema| introspection.lookup.catalog.schema(schema))
+        .map(|schema| schema.name.as_str())
+        .into()
+}
+
+fn yes_or_no(value: bool) -> Datum {
+    if value { "YES".into() } else { "NO".into() }
 }

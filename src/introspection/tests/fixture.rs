@@ -5,7 +5,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::FieldRef;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::execution::SessionStateBuilder;
@@ -20,9 +19,10 @@ use crate::catalog::CatalogSnapshot;
 use crate::catalog::model::*;
 use crate::context::{Principal, QueryContext, SystemTables};
 use crate::error::{Error, Result};
-use crate::functions::{FunctionEnvironment, builtin::builtin_relations, install_environment, scalar_functions};
+use crate::functions::{Datum, FunctionEnvironment, builtin::builtin_relations, install_environment, scalar_functions};
 use crate::introspection::{NoMonitoring, VirtualTables};
 use crate::statement::ast::Statement;
+use crate::telemetry::{QueryIdentity, QueryRecord};
 use crate::types::SqlType;
 
 pub(super) const ANALYST: Oid = 16384;
@@ -220,6 +220,20 @@ pub(super) fn context(role_name: &str) -> QueryContext {
         transaction_start: now,
         statement_start: now,
         process_id: 42,
+        pins: Default::default(),
+        own_writes: false,
+        record: Arc::new(QueryRecord::new(QueryIdentity {
+            process_id: 42,
+            login_name: role_name.into(),
+            role_name: role_name.into(),
+            database: "boathouse".into(),
+            application_name: "psql".into(),
+            kind: "select",
+            text: String::new(),
+            normalized_text: String::new(),
+            fingerprint: 0,
+        })),
+        changed_settings: Default::default(),
     }
 }
 
@@ -285,21 +299,26 @@ pub(super) async fn run(session: &SessionContext, text: &str) -> Result<Vec<Reco
 
 /// Rows as text, columns separated by `|`, NULL as nothing: what `psql -At` prints.
 pub(super) fn lines(batches: &[RecordBatch]) -> Vec<String> {
-    let options = FormatOptions::default();
     let mut lines = vec![];
     for batch in batches {
-        let formatters: Vec<_> = batch
-            .columns()
-            .iter()
-            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
-            .collect();
         for row in 0..batch.num_rows() {
-            let values: Vec<String> = formatters
+            let values = batch
+                .columns()
                 .iter()
-                .map(|formatter| formatter.value(row).to_string())
-                .collect();
-            lines.push(values.join("|"));
+                .map(|column| Datum::from_array(column, row).map(|value| shown(&value)));
+            lines.push(values.collect::<Result<Vec<_>>>().unwrap().join("|"));
         }
     }
     lines
+}
+
+fn shown(value: &Datum) -> String {
+    match value {
+        Datum::Null => String::new(),
+        Datum::Bool(value) => if *value { "t" } else { "f" }.into(),
+        Datum::Int(value) => value.to_string(),
+        Datum::Text(text) => text.clone(),
+        Datum::List(elements) => format!("{{{}}}", elements.iter().map(shown).collect::<Vec<_>>().join(",")),
+        other => format!("{other:?}"),
+    }
 }

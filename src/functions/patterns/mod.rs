@@ -1,0 +1,94 @@
+//! PostgreSQL's template patterns: to_char(), to_date(), to_timestamp(), to_number().
+
+mod datetime;
+mod number;
+mod parse;
+mod template;
+
+use super::datum::Datum;
+use super::row_function::{Argument, Call, RowFunction};
+use crate::error::Result;
+use crate::types::calendar::MICROS_PER_SECOND;
+use crate::types::{SqlType, TimeZone};
+
+pub(super) fn functions() -> Vec<RowFunction> {
+    const TO_CHAR: &[&[Argument]] = &[
+        &[Argument::Timestamp, Argument::Text],
+        &[Argument::Timestamptz, Argument::Text],
+        &[Argument::Interval, Argument::Text],
+        &[Argument::Int, Argument::Text],
+        &[Argument::Numeric, Argument::Text],
+        &[Argument::Float, Argument::Text],
+    ];
+    vec![
+        RowFunction::stable("to_char", TO_CHAR, SqlType::Text, to_char),
+        RowFunction::immutable(
+            "to_date",
+            &[&[Argument::Text, Argument::Text]],
+            SqlType::Date,
+            |_, row| {
+                let parsed = parse::parse(text(row, 0), text(row, 1))?;
+                parsed.days().map(|days| Datum::Date(days as i32))
+            },
+        ),
+        RowFunction::stable(
+            "to_timestamp",
+            &[&[Argument::Float], &[Argument::Text, Argument::Text]],
+            SqlType::Timestamptz,
+            |call, row| match row.first() {
+                Some(Datum::Float(seconds)) => Ok(Datum::Micros((seconds * MICROS_PER_SECOND as f64).round() as i64)),
+                _ => {
+                    let parsed = parse::parse(text(row, 0), text(row, 1))?;
+                    let local = parsed.micros()?;
+                    let offset = parsed.offset.unwrap_or_else(|| zone(call).offset_for_local(local));
+                    Ok(Datum::Micros(local - i64::from(offset) * MICROS_PER_SECOND))
+                }
+            },
+        ),
+        RowFunction::immutable(
+            "to_number",
+            &[&[Argument::Text, Argument::Text]],
+            SqlType::Numeric(None),
+            |_, row| number::parse(text(row, 0), text(row, 1)),
+        ),
+    ]
+}
+
+fn text(row: &[Datum], index: usize) -> &str {
+    row.get(index).and_then(Datum::as_text).unwrap_or_default()
+}
+
+/// The session's TimeZone; UTC outside a session.
+pub(super) fn zone(call: &Call<'_>) -> TimeZone {
+    let setting = call
+        .environment()
+        .ok()
+        .and_then(|environment| environment.setting("timezone"));
+    setting.and_then(|name| TimeZone::parse(&name)).unwrap_or(TimeZone::UTC)
+}
+
+fn to_char(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
+    let pattern = text(row, 1);
+    let is_zoned = call
+        .argument_fields
+        .first()
+        .is_some_and(|field| SqlType::from_field(field) == SqlType::Timestamptz);
+    let formatted = match row.first() {
+        Some(Datum::Micros(micros)) if is_zoned => {
+            let zone = zone(call);
+            let offset = zone.offset_at(*micros);
+            let local = micros + i64::from(offset) * MICROS_PER_SECOND;
+            let abbreviation = zone.with_abbreviation_at(*micros, str::to_string);
+            datetime::format(pattern, &datetime::Moment::of_timestamp(local, offset, abbreviation))
+        }
+        Some(Datum::Micros(micros)) => {
+            datetime::format(pattern, &datetime::Moment::of_timestamp(*micros, 0, String::new()))
+        }
+        Some(Datum::Interval(interval)) => datetime::format(pattern, &datetime::Moment::of_interval(*interval)),
+        Some(Datum::Int(value)) => number::format(pattern, i128::from(*value), 0)?,
+        Some(Datum::Decimal(value, scale)) => number::format(pattern, *value, *scale)?,
+        Some(Datum::Float(value)) => number::format_float(pattern, *value)?,
+        _ => return Ok(Datum::Null),
+    };
+    Ok(formatted.into())
+}

@@ -1,0 +1,361 @@
+//! to_char() and to_number() of numbers: digits by a picture such as `FM999,990.00`.
+
+use crate::error::{Error, Result, SqlState};
+use crate::functions::datum::Datum;
+use crate::types::UNCONSTRAINED_NUMERIC;
+
+/// A picture, taken apart.
+#[derive(Debug, Default)]
+struct Picture {
+    /// Places before the point, as the picture has them: `9`, `0`, `,`, `$` or text.
+    integer: Vec<Place>,
+    fraction: Vec<Place>,
+    has_point: bool,
+    fill: bool,
+    /// MI, PL, SG, S or PR: where the sign stands.
+    sign: Sign,
+    has_ordinal: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// A digit; `true`: shown as zero where the number has none.
+    Digit(bool),
+    Comma,
+    Text(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Sign {
+    /// A space or a minus before the first digit.
+    #[default]
+    Default,
+    /// S before or after.
+    Before,
+    After,
+    /// MI: a minus or a space after or before the number.
+    MinusAfter,
+    MinusBefore,
+    PlusBefore,
+    /// PR: angle brackets.
+    Brackets,
+}
+
+fn picture(pattern: &str) -> Result<Picture> {
+    let mut picture = Picture {
+        fill: true,
+        ..Picture::default()
+    };
+    let mut rest = pattern;
+    while let Some(first) = rest.chars().next() {
+        let upper: String = rest.chars().take(4).collect::<String>().to_ascii_uppercase();
+        let has_digits = !picture.integer.is_empty() || picture.has_point;
+        let mut taken = first.len_utf8();
+        let place = match first.to_ascii_uppercase() {
+            _ if upper.starts_with("EEEE") => return Err(Error::unsupported("EEEE in a number pattern")),
+            'V' => return Err(Error::unsupported("V in a number pattern")),
+            _ if upper.starts_with("RN") => return Err(Error::unsupported("RN in a number pattern")),
+            _ if upper.starts_with("FM") => {
+                picture.fill = false;
+                taken = 2;
+                None
+            }
+            _ if upper.starts_with("MI") => {
+                picture.sign = if has_digits {
+                    Sign::MinusAfter
+                } else {
+                    Sign::MinusBefore
+                };
+                taken = 2;
+                None
+            }
+            _ if upper.starts_with("PL") => {
+                picture.sign = Sign::PlusBefore;
+                taken = 2;
+                None
+            }
+            _ if upper.starts_with("SG") => {
+                picture.sign = if has_digits { Sign::After } else { Sign::Before };
+                taken = 2;
+                None
+            }
+            _ if upper.starts_with("PR") => {
+                picture.sign = Sign::Brackets;
+                taken = 2;
+                None
+            }
+            _ if upper.starts_with("TH") => {
+                picture.has_ordinal = Some(first == 'T');
+                taken = 2;
+                None
+            }
+            '9' => Some(Place::Digit(false)),
+            '0' => Some(Place::Digit(true)),
+            ',' | 'G' => Some(Place::Comma),
+            '.' | 'D' => {
+                picture.has_point = true;
+                None
+            }
+            'S' => {
+                picture.sign = if has_digits { Sign::After } else { Sign::Before };
+                None
+            }
+            'L' => Some(Place::Text(" ".into())),
+            '"' => {
+                let end = rest[1..].find('"').map_or(rest.len(), |end| end + 2);
+                taken = end;
+                Some(Place::Text(rest[1..end].trim_end_matches('"').to_string()))
+            }
+            other => Some(Place::Text(other.to_string())),
+        };
+        rest = &rest[taken..];
+        match place {
+            Some(place) if picture.has_point => picture.fraction.push(place),
+            Some(place) => picture.integer.push(place),
+            None => {}
+        }
+    }
+    Ok(picture)
+}
+
+fn digits_of(places: &[Place]) -> usize {
+    places.iter().filter(|place| matches!(place, Place::Digit(_))).count()
+}
+
+/// to_char() of a float.
+pub(super) fn format_float(pattern: &str, value: f64) -> Result<String> {
+    let scale = digits_of(&picture(pattern)?.fraction).min(15);
+    let scaled = (value * 10_f64.powi(scale as i32)).round();
+    if !scaled.is_finite() || scaled.abs() >= 1e37 {
+        return Ok("#".repeat(digits_of(&picture(pattern)?.integer).max(1)));
+    }
+    format(pattern, scaled as i128, scale as i8)
+}
+
+/// to_char() of a number: `value` over ten to the `scale`.
+pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
+    let picture = picture(pattern)?;
+    let places = digits_of(&picture.fraction);
+    let is_negative = value < 0;
+    let rounded = rescale(value.unsigned_abs(), i32::from(scale), places as i32);
+    let text = format!("{rounded:0width$}", width = places + 1);
+    let (whole, fraction) = text.split_at(text.len() - places);
+    let whole = if whole == "0" { "" } else { whole };
+    let room = digits_of(&picture.integer);
+    // A sign that vanishes with the digits is no sign: -0.001 as 0.00.
+    let is_negative = is_negative && rounded != 0;
+    let mut body = String::new();
+    if whole.len() > room {
+        body = picture
+            .integer
+            .iter()
+            .map(|place| match place {
+                Place::Digit(_) => "#".to_string(),
+                Place::Comma => ",".to_string(),
+                Place::Text(text) => text.clone(),
+            })
+            .collect();
+        if picture.has_point {
+            body.push('.');
+            body.push_str(&"#".repeat(places));
+        }
+        return Ok(with_sign(&picture, body, is_negative, 0));
+    }
+    let mut digits = whole.bytes().rev();
+    let mut reversed: Vec<String> = vec![];
+    // From the first zero place on, zeros are shown.
+    let first_zero = picture.integer.iter().position(|place| *place == Place::Digit(true));
+    for (index, place) in picture.integer.iter().enumerate().rev() {
+        let shows_zeros = first_zero.is_some_and(|first| index >= first);
+        reversed.push(match place {
+            Place::Digit(_) => match digits.next() {
+                Some(digit) => (digit as char).to_string(),
+                None if shows_zeros => "0".into(),
+                None if picture.fill => " ".into(),
+                None => String::new(),
+            },
+            Place::Comma => match digits.len() > 0 || shows_zeros {
+                true => ",".into(),
+                false if picture.fill => " ".into(),
+                false => String::new(),
+            },
+            Place::Text(text) => text.clone(),
+        });
+    }
+    let integer: String = reversed.into_iter().rev().collect();
+    // Without any digit before the point and after it, a zero stands for the number.
+    body.push_str(&integer);
+    if whole.is_empty() && !picture.has_point && first_zero.is_none() && room > 0 {
+        body = match picture.fill {
+            true => format!("{}0", &integer[..integer.len().saturating_sub(1)]),
+            false => "0".into(),
+        };
+    }
+    // A currency sign stands before the number's own sign.
+    let prefix: usize = picture
+        .integer
+        .iter()
+        .map_while(|place| match place {
+            Place::Text(text) => Some(text.len()),
+            _ => None,
+        })
+        .sum();
+    let after_prefix = body.get(prefix..).unwrap_or_default();
+    let leading = prefix + after_prefix.len() - after_prefix.trim_start_matches(' ').len();
+    if picture.has_point {
+        body.push('.');
+        body.push_str(&fraction_text(&picture, fraction));
+    }
+    if let Some(is_upper) = picture.has_ordinal {
+        body.push_str(ordinal(rounded, is_upper));
+    }
+    Ok(with_sign(&picture, body, is_negative, leading))
+}
+
+/// The places after the point; FM drops the 9s that are zero at the end.
+fn fraction_text(picture: &Picture, fraction: &str) -> String {
+    let mut digits = fraction.chars();
+    let mut text = String::new();
+    let mut kept = 0;
+    for place in &picture.fraction {
+        match place {
+            Place::Digit(is_zero) => {
+                let digit = digits.next().unwrap_or('0');
+                text.push(digit);
+                if *is_zero || digit != '0' {
+                    kept = text.len();
+                }
+            }
+            Place::Comma => text.push(','),
+            Place::Text(other) => {
+                text.push_str(other);
+                kept = text.len();
+            }
+        }
+    }
+    if !picture.fill {
+        text.truncate(kept);
+    }
+    text
+}
+
+/// `leading` spaces stand before the first digit: the sign goes behind them.
+fn with_sign(picture: &Picture, body: String, is_negative: bool, leading: usize) -> String {
+    let (spaces, digits) = body.split_at(leading);
+    match picture.sign {
+        Sign::Default => match (is_negative, picture.fill) {
+            (true, _) => format!("{spaces}-{digits}"),
+            (false, true) => format!("{spaces} {digits}"),
+            (false, false) => body,
+        },
+        Sign::Before => format!("{spaces}{}{digits}", if is_negative { '-' } else { '+' }),
+        Sign::PlusBefore => format!("{spaces}{}{digits}", if is_negative { '-' } else { '+' }),
+        Sign::After => format!("{body}{}", if is_negative { '-' } else { '+' }),
+        Sign::MinusAfter if is_negative => format!("{body}-"),
+        Sign::MinusAfter if picture.fill => format!("{body} "),
+        Sign::MinusAfter => body,
+        Sign::MinusBefore if is_negative => format!("-{body}"),
+        Sign::MinusBefore if picture.fill => format!(" {body}"),
+        Sign::MinusBefore => body,
+        Sign::Brackets if is_negative => format!("{spaces}<{digits}>"),
+        Sign::Brackets if picture.fill => format!(" {body} "),
+        Sign::Brackets => body,
+    }
+}
+
+fn ordinal(value: u128, is_upper: bool) -> &'static str {
+    match (value % 10, value / 10 % 10 == 1, is_upper) {
+        (1, false, true) => "ST",
+        (1, false, false) => "st",
+        (2, false, true) => "ND",
+        (2, false, false) => "nd",
+        (3, false, true) => "RD",
+        (3, false, false) => "rd",
+        (_, _, true) => "TH",
+        (_, _, false) => "th",
+    }
+}
+
+/// Moves the point, rounding half up.
+fn rescale(value: u128, from: i32, to: i32) -> u128 {
+    let factor = 10_u128.checked_pow(from.abs_diff(to)).unwrap_or(u128::MAX);
+    if to >= from {
+        value.saturating_mul(factor)
+    } else {
+        (value + factor / 2) / factor
+    }
+}
+
+/// to_number(): the digits of the text, its sign and its point; the picture only tells that there is one.
+pub(super) fn parse(text: &str, pattern: &str) -> Result<Datum> {
+    let picture = picture(pattern)?;
+    let mut digits = String::new();
+    let (mut scale, mut after_point, mut is_negative) = (0_i8, false, false);
+    for character in text.trim().chars() {
+        match character {
+            '0'..='9' => {
+                digits.push(character);
+                scale += i8::from(after_point);
+            }
+            '.' if picture.has_point && !after_point => after_point = true,
+            '-' | '<' => is_negative = true,
+            _ => {}
+        }
+    }
+    let value: i128 = digits.parse().map_err(|_| {
+        Error::new(
+            SqlState::InvalidTextRepresentation,
+            format!("invalid input syntax for type numeric: \"{text}\""),
+        )
+    })?;
+    let wanted = UNCONSTRAINED_NUMERIC.1;
+    let scaled = if scale > wanted {
+        value / 10_i128.pow(u32::from((scale - wanted) as u8))
+    } else {
+        value
+    };
+    Ok(Datum::Decimal(
+        if is_negative { -scaled } else { scaled },
+        scale.min(wanted),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers of PostgreSQL 15.
+    #[test]
+    fn numbers_read_as_in_postgres() {
+        for (value, scale, pattern, text) in [
+            (12345, 2, "999.99", " 123.45"),
+            (-12345, 2, "999.99", "-123.45"),
+            (12345, 2, "FM999.99", "123.45"),
+            (1_234_567, 0, "9,999,999", " 1,234,567"),
+            (1_234_567, 0, "FM9,999,999,999", "1,234,567"),
+            (485, 0, "99999", "   485"),
+            (-485, 0, "99999", "  -485"),
+            (485, 0, "00999", " 00485"),
+            (5, 1, "0.99", " 0.50"),
+            (5, 1, "FM0.99", "0.5"),
+            (5, 1, "FM90.00", "0.50"),
+            (12345, 0, "999", " ###"),
+            (0, 0, "999", "   0"),
+            (0, 0, "FM999", "0"),
+            (485, 0, "999S", "485+"),
+            (-485, 0, "S999", "-485"),
+            (-485, 0, "999MI", "485-"),
+            (-485, 0, "999PR", "<485>"),
+            (482, 0, "999th", " 482nd"),
+            (1005, 1, "FM999", "101"),
+            (42, 0, "$999", "$  42"),
+            (-42, 0, "$9,999", "$   -42"),
+            (-1234, 0, "$FM9,999", "$-1,234"),
+            (-1, 3, "0.00", " 0.00"),
+            (-1, 1, "99.99", "  -.10"),
+        ] {
+            assert_eq!(format(pattern, value, scale).unwrap(), text, "{value} {pattern}");
+        }
+        assert_eq!(parse("12,454.8-", "99G999D9S").unwrap(), Datum::Decimal(-124548, 1));
+    }
+}

@@ -1,0 +1,164 @@
+//! Text functions that DataFusion lacks or that mean something else there: format(), regexp_split_to_array()
+//! and some of PostgreSQL's short ones.
+
+use bytes::BytesMut;
+use datafusion::logical_expr::Volatility;
+
+use super::datum::{Datum, to_array};
+use super::lookup::quote_identifier;
+use super::names::quote_literal;
+use super::row_function::{Argument, Call, RowFunction};
+use crate::error::{Error, Result, SqlState};
+use crate::types::text::write_text;
+use crate::types::values::Column;
+use crate::types::{FormatSettings, SqlType};
+
+pub(super) fn functions() -> Vec<RowFunction> {
+    let immutable = RowFunction::immutable;
+    vec![
+        immutable(
+            "format",
+            &[&[Argument::Text], &[Argument::Text, Argument::Any]],
+            SqlType::Text,
+            format,
+        )
+        .called_on_null()
+        .variadic(),
+        immutable(
+            "regexp_split_to_array",
+            &[
+                &[Argument::Text, Argument::Text],
+                &[Argument::Text, Argument::Text, Argument::Text],
+            ],
+            SqlType::Array(Box::new(SqlType::Text)),
+            |_, row| {
+                let flags = text(row, 2).unwrap_or_default();
+                let pattern = regex::RegexBuilder::new(text(row, 1).unwrap_or_default())
+                    .case_insensitive(flags.contains('i'))
+                    .build()
+                    .map_err(|error| {
+                        Error::new(
+                            SqlState::InvalidParameterValue,
+                            format!("invalid regular expression: {error}"),
+                        )
+                    })?;
+                let parts = pattern.split(text(row, 0).unwrap_or_default());
+                Ok(parts.map(Datum::from).collect::<Vec<_>>().into())
+            },
+        ),
+        immutable("num_nulls", &[&[Argument::Any]], SqlType::Int4, |_, row| {
+            Ok((row.iter().filter(|value| value.is_null()).count() as i64).into())
+        })
+        .called_on_null()
+        .variadic(),
+        immutable("num_nonnulls", &[&[Argument::Any]], SqlType::Int4, |_, row| {
+            Ok((row.iter().filter(|value| !value.is_null()).count() as i64).into())
+        })
+        .called_on_null()
+        .variadic(),
+        immutable("gen_random_uuid", &[&[]], SqlType::Uuid, |_, _| {
+            Ok(uuid::Uuid::new_v4().to_string().into())
+        })
+        .with_volatility(Volatility::Volatile),
+        immutable("getdatabaseencoding", &[&[]], SqlType::Name, |_, _| Ok("UTF8".into())),
+    ]
+}
+
+fn text(row: &[Datum], index: usize) -> Option<&str> {
+    row.get(index).and_then(Datum::as_text)
+}
+
+/// The text that a value prints as.
+fn shown(call: &Call<'_>, row: &[Datum], index: usize) -> Result<String> {
+    let (Some(value), Some(field)) = (row.get(index), call.argument_fields.get(index)) else {
+        return Ok(String::new());
+    };
+    if let Datum::Text(text) = value {
+        return Ok(text.clone());
+    }
+    if value.is_null() {
+        return Ok(String::new());
+    }
+    let sql_type = SqlType::from_field(field);
+    let array = to_array(field.data_type(), std::slice::from_ref(value))?;
+    let column = Column::new(&array, &sql_type)?;
+    let mut bytes = BytesMut::new();
+    write_text(&column.values, 0, &FormatSettings::default(), &mut bytes);
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// format(): %s, %I, %L and %% with positions `n$`, widths and `-`.
+fn format(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
+    let Some(pattern) = text(row, 0) else {
+        return Ok(Datum::Null);
+    };
+    let invalid = |what: &str| Error::new(SqlState::InvalidParameterValue, what.to_string());
+    let mut out = String::new();
+    let mut next = 1;
+    let mut characters = pattern.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character != '%' {
+            out.push(character);
+            continue;
+        }
+        if characters.next_if_eq(&'%').is_some() {
+            out.push('%');
+            continue;
+        }
+        let mut width = 0_usize;
+        let mut is_left = false;
+        while characters.next_if_eq(&'-').is_some() {
+            is_left = true;
+        }
+        while let Some(digit) = characters.next_if(char::is_ascii_digit) {
+            width = width
+                .saturating_mul(10)
+                .saturating_add(digit.to_digit(10).unwrap_or_default() as usize)
+                .min(10_000);
+        }
+        if characters.next_if_eq(&'$').is_some() {
+            if width == 0 {
+                return Err(invalid(
+                    "format specifies argument 0, but arguments are numbered from 1",
+                ));
+            }
+            (next, width) = (width, 0);
+            while characters.next_if_eq(&'-').is_some() {
+                is_left = true;
+            }
+            while let Some(digit) = characters.next_if(char::is_ascii_digit) {
+                width = width
+                    .saturating_mul(10)
+                    .saturating_add(digit.to_digit(10).unwrap_or_default() as usize)
+                    .min(10_000);
+            }
+        }
+        let kind = characters.next().ok_or_else(|| {
+            invalid("unterminated format() type specifier").with_hint("For a single \"%\" use \"%%\".")
+        })?;
+        let value = row.get(next).ok_or_else(|| invalid("too few arguments for format()"))?;
+        let formatted = match kind {
+            's' => shown(call, row, next)?,
+            'I' if value.is_null() => {
+                return Err(Error::new(
+                    SqlState::InvalidParameterValue,
+                    "null values cannot be formatted as an SQL identifier",
+                ));
+            }
+            'I' => quote_identifier(&shown(call, row, next)?),
+            'L' if value.is_null() => "NULL".into(),
+            'L' => quote_literal(&shown(call, row, next)?),
+            other => {
+                return Err(invalid(&format!("unrecognized format() type specifier \"{other}\""))
+                    .with_hint("For a single \"%\" use \"%%\"."));
+            }
+        };
+        next += 1;
+        let padding = " ".repeat(width.saturating_sub(formatted.chars().count()));
+        match is_left {
+            true => out.extend([formatted, padding]),
+            false => out.extend([padding, formatted]),
+        }
+    }
+    Ok(out.into())
+}

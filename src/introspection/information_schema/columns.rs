@@ -1,0 +1,153 @@
+//! columns: those that the principal owns or holds a privilege on.
+
+use super::{catalog, schema_name, yes_or_no};
+use crate::catalog::model::{Object, Privilege};
+use crate::error::Result;
+use crate::functions::Datum;
+use crate::functions::builtin::builtin_relations;
+use crate::introspection::{Introspection, Rows};
+use crate::types::SqlType;
+
+pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    const READING_OR_WRITING: [Privilege; 4] = [
+        Privilege::Select,
+        Privilege::Insert,
+        Privilege::Update,
+        Privilege::References,
+    ];
+    let access = &introspection.lookup.access;
+    for object in introspection.lookup.relations() {
+        let is_table = matches!(object, Object::Table(_));
+        for column in object.columns() {
+            if !READING_OR_WRITING
+                .iter()
+                .any(|privilege| access.has_column(object, column.id, *privilege))
+            {
+                continue;
+            }
+            let place = Place {
+                schema: schema_name(introspection, object.parent()),
+                table: object.name(),
+                position: i64::from(column.id),
+                is_nullable: column.nullable,
+                is_updatable: is_table,
+            };
+            add(introspection, rows, place, &column.name, &column.sql_type)?;
+        }
+    }
+    for relation in builtin_relations() {
+        for (column, position) in relation.columns.iter().zip(1..) {
+            let place = Place {
+                schema: relation.schema.into(),
+                table: relation.name,
+                position,
+                is_nullable: true,
+                is_updatable: false,
+            };
+            add(introspection, rows, place, column.name, &column.sql_type)?;
+        }
+    }
+    Ok(())
+}
+
+struct Place<'a> {
+    schema: Datum,
+    table: &'a str,
+    position: i64,
+    is_nullable: bool,
+    is_updatable: bool,
+}
+
+fn add(
+    introspection: &Introspection<'_>,
+    rows: &mut Rows,
+    place: Place<'_>,
+    name: &str,
+    sql_type: &SqlType,
+) -> Result<()> {
+    let facets = Facets::of(sql_type);
+    rows.add([
+        ("table_catalog", catalog(introspection)),
+        ("table_schema", place.schema),
+        ("table_name", place.table.into()),
+        ("column_name", name.into()),
+        ("ordinal_position", place.position.into()),
+        ("is_nullable", yes_or_no(place.is_nullable)),
+        ("data_type", facets.data_type.into()),
+        ("character_maximum_length", facets.length.into()),
+        ("character_octet_length", facets.octets.into()),
+        ("numeric_precision", facets.precision.into()),
+        ("numeric_precision_radix", facets.radix.into()),
+        ("numeric_scale", facets.scale.into()),
+        ("datetime_precision", facets.datetime_precision.into()),
+        ("udt_catalog", catalog(introspection)),
+        ("udt_schema", "pg_catalog".into()),
+        ("udt_name", sql_type.internal_name().into()),
+        ("dtd_identifier", place.position.to_string().into()),
+        ("is_self_referencing", "NO".into()),
+        ("is_identity", "NO".into()),
+        ("identity_cycle", "NO".into()),
+        ("is_generated", "NEVER".into()),
+        ("is_updatable", yes_or_no(place.is_updatable)),
+    ])
+}
+
+/// What the standard's views tell about a type.
+pub(super) struct Facets {
+    pub data_type: String,
+    pub length: Option<i64>,
+    pub octets: Option<i64>,
+    pub precision: Option<i64>,
+    pub radix: Option<i64>,
+    pub scale: Option<i64>,
+    pub datetime_precision: Option<i64>,
+}
+
+impl Facets {
+    pub fn of(sql_type: &SqlType) -> Facets {
+        /// PostgreSQL's octet length of text without a length.
+        const LONGEST_TEXT: i64 = 1_073_741_824;
+        let mut facets = Facets {
+            data_type: without_modifier(sql_type),
+            length: None,
+            octets: None,
+            precision: None,
+            radix: None,
+            scale: None,
+            datetime_precision: None,
+        };
+        match sql_type {
+            SqlType::Varchar(length) | SqlType::Bpchar(length) => {
+                facets.length = length.map(i64::from);
+                facets.octets = Some(length.map_or(LONGEST_TEXT, |length| i64::from(length) * 4));
+            }
+            SqlType::Text => facets.octets = Some(LONGEST_TEXT),
+            SqlType::Int2 => (facets.precision, facets.radix, facets.scale) = (Some(16), Some(2), Some(0)),
+            SqlType::Int4 => (facets.precision, facets.radix, facets.scale) = (Some(32), Some(2), Some(0)),
+            SqlType::Int8 => (facets.precision, facets.radix, facets.scale) = (Some(64), Some(2), Some(0)),
+            SqlType::Float4 => (facets.precision, facets.radix) = (Some(24), Some(2)),
+            SqlType::Float8 => (facets.precision, facets.radix) = (Some(53), Some(2)),
+            SqlType::Numeric(modifier) => {
+                facets.precision = modifier.map(|(precision, _)| i64::from(precision));
+                facets.scale = modifier.map(|(_, scale)| i64::from(scale));
+                facets.radix = Some(10);
+            }
+            SqlType::Date => facets.datetime_precision = Some(0),
+            SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz | SqlType::Interval => {
+                facets.datetime_precision = Some(6);
+            }
+            _ => {}
+        }
+        facets
+    }
+}
+
+fn without_modifier(sql_type: &SqlType) -> String {
+    match sql_type {
+        SqlType::Array(_) => "ARRAY".into(),
+        SqlType::Varchar(_) => "character varying".into(),
+        SqlType::Bpchar(_) => "character".into(),
+        SqlType::Numeric(_) => "numeric".into(),
+        other => other.to_string(),
+    }
+}

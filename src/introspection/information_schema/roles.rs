@@ -1,0 +1,49 @@
+//! enabled_roles, applicable_roles and administrable_role_authorizations: the roles behind the principal.
+
+use super::yes_or_no;
+use crate::catalog::model::Oid;
+use crate::error::Result;
+use crate::introspection::{Introspection, Rows};
+
+fn enabled_ids(introspection: &Introspection<'_>) -> Vec<Oid> {
+    let lookup = &introspection.lookup;
+    let mut ids: Vec<Oid> = lookup
+        .catalog
+        .membership_closure(lookup.context.principal.role, true)
+        .into_iter()
+        .collect();
+    ids.sort_unstable();
+    ids
+}
+
+pub(super) fn enabled(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for id in enabled_ids(introspection) {
+        if let Some(role) = introspection.lookup.catalog.role(id) {
+            rows.add([("role_name", role.name.as_str().into())])?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn applicable(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    memberships(introspection, rows, false)
+}
+
+pub(super) fn administrable(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    memberships(introspection, rows, true)
+}
+
+fn memberships(introspection: &Introspection<'_>, rows: &mut Rows, only_administered: bool) -> Result<()> {
+    let catalog = introspection.lookup.catalog;
+    for member in enabled_ids(introspection).into_iter().filter_map(|id| catalog.role(id)) {
+        for held in member.member_of.iter().filter(|held| held.admin || !only_administered) {
+            let Some(role) = catalog.role(held.role) else { continue };
+            rows.add([
+                ("grantee", member.name.as_str().into()),
+                ("role_name", role.name.as_str().into()),
+                ("is_grantable", yes_or_no(held.admin)),
+            ])?;
+        }
+    }
+    Ok(())
+}
