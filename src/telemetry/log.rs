@@ -9,8 +9,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{Log, LogFormat};
 use crate::error::{Error, Result, SqlState};
 
-/// Libraries whose own information is noise at our level.
-const QUIETER: [&str; 2] = ["buoyant_kernel=warn", "object_store=warn"];
+/// Libraries whose own information is noise at our level. The kernel logs errors that it also returns, such as
+/// a table that is not there yet; whoever handles them logs them.
+const QUIETER: [&str; 3] = ["buoyant_kernel=off", "delta_kernel=off", "object_store=warn"];
 
 /// Sets up logging for the whole process; to be called once.
 pub fn init(settings: &Log) -> Result<()> {
