@@ -288,7 +288,7 @@ impl Session {
         }
         let mut parameters = vec![];
         if !arguments.is_empty() {
-            let context = self.statement_context(&statement.parsed).await?;
+            let context = self.statement_context(&statement.texts).await?;
             let services = self.engine.binding_services(self.settings.current());
             for (argument, sql_type) in arguments.iter().zip(types) {
                 let value = binding::bind_constant(&services, &context, argument.clone()).await?;

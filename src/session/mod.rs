@@ -32,7 +32,7 @@ use crate::types::SqlType;
 use crate::types::copy::CopyEncoder;
 use crate::types::format::{Format, FormatSettings};
 use portal::Portal;
-use prepared::PreparedStatement;
+use prepared::{PreparedStatement, Texts};
 
 /// An authenticated client.
 #[derive(Debug, Clone)]
@@ -275,7 +275,7 @@ impl Session {
     }
 
     /// What the next statement may know: the newest catalog within the bound, the settings' search path.
-    async fn statement_context(&mut self, statement: &ParsedStatement) -> Result<Arc<QueryContext>> {
+    async fn statement_context(&mut self, texts: &Texts) -> Result<Arc<QueryContext>> {
         let current = self.engine.services.refresh_catalog().await?;
         let transaction_start = self.transaction.start();
         let catalog = self.transaction.catalog(current);
@@ -298,24 +298,24 @@ impl Session {
             process_id: self.process_id,
             pins: Mutex::new(self.transaction.pins()),
             own_writes: self.transaction.has_writes(),
-            record: self.engine.new_record(self.identity_of(statement)),
+            record: self.engine.new_record(self.identity_of(texts)),
             changed_settings: Mutex::default(),
         });
         self.context = Some(Arc::clone(&context));
         Ok(context)
     }
 
-    fn identity_of(&self, statement: &ParsedStatement) -> QueryIdentity {
+    fn identity_of(&self, texts: &Texts) -> QueryIdentity {
         QueryIdentity {
             process_id: self.process_id,
             login_name: self.principal.login_name.clone(),
             role_name: self.principal.role_name.clone(),
             database: self.database_name.clone(),
             application_name: self.settings.current().application_name.clone(),
-            kind: statement.statement.kind(),
-            text: statement.shown_text(),
-            normalized_text: crate::statement::normalized_text(statement),
-            fingerprint: crate::statement::fingerprint(statement),
+            kind: texts.kind,
+            text: texts.shown.to_string(),
+            normalized_text: texts.normalized.to_string(),
+            fingerprint: texts.fingerprint,
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use datafusion::common::ScalarValue;
 
 use super::portal::{Portal, PortalState, RunningCopy, RunningRows, formats_for};
-use super::prepared::PreparedStatement;
+use super::prepared::{PreparedStatement, Texts};
 use super::{Binding, Fetched, RowShape, Session, Source, StatementShape, refuse_in_failed_transaction};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -42,11 +42,13 @@ impl Session {
         if self.transaction.failed && !ends_transaction(&parsed.statement) {
             return Err(refuse_in_failed_transaction());
         }
-        let description = self.describe(&parsed, &declared).await?;
+        let texts = Texts::of(&parsed);
+        let description = self.describe(&parsed, &texts, &declared).await?;
         self.statements.insert(
             name.to_string(),
             Arc::new(PreparedStatement {
                 parsed,
+                texts,
                 declared,
                 description,
             }),
@@ -54,12 +56,12 @@ impl Session {
         Ok(())
     }
 
-    async fn describe(&mut self, parsed: &ParsedStatement, declared: &[Option<SqlType>]) -> Result<Description> {
+    async fn describe(&mut self, parsed: &ParsedStatement, texts: &Texts, declared: &[Option<SqlType>]) -> Result<Description> {
         if self.transaction.failed || !needs_catalog(&parsed.statement) {
             return self.describe_session_statement(parsed, declared);
         }
         self.start_deadline();
-        let context = self.statement_context(parsed).await?;
+        let context = self.statement_context(texts).await?;
         let deadline = self.deadline;
         let request = self.request(&context, parsed, declared);
         Self::within_deadline(deadline, query::describe(&request))
@@ -263,7 +265,7 @@ impl Session {
         parameters: &[ScalarValue],
         result_formats: &[Format],
     ) -> Result<Outcome> {
-        let context = self.statement_context(&statement.parsed).await?;
+        let context = self.statement_context(&statement.texts).await?;
         let columns = statement.description.columns.as_ref().map_or(0, Vec::len);
         let formats = formats_for(result_formats, columns).unwrap_or_default();
         let mut transaction = std::mem::take(&mut self.transaction);
