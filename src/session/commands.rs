@@ -36,7 +36,9 @@ impl Session {
             }
             Statement::Reset { name } => {
                 let superuser = self.is_superuser().await?;
-                match name {
+                match name.as_deref() {
+                    Some("role") => self.set_role(None).await?,
+                    Some("session_authorization") => self.set_session_authorization(None).await?,
                     Some(name) => self.settings.reset(name, false, superuser)?,
                     None => self.settings.reset_all(),
                 }
@@ -50,6 +52,8 @@ impl Session {
                 self.set_transaction(isolation.as_deref(), *read_only, *session).await?;
                 done("SET")
             }
+            Statement::SetRole { local: true, .. } => Err(Error::unsupported("SET LOCAL ROLE")
+                .with_hint("Use SET ROLE, and RESET ROLE before the transaction ends.")),
             Statement::SetRole { role, .. } => {
                 self.set_role(role.as_deref()).await?;
                 done("SET")

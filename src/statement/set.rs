@@ -116,12 +116,8 @@ pub(super) fn reset(reader: &mut Reader) -> Result<Statement> {
         });
     }
     if reader.accept(&["session", "authorization"]) {
-        return Ok(Statement::SetSessionAuthorization { role: None });
-    }
-    if reader.accept(&["role"]) {
-        return Ok(Statement::SetRole {
-            role: None,
-            local: false,
+        return Ok(Statement::Reset {
+            name: Some("session_authorization".into()),
         });
     }
     Ok(Statement::Reset {

@@ -257,7 +257,7 @@ fn other_statements() {
         ("reset search_path",
             r#"Reset { name: Some("search_path") }"#),
         ("reset role",
-            "SetRole { role: None, local: false }"),
+            r#"Reset { name: Some("role") }"#),
         ("show all",
             "Show { name: All }"),
         ("show search_path",
