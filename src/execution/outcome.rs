@@ -78,6 +78,7 @@ impl NoticeSeverity {
 }
 
 impl Notice {
+    #[expect(clippy::self_named_constructors, reason = "it is the protocol's name of this severity")]
     pub fn notice(message: impl Into<String>) -> Notice {
         Notice {
             severity: NoticeSeverity::Notice,

@@ -54,10 +54,8 @@ pub(super) fn functions() -> Vec<RowFunction> {
         }),
         stable("regclassout", OID, SqlType::Text, |call, row| {
             shown(row, |oid| {
-                Ok(Lookup::of(call)?
-                    .relation(oid)
-                    .map(|relation| Lookup::of(call).map(|lookup| lookup.relation_display(relation)))
-                    .transpose()?)
+                let lookup = Lookup::of(call)?;
+                Ok(lookup.relation(oid).map(|relation| lookup.relation_display(relation)))
             })
         }),
         stable("regtypeout", OID, SqlType::Text, |_, row| {

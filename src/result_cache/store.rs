@@ -57,7 +57,7 @@ impl ResultCache {
     pub fn fill(self: &Arc<Self>, key: ResultKey) -> CacheFill {
         CacheFill {
             cache: Arc::clone(self),
-            key,
+            key: Box::new(key),
             rows: EncodedRows::default(),
             bytes: 0,
         }
@@ -83,7 +83,7 @@ impl ResultCache {
 #[derive(Debug)]
 pub struct CacheFill {
     cache: Arc<ResultCache>,
-    key: ResultKey,
+    key: Box<ResultKey>,
     rows: EncodedRows,
     bytes: usize,
 }
@@ -99,7 +99,7 @@ impl CacheFill {
 
     /// The stream was drained: the answer is whole.
     pub fn finish(self) {
-        self.cache.answers.insert(self.key, Arc::new(self.rows));
+        self.cache.answers.insert(*self.key, Arc::new(self.rows));
     }
 }
 

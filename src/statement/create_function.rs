@@ -134,7 +134,7 @@ impl Options {
                 .with_hint("A function in a policy already runs with its definer's rights.")
                 .at(position));
         } else {
-            return Ok(skip_attribute(reader)?);
+            return skip_attribute(reader);
         }
         Ok(true)
     }

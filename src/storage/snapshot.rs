@@ -34,7 +34,7 @@ pub struct TableSnapshot {
 /// What a log entry makes of a snapshot.
 pub(super) enum Advanced {
     Next {
-        snapshot: TableSnapshot,
+        snapshot: Arc<TableSnapshot>,
         missed_removes: Vec<FileKey>,
     },
     /// The entry changes protocol or schema: replay the log.
@@ -79,7 +79,7 @@ impl TableSnapshot {
             .collect();
         let (files, missed_removes) = self.with_files(&removes, &adds)?;
         Ok(Advanced::Next {
-            snapshot: self.replaced(version, files),
+            snapshot: Arc::new(self.replaced(version, files)),
             missed_removes,
         })
     }

@@ -182,7 +182,7 @@ impl DeltaTable {
                         "Version {version} removes the file \"{path}\", which was not live."
                     ));
                 }
-                Ok(Some(Arc::new(snapshot)))
+                Ok(Some(snapshot))
             }
         }
     }

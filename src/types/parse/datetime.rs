@@ -96,9 +96,8 @@ pub fn parse_timestamptz(text: &str, order: DateOrder, zone: &TimeZone) -> Resul
         let offset = match rest {
             [] => Some(zone.offset_for_local(local)),
             b"Z" => Some(0),
-            [sign @ (b'+' | b'-'), a @ b'0'..=b'1', b @ b'0'..=b'9', minutes @ ..]
-                if matches!(minutes, [] | b":00") =>
-            {
+            [sign @ (b'+' | b'-'), a @ b'0'..=b'1', b @ b'0'..=b'9']
+            | [sign @ (b'+' | b'-'), a @ b'0'..=b'1', b @ b'0'..=b'9', b':', b'0', b'0'] => {
                 let hours = i32::from((a - b'0') * 10 + b - b'0');
                 (hours < 16).then_some(if *sign == b'-' { -hours } else { hours } * 3600)
             }
