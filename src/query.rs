@@ -159,9 +159,8 @@ pub async fn run(
         Statement::Copy(copy) => match (&copy.target, copy.direction) {
             (CopyTarget::Table { name, columns }, CopyDirection::FromStdin) => {
                 let mut command = command_context(request, transaction, notices);
-                Ok(Outcome::CopyIn(
-                    commands::copy_in::begin(&mut command, name, columns, &copy.options).await?,
-                ))
+                let copy_in = commands::copy_in::begin(&mut command, name, columns, &copy.options).await?;
+                Ok(Outcome::CopyIn(Box::new(copy_in)))
             }
             (CopyTarget::Table { name, columns }, CopyDirection::ToStdout) => {
                 let query = commands::copy_out::query_of_table(name, columns)?;

@@ -26,9 +26,9 @@ pub use function::check_function;
 pub use parameters::parameter_types;
 pub use relations::{is_current, table_address};
 pub use rewrite::output_name;
+pub use time_travel::TimeTravel;
 #[cfg(test)]
 pub(crate) use {correlation::unnest_subqueries, rewrite::rewrite as rewrite_query};
-pub use time_travel::TimeTravel;
 
 use crate::catalog::model::{Function, Oid, Reference};
 use crate::context::{QueryContext, SystemTables};

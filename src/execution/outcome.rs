@@ -78,7 +78,10 @@ impl NoticeSeverity {
 }
 
 impl Notice {
-    #[expect(clippy::self_named_constructors, reason = "it is the protocol's name of this severity")]
+    #[expect(
+        clippy::self_named_constructors,
+        reason = "it is the protocol's name of this severity"
+    )]
     pub fn notice(message: impl Into<String>) -> Notice {
         Notice {
             severity: NoticeSeverity::Notice,
@@ -108,7 +111,7 @@ pub enum Outcome {
     /// COPY TO STDOUT: rows in a COPY format.
     CopyOut(RowSet, crate::types::copy::CopyOptions),
     /// COPY FROM STDIN: the caller feeds the data.
-    CopyIn(super::commands::copy_in::CopyIn),
+    CopyIn(Box<super::commands::copy_in::CopyIn>),
 }
 
 /// Rows on their way to the client.

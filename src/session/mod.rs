@@ -143,7 +143,7 @@ pub struct Session {
     portals: HashMap<String, Portal>,
     transaction: Transaction,
     notices: Vec<Notice>,
-    copy_in: Option<CopyIn>,
+    copy_in: Option<Box<CopyIn>>,
     /// The running statement must end by then: statement_timeout.
     deadline: Option<TokioInstant>,
     context: Option<Arc<QueryContext>>,

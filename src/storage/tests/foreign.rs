@@ -352,7 +352,11 @@ async fn rounded_statistics_hide_no_row() {
         ))),
         col("f").gt(lit(5.0_f64)),
     ] {
-        assert_eq!(read(&snapshot, &[filter.clone()]).await.len(), 1, "{filter}");
+        assert_eq!(
+            read(&snapshot, std::slice::from_ref(&filter)).await.len(),
+            1,
+            "{filter}"
+        );
     }
     assert_eq!(
         read(

@@ -1,5 +1,7 @@
 //! Expected texts are what PostgreSQL prints.
 
+#![expect(clippy::excessive_precision, reason = "the values lie halfway between two texts")]
+
 use std::sync::Arc;
 
 use bytes::BytesMut;

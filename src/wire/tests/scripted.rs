@@ -134,7 +134,11 @@ fn copy_out(word: &str) -> CopyOut {
     };
     let columns = [("n".to_string(), SqlType::Int4)];
     CopyOut {
-        format: if word == "copyout" { Format::Text } else { Format::Binary },
+        format: if word == "copyout" {
+            Format::Text
+        } else {
+            Format::Binary
+        },
         encoder: CopyEncoder::new(&options, &columns, &FormatSettings::default()),
         columns: 1,
     }
