@@ -15,9 +15,6 @@ use clap::{Args, Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Planning recurses with a query's depth. The address space is only reserved.
-const STACK_BYTES: usize = 32 << 20;
-
 /// A SQL warehouse over Delta Lake that speaks PostgreSQL.
 ///
 /// Point it at a folder or a bucket; psql, BI tools and every PostgreSQL driver connect to it, and row

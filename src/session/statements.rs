@@ -56,7 +56,12 @@ impl Session {
         Ok(())
     }
 
-    async fn describe(&mut self, parsed: &ParsedStatement, texts: &Texts, declared: &[Option<SqlType>]) -> Result<Description> {
+    async fn describe(
+        &mut self,
+        parsed: &ParsedStatement,
+        texts: &Texts,
+        declared: &[Option<SqlType>],
+    ) -> Result<Description> {
         if self.transaction.failed || !needs_catalog(&parsed.statement) {
             return self.describe_session_statement(parsed, declared);
         }
