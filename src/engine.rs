@@ -242,6 +242,9 @@ fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features();
+    for rule in rules::analyzer() {
+        builder = builder.with_analyzer_rule(rule);
+    }
     for rule in rules::all() {
         builder = builder.with_physical_optimizer_rule(rule);
     }

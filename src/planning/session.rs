@@ -14,7 +14,7 @@ use datafusion::common::{DFSchema, Result as PlanResult};
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::context::{ExecutionProps, QueryPlanner};
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SessionState, TaskContext};
+use datafusion::execution::{FunctionRegistry, SessionState, TaskContext};
 use datafusion::logical_expr::registry::ExtensionTypeRegistryRef;
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, WindowUDF};
 use datafusion::optimizer::OptimizerConfig;
@@ -79,6 +79,11 @@ impl OptimizerConfig for PlanningSession {
 
     fn options(&self) -> Arc<ConfigOptions> {
         Arc::clone(self.config.options())
+    }
+
+    // DISTINCT ON is rewritten with the aggregate `first_value`, which the rule looks up here.
+    fn function_registry(&self) -> Option<&dyn FunctionRegistry> {
+        Some(self.base.as_ref())
     }
 }
 

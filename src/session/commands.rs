@@ -102,7 +102,6 @@ impl Session {
         }
         self.transaction.explicit = true;
         self.settings.begin();
-        self.principal_before_transaction = Some(self.principal.clone());
         self.apply_modes(isolation, read_only)?;
         self.transaction.start();
         Ok(())

@@ -134,8 +134,6 @@ pub enum RowChunk {
 pub struct Session {
     engine: Arc<Engine>,
     principal: Principal,
-    /// What ROLLBACK brings back: SET ROLE is undone with its transaction.
-    principal_before_transaction: Option<Principal>,
     database: Oid,
     database_name: String,
     process_id: i32,
@@ -175,7 +173,6 @@ impl Session {
         };
         Ok(Session {
             principal,
-            principal_before_transaction: None,
             database: database.id,
             database_name: database.name.clone(),
             process_id: login.process_id,
@@ -262,7 +259,6 @@ impl Session {
         match self.transaction.commit(&services, committer).await {
             Ok(()) => {
                 self.settings.commit();
-                self.principal_before_transaction = None;
                 Ok(())
             }
             Err(error) => {
@@ -275,9 +271,6 @@ impl Session {
     fn roll_back(&mut self) {
         self.transaction.clear();
         self.settings.rollback();
-        if let Some(before) = self.principal_before_transaction.take() {
-            self.principal = before;
-        }
         self.portals.clear();
     }
 

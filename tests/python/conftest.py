@@ -3,6 +3,7 @@
 import itertools
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -13,6 +14,23 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from server_process import Server, binary, free_port  # noqa: E402
 
 numbers = itertools.count(1)
+
+# A test that takes longer waits for something that never comes.
+TEST_SECONDS = int(os.environ.get("BOATHOUSE_TEST_SECONDS", "180"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    def give_up(*_):
+        raise TimeoutError(f"{item.name} took more than {TEST_SECONDS} seconds")
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(TEST_SECONDS)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
 
 
 def pytest_configure():

@@ -172,8 +172,11 @@ def test_statement_timeout_covers_a_slow_reader_of_rows(server):
     with server.connect() as connection:
         connection.execute("set statement_timeout = '1s'")
         with pytest.raises(errors.QueryCanceled):
-            for _ in connection.cursor().stream("select n, repeat('x', 200) from generate_series(1, 20000000) g(n)"):
-                time.sleep(0.001)
+            rows = connection.cursor().stream("select n, repeat('x', 200) from generate_series(1, 20000000) g(n)")
+            next(rows)
+            time.sleep(2)
+            for _ in rows:
+                pass
 
 
 def processor_seconds(server):
@@ -187,7 +190,7 @@ def test_a_vanished_client_stops_its_query(own_server):
     time.sleep(1)
     socket.socket(fileno=socket.dup(connection.fileno())).shutdown(socket.SHUT_RDWR)
     connection.close()
-    time.sleep(2)
+    time.sleep(4)
     before = processor_seconds(own_server)
     time.sleep(2)
     assert processor_seconds(own_server) - before < 0.5, "the server still works for a client that is gone"
@@ -201,6 +204,7 @@ def test_graceful_shutdown_lets_a_statement_finish(own_server):
         result = connection.pgconn.get_result()
         assert result.status == psycopg.pq.ExecStatus.TUPLES_OK, result.error_message
         assert result.get_value(0, 0) == b"30000000"
+        assert connection.pgconn.get_result() is None
     assert code == 0
 
 
@@ -232,12 +236,12 @@ def test_rows_stream(server):
     """The first row arrives long before the last one is made."""
     with server.connect() as connection:
         begun = time.monotonic()
-        rows = connection.cursor().stream("select n from generate_series(1, 5000000) g(n)")
+        rows = connection.cursor().stream("select n from generate_series(1, 2000000) g(n)")
         next(rows)
         first = time.monotonic() - begun
         count = 1 + sum(1 for _ in rows)
         total = time.monotonic() - begun
-    assert count == 5000000
+    assert count == 2000000
     assert first < total / 2
 
 

@@ -1,10 +1,20 @@
-//! Our own physical rules, after DataFusion's, in the order of `all`.
+//! Our own rules, after DataFusion's: analysis in the order of `analyzer`, operators in the order of `all`.
 
+mod typed_values;
 mod yield_in_joins;
 
 use std::sync::Arc;
 
+use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+
+/// The analyzer's rules, each with its reason.
+pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    vec![
+        // Without this, VALUES with a CASE of two numeric types fails or reads one type as another.
+        Arc::new(typed_values::TypedValues),
+    ]
+}
 
 /// The rules, each with its reason.
 pub fn all() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
