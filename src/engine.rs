@@ -113,6 +113,7 @@ impl Engine {
             storage: Arc::clone(&self.services.storage),
             system_tables: Arc::new(self.system_tables.clone()),
             freshness,
+            format: settings.format.clone(),
         }
     }
 

@@ -6,6 +6,7 @@ mod bound_table;
 mod correlation;
 mod expression;
 mod function;
+mod meaning;
 mod names;
 mod parameters;
 mod relations;
@@ -35,6 +36,7 @@ use crate::context::{QueryContext, SystemTables};
 use crate::error::Result;
 use crate::storage::{Freshness, Storage};
 use crate::types::SqlType;
+use crate::types::format::FormatSettings;
 
 /// What binding needs of the process.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ pub struct BindingServices {
     pub system_tables: Arc<dyn SystemTables>,
     /// How long ago a table's version may have been checked.
     pub freshness: Freshness,
+    /// How the statement's session reads texts as times.
+    pub format: FormatSettings,
 }
 
 /// A query after all names are resolved.
@@ -71,7 +75,7 @@ pub async fn bind_query(
     rewrite::rewrite(&mut query)?;
     let scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
     let references = scope.references().to_vec();
-    let plan = scope.plan_query(query, declared)?;
+    let plan = scope.plan_statement(query, declared)?;
     let plan = correlation::unnest_subqueries(function::inline_functions(plan)?)?;
     let (plan, parameter_types) = parameters::infer(plan, declared)?;
     Ok(BoundQuery {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::TableReference;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DFSchema, Result as PlanResult};
+use datafusion::common::{DFSchema, Result as PlanResult, SchemaError, Span};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, TableType, WindowUDF,
@@ -77,22 +78,40 @@ impl Scope {
 
     /// Plans a query whose names were loaded into this scope.
     pub fn plan_query(&self, query: sql::Query, declared: &[Option<SqlType>]) -> Result<LogicalPlan> {
+        let plan = self.plan_as_written(query, declared)?;
+        super::meaning::of_plan(plan, &self.services.format)
+    }
+
+    /// The same for the client's own text: errors tell where in it.
+    pub fn plan_statement(&self, query: sql::Query, declared: &[Option<SqlType>]) -> Result<LogicalPlan> {
+        let plan = self.plan_as_written(query, declared).map_err(|error| {
+            let position = position(&error);
+            let error = Error::from(error);
+            match position {
+                Some(position) if error.position().is_none() => error.at(position),
+                _ => error,
+            }
+        })?;
+        super::meaning::of_plan(plan, &self.services.format)
+    }
+
+    fn plan_as_written(&self, query: sql::Query, declared: &[Option<SqlType>]) -> PlanResult<LogicalPlan> {
         let fields = declared
             .iter()
             .map(|declared| declared.as_ref().map(|sql_type| Arc::new(sql_type.to_field("", true))))
             .collect();
         let mut planner_context = PlannerContext::new().with_prepare_param_data_types(fields);
         let statement = sql::Statement::Query(Box::new(query));
-        Ok(self
-            .planner()
-            .sql_statement_to_plan_with_context(statement, &mut planner_context)?)
+        self.planner()
+            .sql_statement_to_plan_with_context(statement, &mut planner_context)
     }
 
     /// Plans an expression over the given columns.
     pub fn plan_expression(&self, expression: sql::Expr, schema: &DFSchema) -> Result<Expr> {
-        Ok(self
+        let planned = self
             .planner()
-            .sql_to_expr(expression, schema, &mut PlannerContext::new())?)
+            .sql_to_expr(expression, schema, &mut PlannerContext::new())?;
+        Ok(super::meaning::of_expression(planned, schema, &self.services.format)?.data)
     }
 
     fn planner(&self) -> SqlToRel<'_, Scope> {
@@ -179,6 +198,23 @@ impl ContextProvider for Scope {
 
     fn udwf_names(&self) -> Vec<String> {
         self.services.base.window_functions().keys().cloned().collect()
+    }
+}
+
+/// Where in the client's text the planner saw the fault; the parser counts characters from one on one line.
+fn position(error: &DataFusionError) -> Option<usize> {
+    let start = |span: Span| usize::try_from(span.start.column).ok().filter(|column| *column > 0);
+    match error {
+        DataFusionError::Diagnostic(diagnostic, inner) => diagnostic.span.and_then(start).or_else(|| position(inner)),
+        DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
+            SchemaError::FieldNotFound { field, .. } | SchemaError::AmbiguousReference { field } => {
+                field.spans().first().and_then(start)
+            }
+            _ => None,
+        },
+        DataFusionError::Context(_, inner) => position(inner),
+        DataFusionError::Collection(errors) => errors.first().and_then(position),
+        _ => None,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::types::SqlType;
 
 /// The planners to ask before DataFusion's own.
 pub fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
-    vec![Arc::new(LiteralPlanner)]
+    vec![Arc::new(LiteralPlanner), Arc::new(super::intervals::TimePlanner)]
 }
 
 /// A quoted literal takes the type of the other operand: `oid = '16384'`, `polroles = '{0}'`.
@@ -32,8 +32,9 @@ impl ExprPlanner for LiteralPlanner {
         if !is_comparison(&op) {
             return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
         }
-        let left_type = left.get_type(schema)?;
-        let right_type = right.get_type(schema)?;
+        let (Ok(left_type), Ok(right_type)) = (left.get_type(schema), right.get_type(schema)) else {
+            return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
+        };
         let right = typed(right, &left_type)?;
         let left = typed(left, &right_type)?;
         Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))

@@ -4,6 +4,7 @@
 mod array_or_empty;
 mod arrays;
 pub mod builtin;
+mod checked_arithmetic;
 mod comments;
 mod dates;
 mod datum;
@@ -11,9 +12,11 @@ mod definitions;
 mod environment;
 mod expression_planner;
 mod identity;
+mod intervals;
 mod lookup;
 mod names;
 mod patterns;
+mod postgres_cast;
 mod privileges;
 mod row_function;
 mod server;
@@ -26,12 +29,14 @@ use std::sync::{Arc, LazyLock};
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
+pub use checked_arithmetic::checked_arithmetic;
 pub use comments::{DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS, ROLE_CLASS};
 pub use datum::{Datum, to_array};
 pub use definitions::view_definition;
 pub use environment::{FunctionEnvironment, environment, install_environment};
 pub use expression_planner::expression_planners;
 pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
+pub use postgres_cast::postgres_cast;
 pub use server::VERSION;
 pub use single_value::single_value;
 
@@ -44,6 +49,7 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
             dates::functions(),
             definitions::functions(),
             identity::functions(),
+            intervals::functions(),
             names::functions(),
             patterns::functions(),
             privileges::functions(),

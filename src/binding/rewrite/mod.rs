@@ -3,10 +3,14 @@
 
 mod array_subquery;
 mod collation;
+mod full_join_using;
 mod function_in_from;
 mod function_in_select;
+mod interval_literals;
+mod number_literals;
 mod output_names;
 mod qualified_functions;
+mod quantified;
 mod registered_names;
 mod syntax;
 mod table_oid;
@@ -38,6 +42,11 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     registered_names::rewrite(tree)?;
     function_in_from::rewrite(tree)?;
     function_in_select::rewrite(tree)?;
+    full_join_using::rewrite(tree)?;
+    interval_literals::rewrite(tree)?;
+    quantified::rewrite(tree)?;
+    // After all that look for numbers.
+    number_literals::rewrite(tree)?;
     // Last: it wraps whole subqueries that the others have finished.
     array_subquery::rewrite(tree)
 }

@@ -1,0 +1,197 @@
+//! Types of number literals: a whole number that fits is an integer (int4), as PostgreSQL says; the
+//! planner would make each a bigint. Numbers that the planner reads itself (positions in ORDER BY and
+//! GROUP BY, limits, frames, versions) stay as they are. Also the sign before a power, which binds tighter.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, Distinct, Expr, GroupByExpr, LimitClause, NamedWindowExpr, OrderByKind, Query,
+    Select, SetExpr, TableFactor, TableVersion, UnaryOperator, Value, VisitMut, VisitorMut, WindowFrameBound,
+    WindowSpec, WindowType,
+};
+
+use crate::error::{Error, Result};
+
+pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
+    match VisitMut::visit(tree, &mut Literals) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+struct Literals;
+
+impl VisitorMut for Literals {
+    type Break = Error;
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
+        match expression {
+            Expr::Value(literal) => {
+                if let Value::Number(text, _) = &literal.value
+                    && text.parse::<i32>().is_ok()
+                {
+                    *expression = as_type(expression.clone(), DataType::Int(None));
+                }
+            }
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr,
+            } => {
+                if let Some(number) = typed_number(expr) {
+                    let negative = Expr::UnaryOp {
+                        op: UnaryOperator::Minus,
+                        expr: Box::new(number.clone()),
+                    };
+                    *expression = as_type(negative, DataType::Int(None));
+                } else if let Expr::BinaryOp {
+                    left,
+                    op: op @ BinaryOperator::PGExp,
+                    right,
+                } = expr.as_ref()
+                {
+                    *expression = Expr::BinaryOp {
+                        left: Box::new(Expr::UnaryOp {
+                            op: UnaryOperator::Minus,
+                            expr: left.clone(),
+                        }),
+                        op: op.clone(),
+                        right: right.clone(),
+                    };
+                }
+            }
+            // A literal has all its digits already.
+            Expr::Cast {
+                expr,
+                data_type: DataType::Numeric(info) | DataType::Decimal(info),
+                ..
+            } if *info == datafusion::sql::sqlparser::ast::ExactNumberInfo::None && is_decimal(expr) => {
+                *expression = expr.as_ref().clone();
+            }
+            Expr::Function(function) => {
+                if let Some(WindowType::WindowSpec(window)) = &mut function.over {
+                    plain_frame(window);
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let Some(order) = &mut query.order_by
+            && let OrderByKind::Expressions(keys) = &mut order.kind
+        {
+            keys.iter_mut().for_each(|key| plain(&mut key.expr));
+        }
+        match &mut query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, offset, .. }) => {
+                limit.iter_mut().for_each(plain);
+                offset.iter_mut().for_each(|offset| plain(&mut offset.value));
+            }
+            Some(LimitClause::OffsetCommaLimit { offset, limit }) => {
+                plain(offset);
+                plain(limit);
+            }
+            None => {}
+        }
+        if let Some(fetch) = &mut query.fetch {
+            fetch.quantity.iter_mut().for_each(plain);
+        }
+        plain_in_body(&mut query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        if let TableFactor::Table {
+            version: Some(version), ..
+        } = factor
+        {
+            match version {
+                TableVersion::ForSystemTimeAsOf(expression)
+                | TableVersion::TimestampAsOf(expression)
+                | TableVersion::VersionAsOf(expression)
+                | TableVersion::Function(expression) => plain(expression),
+                _ => {}
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn plain_in_body(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => plain_in_select(select),
+        SetExpr::SetOperation { left, right, .. } => {
+            plain_in_body(left);
+            plain_in_body(right);
+        }
+        _ => {}
+    }
+}
+
+fn plain_in_select(select: &mut Select) {
+    if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
+        keys.iter_mut().for_each(plain);
+    }
+    if let Some(Distinct::On(keys)) = &mut select.distinct {
+        keys.iter_mut().for_each(plain);
+    }
+    for definition in &mut select.named_window {
+        if let NamedWindowExpr::WindowSpec(window) = &mut definition.1 {
+            plain_frame(window);
+        }
+    }
+}
+
+fn plain_frame(window: &mut WindowSpec) {
+    if let Some(frame) = &mut window.window_frame {
+        for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.as_mut()) {
+            if let WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows)) = bound {
+                plain(rows);
+            }
+        }
+    }
+}
+
+fn as_type(expression: Expr, data_type: DataType) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(expression),
+        data_type,
+        array: false,
+        format: None,
+    }
+}
+
+/// The number below the cast that this rewrite put there.
+fn typed_number(expression: &Expr) -> Option<&Expr> {
+    match expression {
+        Expr::Cast {
+            expr,
+            data_type: DataType::Int(None),
+            ..
+        } if is_number(expr) => Some(expr),
+        _ => None,
+    }
+}
+
+fn is_number(expression: &Expr) -> bool {
+    match expression {
+        Expr::Value(literal) => matches!(literal.value, Value::Number(..)),
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => matches!(expr.as_ref(), Expr::Value(literal) if matches!(literal.value, Value::Number(..))),
+        _ => false,
+    }
+}
+
+fn is_decimal(expression: &Expr) -> bool {
+    matches!(expression, Expr::Value(literal) if matches!(&literal.value, Value::Number(text, _) if text.contains('.')))
+}
+
+fn plain(expression: &mut Expr) {
+    if let Some(number) = typed_number(expression) {
+        *expression = number.clone();
+    }
+}

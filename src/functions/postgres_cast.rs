@@ -1,0 +1,98 @@
+//! A cast that Arrow's kernels make differently than PostgreSQL: texts read and written by PostgreSQL's
+//! rules, numbers rounded rather than cut, lengths kept to. The types are part of the function, so that a
+//! plan shows and compares them; the settings too, because a cached plan belongs to its settings.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+use crate::error::Result;
+use crate::types::SqlType;
+use crate::types::cast::{CastContext, cast_array};
+use crate::types::format::FormatSettings;
+
+/// The explicit cast of an expression of type `source`. `volatility` is `Stable` for a text that names
+/// the time it is read at.
+pub fn postgres_cast(
+    expression: Expr,
+    source: SqlType,
+    target: SqlType,
+    settings: &FormatSettings,
+    volatility: Volatility,
+) -> Expr {
+    let function = PostgresCast {
+        source,
+        target,
+        settings: settings.clone(),
+        signature: Signature::any(1, volatility),
+    };
+    Arc::new(ScalarUDF::new_from_impl(function)).call(vec![expression])
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct PostgresCast {
+    source: SqlType,
+    target: SqlType,
+    settings: FormatSettings,
+    signature: Signature,
+}
+
+impl PostgresCast {
+    fn cast(&self, array: &ArrayRef) -> Result<ArrayRef> {
+        let layout = self.source.to_arrow();
+        let laid_out = match array.data_type() == &layout || array.data_type() == &DataType::Null {
+            true => Arc::clone(array),
+            false => datafusion::arrow::compute::cast(array, &layout)?,
+        };
+        cast_array(
+            &laid_out,
+            &self.source,
+            &self.target,
+            CastContext::Explicit,
+            &self.settings,
+        )
+    }
+}
+
+impl ScalarUDFImpl for PostgresCast {
+    fn name(&self) -> &str {
+        "postgres_cast"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> PlanResult<DataType> {
+        Ok(self.target.to_arrow())
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
+        let nullable = arguments.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(Arc::new(self.target.to_field(self.name(), nullable)))
+    }
+
+    fn display_name(&self, arguments: &[Expr]) -> PlanResult<String> {
+        self.schema_name(arguments)
+    }
+
+    fn schema_name(&self, arguments: &[Expr]) -> PlanResult<String> {
+        let shown = arguments.first().map(|argument| argument.schema_name().to_string());
+        Ok(format!("CAST({} AS {})", shown.unwrap_or_default(), self.target))
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        Ok(match &arguments.args[0] {
+            ColumnarValue::Array(array) => ColumnarValue::Array(self.cast(array)?),
+            ColumnarValue::Scalar(value) => {
+                let array = self.cast(&value.to_array()?)?;
+                ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
+            }
+        })
+    }
+}
