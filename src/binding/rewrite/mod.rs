@@ -84,7 +84,7 @@ mod tests {
             ),
             (
                 "SELECT c.tableoid FROM pg_class c WHERE tableoid = 1",
-                "SELECT 1259 AS tableoid FROM pg_class c WHERE 1259 = 1",
+                "SELECT CAST(1259 AS INT) AS tableoid FROM pg_class c WHERE CAST(1259 AS INT) = CAST(1 AS INT)",
             ),
             ("SELECT 't'::regclass", "SELECT regclass('t') AS \"regclass\""),
             (
@@ -93,15 +93,27 @@ mod tests {
             ),
             (
                 "SELECT * FROM generate_series(1, 3) g",
-                "SELECT * FROM UNNEST(generate_series(1, 3)) g (g)",
+                "SELECT * FROM UNNEST(generate_series(CAST(1 AS INT), CAST(3 AS INT))) g (g)",
             ),
             (
                 "SELECT * FROM pg_catalog.unnest(a) WITH ORDINALITY AS u(x, n)",
                 "SELECT * FROM UNNEST(a, array_ordinals(a)) AS u (x, n)",
             ),
             (
+                "SELECT - 2 ^ 2 AS a, INTERVAL '3' DAY AS b, 3000000000 AS c FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
+                "SELECT CAST(-2 AS INT) ^ CAST(2 AS INT) AS a, CAST('3 day' AS INTERVAL) AS b, 3000000000 AS c FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
+            ),
+            (
+                "SELECT *, id AS n FROM l FULL JOIN r USING (id)",
+                "SELECT coalesce(l.id, r.id) AS id, l.* EXCEPT (id), r.* EXCEPT (id), coalesce(l.id, r.id) AS n FROM l FULL JOIN r USING(id)",
+            ),
+            (
+                "SELECT a = ANY (SELECT b FROM t) AS x, a <> ALL (SELECT b FROM t) AS y",
+                "SELECT a IN (SELECT b FROM t) AS x, a NOT IN (SELECT b FROM t) AS y",
+            ),
+            (
                 "SELECT generate_series(1, 3)",
-                "SELECT unnest(generate_series(1, 3)) AS \"generate_series\"",
+                "SELECT unnest(generate_series(CAST(1 AS INT), CAST(3 AS INT))) AS \"generate_series\"",
             ),
         ];
         for (text, expected) in cases {
