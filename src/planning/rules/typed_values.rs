@@ -3,7 +3,7 @@
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as PlanResult};
 use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Values};
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_case_that_coercion_made_wider_widens_its_column() {
         let fraction = || lit(ScalarValue::Decimal128(Some(9_999_999), 7, 2));
-        let case = when(
+        let mut case = when(
             lit(true),
             lit(300_i64)
                 .cast_to(&DataType::Decimal128(22, 2), &DFSchema::empty())
