@@ -113,6 +113,12 @@ def test_a_good_warehouse_passes_the_check(tmp_path):
     assert code == 0, output
 
 
+def test_a_check_writes_nothing(tmp_path):
+    code, output = run_boathouse("check", "--warehouse", str(tmp_path / "data"))
+    assert code == 0 and "is empty" in output, output
+    assert not (tmp_path / "data").exists()
+
+
 def test_an_address_in_use(tmp_path, server):
     code, output = run_boathouse(
         "serve", "--warehouse", str(tmp_path / "data"), "--listen", f"127.0.0.1:{server.port}",

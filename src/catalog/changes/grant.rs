@@ -167,7 +167,12 @@ fn passable(staged: &mut Staged, role: Oid, object: &Object, asked: &[Item]) -> 
         }
     }
     let access = staged.view().access(role);
-    let holds = |privilege: &Privilege| access.has_any_column(object, *privilege);
+    // A privilege on a column counts for who passes on columns, not for who passes on the whole.
+    let on_columns = asked.iter().any(|(column, _)| column.is_some());
+    let holds = |privilege: &Privilege| match on_columns {
+        true => access.has_any_column(object, *privilege),
+        false => access.has(object, *privilege),
+    };
     if allowed.is_empty() && !Privilege::all_of(object.kind()).iter().any(holds) {
         return Err(Error::denied(object.kind().word(), object.name()));
     }
