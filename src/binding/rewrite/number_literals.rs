@@ -103,16 +103,17 @@ impl VisitorMut for Literals {
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         if let TableFactor::Table {
-            version: Some(version), ..
+            version:
+                Some(
+                    TableVersion::ForSystemTimeAsOf(expression)
+                    | TableVersion::TimestampAsOf(expression)
+                    | TableVersion::VersionAsOf(expression)
+                    | TableVersion::Function(expression),
+                ),
+            ..
         } = factor
         {
-            match version {
-                TableVersion::ForSystemTimeAsOf(expression)
-                | TableVersion::TimestampAsOf(expression)
-                | TableVersion::VersionAsOf(expression)
-                | TableVersion::Function(expression) => plain(expression),
-                _ => {}
-            }
+            plain(expression);
         }
         ControlFlow::Continue(())
     }
