@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
-use datafusion::logical_expr::expr::{BinaryExpr, Cast, Placeholder};
+use datafusion::logical_expr::expr::{BinaryExpr, Cast, InList, Placeholder, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
@@ -48,7 +48,19 @@ pub(crate) fn of_expression(
 ) -> PlanResult<Transformed<Expr>> {
     expression.transform_up(|expression| match expression {
         Expr::Cast(cast) => of_cast(cast, schema, settings),
-        Expr::BinaryExpr(binary) => of_operator(binary, schema),
+        Expr::BinaryExpr(binary) => match pad_literals(&binary, schema) {
+            Some(padded) => Ok(Transformed::yes(padded)),
+            None => of_operator(trim_characters(binary, schema, settings), schema),
+        },
+        Expr::InList(list) => Ok(Transformed::yes(Expr::InList(pad_list(list, schema)))),
+        Expr::ScalarFunction(call) if !KEEPS_PADDING.contains(&call.func.name()) => {
+            let ScalarFunction { func, args } = call;
+            let args = args
+                .into_iter()
+                .map(|argument| trimmed(argument, schema, settings))
+                .collect();
+            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })))
+        }
         other => Ok(Transformed::no(other)),
     })
 }
@@ -183,6 +195,95 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
             None => Transformed::no(Expr::BinaryExpr(binary)),
         },
     )
+}
+
+/// Functions that hand a value on, or look at its type; all others take text, which has no padding.
+const KEEPS_PADDING: [&str; 7] = [
+    "postgres_cast",
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "pg_typeof",
+    "arrow_typeof",
+];
+
+/// The type of an expression that is a `char(n)`.
+fn characters(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {
+    let (_, field) = expression.to_field(schema).ok()?;
+    Some(SqlType::from_field(&field)).filter(|sql_type| matches!(sql_type, SqlType::Bpchar(_)))
+}
+
+/// A `char(n)` as text, without its padding; anything else as it is.
+fn trimmed(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Expr {
+    match characters(&expression, schema) {
+        Some(source) => postgres_cast(expression, source, SqlType::Text, settings, Volatility::Immutable),
+        None => expression,
+    }
+}
+
+/// A quoted literal beside a `char(n)` is one too: the column stays bare, so that files can be skipped.
+fn padded(literal: &Expr, sql_type: &SqlType) -> Option<Expr> {
+    let (Expr::Literal(ScalarValue::Utf8(Some(text)), None), SqlType::Bpchar(Some(length))) = (literal, sql_type)
+    else {
+        return None;
+    };
+    let length = *length as usize;
+    let text = text.trim_end_matches(' ');
+    let padded = (text.chars().count() <= length).then(|| format!("{text:<length$}"))?;
+    Some(Expr::Literal(ScalarValue::Utf8View(Some(padded)), None))
+}
+
+fn pad_literals(binary: &BinaryExpr, schema: &DFSchema) -> Option<Expr> {
+    if !is_comparison(binary.op) {
+        return None;
+    }
+    let (left, right) = (&binary.left, &binary.right);
+    let with = |left: &Expr, right: &Expr| {
+        Expr::BinaryExpr(BinaryExpr::new(
+            Box::new(left.clone()),
+            binary.op,
+            Box::new(right.clone()),
+        ))
+    };
+    if let Some(sql_type) = characters(left, schema) {
+        return padded(right, &sql_type).map(|right| with(left, &right));
+    }
+    let sql_type = characters(right, schema)?;
+    padded(left, &sql_type).map(|left| with(&left, right))
+}
+
+fn pad_list(mut list: InList, schema: &DFSchema) -> InList {
+    if let Some(sql_type) = characters(&list.expr, schema) {
+        for item in &mut list.list {
+            if let Some(padded) = padded(item, &sql_type) {
+                *item = padded;
+            }
+        }
+    }
+    list
+}
+
+/// Where padding cannot be made equal it is taken away: beside text, other lengths, and in `||`.
+fn trim_characters(binary: BinaryExpr, schema: &DFSchema, settings: &FormatSettings) -> BinaryExpr {
+    if !is_comparison(binary.op) && binary.op != Operator::StringConcat {
+        return binary;
+    }
+    let types = (characters(&binary.left, schema), characters(&binary.right, schema));
+    if types.0 == types.1 && (types.0.is_none() || binary.op != Operator::StringConcat) {
+        return binary;
+    }
+    let side = |expression: Box<Expr>| {
+        let expression = match *expression {
+            // A literal that does not fit is compared without the blanks at its end.
+            Expr::Literal(ScalarValue::Utf8(Some(text)), None) if is_comparison(binary.op) => {
+                Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_string())), None)
+            }
+            other => trimmed(other, schema, settings),
+        };
+        Box::new(expression)
+    };
+    BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
 }
 
 fn is_comparison(operator: Operator) -> bool {

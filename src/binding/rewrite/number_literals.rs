@@ -94,9 +94,7 @@ impl VisitorMut for Literals {
             }
             None => {}
         }
-        if let Some(fetch) = &mut query.fetch {
-            fetch.quantity.iter_mut().for_each(plain);
-        }
+        limit_of_fetch(query);
         plain_in_body(&mut query.body);
         ControlFlow::Continue(())
     }
@@ -117,6 +115,33 @@ impl VisitorMut for Literals {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// `FETCH FIRST n ROWS ONLY` is LIMIT n; the planner refuses the other forms.
+fn limit_of_fetch(query: &mut Query) {
+    let Some(fetch) = &mut query.fetch else { return };
+    fetch.quantity.iter_mut().for_each(plain);
+    if fetch.with_ties || fetch.percent {
+        return;
+    }
+    let quantity = fetch
+        .quantity
+        .clone()
+        .unwrap_or_else(|| Expr::value(Value::Number("1".to_string(), false)));
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset {
+            limit: limit @ None, ..
+        }) => *limit = Some(quantity),
+        None => {
+            query.limit_clause = Some(LimitClause::LimitOffset {
+                limit: Some(quantity),
+                offset: None,
+                limit_by: vec![],
+            });
+        }
+        _ => return,
+    }
+    query.fetch = None;
 }
 
 fn plain_in_body(body: &mut SetExpr) {
