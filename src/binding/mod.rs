@@ -9,6 +9,7 @@ mod function;
 mod meaning;
 mod names;
 mod parameters;
+mod registered_output;
 mod relations;
 mod rewrite;
 mod scope;
@@ -77,7 +78,7 @@ pub async fn bind_query(
     let references = scope.references().to_vec();
     let plan = scope.plan_statement(query, declared)?;
     let plan = correlation::unnest_subqueries(function::inline_functions(plan)?)?;
-    let (plan, parameter_types) = parameters::infer(plan, declared)?;
+    let (plan, parameter_types) = parameters::infer(registered_output::show_names(plan)?, declared)?;
     Ok(BoundQuery {
         plan,
         parameter_types,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as DataFusionResult, ScalarValue};
+use datafusion::functions_nested::expr_fn::array_has_any;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
@@ -29,6 +30,19 @@ impl ExprPlanner for LiteralPlanner {
         schema: &DFSchema,
     ) -> DataFusionResult<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expression;
+        if let Some(function) = json_function(&op) {
+            let left_type = left.get_type(schema)?;
+            if left_type.is_string() {
+                return Ok(PlannerResult::Planned(call(
+                    function,
+                    path_literal(&op, vec![left, right])?,
+                )?));
+            }
+        }
+        if op == BinaryOperator::PGOverlap && left.get_type(schema)?.is_list() {
+            let wanted = left.get_type(schema)?;
+            return Ok(PlannerResult::Planned(array_has_any(left, typed(right, &wanted)?)));
+        }
         if !is_comparison(&op) {
             return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
         }
@@ -38,6 +52,40 @@ impl ExprPlanner for LiteralPlanner {
         let right = typed(right, &left_type)?;
         let left = typed(left, &right_type)?;
         Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
+    }
+}
+
+/// What an operator on json calls.
+fn json_function(operator: &BinaryOperator) -> Option<&'static str> {
+    Some(match operator {
+        BinaryOperator::Arrow => "json_get",
+        BinaryOperator::LongArrow => "json_get_text",
+        BinaryOperator::HashArrow => "json_get_path",
+        BinaryOperator::HashLongArrow => "json_get_path_text",
+        BinaryOperator::Question => "jsonb_exists",
+        _ => return None,
+    })
+}
+
+/// The right side of `#>` and `#>>` is an array, also as a literal.
+fn path_literal(operator: &BinaryOperator, arguments: Vec<Expr>) -> DataFusionResult<Vec<Expr>> {
+    if !matches!(operator, BinaryOperator::HashArrow | BinaryOperator::HashLongArrow) {
+        return Ok(arguments);
+    }
+    let texts = SqlType::Array(Box::new(SqlType::Text)).to_arrow();
+    let mut arguments = arguments.into_iter();
+    let json = arguments.next().into_iter();
+    json.map(Ok).chain(arguments.map(|path| typed(path, &texts))).collect()
+}
+
+/// A call of one of our own functions.
+fn call(name: &str, arguments: Vec<Expr>) -> DataFusionResult<Expr> {
+    let function = super::scalar_functions()
+        .iter()
+        .find(|function| function.name() == name);
+    match function {
+        Some(function) => Ok(function.call(arguments)),
+        None => Err(Error::internal(format!("{name}() is missing")).into()),
     }
 }
 

@@ -13,8 +13,10 @@ mod environment;
 mod expression_planner;
 mod identity;
 mod intervals;
+mod json;
 mod lookup;
 mod names;
+mod numbers;
 mod patterns;
 mod postgres_cast;
 mod privileges;
@@ -22,6 +24,7 @@ mod row_function;
 mod server;
 mod settings;
 mod single_value;
+mod sleep;
 mod sizes;
 mod text;
 
@@ -50,7 +53,9 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
             definitions::functions(),
             identity::functions(),
             intervals::functions(),
+            json::functions(),
             names::functions(),
+            numbers::functions(),
             patterns::functions(),
             privileges::functions(),
             server::functions(),
@@ -59,12 +64,20 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
             text::functions(),
         ];
         let declared = families.into_iter().flatten().map(row_function::RowFunction::into_udf);
-        declared.chain([array_or_empty::function()]).collect()
+        declared
+            .chain([array_or_empty::function(), sleep::function()])
+            .collect()
     });
     &FUNCTIONS
 }
 
 /// All aggregate functions that DataFusion lacks.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![single_value()]
+    use datafusion::functions_aggregate::{bool_and_or::bool_and_udaf, variance::var_samp_udaf};
+    let named = |function: Arc<AggregateUDF>, name| Arc::new(function.as_ref().clone().with_aliases([name]));
+    vec![
+        single_value(),
+        named(bool_and_udaf(), "every"),
+        named(var_samp_udaf(), "variance"),
+    ]
 }

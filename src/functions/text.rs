@@ -56,6 +56,24 @@ pub(super) fn functions() -> Vec<RowFunction> {
         })
         .called_on_null()
         .variadic(),
+        immutable(
+            "substring_regex",
+            &[&[Argument::Text, Argument::Text]],
+            SqlType::Text,
+            |_, row| {
+                let pattern = regex::Regex::new(text(row, 1).unwrap_or_default()).map_err(|error| {
+                    Error::new(
+                        SqlState::InvalidParameterValue,
+                        format!("invalid regular expression: {error}"),
+                    )
+                })?;
+                let found = pattern.captures(text(row, 0).unwrap_or_default());
+                let part = found
+                    .as_ref()
+                    .and_then(|found| if found.len() > 1 { found.get(1) } else { found.get(0) });
+                Ok(part.map(|part| part.as_str()).into())
+            },
+        ),
         immutable("gen_random_uuid", &[&[]], SqlType::Uuid, |_, _| {
             Ok(uuid::Uuid::new_v4().to_string().into())
         })

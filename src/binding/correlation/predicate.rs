@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{ExprSchema, Result as PlanResult};
-use datafusion::functions_aggregate::expr_fn::{bool_and, bool_or, count};
+use datafusion::common::{ExprSchema, Result as PlanResult, ScalarValue};
+use datafusion::functions_aggregate::expr_fn::{bool_or, count};
 use datafusion::logical_expr::expr::SetQuantifier;
 use datafusion::logical_expr::{
-    Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, binary_expr, lit, not, when,
+    Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, binary_expr, col, lit, not, when,
 };
 
 use super::outer_references::input_schema;
@@ -52,21 +52,21 @@ fn quantified(subquery: Subquery, needle: Expr, operator: Operator, quantifier: 
         return datafusion::common::plan_err!("subquery has no columns");
     };
     let compared = binary_expr(needle, operator, Expr::Column(column));
-    let (verdict, of_nothing) = match quantifier {
-        SetQuantifier::Any => (bool_or(compared), false),
-        SetQuantifier::All => (bool_and(compared), true),
+    // One such comparison decides; else one unknown makes the whole unknown.
+    let (deciding, decision) = match quantifier {
+        SetQuantifier::Any => (Expr::IsTrue(Box::new(compared.clone())), true),
+        SetQuantifier::All => (Expr::IsFalse(Box::new(compared.clone())), false),
     };
-    let decided = when(
-        datafusion::logical_expr::col("row_count").eq(lit(0_i64)),
-        lit(of_nothing),
-    )
-    .otherwise(datafusion::logical_expr::col("verdict"))?;
+    let aggregates = vec![
+        bool_or(deciding).alias("decided"),
+        bool_or(compared.is_null()).alias("unknown"),
+    ];
+    let verdict = when(col("decided"), lit(decision))
+        .when(col("unknown"), lit(ScalarValue::Boolean(None)))
+        .otherwise(lit(!decision))?;
     let plan = LogicalPlanBuilder::from(plan)
-        .aggregate(
-            Vec::<Expr>::new(),
-            vec![count(lit(1_i64)).alias("row_count"), verdict.alias("verdict")],
-        )?
-        .project(vec![decided.alias("verdict")])?
+        .aggregate(Vec::<Expr>::new(), aggregates)?
+        .project(vec![verdict.alias("verdict")])?
         .build()?;
     Ok(scalar(plan))
 }

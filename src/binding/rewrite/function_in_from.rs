@@ -252,9 +252,14 @@ fn unnest(
             at: None,
         },
     };
+    // The planner reads the elements of an array literal without the relations around it.
+    let arrays = arrays.into_iter().map(|array| match array {
+        Expr::Array(literal) if !literal.elem.is_empty() => call("make_array", literal.elem),
+        other => other,
+    });
     TableFactor::UNNEST {
         alias: Some(alias),
-        array_exprs: arrays,
+        array_exprs: arrays.collect(),
         with_offset: false,
         with_offset_alias: None,
         with_ordinality: false,

@@ -11,6 +11,7 @@ mod number_literals;
 mod output_names;
 mod qualified_functions;
 mod quantified;
+mod regex_substring;
 mod registered_names;
 mod syntax;
 mod table_oid;
@@ -37,6 +38,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     table_oid::rewrite(tree);
     // So that the others meet plain functions only.
     qualified_functions::rewrite(tree)?;
+    regex_substring::rewrite(tree)?;
     collation::rewrite(tree)?;
     // Casts before functions: a cast may be the argument of a function in FROM.
     registered_names::rewrite(tree)?;
@@ -85,6 +87,10 @@ mod tests {
             (
                 "SELECT c.tableoid FROM pg_class c WHERE tableoid = 1",
                 "SELECT CAST(1259 AS INT) AS tableoid FROM pg_class c WHERE CAST(1259 AS INT) = CAST(1 AS INT)",
+            ),
+            (
+                "SELECT substring(a FROM '[0-9]+') FROM t",
+                "SELECT substring_regex(a, '[0-9]+') AS \"substring\" FROM t",
             ),
             ("SELECT 't'::regclass", "SELECT regclass('t') AS \"regclass\""),
             (

@@ -61,13 +61,20 @@ fn is_text(data_type: &DataType) -> bool {
     }
 }
 
+/// The type that a call gives, where it is one of these.
 fn called_registered(expression: &Expr) -> Option<String> {
     let inner = match expression {
         Expr::Nested(inner) => inner,
         other => other,
     };
     let Expr::Function(function) = inner else { return None };
-    system_name(&function.name).filter(|name| REGISTERED.contains(&name.as_str()))
+    let name = system_name(&function.name)?;
+    let plain = if name == "pg_typeof" {
+        "regtype"
+    } else {
+        name.strip_prefix("to_").unwrap_or(&name)
+    };
+    REGISTERED.contains(&plain).then(|| plain.to_string())
 }
 
 /// `pg_catalog.int4` is `int4`.
