@@ -132,7 +132,7 @@ impl RowFunction {
                 .map(|(kind, data_type)| kind.and_then(|kind| coerce(kind, data_type)))
                 .collect();
             let Some(coerced) = coerced else { continue };
-            let exact = coerced.iter().zip(types).filter(|(to, from)| to == from).count();
+            let exact: usize = coerced.iter().zip(types).map(|(to, from)| closeness(to, from)).sum();
             if best.as_ref().is_none_or(|(most, _)| exact > *most) {
                 best = Some((exact, coerced));
             }
@@ -149,6 +149,15 @@ impl RowFunction {
             return Ok(Datum::Null);
         }
         (self.body)(call, row)
+    }
+}
+
+/// How little a value changes on its way into an argument: not at all, in its width only, or in its kind.
+fn closeness(to: &DataType, from: &DataType) -> usize {
+    match (to == from, to.is_integer() && from.is_integer()) {
+        (true, _) => 2,
+        (false, true) => 1,
+        (false, false) => 0,
     }
 }
 
