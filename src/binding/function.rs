@@ -12,8 +12,8 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as PlanResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery, TypeSignature,
-    Volatility, cast,
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery,
+    TypeSignature, Volatility, cast,
 };
 use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
@@ -254,7 +254,10 @@ pub(crate) fn sql_function_udf(name: &str, candidates: &[Arc<SqlFunction>]) -> A
     Arc::new(ScalarUDF::new_from_impl(SqlFunctionMarker {
         name: name.to_string(),
         candidates: candidates.to_vec(),
-        signature: Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::VariadicAny], Volatility::Volatile),
+        signature: Signature::one_of(
+            vec![TypeSignature::Nullary, TypeSignature::VariadicAny],
+            Volatility::Volatile,
+        ),
     }))
 }
 
