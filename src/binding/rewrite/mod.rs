@@ -107,15 +107,15 @@ mod tests {
             ),
             (
                 "SELECT - 2 ^ 2 AS a, INTERVAL '3' DAY AS b, 3000000000 AS c FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
-                "SELECT CAST(-2 AS INT) ^ CAST(2 AS INT) AS a, CAST('3 day' AS INTERVAL) AS b, 3000000000 AS c FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
+                "SELECT -CAST(2 AS INT) ^ CAST(2 AS INT) AS \"a\", CAST('3 day' AS INTERVAL) AS \"b\", 3000000000 AS \"c\" FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
             ),
             (
                 "SELECT *, id AS n FROM l FULL JOIN r USING (id)",
-                "SELECT coalesce(l.id, r.id) AS id, l.* EXCEPT (id), r.* EXCEPT (id), coalesce(l.id, r.id) AS n FROM l FULL JOIN r USING(id)",
+                "SELECT coalesce(l.id, r.id) AS id, l.* EXCEPT (id), r.* EXCEPT (id), coalesce(l.id, r.id) AS \"n\" FROM l FULL JOIN r USING(id)",
             ),
             (
                 "SELECT a = ANY (SELECT b FROM t) AS x, a <> ALL (SELECT b FROM t) AS y",
-                "SELECT a IN (SELECT b FROM t) AS x, a NOT IN (SELECT b FROM t) AS y",
+                "SELECT a IN (SELECT b FROM t) AS \"x\", a NOT IN (SELECT b FROM t) AS \"y\"",
             ),
             (
                 "SELECT generate_series(1, 3)",
