@@ -93,7 +93,7 @@ async fn portals_give_their_rows_in_parts() {
     let (_server, mut client) = start().await;
     let transaction = client.transaction().await.unwrap();
     let portal = transaction
-        .bind("select n from generate_series(1, 10) g(n) order by n", &[])
+        .bind("select n::int4 from generate_series(1, 10) g(n) order by n", &[])
         .await
         .unwrap();
     let mut seen = Vec::new();
