@@ -243,8 +243,18 @@ impl From<std::io::Error> for Error {
     }
 }
 
+fn spill_limit() -> Error {
+    Error::new(
+        SqlState::ConfigurationLimitExceeded,
+        "the spill files of all queries exceed their limit",
+    )
+    .with_hint("Raise memory.spill_limit or memory.limit, or make the query read less.")
+}
+
 fn from_datafusion(error: &DataFusionError) -> Error {
     match error {
+        DataFusionError::ResourcesExhausted(message) if message.contains("spilling") => spill_limit(),
+        DataFusionError::IoError(inner) if inner.to_string().contains("spilling") => spill_limit(),
         DataFusionError::External(inner) => from_external(inner.as_ref()),
         DataFusionError::Shared(inner) => from_datafusion(inner),
         // A worker panicked: the panic's text may hold values of rows, and belongs in the log only.
@@ -292,6 +302,7 @@ fn from_parquet_chain(error: &ParquetError) -> Error {
 
 fn from_arrow(error: &ArrowError) -> Error {
     match error {
+        ArrowError::IoError(message, _) if message.contains("spilling") => spill_limit(),
         ArrowError::DivideByZero => Error::new(SqlState::DivisionByZero, "division by zero"),
         ArrowError::ArithmeticOverflow(_) => Error::new(SqlState::NumericValueOutOfRange, "value out of range"),
         ArrowError::CastError(message) | ArrowError::ParseError(message) => from_cast_message(message),

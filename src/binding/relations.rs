@@ -204,11 +204,31 @@ async fn load_snapshot(
         return Ok(pinned);
     }
     let delta = services.storage.table(&table_address(&context.catalog, table)?)?;
-    let snapshot = match travel {
-        None => delta.snapshot(services.freshness).await?,
-        Some(travel) => return delta.snapshot_at(travel.in_storage()?).await,
+    let loaded = match travel {
+        None => delta.snapshot(services.freshness).await,
+        Some(travel) => {
+            return delta
+                .snapshot_at(travel.in_storage()?)
+                .await
+                .map_err(|error| named(error, table));
+        }
     };
+    let snapshot = loaded.map_err(|error| named(error, table))?;
     Ok(context.pin(table.id, snapshot))
+}
+
+/// Says which table is damaged.
+fn named(error: Error, table: &Table) -> Error {
+    if error.state() != SqlState::DataCorrupted {
+        return error;
+    }
+    let cause = error.detail().map(|detail| format!(" {detail}")).unwrap_or_default();
+    Error::new(
+        SqlState::DataCorrupted,
+        format!("table \"{}\" is damaged: {}", table.name, error.message()),
+    )
+    .with_detail(format!("The table's Delta log or a file of it cannot be read.{cause}"))
+    .with_hint("Repair the log with the tool that wrote it, or read an older version with VERSION AS OF.")
 }
 
 /// Where a table lies, with the options of the external location that covers it.

@@ -13,14 +13,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::Utc;
 use parking_lot::Mutex;
-use tokio::time::Instant as TokioInstant;
 
 pub use crate::execution::outcome::{Notice, NoticeSeverity, OutputColumn};
 pub use crate::statement::ast::ParsedStatement;
 
 use crate::catalog::model::Oid;
 use crate::catalog::{Author, Committer};
-use crate::context::interrupt::Interrupt;
+use crate::context::interrupt::{Interrupt, TimeLimit};
 use crate::context::settings::SessionSettings;
 use crate::context::{Principal, QueryContext};
 use crate::engine::Engine;
@@ -144,8 +143,8 @@ pub struct Session {
     transaction: Transaction,
     notices: Vec<Notice>,
     copy_in: Option<Box<CopyIn>>,
-    /// The running statement must end by then: statement_timeout.
-    deadline: Option<TokioInstant>,
+    /// statement_timeout of the running statement, wherever it waits.
+    time_limit: Option<TimeLimit>,
     context: Option<Arc<QueryContext>>,
 }
 
@@ -183,7 +182,7 @@ impl Session {
             transaction: Transaction::default(),
             notices: vec![],
             copy_in: None,
-            deadline: None,
+            time_limit: None,
             context: None,
             engine,
         })
@@ -242,7 +241,7 @@ impl Session {
             self.engine.finish_record(&context.record, Some(error));
         }
         self.copy_in = None;
-        self.deadline = None;
+        self.time_limit = None;
         self.portals.clear();
         if self.transaction.explicit {
             self.transaction.failed = true;
@@ -331,22 +330,10 @@ impl Session {
         }
     }
 
-    fn start_deadline(&mut self) {
+    /// The statement's time begins to run out.
+    fn start_clock(&mut self) {
         let timeout = self.settings.current().statement_timeout;
-        self.deadline = timeout.map(|timeout| TokioInstant::now() + timeout);
-    }
-
-    /// Runs a piece of a statement under statement_timeout.
-    async fn within_deadline<T>(deadline: Option<TokioInstant>, work: impl Future<Output = Result<T>>) -> Result<T> {
-        match deadline {
-            None => work.await,
-            Some(deadline) => tokio::time::timeout_at(deadline, work).await.unwrap_or_else(|_| {
-                Err(Error::new(
-                    SqlState::QueryCanceled,
-                    "canceling statement due to statement timeout",
-                ))
-            }),
-        }
+        self.time_limit = timeout.map(|timeout| self.interrupt.limit(timeout));
     }
 }
 

@@ -65,13 +65,15 @@ impl Session {
         if self.transaction.failed || !needs_catalog(&parsed.statement) {
             return self.describe_session_statement(parsed, declared);
         }
-        self.start_deadline();
+        self.start_clock();
         let context = self.statement_context(texts).await?;
-        let deadline = self.deadline;
         let request = self.request(&context, parsed, declared);
-        Self::within_deadline(deadline, query::describe(&request))
+        let described = query::describe(&request)
             .await
-            .map_err(|error| located(error, parsed))
+            .map_err(|error| located(error, parsed))?;
+        // Planning does not wait for anything: a cancel request that came meanwhile is noticed here.
+        context.check_cancelled()?;
+        Ok(described)
     }
 
     fn request<'a>(
@@ -189,20 +191,22 @@ impl Session {
             .remove(name)
             .ok_or_else(|| Error::new(SqlState::InvalidCursorName, format!("portal \"{name}\" does not exist")))?;
         if let PortalState::Ready = portal.state {
-            self.start_deadline();
+            self.start_clock();
         }
-        let deadline = self.deadline;
-        let fetched = match Self::within_deadline(deadline, self.step(&mut portal, max_rows)).await {
+        let fetched = match self.step(&mut portal, max_rows).await {
             Ok(fetched) => fetched,
             Err(error) => return Err(located(error, &portal.statement.parsed)),
         };
+        if matches!(fetched, Fetched::Suspended) {
+            self.time_limit = None;
+        }
         if matches!(fetched, Fetched::Complete(_) | Fetched::Empty) {
             if let Some(context) = self.context.take() {
                 self.apply_changed_settings(&context)?;
                 self.engine.finish_record(&context.record, None);
             }
             portal.state = PortalState::Finished;
-            self.deadline = None;
+            self.time_limit = None;
         }
         self.portals.insert(name.to_string(), portal);
         Ok(fetched)

@@ -95,8 +95,8 @@ def test_concurrent_writers_lose_nothing(warehouse):
             thread.join()
         assert failures == []
         with first.connect() as one:
-            counted = one.execute("select writer, count(*), count(distinct n) from contended group by 1 order by 1")
             eventually(lambda: one.execute("select count(*) from contended").fetchone(), (4 * batches,))
+            counted = one.execute("select writer, count(*), count(distinct n) from contended group by 1 order by 1")
             assert counted.fetchall() == [(writer, batches, batches) for writer in range(4)]
 
 
