@@ -47,7 +47,13 @@ enum Command {
         common: Common,
     },
     /// Read the configuration and open the warehouse, say what is wrong, and exit.
-    Check(Common),
+    Check {
+        /// Print every setting with its default and its meaning, and exit.
+        #[arg(long)]
+        defaults: bool,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 #[derive(Args)]
@@ -125,7 +131,11 @@ async fn run(command: Command) -> Result<()> {
             serve(engine, |address| println!("Listening on {address}. Stop with Ctrl-C.")).await
         }
         Command::Demo { scale, common } => demo(scale, &common).await,
-        Command::Check(common) => {
+        Command::Check { defaults: true, .. } => {
+            print!("{}", config::DEFAULTS);
+            Ok(())
+        }
+        Command::Check { common, .. } => {
             let config = common.load()?;
             telemetry::init_log(&config.log)?;
             let url = config.warehouse.url.clone();
