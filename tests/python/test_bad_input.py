@@ -198,13 +198,12 @@ def test_a_catalog_entry_from_the_future(tmp_path):
 WRONG_SQL = [
     ("selec 1", "42601", 'syntax error at or near "selec"'),
     ("select * form t", "42601", "syntax error"),
-    ("select nosuch(1)", "42883", "function nosuch does not exist"),
+    ("select nosuch(1)", "42883", "function nosuch(integer) does not exist"),
     ("select * from nosuch", "42P01", 'relation "nosuch" does not exist'),
     ("select nosuch from pg_class", "42703", 'column "nosuch" does not exist'),
     ("select 'abc'::int", "22P02", 'invalid input syntax for type integer: "abc"'),
     ("select 1 / 0", "22012", "division by zero"),
-    # PostgreSQL answers 22P02 here: docs/sql.md lists it.
-    ("select 1 + 'x'", "42883", "cannot coerce arithmetic expression"),
+    ("select 1 + 'x'", "22P02", 'invalid input syntax for type integer: "x"'),
     ("select date '2024-13-01'", "22008", "date/time field value out of range"),
     ("set nosuch = 1", "42704", 'unrecognized configuration parameter "nosuch"'),
     ("drop table nosuch", "42P01", 'table "nosuch" does not exist'),
@@ -216,7 +215,9 @@ WRONG_SQL = [
 
 
 @pytest.mark.parametrize(("sql", "state", "text"), WRONG_SQL, ids=[sql for sql, _, _ in WRONG_SQL])
-def test_wrong_sql(server, sql, state, text):
+def test_wrong_sql(request, server, sql, state, text):
+    if sql in ("select nosuch(1)", "select 1 + 'x'"):
+        request.applymarker(pytest.mark.xfail(strict=True, reason="not PostgreSQL's answer yet, see docs/sql.md"))
     with server.connect() as connection:
         with pytest.raises(psycopg.Error) as caught:
             connection.execute(sql)
