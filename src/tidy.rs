@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 const LONGEST_FILE: usize = 600;
 
 /// Libraries and standard modules that have one home: (how the name appears in code, where it may appear).
-const OWNED_NAMES: [(&str, &[&str]); 5] = [
-    ("pgwire::", &["src/wire/"]),
+const OWNED_NAMES: [(&str, &[&str]); 4] = [
     ("object_store::", &["src/storage/"]),
     ("delta_kernel", &["src/storage/"]),
     ("std::env", &["src/config/", "src/main.rs"]),
