@@ -61,21 +61,30 @@ struct State {
     token: CancellationToken,
 }
 
+impl State {
+    /// Forgets what stopped a statement; the end of the connection stays.
+    fn forgive(&mut self) {
+        if self.reason.is_some_and(|reason| !reason.ends_connection()) {
+            self.reason = None;
+            self.token = CancellationToken::new();
+        }
+    }
+}
+
 impl Interrupt {
-    /// A statement begins: what cancelled an earlier one does not reach it, an end of the connection does.
+    /// Work begins: what cancelled earlier work does not reach it, an end of the connection does.
     pub fn begin(&self) -> CancellationToken {
         let mut state = self.state.lock();
         state.busy = true;
-        if state.reason.is_some_and(|reason| !reason.ends_connection()) {
-            state.reason = None;
-            state.token = CancellationToken::new();
-        }
+        state.forgive();
         state.token.clone()
     }
 
-    /// The statement ended; cancel requests find nothing until the next begins.
+    /// The work ended; cancel requests find nothing until more begins.
     pub fn end(&self) {
-        self.state.lock().busy = false;
+        let mut state = self.state.lock();
+        state.busy = false;
+        state.forgive();
     }
 
     /// The running statement's token.

@@ -19,11 +19,22 @@ pub use plan_cache::{CachedPlan, PlanCache, PlanKey};
 pub use session::PlanningSession;
 
 use crate::error::Result;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use crate::governance::GovernedPlan;
 
 /// Type coercion and all logical rules.
 pub fn optimize(governed: &GovernedPlan, session: &PlanningSession) -> Result<GovernedPlan> {
-    governed.rewrite(|plan| Ok(session.optimize(&plan)?))
+    beside_other_tasks(|| governed.rewrite(|plan| Ok(session.optimize(&plan)?)))
+}
+
+/// Runs long work that never waits. The thread may be the one that watches the sockets and timers; without
+/// handing them over, a cancel request would arrive after the work that it is to stop.
+fn beside_other_tasks<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 /// The plan with its parameters' values, simplified again: a cast of a value is a value.

@@ -63,7 +63,10 @@ where
         self.ready().await?;
         loop {
             let frame = self.next_frame().await?;
-            self.idle = false;
+            // A pipeline is one piece of work: a cancel request that arrives between its messages counts.
+            if std::mem::replace(&mut self.idle, false) {
+                self.interrupt.begin();
+            }
             self.metrics.bytes_received.inc_by(self.socket.take_received());
             if frame.tag == b'X' {
                 return Ok(());
@@ -71,11 +74,8 @@ where
             if self.skipping && frame.tag != b'S' {
                 continue;
             }
-            self.interrupt.begin();
             // On the heap while it runs, so that an idle connection is small.
-            let result = Box::pin(self.handle(frame)).await;
-            self.interrupt.end();
-            result?;
+            Box::pin(self.handle(frame)).await?;
         }
     }
 
@@ -161,12 +161,12 @@ where
             reply::ready_for_query(out, status);
         });
         self.idle = true;
+        self.interrupt.end();
         flush(&mut self.socket, &self.interrupt).await
     }
 
     /// Waits for the client, for the server's end, and for the end of its patience.
     async fn next_frame(&mut self) -> Result<Frame, Stop> {
-        let token = self.interrupt.token();
         let idle_limit = self.session.idle_limit();
         let expired = async {
             match idle_limit {
@@ -177,14 +177,21 @@ where
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            biased;
-            () = token.cancelled() => {
-                Err(self.interrupt.reason().unwrap_or(InterruptReason::Termination).into())
+        tokio::pin!(expired);
+        loop {
+            let token = self.interrupt.token();
+            tokio::select! {
+                biased;
+                // First, so that a cancel request stops the message of the pipeline that is already here.
+                frame = self.socket.frame(self.message_limit) => return frame.map_err(Stop::from),
+                () = token.cancelled() => match self.interrupt.reason() {
+                    // There is nothing to stop while the client is to speak.
+                    Some(reason) if !reason.ends_connection() => drop(self.interrupt.begin()),
+                    reason => return Err(reason.unwrap_or(InterruptReason::Termination).into()),
+                },
+                () = self.closing.cancelled(), if self.idle => return Err(InterruptReason::Shutdown.into()),
+                error = &mut expired => return Err(Stop::Fatal(error)),
             }
-            () = self.closing.cancelled(), if self.idle => Err(InterruptReason::Shutdown.into()),
-            frame = self.socket.frame(self.message_limit) => frame.map_err(Stop::from),
-            error = expired => Err(Stop::Fatal(error)),
         }
     }
 

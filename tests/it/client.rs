@@ -205,7 +205,7 @@ async fn cancel_requests_stop_the_work() {
     let (_server, client) = start().await;
     let token = client.cancel_token();
     tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(2000)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
         token.cancel_query(NoTls).await.unwrap();
     });
     let begun = Instant::now();

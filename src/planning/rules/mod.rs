@@ -1,5 +1,6 @@
 //! Our own rules, after DataFusion's: analysis in the order of `analyzer`, operators in the order of `all`.
 
+mod stream_series;
 mod typed_values;
 mod yield_in_joins;
 
@@ -11,6 +12,8 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 /// The analyzer's rules, each with its reason.
 pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     vec![
+        // Without this, a long series is an array literal in the plan.
+        Arc::new(stream_series::StreamSeries),
         // Without this, VALUES with a CASE of two numeric types fails or reads one type as another.
         Arc::new(typed_values::TypedValues),
     ]
