@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::context::QueryContext;
 use crate::context::settings::{ReadFreshness, Settings};
 use crate::error::{Error, Result};
+use crate::execution::admission::Admission;
 use crate::execution::services::Services;
 use crate::functions;
 use crate::introspection::VirtualTables;
@@ -35,6 +36,7 @@ const QUERY_LOG_LENGTH: usize = 10_000;
 pub struct Engine {
     pub config: Config,
     pub services: Arc<Services>,
+    pub admission: Arc<Admission>,
     pub plan_cache: PlanCache,
     pub result_cache: Arc<ResultCache>,
     pub metrics: Arc<Metrics>,
@@ -85,12 +87,13 @@ impl Engine {
         };
         let monitoring = Arc::new(monitoring::EngineMonitoring::default());
         let engine = Arc::new(Engine {
+            admission: Admission::new(queries_at_once(&config)),
             plan_cache: PlanCache::new(config.caches.plan.0),
             result_cache: Arc::new(ResultCache::new(config.caches.result.0)),
             metrics: Arc::new(Metrics::new()?),
             query_log: QueryLog::new(QUERY_LOG_LENGTH),
             default_settings: Arc::new(Settings::default()),
-            base: Arc::new(base_state(runtime(&config)?)),
+            base: Arc::new(base_state(runtime(&config)?, config.execution.target_partitions)),
             system_tables: VirtualTables::new(Arc::clone(&monitoring) as _),
             started: chrono::Utc::now(),
             services: Arc::new(services),
@@ -228,11 +231,23 @@ fn available_memory() -> u64 {
     confined.map_or(machine, |confined| confined.min(machine))
 }
 
-/// One state for all statements: DataFusion's functions and rules, and ours.
-fn base_state(runtime: Arc<RuntimeEnv>) -> SessionState {
+fn queries_at_once(config: &Config) -> usize {
+    const EACH_CORE: usize = 4;
+    match config.execution.max_concurrent {
+        0 => EACH_CORE * std::thread::available_parallelism().map_or(1, usize::from),
+        queries => queries,
+    }
+}
+
+/// One state for all statements: DataFusion's functions and rules, and ours. `partitions` of 0 is one for
+/// each core.
+fn base_state(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionState {
     let mut config = SessionConfig::new()
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(false);
+    if partitions > 0 {
+        config = config.with_target_partitions(partitions);
+    }
     let options = config.options_mut();
     options.sql_parser.parse_float_as_decimal = true;
     options.execution.parquet.schema_force_view_types = true;

@@ -20,6 +20,7 @@ use crate::context::QueryContext;
 use crate::context::settings::Settings;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::execution::admission;
 use crate::execution::commands::{self, CommandContext};
 use crate::execution::explain;
 use crate::execution::outcome::{Notice, Outcome, OutputColumn, RowSet, Rows};
@@ -313,7 +314,30 @@ async fn execute(
 ) -> Result<SendableRecordBatchStream> {
     let session = planning_session(request);
     let physical = plan_operators(request, governed, parameters, &session).await?;
-    Ok(execute_stream(physical, session.execution_context())?)
+    start(request, governed, physical, &session).await
+}
+
+/// Starts operators when there is a place. What reads no table is let in at once: whoever looks after a
+/// server that is full has to see what fills it.
+async fn start(
+    request: &Request<'_>,
+    governed: &GovernedPlan,
+    physical: Arc<dyn ExecutionPlan>,
+    session: &PlanningSession,
+) -> Result<SendableRecordBatchStream> {
+    let record = &request.context.record;
+    let admission = &request.engine.admission;
+    let place = match governed.relations().is_empty() {
+        true => None,
+        false => {
+            let queued = Instant::now();
+            let place = admission.enter().await;
+            record.add_queue_time(queued.elapsed());
+            Some(place)
+        }
+    };
+    let stream = execute_stream(physical, session.execution_context())?;
+    Ok(admission::running(admission, place, stream, Arc::clone(record)))
 }
 
 /// Binds parameters, plans physically, and verifies that every governed scan is behind its barrier.
@@ -362,7 +386,7 @@ async fn run_explain(
     let run = match (&physical, options.analyze) {
         (Some(physical), true) => {
             let started = Instant::now();
-            let rows = explain::drain(execute_stream(Arc::clone(physical), session.execution_context())?).await?;
+            let rows = explain::drain(start(request, &cached.plan, Arc::clone(physical), &session).await?).await?;
             Some((rows, started.elapsed()))
         }
         _ => None,

@@ -41,6 +41,7 @@ impl Monitoring for EngineMonitoring {
             statement: query.identity.text.clone(),
             bind_micros: micros(query.time(Stage::Bind)),
             plan_micros: micros(query.time(Stage::Plan)),
+            queue_micros: micros(query.time(Stage::Queue)),
             execute_micros: micros(query.time(Stage::Execute)),
             total_micros: micros(query.total),
             rows: query.rows as i64,

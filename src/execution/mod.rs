@@ -1,5 +1,6 @@
-//! Running what was planned: commands, one file a statement; transactions; what EXPLAIN prints.
+//! Running what was planned: commands, one file a statement; transactions; admission; what EXPLAIN prints.
 
+pub mod admission;
 pub mod commands;
 pub mod explain;
 pub mod outcome;

@@ -48,6 +48,7 @@ pub struct QueryRecord {
     pub statement: String,
     pub bind_micros: i64,
     pub plan_micros: i64,
+    pub queue_micros: i64,
     pub execute_micros: i64,
     pub total_micros: i64,
     pub rows: i64,

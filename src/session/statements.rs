@@ -7,7 +7,7 @@ use datafusion::common::ScalarValue;
 
 use super::portal::{Portal, PortalState, RunningCopy, RunningRows, formats_for};
 use super::prepared::{PreparedStatement, Texts};
-use super::{Binding, Fetched, RowShape, Session, Source, StatementShape, refuse_in_failed_transaction};
+use super::{Binding, Fetched, RowChunk, RowShape, Session, Source, StatementShape, refuse_in_failed_transaction};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Outcome, OutputColumn};
@@ -197,6 +197,10 @@ impl Session {
             Ok(fetched) => fetched,
             Err(error) => return Err(located(error, &portal.statement.parsed)),
         };
+        if let (Fetched::Rows(RowChunk::Encoded { bytes, rows }), Some(context)) = (&fetched, &self.context) {
+            context.record.add_rows(*rows as u64);
+            context.record.add_bytes(bytes.len() as u64);
+        }
         if matches!(fetched, Fetched::Suspended) {
             self.time_limit = None;
         }

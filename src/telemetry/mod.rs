@@ -11,4 +11,6 @@ pub use http::{Readings, serve};
 pub use log::init as init_log;
 pub use metrics::{CacheReading, MemoryReading, Metrics};
 pub use query_log::QueryLog;
+#[cfg(test)]
+pub(crate) use query_record::identity_for_tests;
 pub use query_record::{CacheOutcome, FinishedQuery, QueryIdentity, QueryRecord, Stage};

@@ -11,25 +11,24 @@ use crate::error::{Error, SqlState};
 /// A stage of the pipeline that time is measured for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    Parse,
     Bind,
     Plan,
+    /// Waiting in line for admission.
+    Queue,
     Execute,
-    Send,
 }
 
 impl Stage {
     /// In the order of the pipeline.
-    pub const ALL: [Stage; 5] = [Stage::Parse, Stage::Bind, Stage::Plan, Stage::Execute, Stage::Send];
+    pub const ALL: [Stage; 4] = [Stage::Bind, Stage::Plan, Stage::Queue, Stage::Execute];
 
     /// The stage as metrics and system.queries spell it.
     pub fn name(self) -> &'static str {
         match self {
-            Stage::Parse => "parse",
             Stage::Bind => "bind",
             Stage::Plan => "plan",
+            Stage::Queue => "queue",
             Stage::Execute => "execute",
-            Stage::Send => "send",
         }
     }
 }
@@ -86,7 +85,7 @@ pub struct QueryRecord {
     identity: QueryIdentity,
     started: DateTime<Utc>,
     started_at: Instant,
-    stage_nanoseconds: [AtomicU64; 5],
+    stage_nanoseconds: [AtomicU64; Stage::ALL.len()],
     rows: AtomicU64,
     bytes: AtomicU64,
     plan_cache: AtomicU8,
@@ -120,10 +119,6 @@ impl QueryRecord {
         self.stage_nanoseconds[stage as usize].fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    pub fn add_parse_time(&self, time: Duration) {
-        self.add_time(Stage::Parse, time);
-    }
-
     pub fn add_bind_time(&self, time: Duration) {
         self.add_time(Stage::Bind, time);
     }
@@ -132,12 +127,12 @@ impl QueryRecord {
         self.add_time(Stage::Plan, time);
     }
 
-    pub fn add_execute_time(&self, time: Duration) {
-        self.add_time(Stage::Execute, time);
+    pub fn add_queue_time(&self, time: Duration) {
+        self.add_time(Stage::Queue, time);
     }
 
-    pub fn add_send_time(&self, time: Duration) {
-        self.add_time(Stage::Send, time);
+    pub fn add_execute_time(&self, time: Duration) {
+        self.add_time(Stage::Execute, time);
     }
 
     /// Rows that left for the client, or that a write stored.
@@ -207,7 +202,7 @@ pub struct FinishedQuery {
     pub started: DateTime<Utc>,
     /// From the first stage to the last byte.
     pub total: Duration,
-    stages: [Duration; 5],
+    stages: [Duration; Stage::ALL.len()],
     pub rows: u64,
     pub bytes: u64,
     pub plan_cache: CacheOutcome,
@@ -236,7 +231,7 @@ impl FinishedQuery {
 }
 
 #[cfg(test)]
-pub(super) fn identity_for_tests(text: &str) -> QueryIdentity {
+pub(crate) fn identity_for_tests(text: &str) -> QueryIdentity {
     QueryIdentity {
         process_id: 1,
         login_name: "analyst".into(),

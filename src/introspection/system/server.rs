@@ -26,6 +26,7 @@ pub(super) fn queries(introspection: &Introspection<'_>, rows: &mut Rows) -> Res
             ("statement", query.statement.into()),
             ("bind_microseconds", query.bind_micros.into()),
             ("plan_microseconds", query.plan_micros.into()),
+            ("queue_microseconds", query.queue_micros.into()),
             ("execute_microseconds", query.execute_micros.into()),
             ("total_microseconds", query.total_micros.into()),
             ("rows", query.rows.into()),
