@@ -10,17 +10,11 @@ import statistics
 import tempfile
 import time
 
-import deltalake
-
 from report import geometric_mean
 from server_process import Server
+from tpch_data import QUERIES, parquet_files
 
 HERE = pathlib.Path(__file__).resolve().parent
-QUERIES = sorted((HERE / "tpch").glob("q*.sql"))
-KEY_COLUMNS = {
-    "l_orderkey": "lineitem", "o_orderkey": "orders", "c_custkey": "customer", "p_partkey": "part",
-    "s_suppkey": "supplier", "ps_partkey": "partsupp", "n_nationkey": "nation", "r_regionkey": "region",
-}
 
 
 def sample_server(data, scale, **options):
@@ -28,17 +22,6 @@ def sample_server(data, scale, **options):
     return Server(
         data / f"tpch-{scale}", subcommand="demo", arguments=["--scale", scale], startup_seconds=3600, **options
     )
-
-
-def parquet_files(warehouse):
-    """The live files of each TPC-H table, as the Delta log lists them."""
-    found = {}
-    for log in pathlib.Path(warehouse).rglob("_delta_log"):
-        table = deltalake.DeltaTable(str(log.parent))
-        name = KEY_COLUMNS.get(table.schema().fields[0].name)
-        if name is not None:
-            found[name] = [uri.removeprefix("file://") for uri in table.file_uris()]
-    return found
 
 
 def timed(run, runs):

@@ -67,15 +67,6 @@ def connection(server, database):
         yield opened
 
 
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory):
-    """The demo's server: the eight TPC-H tables at scale 0.1 in the schema `sample`."""
-    scale = os.environ.get("TPCH_SCALE", "0.1")
-    folder = tmp_path_factory.mktemp("sample") / "data"
-    with Server(folder, subcommand="demo", arguments=["--scale", scale], startup_seconds=1200) as demo:
-        yield demo
-
-
 @pytest.fixture
 def s3(tmp_path):
     """A real S3 server on loopback, which enforces conditional requests: (endpoint, environment)."""

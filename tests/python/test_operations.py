@@ -117,11 +117,14 @@ def test_graceful_stop_says_so(own_server):
         connection.execute("select 1")
 
 
-def test_demo_is_made_once_and_governs(sample):
+def test_demo_governs(tmp_path):
     """The tour of the README: the analyst sees fewer rows and masked values."""
-    log = sample.log()
-    assert "analyst" in log and "psql" in log
-    with sample.connect() as admin:
+    with (
+        Server(tmp_path / "data", subcommand="demo", arguments=["--scale", "0.01"], startup_seconds=300) as sample,
+        sample.connect() as admin,
+    ):
+        log = sample.log()
+        assert "analyst" in log and "psql" in log
         tables = admin.execute(
             "select count(*) from information_schema.tables where table_schema = 'sample' and table_type = 'BASE TABLE'"
         ).fetchone()

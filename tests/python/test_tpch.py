@@ -1,42 +1,45 @@
 """TPC-H's 22 queries give DuckDB's answers: over both protocols, with the caches on and off.
 
 The reference is computed here, by DuckDB over the very Parquet files that the Delta tables consist of;
-which files those are is read by the `deltalake` package. The scale is TPCH_SCALE (0.1).
+which files those are is read by the `deltalake` package. TPCH_SCALES names the scales (0.1 and 1).
 """
 
 import datetime
 import decimal
 import math
-import pathlib
+import os
 
-import deltalake
 import duckdb
 import pytest
 
-QUERIES = sorted((pathlib.Path(__file__).resolve().parents[2] / "bench" / "tpch").glob("q*.sql"))
-KEY_COLUMNS = {
-    "l_orderkey": "lineitem", "o_orderkey": "orders", "c_custkey": "customer", "p_partkey": "part",
-    "s_suppkey": "supplier", "ps_partkey": "partsupp", "n_nationkey": "nation", "r_regionkey": "region",
-}
+from server_process import Server
+from tpch_data import QUERIES, TABLES, parquet_files
+
+SCALES = os.environ.get("TPCH_SCALES", "0.1 1").split()
+
+
+@pytest.fixture(scope="module", params=SCALES, ids=lambda scale: f"scale-{scale}")
+def tpch(request, tmp_path_factory):
+    """A demo's server at one scale."""
+    folder = tmp_path_factory.mktemp("tpch") / "data"
+    arguments = ["--scale", request.param]
+    with Server(folder, subcommand="demo", arguments=arguments, startup_seconds=1200) as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")
-def reference(sample):
+def reference(tpch):
     database = duckdb.connect()
-    for log in pathlib.Path(sample.warehouse).rglob("_delta_log"):
-        table = deltalake.DeltaTable(str(log.parent))
-        name = KEY_COLUMNS.get(table.schema().fields[0].name)
-        if name is not None:
-            files = [uri.removeprefix("file://") for uri in table.file_uris()]
-            database.execute(f"create view {name} as select * from read_parquet({files!r})")
-    found = {row[0] for row in database.execute("select view_name from duckdb_views() where not internal").fetchall()}
-    assert found == set(KEY_COLUMNS.values())
+    files = parquet_files(tpch.warehouse)
+    assert files.keys() == TABLES
+    for name, paths in files.items():
+        database.execute(f"create view {name} as select * from read_parquet({paths!r})")
     return database
 
 
 @pytest.fixture(scope="module", params=["caches", "no-caches"])
-def session(request, sample):
-    with sample.connect() as connection:
+def session(request, tpch):
+    with tpch.connect() as connection:
         connection.execute("set search_path = sample")
         if request.param == "no-caches":
             connection.execute("set boathouse.result_cache = off")
@@ -79,8 +82,8 @@ def test_query(session, reference, query, protocol):
         assert_same_rows(actual, expected)
 
 
-def test_row_counts(sample, reference):
-    with sample.connect() as connection:
-        for table in KEY_COLUMNS.values():
+def test_row_counts(tpch, reference):
+    with tpch.connect() as connection:
+        for table in TABLES:
             counted = connection.execute(f"select count(*) from sample.{table}").fetchone()
             assert counted == reference.execute(f"select count(*) from {table}").fetchone()
