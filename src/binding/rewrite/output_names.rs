@@ -21,23 +21,38 @@ pub fn output_name(name: &str) -> &str {
 }
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) {
-    struct Selects;
+    #[derive(Default)]
+    struct Selects {
+        /// Queries around the select list.
+        depth: usize,
+    }
     impl VisitorMut for Selects {
         type Break = ();
+        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
+        }
+        fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
         fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-            name_outputs(select);
+            name_outputs(select, self.depth <= 1);
             ControlFlow::Continue(())
         }
     }
     // Never breaks.
-    let _ = VisitMut::visit(tree, &mut Selects);
+    let _ = VisitMut::visit(tree, &mut Selects::default());
 }
 
-fn name_outputs(select: &mut Select) {
-    let has_wildcard = select
-        .projection
-        .iter()
-        .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(_, _)));
+/// `is_shown` tells that a client sees the names. Elsewhere others refer to them, and a column beside a
+/// wildcard keeps its name, though the wildcard may have the same.
+fn name_outputs(select: &mut Select, is_shown: bool) {
+    let has_wildcard = is_shown
+        && select
+            .projection
+            .iter()
+            .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(_, _)));
     let has_others = select.projection.len() > 1;
     let mut seen: HashMap<String, usize> = HashMap::new();
     for item in &mut select.projection {
