@@ -99,6 +99,7 @@ sql_states! {
     AmbiguousColumn = "42702",
     AmbiguousFunction = "42725",
     GroupingError = "42803",
+    WindowingError = "42P20",
     DatatypeMismatch = "42804",
     WrongObjectType = "42809",
     CannotCoerce = "42846",

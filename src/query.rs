@@ -5,6 +5,8 @@
 //!           or plan physically → verify barriers → execute
 //! ```
 
+mod modification;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
@@ -72,6 +74,7 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
             )),
             None => Ok(without_rows(vec![])),
         },
+        other if modification::is_modification(other) => modification::describe(request).await,
         other => Ok(Description {
             parameters: declared_or_text(request),
             columns: commands::columns_of(other),
@@ -178,6 +181,9 @@ pub async fn run(
                 Err(Error::syntax("COPY FROM takes a table, not a query"))
             }
         },
+        other if modification::is_modification(other) => {
+            modification::run(request, parameters, transaction, notices).await
+        }
         other => {
             let mut command = command_context(request, transaction, notices);
             commands::run(&mut command, other).await

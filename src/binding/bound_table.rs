@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Statistics;
 use datafusion::datasource::source_as_provider;
@@ -46,7 +46,12 @@ pub struct BoundTable {
     physical: Vec<usize>,
     /// For each column of `schema`, the catalog's id; `None` for one that the catalog has not seen.
     column_ids: Vec<Option<i16>>,
+    /// The table is the target of a change: two columns after all others locate each row.
+    is_target: bool,
 }
+
+/// The columns that locate a target's rows: the file and the place in it. No identifier can hold such a name.
+pub const LOCATORS: [&str; 2] = ["\u{0}file", "\u{0}place"];
 
 impl BoundTable {
     /// Matches the catalog's columns with the snapshot's. A governed column that the data no longer has
@@ -110,7 +115,45 @@ impl BoundTable {
             schema,
             physical,
             column_ids,
+            is_target: false,
         })
+    }
+
+    /// The same table as the target of a statement that changes its rows: with the locators.
+    pub fn into_target(mut self) -> BoundTable {
+        let mut fields: Vec<_> = self.schema.fields().iter().cloned().collect();
+        for (name, data_type) in LOCATORS.into_iter().zip([DataType::Int32, DataType::Int64]) {
+            fields.push(Arc::new(Field::new(name, data_type, false)));
+            self.column_ids.push(None);
+        }
+        self.physical.extend(self.snapshot.locators());
+        self.schema = Arc::new(Schema::new(fields));
+        self.is_target = true;
+        self
+    }
+
+    /// Whether the column of `schema()` at this position is no column of the table but tells where the row is.
+    pub fn is_locator(&self, index: usize) -> bool {
+        self.is_target && index + LOCATORS.len() >= self.schema.fields().len()
+    }
+
+    /// The position in the snapshot's schema of a column of `schema()`.
+    pub fn stored_position(&self, index: usize) -> Option<usize> {
+        self.physical.get(index).copied()
+    }
+
+    /// The name of the column of `schema()` at this position.
+    pub fn column_name(&self, index: usize) -> String {
+        self.schema
+            .fields()
+            .get(index)
+            .map(|field| field.name().clone())
+            .unwrap_or_default()
+    }
+
+    /// Whether this is the table that the statement changes.
+    pub fn is_target(&self) -> bool {
+        self.is_target
     }
 
     /// The catalog's id of a column of `schema()`, by position.

@@ -1,15 +1,13 @@
 //! What a statement gives back, whatever it was: rows, a command tag, or a COPY dialogue.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use datafusion::arrow::array::{ArrayRef, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::DFSchema;
-use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
-use futures::Stream;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
 use crate::binding::output_name;
 use crate::catalog::model::Oid;
@@ -154,29 +152,15 @@ impl RowSet {
 
 /// A stream of one batch.
 pub fn stream_of(batch: RecordBatch) -> SendableRecordBatchStream {
-    Box::pin(OneBatch {
-        schema: batch.schema(),
-        batch: Some(batch),
-    })
+    stream_of_batches(batch.schema(), vec![batch])
 }
 
-struct OneBatch {
-    schema: SchemaRef,
-    batch: Option<RecordBatch>,
-}
-
-impl Stream for OneBatch {
-    type Item = datafusion::common::Result<RecordBatch>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.batch.take().map(Ok))
-    }
-}
-
-impl RecordBatchStream for OneBatch {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
+/// A stream of batches that are already there.
+pub fn stream_of_batches(schema: SchemaRef, batches: Vec<RecordBatch>) -> SendableRecordBatchStream {
+    Box::pin(RecordBatchStreamAdapter::new(
+        schema,
+        futures::stream::iter(batches.into_iter().map(Ok)),
+    ))
 }
 
 /// Rows of text columns.

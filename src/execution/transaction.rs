@@ -3,14 +3,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::OwnedMutexGuard;
 
 use super::services::Services;
 use crate::catalog::model::{Oid, Table};
 use crate::catalog::{CatalogSnapshot, Committer, Staged};
 use crate::error::{Error, Result, SqlState};
-use crate::storage::{DeltaTable, Operation, SchemaChange, StagedFiles, TableSnapshot};
+use crate::storage::{DeltaTable, Operation, Removal, SchemaChange, StagedFiles, TableSnapshot};
 
 /// What BEGIN … COMMIT spans; an implicit one spans a single simple query or pipeline.
 #[derive(Default)]
@@ -30,7 +32,13 @@ pub struct Transaction {
     created: Vec<Oid>,
     /// Versions that the transaction's statements are held to.
     pins: HashMap<Oid, Arc<TableSnapshot>>,
+    /// Tables whose rows the transaction changes: others of this process wait.
+    turns: HashMap<Oid, OwnedMutexGuard<()>>,
 }
+
+/// How long a transaction waits for another one that changes rows of the same table, before it goes on and leaves it to
+/// the commit who was first. Two that wait for each other both go on.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Rows for an existing table, written and not yet committed to its log.
 struct PendingWrite {
@@ -38,9 +46,11 @@ struct PendingWrite {
     name: String,
     delta: Arc<DeltaTable>,
     base: Arc<TableSnapshot>,
-    /// All rows of `base` go.
-    replaces: bool,
+    /// Files of `base` that go.
+    removal: Removal,
     files: StagedFiles,
+    /// The rows depend on what was not in `base`.
+    complete: bool,
     operation: Operation,
 }
 
@@ -57,8 +67,11 @@ struct PendingAlteration {
 pub struct TableWrite {
     pub delta: Arc<DeltaTable>,
     pub base: Arc<TableSnapshot>,
-    pub replaces: bool,
+    /// Files of `base` that go.
+    pub removal: Removal,
     pub files: StagedFiles,
+    /// The rows depend on what was not in `base`: whatever another writer adds meanwhile is a conflict.
+    pub complete: bool,
     pub operation: Operation,
 }
 
@@ -132,13 +145,34 @@ impl Transaction {
         self.pins.get(&table).cloned()
     }
 
+    /// Waits until no other transaction of this process changes rows of the table; the next ones wait for this one.
+    pub async fn take_turn(&mut self, table: Oid, delta: &DeltaTable) {
+        if self.turns.contains_key(&table) || self.created(table) {
+            return;
+        }
+        if let Some(turn) = delta.turn(PATIENCE).await {
+            self.turns.insert(table, turn);
+        }
+    }
+
     /// Takes rows that were written for a table. Its own new table's log takes them at once; any other
     /// waits for COMMIT.
     pub async fn add_write(&mut self, table: &Table, write: TableWrite) -> Result<()> {
         self.check_writable()?;
-        if self.created(table.id) {
-            commit_write(&write.delta, write.files, write.replaces, None, write.operation).await?;
+        if write.removal.is_none() && write.files.file_count() == 0 {
             return Ok(());
+        }
+        if self.created(table.id) {
+            let (delta, base) = (Arc::clone(&write.delta), Arc::clone(&write.base));
+            return commit_write(
+                &delta,
+                base,
+                write.removal,
+                write.files,
+                write.complete,
+                write.operation,
+            )
+            .await;
         }
         let pending = match self.write.take() {
             None => PendingWrite {
@@ -146,8 +180,9 @@ impl Transaction {
                 name: table.name.clone(),
                 base: self.pins.get(&table.id).cloned().unwrap_or(write.base),
                 delta: write.delta,
-                replaces: write.replaces,
+                removal: write.removal,
                 files: write.files,
+                complete: write.complete,
                 operation: write.operation,
             },
             Some(earlier) if earlier.table != table.id => {
@@ -160,20 +195,16 @@ impl Transaction {
                 self.write = Some(earlier);
                 return Err(error);
             }
-            Some(earlier) if write.replaces => PendingWrite {
-                replaces: true,
-                files: write.files,
-                operation: write.operation,
-                ..earlier
-            },
             Some(mut earlier) => {
+                earlier.removal = earlier.removal.followed_by(&write.removal, &mut earlier.files);
                 earlier.files.merge(write.files)?;
+                earlier.complete |= write.complete;
                 earlier
             }
         };
         let preview = pending
             .delta
-            .with_staged(&pending.base, &pending.files, pending.replaces)?;
+            .with_staged(&pending.base, &pending.files, &pending.removal)?;
         self.pins.insert(table.id, preview);
         self.write = Some(pending);
         Ok(())
@@ -212,6 +243,7 @@ impl Transaction {
             staged,
             write,
             alterations,
+            turns: _until_the_end,
             ..
         } = std::mem::take(self);
         let staged = staged.filter(|staged| !staged.is_empty());
@@ -226,8 +258,15 @@ impl Transaction {
             );
         }
         if let Some(write) = write {
-            let only_at = write.replaces.then(|| write.base.version());
-            commit_write(&write.delta, write.files, write.replaces, only_at, write.operation).await?;
+            commit_write(
+                &write.delta,
+                write.base,
+                write.removal,
+                write.files,
+                write.complete,
+                write.operation,
+            )
+            .await?;
         }
         for alteration in alterations {
             alteration
@@ -244,15 +283,17 @@ impl Transaction {
 
 async fn commit_write(
     delta: &Arc<DeltaTable>,
+    base: Arc<TableSnapshot>,
+    removal: Removal,
     files: StagedFiles,
-    replaces: bool,
-    only_at: Option<u64>,
+    complete: bool,
     operation: Operation,
 ) -> Result<()> {
-    match replaces {
-        true => delta.overwrite(files, only_at, operation).await?,
-        false if files.file_count() == 0 => return Ok(()),
-        false => delta.append(files, operation).await?,
+    match &removal {
+        Removal::All => delta.overwrite(files, Some(base.version()), operation).await?,
+        Removal::None if files.file_count() == 0 => return Ok(()),
+        Removal::None if !complete => delta.append(files, operation).await?,
+        _ => delta.rewrite(base, removal, files, complete, operation).await?,
     };
     Ok(())
 }

@@ -39,7 +39,7 @@ pub use definitions::view_definition;
 pub use environment::{FunctionEnvironment, environment, install_environment};
 pub use expression_planner::expression_planners;
 pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
-pub use postgres_cast::postgres_cast;
+pub use postgres_cast::{assignment_cast, postgres_cast};
 pub use server::VERSION;
 pub use single_value::single_value;
 

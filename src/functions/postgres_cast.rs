@@ -25,9 +25,27 @@ pub fn postgres_cast(
     settings: &FormatSettings,
     volatility: Volatility,
 ) -> Expr {
+    call(expression, source, target, CastContext::Explicit, settings, volatility)
+}
+
+/// The cast of a value that is assigned to a column of type `target`.
+pub fn assignment_cast(expression: Expr, source: SqlType, target: SqlType, settings: &FormatSettings) -> Expr {
+    let context = CastContext::Assignment;
+    call(expression, source, target, context, settings, Volatility::Stable)
+}
+
+fn call(
+    expression: Expr,
+    source: SqlType,
+    target: SqlType,
+    context: CastContext,
+    settings: &FormatSettings,
+    volatility: Volatility,
+) -> Expr {
     let function = PostgresCast {
         source,
         target,
+        context,
         settings: settings.clone(),
         signature: Signature::any(1, volatility),
     };
@@ -38,6 +56,7 @@ pub fn postgres_cast(
 struct PostgresCast {
     source: SqlType,
     target: SqlType,
+    context: CastContext,
     settings: FormatSettings,
     signature: Signature,
 }
@@ -49,13 +68,7 @@ impl PostgresCast {
             true => Arc::clone(array),
             false => datafusion::arrow::compute::cast(array, &layout)?,
         };
-        cast_array(
-            &laid_out,
-            &self.source,
-            &self.target,
-            CastContext::Explicit,
-            &self.settings,
-        )
+        cast_array(&laid_out, &self.source, &self.target, self.context, &self.settings)
     }
 }
 

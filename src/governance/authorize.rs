@@ -103,12 +103,14 @@ fn require_columns(scan: &TableScan, subject: &Subject, catalog: &CatalogSnapsho
     for column in scan.filters.iter().flat_map(|filter| filter.column_refs()) {
         read.insert(schema.index_of(&column.name).map_err(|_| denied(subject))?);
     }
+    let reads_nothing = read.is_empty();
+    read.retain(|index| *index < subject.locators_from);
     let granted = |index: &usize| {
         let id = subject.column_ids.get(*index).copied().flatten();
         id.is_some_and(|id| access.has_column(object, id, Privilege::Select))
     };
     // count(*) reads no column: as in PostgreSQL, any one that is granted will do.
-    let allowed = match read.is_empty() {
+    let allowed = match reads_nothing {
         true => access.has_any_column(object, Privilege::Select),
         false => read.iter().all(granted),
     };

@@ -22,6 +22,7 @@ mod barrier_exec;
 mod fingerprint;
 mod repeatable;
 mod verify;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -32,3 +33,4 @@ pub use fingerprint::PolicyFingerprint;
 pub use govern::govern;
 pub use governed_plan::GovernedPlan;
 pub use verify::verify;
+pub use write::check_write;

@@ -36,6 +36,9 @@ pub(crate) struct Subject {
     pub provider: Arc<dyn TableProvider>,
     /// For each field of the provider's schema, the catalog's column.
     pub column_ids: Vec<Option<i16>>,
+    /// Positions from here on in the provider's schema locate the rows of a statement's target; reading them shows
+    /// nothing of a row.
+    pub locators_from: usize,
     pub row_filter: Option<Expr>,
     /// For each field of the provider's schema.
     pub masks: Vec<Option<Expr>>,
@@ -61,6 +64,7 @@ pub(crate) fn recognise_bound_table(source: &Arc<dyn TableSource>) -> Option<Sub
     Some(Subject {
         table: Arc::clone(&bound.table),
         column_ids,
+        locators_from: (0..fields).find(|index| bound.is_locator(*index)).unwrap_or(fields),
         row_filter: bound.policies.row_filter.clone(),
         masks,
         checked_as: bound.checked_as,

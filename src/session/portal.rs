@@ -130,7 +130,7 @@ impl RunningRows {
 
     fn complete_tag(&self) -> String {
         match self.tag {
-            "SELECT" => format!("SELECT {}", self.sent),
+            counted @ ("SELECT" | "INSERT 0" | "UPDATE" | "DELETE" | "MERGE") => format!("{counted} {}", self.sent),
             other => other.to_string(),
         }
     }

@@ -419,6 +419,8 @@ fn needs_catalog(statement: &Statement) -> bool {
         Query(_)
             | Explain { .. }
             | Insert(_)
+            | Update(_)
+            | Delete(_)
             | Copy(_)
             | CreateTable(_)
             | DescribeTable { .. }

@@ -47,6 +47,8 @@ pub enum Statement {
         statement: Box<Statement>,
     },
     Insert(Insert),
+    Update(Update),
+    Delete(Delete),
     Copy(Copy),
     Truncate {
         tables: Vec<ObjectName>,
@@ -174,6 +176,34 @@ pub struct Insert {
     pub source: Option<Box<sql::Query>>,
     /// INSERT OVERWRITE replaces the table's content.
     pub overwrite: bool,
+}
+
+/// UPDATE target SET … [FROM …] [WHERE …] [RETURNING …].
+#[derive(Debug, Clone)]
+pub struct Update {
+    pub table: ObjectName,
+    /// The columns that the first items of `rows` are assigned to.
+    pub columns: Vec<AssignedColumn>,
+    /// SELECT values, RETURNING's items FROM target, further tables WHERE ….
+    pub rows: Box<sql::Query>,
+    pub returning: bool,
+}
+
+/// A column that SET or a list of columns names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignedColumn {
+    pub name: String,
+    /// The value is the column's default; the item is NULL.
+    pub default: bool,
+}
+
+/// DELETE FROM target [USING …] [WHERE …] [RETURNING …].
+#[derive(Debug, Clone)]
+pub struct Delete {
+    pub table: ObjectName,
+    /// SELECT RETURNING's items FROM target, further tables WHERE ….
+    pub rows: Box<sql::Query>,
+    pub returning: bool,
 }
 
 #[derive(Debug, Clone)]

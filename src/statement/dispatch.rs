@@ -5,7 +5,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::Statement;
 use super::reader::Reader;
 use super::{
-    alter, comment, copy, create, describe, drop, explain, grant, insert, prepare, set, show, transaction, unsupported,
+    alter, comment, copy, create, delete, describe, drop, explain, grant, insert, prepare, set, show, transaction,
+    unsupported, update,
 };
 use crate::error::Result;
 
@@ -17,8 +18,19 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         None => return Err(reader.error_here()),
     };
     match word.as_str() {
+        "with" if changes_rows(reader) => {
+            let with = reader.with_clause()?;
+            match reader.peek_word() {
+                Some("update") => update::update(reader, Some(with)),
+                Some("delete") => delete::delete(reader, Some(with)),
+                Some("insert") => insert::insert(reader, Some(with)),
+                _ => Err(reader.error_here()),
+            }
+        }
         "select" | "values" | "table" | "with" => reader.query().map(Statement::Query),
-        "insert" => insert::insert(reader),
+        "insert" => insert::insert(reader, None),
+        "update" => update::update(reader, None),
+        "delete" => delete::delete(reader, None),
         "copy" => copy::copy(reader),
         "truncate" => drop::truncate(reader),
         "explain" => explain::explain(reader),
@@ -41,4 +53,22 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "comment" => comment::comment(reader),
         other => Err(unsupported::statement(other).unwrap_or_else(|| reader.error_here())),
     }
+}
+
+/// Whether a statement that begins with WITH is none that only reads: the word after its last closing parenthesis.
+fn changes_rows(reader: &Reader) -> bool {
+    let mut depth = 0_usize;
+    let mut after_query = false;
+    for token in reader.rest() {
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            Token::Word(word) if depth == 0 && after_query && word.quote_style.is_none() => {
+                return matches!(word.value.as_str(), "insert" | "update" | "delete" | "merge");
+            }
+            _ => {}
+        }
+        after_query = depth == 0 && token.token == Token::RParen;
+    }
+    false
 }

@@ -1,13 +1,14 @@
 //! INSERT INTO [TABLE] t [(columns)] VALUES … | query | DEFAULT VALUES, and Databricks' INSERT OVERWRITE.
 
-use datafusion::sql::sqlparser::ast::{Expr, SetExpr, Value};
+use datafusion::sql::sqlparser::ast::{Expr, SetExpr, Value, With};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{Insert, Statement};
 use super::reader::Reader;
+use super::target;
 use crate::error::{Error, Result};
 
-pub(super) fn insert(reader: &mut Reader) -> Result<Statement> {
+pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statement> {
     reader.expect(&["insert"])?;
     let overwrite = reader.accept(&["overwrite"]);
     if overwrite {
@@ -38,6 +39,7 @@ pub(super) fn insert(reader: &mut Reader) -> Result<Statement> {
         None
     } else {
         let mut query = reader.query()?;
+        target::put_before(with, &mut query);
         if let SetExpr::Values(values) = query.body.as_mut() {
             for expression in values.rows.iter_mut().flat_map(|row| row.content.iter_mut()) {
                 null_for_default(expression);

@@ -9,6 +9,8 @@ impl Statement {
             Statement::Query(_) => "select",
             Statement::Explain { .. } => "explain",
             Statement::Insert(_) => "insert",
+            Statement::Update(_) => "update",
+            Statement::Delete(_) => "delete",
             Statement::Copy(_) => "copy",
             Statement::Truncate { .. } => "truncate",
             Statement::CreateDatabase { .. }

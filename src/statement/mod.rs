@@ -12,6 +12,7 @@ mod copy_options;
 mod create;
 mod create_function;
 mod create_table;
+mod delete;
 mod describe;
 mod dialect;
 mod dispatch;
@@ -29,9 +30,11 @@ mod role_options;
 mod set;
 mod show;
 mod source;
+mod target;
 mod transaction;
 mod types;
 mod unsupported;
+mod update;
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 

@@ -1,7 +1,8 @@
 //! Reads one statement token by token, for the statements that sqlparser lacks or mangles; queries and
 //! expressions are handed to sqlparser. Every error is PostgreSQL's: `syntax error at or near "x"` at x.
 
-use datafusion::sql::sqlparser::ast::{Expr, Query};
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{Expr, Query, SelectItem, TableWithJoins, With};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -254,6 +255,37 @@ impl<'a> Reader<'a> {
         let mut expression = self.translate(parsed)?;
         query::complete_expression(&mut expression).map_err(|refusal| self.refused(refusal))?;
         Ok(expression)
+    }
+
+    /// Tables and joins with commas between, as after FROM.
+    pub(super) fn tables(&mut self) -> Result<Vec<TableWithJoins>> {
+        let parsed = self.parser.parse_comma_separated(Parser::parse_table_and_joins);
+        self.translate(parsed)
+    }
+
+    /// What may stand after SELECT or RETURNING.
+    pub(super) fn select_items(&mut self) -> Result<Vec<SelectItem>> {
+        let parsed = self.parser.parse_comma_separated(Parser::parse_select_item);
+        self.translate(parsed)
+    }
+
+    /// WITH and its queries.
+    pub(super) fn with_clause(&mut self) -> Result<With> {
+        self.expect(&["with"])?;
+        let with_token = AttachedToken(self.parser.get_current_token().clone());
+        let recursive = self.accept(&["recursive"]);
+        let parsed = self.parser.parse_comma_separated(Parser::parse_cte);
+        let cte_tables = self.translate(parsed)?;
+        Ok(With {
+            with_token,
+            recursive,
+            cte_tables,
+        })
+    }
+
+    /// Completes a query that was put together from what was read.
+    pub(super) fn complete(&self, query: &mut Query) -> Result<()> {
+        query::complete_query(query).map_err(|refusal| self.refused(refusal))
     }
 
     pub(super) fn query(&mut self) -> Result<Box<Query>> {

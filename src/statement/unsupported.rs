@@ -33,11 +33,6 @@ pub(super) fn in_query<'t>(tokens: impl Iterator<Item = &'t TokenWithSpan>) -> O
 /// The answer to a statement by its first word; `None` for a word that begins no statement at all.
 pub(super) fn statement(word: &str) -> Option<Error> {
     let (name, hint) = match word {
-        "update" => ("UPDATE", Some("Write the new rows with INSERT OVERWRITE t SELECT ….")),
-        "delete" => (
-            "DELETE",
-            Some("Keep the other rows with INSERT OVERWRITE t SELECT … WHERE NOT …, or use TRUNCATE."),
-        ),
         "merge" => ("MERGE", Some("Write the new rows with INSERT OVERWRITE t SELECT ….")),
         "savepoint" | "release" => ("SAVEPOINT", Some("Use a transaction of its own: BEGIN … COMMIT.")),
         "declare" | "fetch" | "move" | "close" => (

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::action::{Add, LogLine, Metadata, Protocol, Remove};
+use super::action::{Add, FileKey, LogLine, Metadata, Protocol, Remove};
 use super::features;
 use super::log_entry::{PutOutcome, put_entry};
+use super::removal::Removal;
 use super::replay;
 use super::snapshot::TableSnapshot;
 use super::staged::{self, StagedFiles};
@@ -72,6 +73,13 @@ pub(super) enum Change {
     Append,
     /// All files go, new ones come. Re-checked against the newest version, unless that must be `only_at`.
     Replace { only_at: Option<u64> },
+    /// Some files go, new ones come. What goes must still be there; with `complete`, nothing may have come since
+    /// `base`, because the rows depend on what was not there.
+    Rewrite {
+        base: Arc<TableSnapshot>,
+        removal: Removal,
+        complete: bool,
+    },
     /// Another schema or other properties, for exactly the version that they were made from.
     Alter {
         base: u64,
@@ -107,6 +115,28 @@ impl DeltaTable {
     ) -> Result<Committed> {
         self.commit(CommitRequest {
             change: Change::Replace { only_at },
+            files: Some(files),
+            operation,
+        })
+        .await
+    }
+
+    /// Replaces files of `base` by staged ones, at whatever version they are still live; else 40001. With
+    /// `complete`, also 40001 when another writer has added files since.
+    pub async fn rewrite(
+        self: &Arc<Self>,
+        base: Arc<TableSnapshot>,
+        removal: Removal,
+        files: StagedFiles,
+        complete: bool,
+        operation: Operation,
+    ) -> Result<Committed> {
+        self.commit(CommitRequest {
+            change: Change::Rewrite {
+                base,
+                removal,
+                complete,
+            },
             files: Some(files),
             operation,
         })
@@ -199,7 +229,7 @@ impl DeltaTable {
                 }
                 PutOutcome::AlreadyExists => match change {
                     Change::Create { .. } => return Err(self.occupied()),
-                    Change::Append | Change::Replace { only_at: None } => {
+                    Change::Append | Change::Replace { only_at: None } | Change::Rewrite { .. } => {
                         tracing::debug!(table = %self.location.url, version, "another writer took the version, trying the next");
                     }
                     Change::Replace { .. } | Change::Alter { .. } => {
@@ -286,7 +316,8 @@ impl DeltaTable {
                 });
             }
             Change::Append => {}
-            Change::Replace { .. } => removes = base.map(|base| removal_of_all(base, now)).unwrap_or_default(),
+            Change::Replace { .. } => removes = removed(&Removal::All, base, now)?,
+            Change::Rewrite { removal, .. } => removes = removed(removal, base, now)?,
         }
         lines.extend(removes.iter().map(|remove| LogLine {
             remove: Some(remove.clone()),
@@ -374,6 +405,26 @@ fn check(change: &Change, base: &TableSnapshot, staged_for: Option<&Metadata>) -
                 _ => Ok(()),
             }
         }
+        Change::Rewrite {
+            base: read,
+            removal,
+            complete,
+        } => {
+            if !removal.is_none() {
+                features::ensure_removable(&base.metadata)?;
+            }
+            if read.version == base.version {
+                return Ok(());
+            }
+            if base.files.positions(&removal.keys(read)).is_none() {
+                return Err(conflict("Another writer changed the same rows, or rows beside them."));
+            }
+            let live: Vec<FileKey> = (0..base.files.len()).map(|file| base.files.key(file)).collect();
+            if *complete && read.files.positions(&live).is_none() {
+                return Err(conflict("Another writer added rows since the statement began."));
+            }
+            Ok(())
+        }
         Change::Alter { base: version, .. } if *version != base.version => {
             Err(conflict("Another writer committed first."))
         }
@@ -388,22 +439,8 @@ fn same_shape(one: &Metadata, other: &Metadata) -> bool {
         && one.configuration == other.configuration
 }
 
-fn removal_of_all(base: &TableSnapshot, now: i64) -> Vec<Remove> {
-    (0..base.files.len())
-        .map(|file| Remove {
-            path: base.files.paths.value(file).to_string(),
-            deletion_timestamp: Some(now),
-            data_change: true,
-            extended_file_metadata: None,
-            partition_values: None,
-            size: Some(base.files.sizes.value(file)),
-            deletion_vector: base
-                .files
-                .deletion_vectors
-                .get(&file)
-                .map(|vector| vector.as_ref().clone()),
-        })
-        .collect()
+fn removed(removal: &Removal, base: Option<&TableSnapshot>, now: i64) -> Result<Vec<Remove>> {
+    base.map_or_else(|| Ok(vec![]), |base| removal.actions(base, now))
 }
 
 #[expect(clippy::too_many_arguments, reason = "the members of one JSON object")]

@@ -11,6 +11,7 @@ use super::action::{Format, Metadata, Protocol};
 use super::commit::{Change, CommitRequest, Committed, Operation};
 use super::features;
 use super::mapping_upgrade::{self, PhysicalNames};
+use super::removal::Removal;
 use super::schema::{ColumnDefinition, TableSchema, delta_field};
 use super::snapshot::TableSnapshot;
 use super::staged::StagedFiles;
@@ -215,15 +216,15 @@ impl DeltaTable {
         .await
     }
 
-    /// The table as a transaction sees it before its COMMIT: `snapshot` with the staged files, and without all
-    /// others where the transaction `truncated` it.
+    /// The table as a transaction sees it before its COMMIT: `snapshot` without the files that the transaction
+    /// removed, and with those that it staged.
     pub fn with_staged(
         &self,
         snapshot: &TableSnapshot,
         files: &StagedFiles,
-        truncated: bool,
+        removal: &Removal,
     ) -> Result<Arc<TableSnapshot>> {
-        Ok(Arc::new(snapshot.with_uncommitted(files.adds(), truncated)?))
+        Ok(Arc::new(snapshot.with_uncommitted(&files.adds(), removal)?))
     }
 
     /// A table that the transaction has created and not committed, with the rows staged for it.
@@ -232,7 +233,7 @@ impl DeltaTable {
             version: 0,
             protocol: draft.protocol.clone(),
             metadata: draft.metadata.as_ref().clone(),
-            adds: files.map(|files| files.adds().to_vec()).unwrap_or_default(),
+            adds: files.map(StagedFiles::adds).unwrap_or_default(),
         };
         let mut snapshot = TableSnapshot::from_replay(self.location.clone(), replayed, Arc::clone(&self.services))?;
         snapshot.has_uncommitted_files = true;

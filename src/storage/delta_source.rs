@@ -12,7 +12,9 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileScanConfig, FileSource, ParquetSource};
 use datafusion::datasource::table_schema::TableSchema;
-use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
+use datafusion::physical_expr::expressions::{
+    BinaryExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr,
+};
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, PhysicalSortExpr};
@@ -64,6 +66,10 @@ impl DeltaFileSource {
         let mut filtered = HashSet::new();
         let mut kept = 1.0;
         for filter in filters {
+            // The decoder hands an error on as a text: what can fail is tested above the scan.
+            if !cannot_fail(filter) {
+                return false;
+            }
             // Join and top-k filters arrive without values; what they will cost and save is not known yet.
             if !filter.is::<DynamicFilterPhysicalExpr>() {
                 filtered.extend(collect_columns(filter).into_iter().map(|column| column.index()));
@@ -80,6 +86,23 @@ impl DeltaFileSource {
             .count();
         !filtered.is_empty() && kept <= FEW_ROWS && filtered.len() <= FEW_FILTER_COLUMNS && waiting >= WAITING_COLUMNS
     }
+}
+
+/// Comparisons of columns with values and what connects them.
+fn cannot_fail(filter: &Arc<dyn PhysicalExpr>) -> bool {
+    if filter.is::<DynamicFilterPhysicalExpr>() || filter.is::<Column>() || filter.is::<Literal>() {
+        return true;
+    }
+    let is_plain = match filter.downcast_ref::<BinaryExpr>() {
+        Some(binary) => binary.op().is_logic_operator() || binary.op().supports_propagation(),
+        None => {
+            filter.is::<NotExpr>()
+                || filter.is::<IsNullExpr>()
+                || filter.is::<IsNotNullExpr>()
+                || filter.is::<InListExpr>()
+        }
+    };
+    is_plain && filter.children().into_iter().all(cannot_fail)
 }
 
 impl FileSource for DeltaFileSource {

@@ -96,6 +96,14 @@ pub(super) fn ensure_removable(metadata: &Metadata) -> Result<()> {
     Ok(())
 }
 
+/// Refuses changes of single rows where the table promises a record of each.
+pub(super) fn ensure_rewritable(metadata: &Metadata) -> Result<()> {
+    if flag(metadata, "delta.enableChangeDataFeed") {
+        return Err(missing("changing rows of", &["changeDataFeed"]));
+    }
+    Ok(())
+}
+
 /// Whether commits must carry an in-commit timestamp.
 pub(super) fn has_in_commit_timestamps(protocol: &Protocol, metadata: &Metadata) -> bool {
     features(&protocol.writer_features).any(|name| name == "inCommitTimestamp")

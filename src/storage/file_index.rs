@@ -109,6 +109,12 @@ impl FileIndex {
         )
     }
 
+    /// Where these files are; `None` when one of them is not live.
+    pub(super) fn positions(&self, keys: &[FileKey]) -> Option<Vec<usize>> {
+        let position_of: HashMap<FileKey, usize> = (0..self.len()).map(|file| (self.key(file), file)).collect();
+        keys.iter().map(|key| position_of.get(key).copied()).collect()
+    }
+
     /// The index after a log entry. A file that is added again replaces itself. Also answers the removed files
     /// that were not live: a sign that another writer broke Delta's conflict rules.
     pub(super) fn apply(

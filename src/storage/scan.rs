@@ -1,17 +1,20 @@
 //! Plans the scan of a snapshot: prunes the file index, attaches to each file what reading it takes (partition
-//! values, deletion vector, statistics), and emits a `DataSourceExec` over explicit files.
+//! values, deletion vector, statistics), and emits a `DataSourceExec` over explicit files. A scan can also tell
+//! of each row which file it is in and where there, for statements that change it.
 
 use std::sync::Arc;
 
 use chrono::DateTime;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::catalog::Session;
-use datafusion::common::ScalarValue;
 use datafusion::common::config::TableParquetOptions;
+use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::Expr;
+use datafusion::parquet::arrow::RowNumber;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
 use datafusion::physical_plan::ExecutionPlan;
@@ -34,6 +37,7 @@ impl TableSnapshot {
     /// that can hold rows which every filter accepts. Filters are unqualified; rows are not tested against
     /// them, except that those for which `is_exact_filter` holds are fulfilled by the choice of files.
     /// With `limit`, and no filters but exact ones, no more files are read than the limit needs.
+    /// The two positions after the last column are a row's file (Int32) and place in it (Int64): its locators.
     pub async fn scan(
         &self,
         session: &dyn Session,
@@ -55,18 +59,60 @@ impl TableSnapshot {
                 .clone(),
             false => statistics::of_files(&self.schema, &self.files, &files, false),
         };
-        let bounds = NumericBounds::new(&table_statistics);
-        let partitioned = self.partitioned_files(&files).await?;
+        let groups = |files| group_files(files, session.config().target_partitions());
+        self.source(session, projection, &files, table_statistics, groups, limit)
+            .await
+    }
+
+    /// A plan with one partition for each of these files, in their order: all columns, and each row's place.
+    pub(super) async fn scan_files(&self, session: &dyn Session, files: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+        let [_, place] = self.locators();
+        let columns: Vec<usize> = (0..self.schema.columns.len()).chain([place]).collect();
+        let statistics = statistics::of_files(&self.schema, &self.files, files, false);
+        let groups = |files: Vec<PartitionedFile>| files.into_iter().map(|file| FileGroup::new(vec![file])).collect();
+        self.source(session, Some(&columns), files, statistics, groups, None)
+            .await
+    }
+
+    /// The positions of the locators in a scan's projection.
+    pub fn locators(&self) -> [usize; 2] {
+        let columns = self.schema.columns.len();
+        [columns, columns + 1]
+    }
+
+    async fn source(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        files: &[usize],
+        mut statistics: Statistics,
+        groups: impl FnOnce(Vec<PartitionedFile>) -> Vec<FileGroup>,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let bounds = NumericBounds::new(&statistics);
+        let mut partitioned = self.partitioned_files(files).await?;
+        let first_locator = self.schema.columns.len();
+        let is_located = projection.is_some_and(|columns| columns.iter().any(|column| *column >= first_locator));
+        if is_located {
+            let unknown = || [ColumnStatistics::new_unknown(), ColumnStatistics::new_unknown()];
+            statistics.column_statistics.extend(unknown());
+            for (number, file) in files.iter().zip(&mut partitioned) {
+                file.partition_values.push(ScalarValue::Int32(Some(*number as i32)));
+                if let Some(known) = &mut file.statistics {
+                    Arc::make_mut(known).column_statistics.extend(unknown());
+                }
+            }
+        }
         session.runtime_env().register_object_store(
             self.location.store.runtime_url.as_ref(),
             Arc::clone(&self.location.store.store),
         );
         let config = FileScanConfigBuilder::new(
             self.location.store.runtime_url.clone(),
-            self.file_source(session, projection, bounds)?,
+            self.file_source(session, projection, bounds, is_located)?,
         )
-        .with_file_groups(group_files(partitioned, session.config().target_partitions()))
-        .with_statistics(table_statistics)
+        .with_file_groups(groups(partitioned))
+        .with_statistics(statistics)
         .with_expr_adapter(Some(Arc::new(DeltaAdapterFactory::new(&self.schema))))
         .with_limit(limit)
         .build();
@@ -84,9 +130,15 @@ impl TableSnapshot {
         session: &dyn Session,
         projection: Option<&Vec<usize>>,
         bounds: NumericBounds,
+        is_located: bool,
     ) -> Result<Arc<dyn FileSource>> {
+        let [file, place] = locator_fields();
+        let mut constants: Vec<FieldRef> = self.schema.partition_fields().iter().cloned().collect();
+        constants.extend(is_located.then_some(file));
+        let computed: Vec<FieldRef> = is_located.then_some(place).into_iter().collect();
         let table_schema = datafusion::datasource::table_schema::TableSchema::builder(self.schema.file_schema())
-            .with_table_partition_cols(self.schema.partition_fields())
+            .with_table_partition_cols(constants)
+            .with_virtual_columns(computed)
             .build();
         let readers = CachedReaderFactory {
             store: Arc::clone(&self.location.store),
@@ -126,6 +178,10 @@ impl TableSnapshot {
                         "the scan was asked for column {column}, which is not in the table"
                     ))
                 };
+                if let Some(locator) = self.locators().iter().position(|locator| locator == column) {
+                    let name = LOCATORS[locator];
+                    return Ok(ProjectionExpr::new(Arc::new(Column::new(name, *column)), name));
+                }
                 let logical = &self.schema.columns.get(*column).ok_or_else(unknown)?;
                 let position = scan_position(*column).ok_or_else(unknown)?;
                 Ok(ProjectionExpr::new(
@@ -198,6 +254,16 @@ impl TableSnapshot {
         partitioned.statistics = Some(statistics::of_file(self, file));
         Ok(partitioned)
     }
+}
+
+/// What a locator is called in the scan: no column can have these names.
+const LOCATORS: [&str; 2] = ["\u{0}file", "\u{0}place"];
+
+fn locator_fields() -> [FieldRef; 2] {
+    [
+        Arc::new(Field::new(LOCATORS[0], DataType::Int32, false)),
+        Arc::new(Field::new(LOCATORS[1], DataType::Int64, false).with_extension_type(RowNumber)),
+    ]
 }
 
 /// At most `partitions` groups of about the same size, the files of each in their order. Fewer files than

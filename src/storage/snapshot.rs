@@ -10,6 +10,7 @@ use super::action::{Add, FileKey, LogLine, Metadata, Protocol};
 use super::deletion_vector;
 use super::file_index::FileIndex;
 use super::location::Location;
+use super::removal::Removal;
 use super::replay::Replayed;
 use super::schema::TableSchema;
 use super::statistics;
@@ -84,15 +85,9 @@ impl TableSnapshot {
         })
     }
 
-    /// This snapshot as a transaction sees it that has not committed: its own files added, and before that,
-    /// where it truncated the table, all others gone.
-    pub(super) fn with_uncommitted(&self, adds: &[Add], truncated: bool) -> Result<TableSnapshot> {
-        let removes = if truncated {
-            (0..self.files.len()).map(|file| self.files.key(file)).collect()
-        } else {
-            vec![]
-        };
-        let (files, _) = self.with_files(&removes, adds)?;
+    /// This snapshot as a transaction sees it that has not committed: without what it removed, with its own files.
+    pub(super) fn with_uncommitted(&self, adds: &[Add], removal: &Removal) -> Result<TableSnapshot> {
+        let (files, _) = self.with_files(&removal.keys(self), adds)?;
         Ok(TableSnapshot {
             has_uncommitted_files: true,
             ..self.replaced(self.version, files)

@@ -1,22 +1,31 @@
 //! Files that are written and not committed. A session's transaction holds them until COMMIT; given up, by
-//! ROLLBACK or by being dropped, they are deleted.
+//! ROLLBACK or by being dropped, they are deleted. Copies share their files: a file is given up with its last copy.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::action::{Add, Metadata};
+use super::action::{Add, FileKey, Metadata};
 use super::location::Location;
 use crate::error::{Error, Result, SqlState};
 
 /// Files that wait for their commit.
+#[derive(Clone)]
 pub struct StagedFiles {
     location: Location,
     /// The table's metadata that the files were written for.
     metadata: Arc<Metadata>,
-    adds: Vec<Add>,
+    files: Vec<Arc<StagedFile>>,
+}
+
+/// One written file; deleted when it is dropped, unless a commit took it over.
+struct StagedFile {
+    location: Location,
+    add: Add,
+    taken_over: AtomicBool,
 }
 
 impl StagedFiles {
@@ -24,31 +33,35 @@ impl StagedFiles {
         StagedFiles {
             location,
             metadata,
-            adds: vec![],
+            files: vec![],
         }
     }
 
     pub(super) fn push(&mut self, add: Add) {
-        self.adds.push(add);
+        self.files.push(Arc::new(StagedFile {
+            location: self.location.clone(),
+            add,
+            taken_over: AtomicBool::new(false),
+        }));
     }
 
     /// Rows in the files.
     pub fn row_count(&self) -> u64 {
-        self.adds
+        self.files
             .iter()
-            .filter_map(|add| {
-                serde_json::from_str::<serde_json::Value>(add.stats.as_deref()?).ok()?["numRecords"].as_u64()
+            .filter_map(|file| {
+                serde_json::from_str::<serde_json::Value>(file.add.stats.as_deref()?).ok()?["numRecords"].as_u64()
             })
             .sum()
     }
 
     /// Bytes of the files.
     pub fn size_bytes(&self) -> u64 {
-        self.adds.iter().map(|add| add.size.max(0) as u64).sum()
+        self.files.iter().map(|file| file.add.size.max(0) as u64).sum()
     }
 
     pub fn file_count(&self) -> usize {
-        self.adds.len()
+        self.files.len()
     }
 
     /// Takes over the files of a later statement of the same transaction. Both were written for one schema.
@@ -59,12 +72,24 @@ impl StagedFiles {
                 "the table's schema changed within the transaction",
             ));
         }
-        self.adds.append(&mut other.adds);
+        self.files.append(&mut other.files);
         Ok(())
     }
 
-    pub(super) fn adds(&self) -> &[Add] {
-        &self.adds
+    /// Leaves out the files that a later statement of the same transaction removed; answers those of `removed` that
+    /// are none of these files.
+    pub(super) fn without(&mut self, removed: &[FileKey]) -> Vec<FileKey> {
+        let others = removed.iter().filter(|key| {
+            let is_own = |file: &Arc<StagedFile>| file.add.key() == **key;
+            !self.files.iter().any(is_own)
+        });
+        let others = others.cloned().collect();
+        self.files.retain(|file| !removed.contains(&file.add.key()));
+        others
+    }
+
+    pub(super) fn adds(&self) -> Vec<Add> {
+        self.files.iter().map(|file| file.add.clone()).collect()
     }
 
     pub(super) fn metadata(&self) -> &Arc<Metadata> {
@@ -73,14 +98,17 @@ impl StagedFiles {
 
     /// Hands the files over to a commit: from here on nothing deletes them on its own, because a commit whose
     /// outcome is unknown may have made them part of the table.
-    pub(super) fn hand_over(mut self) -> Vec<Add> {
-        std::mem::take(&mut self.adds)
+    pub(super) fn hand_over(self) -> Vec<Add> {
+        for file in &self.files {
+            file.taken_over.store(true, Ordering::Release);
+        }
+        self.adds()
     }
 
-    /// Deletes the files.
-    pub async fn discard(mut self) {
-        let adds = std::mem::take(&mut self.adds);
-        delete(self.location.clone(), adds).await;
+    /// Deletes the files, even those of which there are copies.
+    pub async fn discard(self) {
+        let location = self.location.clone();
+        delete(location, self.hand_over()).await;
     }
 }
 
@@ -99,14 +127,13 @@ pub(super) async fn delete(location: Location, adds: Vec<Add>) {
         .await;
 }
 
-impl Drop for StagedFiles {
+impl Drop for StagedFile {
     fn drop(&mut self) {
-        let adds = std::mem::take(&mut self.adds);
-        if adds.is_empty() {
+        if self.taken_over.load(Ordering::Acquire) {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(delete(self.location.clone(), adds));
+            runtime.spawn(delete(self.location.clone(), vec![self.add.clone()]));
         }
     }
 }
@@ -115,7 +142,7 @@ impl std::fmt::Debug for StagedFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StagedFiles")
             .field("url", &self.location.url.as_str())
-            .field("files", &self.adds.len())
+            .field("files", &self.files.len())
             .finish()
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{Error as StoreError, ObjectStoreExt};
 use parking_lot::Mutex as SyncMutex;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use url::Url;
 
 use super::action::parse_entry;
@@ -75,6 +75,9 @@ pub struct DeltaTable {
     refreshing: Mutex<()>,
     /// Held from re-check to publication by the one local commit under way.
     pub(super) committing: Mutex<()>,
+    /// Held by the transaction that is about to change rows, so that others of this process wait instead of
+    /// working in vain.
+    turn: Arc<Mutex<()>>,
     /// Why writes are refused: another writer broke Delta's rules.
     suspicion: SyncMutex<Option<String>>,
 }
@@ -88,6 +91,7 @@ impl DeltaTable {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             refreshing: Mutex::default(),
             committing: Mutex::default(),
+            turn: Arc::default(),
             suspicion: SyncMutex::default(),
         }
     }
@@ -120,6 +124,14 @@ impl DeltaTable {
             return Ok(Arc::clone(&current.snapshot));
         }
         self.refresh().await
+    }
+
+    /// Waits for the other transactions of this process that change rows of the table. `None` after `patience`: then
+    /// the commit decides who was first. The turn ends when the guard is dropped.
+    pub async fn turn(&self, patience: Duration) -> Option<OwnedMutexGuard<()>> {
+        tokio::time::timeout(patience, Arc::clone(&self.turn).lock_owned())
+            .await
+            .ok()
     }
 
     /// The newest known version without a look at the log, if one is held.

@@ -20,7 +20,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 
 use crate::error::Result;
 
-pub use output_names::output_name;
+pub use output_names::{numbered_name, output_name};
 
 /// Rewrites a whole query, subqueries included.
 pub fn rewrite(query: &mut Query) -> Result<()> {

@@ -20,6 +20,11 @@ pub fn output_name(name: &str) -> &str {
     name.split(MARK).next().unwrap_or(name)
 }
 
+/// The name of an output column that another may share.
+pub fn numbered_name(name: &str, number: usize) -> String {
+    format!("{}{MARK}{number}", output_name(name))
+}
+
 pub(super) fn rewrite(tree: &mut impl VisitMut) {
     #[derive(Default)]
     struct Selects {

@@ -17,7 +17,7 @@ use crate::catalog::model::Table;
 use crate::error::{Error, Result};
 use crate::execution::transaction::TableWrite;
 use crate::statement::ast::ObjectName;
-use crate::storage::{DeltaTable, Operation, StagedFiles, TableSnapshot};
+use crate::storage::{DeltaTable, Operation, Removal, StagedFiles, TableSnapshot};
 use crate::types::copy::{CopyDecoder, CopyFormat, CopyOptions};
 use crate::types::format::Format;
 
@@ -131,8 +131,9 @@ impl CopyIn {
         let write = TableWrite {
             delta: self.delta,
             base: self.base,
-            replaces: false,
+            removal: Removal::None,
             files,
+            complete: false,
             operation: self.operation,
         };
         Ok((self.table, write, self.rows))

@@ -16,7 +16,7 @@ use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::transaction::TableWrite;
 use crate::statement::ast::Insert;
-use crate::storage::{DeltaTable, Freshness, Operation, TableSnapshot};
+use crate::storage::{DeltaTable, Freshness, Operation, Removal, TableSnapshot};
 use crate::types::SqlType;
 use crate::types::cast::{Assignment, TargetColumn};
 use crate::types::format::FormatSettings;
@@ -42,8 +42,9 @@ pub async fn run(
     let write = TableWrite {
         delta,
         base,
-        replaces: insert.overwrite,
+        removal: if insert.overwrite { Removal::All } else { Removal::None },
         files,
+        complete: false,
         operation,
     };
     command.transaction.add_write(&table, write).await?;

@@ -14,6 +14,7 @@ mod describe_table;
 mod drop;
 mod grant;
 pub mod insert;
+pub mod modify;
 mod policy;
 mod role;
 mod show;

@@ -6,7 +6,7 @@ use crate::catalog::model::{Object, Privilege};
 use crate::error::{Error, Result};
 use crate::execution::transaction::TableWrite;
 use crate::statement::ast::ObjectName;
-use crate::storage::Operation;
+use crate::storage::{Operation, Removal};
 
 pub(super) async fn run(command: &mut CommandContext<'_>, tables: &[ObjectName]) -> Result<&'static str> {
     for name in tables {
@@ -21,8 +21,9 @@ pub(super) async fn run(command: &mut CommandContext<'_>, tables: &[ObjectName])
         let write = TableWrite {
             delta,
             base,
-            replaces: true,
+            removal: Removal::All,
             files,
+            complete: false,
             operation,
         };
         command.transaction.add_write(&table, write).await?;

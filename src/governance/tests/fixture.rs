@@ -68,6 +68,7 @@ pub fn subject_of(raw: &Arc<RawTable>) -> Subject {
     Subject {
         table: Arc::clone(&raw.table),
         column_ids: raw.table.columns.iter().map(|column| Some(column.id)).collect(),
+        locators_from: raw.table.columns.len(),
         row_filter: raw.row_filter.clone(),
         masks: raw.masks.clone(),
         checked_as: raw.checked_as,

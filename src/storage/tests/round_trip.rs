@@ -238,7 +238,9 @@ async fn staged_rows_are_seen_by_their_transaction_only_and_vanish_when_given_up
         )
         .unwrap();
     assert_eq!((staged.row_count(), files()), (2, 2));
-    let own = table.with_staged(&snapshot, &staged, false).unwrap();
+    let own = table
+        .with_staged(&snapshot, &staged, &crate::storage::Removal::None)
+        .unwrap();
     assert!(own.has_uncommitted_files());
     assert_eq!(read(&own, &[]).await, ["1", "2"]);
     assert_eq!(

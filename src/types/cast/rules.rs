@@ -3,7 +3,7 @@
 use crate::types::SqlType;
 
 /// Why a value is cast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CastContext {
     /// INSERT and UPDATE: casts that may lose digits, but none that guess; too long a text is an error.
     Assignment,

@@ -1,0 +1,103 @@
+//! UPDATE, DELETE and their kin through the pipeline: bind → govern → optimize → plan → verify → collect → write.
+
+use datafusion::common::ScalarValue;
+
+use super::{Description, Request, binding_services, command_context, execute, planning_session};
+use crate::binding::{self, BoundModification};
+use crate::catalog::Scope;
+use crate::catalog::model::{Object, Table};
+use crate::error::{Error, Result, SqlState};
+use crate::execution::commands;
+use crate::execution::outcome::{Notice, Outcome};
+use crate::execution::transaction::Transaction;
+use crate::governance;
+use crate::planning;
+use crate::statement::ast::{ObjectName, Statement};
+
+/// The table that a statement changes rows of; `None` for one that this module does not run.
+fn target(statement: &Statement) -> Option<&ObjectName> {
+    match statement {
+        Statement::Update(update) => Some(&update.table),
+        Statement::Delete(delete) => Some(&delete.table),
+        _ => None,
+    }
+}
+
+/// Whether the statement changes rows through a plan of its own.
+pub(super) fn is_modification(statement: &Statement) -> bool {
+    target(statement).is_some()
+}
+
+/// Types of its parameters, and RETURNING's columns.
+pub(super) async fn describe(request: &Request<'_>) -> Result<Description> {
+    let table = table(request)?;
+    let bound = bind(request, &table).await?;
+    Ok(Description {
+        parameters: bound.parameter_types.clone(),
+        columns: match bound.returning {
+            true => Some(commands::modify::returned_columns(&bound)?),
+            false => None,
+        },
+    })
+}
+
+/// Runs it.
+pub(super) async fn run(
+    request: &Request<'_>,
+    parameters: &[ScalarValue],
+    transaction: &mut Transaction,
+    notices: &mut Vec<Notice>,
+) -> Result<Outcome> {
+    let mut command = command_context(request, transaction, notices);
+    let table = table(request)?;
+    commands::modify::begin(&mut command, &table).await?;
+    let bound = bind(request, &table).await?;
+    let session = planning_session(request);
+    let governed = governance::govern(bound.plan.clone(), request.context, session.config_options())?;
+    let optimized = planning::optimize(&governed, &session)?;
+    let stream = execute(request, &optimized, parameters).await?;
+    let name = match &request.statement.statement {
+        Statement::Update(_) => "UPDATE",
+        _ => "DELETE",
+    };
+    commands::modify::run(&mut command, &table, &bound, stream, &session, name).await
+}
+
+fn table(request: &Request<'_>) -> Result<Table> {
+    let statement = &request.statement.statement;
+    let name = target(statement).ok_or_else(|| Error::internal("the statement changes no rows"))?;
+    let context = request.context;
+    let names = Scope {
+        database: context.database,
+        search_path: &context.search_path,
+    };
+    let table = match context.catalog.resolve_relation(names, &name.0)? {
+        Object::Table(table) => table,
+        other => {
+            let verb = match statement {
+                Statement::Update(_) => "update",
+                _ => "delete from",
+            };
+            let message = format!("cannot {verb} view \"{}\"", other.name());
+            return Err(Error::new(SqlState::ObjectNotInPrerequisiteState, message)
+                .with_detail("Views are not automatically updatable."));
+        }
+    };
+    if !context.catalog.access(context.principal.role).uses_schema(table.schema) {
+        let schema = context.catalog.schema(table.schema).map(|schema| schema.name.clone());
+        return Err(Error::denied("schema", &schema.unwrap_or_default()));
+    }
+    Ok(table.clone())
+}
+
+async fn bind(request: &Request<'_>, table: &Table) -> Result<BoundModification> {
+    let services = binding_services(request);
+    let (context, declared) = (request.context, request.declared);
+    let bound = match &request.statement.statement {
+        Statement::Update(update) => binding::bind_update(&services, context, table, update, declared).await?,
+        Statement::Delete(delete) => binding::bind_delete(&services, context, table, delete, declared).await?,
+        _ => return Err(Error::internal("the statement changes no rows")),
+    };
+    governance::check_write(&bound, context, planning_session(request).config_options())?;
+    Ok(bound)
+}

@@ -1,0 +1,143 @@
+//! What UPDATE, DELETE and MERGE have in common: the table that they change, with its alias, and the query of the rows
+//! that they are about.
+
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{
+    Expr, GroupByExpr, Ident, ObjectName as SqlName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SetExpr,
+    TableAlias, TableFactor, TableWithJoins, With,
+};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::ast::ObjectName;
+use super::reader::Reader;
+use crate::error::{Error, Result};
+
+/// [ONLY] name [*] [[AS] alias], where a word of `clauses` is no alias.
+pub(super) fn target(reader: &mut Reader, clauses: &[&str]) -> Result<(ObjectName, TableWithJoins)> {
+    reader.accept(&["only"]);
+    let name = reader.object_name()?;
+    reader.accept_token(&Token::Mul);
+    let is_clause = clauses.iter().any(|word| reader.peek_words(&[word]));
+    let alias = if reader.accept(&["as"]) || (matches!(reader.peek(), Token::Word(_)) && !is_clause) {
+        reader.name()?
+    } else {
+        name.last().to_string()
+    };
+    let table = table(&name, &alias);
+    Ok((name, table))
+}
+
+/// A table as FROM has it.
+pub(super) fn table(name: &ObjectName, alias: &str) -> TableWithJoins {
+    let parts = name
+        .0
+        .iter()
+        .map(|part| ObjectNamePart::Identifier(Ident::with_quote('"', part)));
+    TableWithJoins {
+        relation: TableFactor::Table {
+            name: SqlName(parts.collect()),
+            alias: Some(TableAlias {
+                explicit: true,
+                name: Ident::with_quote('"', alias),
+                columns: vec![],
+                at: None,
+            }),
+            args: None,
+            with_hints: vec![],
+            version: None,
+            with_ordinality: false,
+            partitions: vec![],
+            json_path: None,
+            sample: None,
+            index_hints: vec![],
+        },
+        joins: vec![],
+    }
+}
+
+/// WHERE, if it follows.
+pub(super) fn selection(reader: &mut Reader) -> Result<Option<Expr>> {
+    if !reader.accept(&["where"]) {
+        return Ok(None);
+    }
+    if reader.peek_words(&["current", "of"]) {
+        return Err(Error::unsupported("WHERE CURRENT OF").with_hint("Name the row by its key."));
+    }
+    reader.expression().map(Some)
+}
+
+/// RETURNING's items, if it follows.
+pub(super) fn returning(reader: &mut Reader) -> Result<Vec<SelectItem>> {
+    match reader.accept(&["returning"]) {
+        true => reader.select_items(),
+        false => Ok(vec![]),
+    }
+}
+
+/// SELECT `items` FROM `from` WHERE `selection`, completed as every query is.
+pub(super) fn rows(
+    reader: &Reader,
+    with: Option<With>,
+    items: Vec<SelectItem>,
+    from: Vec<TableWithJoins>,
+    selection: Option<Expr>,
+) -> Result<Box<Query>> {
+    let select = Select {
+        select_token: AttachedToken::empty(),
+        optimizer_hints: vec![],
+        distinct: None,
+        select_modifiers: None,
+        top: None,
+        top_before_distinct: false,
+        projection: items,
+        exclude: None,
+        into: None,
+        from,
+        lateral_views: vec![],
+        prewhere: None,
+        selection,
+        connect_by: vec![],
+        group_by: GroupByExpr::Expressions(vec![], vec![]),
+        cluster_by: vec![],
+        distribute_by: vec![],
+        sort_by: vec![],
+        having: None,
+        named_window: vec![],
+        qualify: None,
+        window_before_qualify: false,
+        value_table_mode: None,
+        flavor: SelectFlavor::Standard,
+    };
+    let mut query = Query {
+        with,
+        body: Box::new(SetExpr::Select(Box::new(select))),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: vec![],
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: vec![],
+    };
+    reader.complete(&mut query)?;
+    Ok(Box::new(query))
+}
+
+/// A value under a name that no client can write.
+pub(super) fn item(value: Expr, number: usize) -> SelectItem {
+    SelectItem::ExprWithAlias {
+        expr: value,
+        alias: Ident::with_quote('"', format!("\u{0}value {number}")),
+    }
+}
+
+/// Puts the WITH of a statement before that of its query.
+pub(super) fn put_before(with: Option<With>, query: &mut Query) {
+    let Some(mut outer) = with else { return };
+    if let Some(inner) = query.with.take() {
+        outer.recursive |= inner.recursive;
+        outer.cte_tables.extend(inner.cte_tables);
+    }
+    query.with = Some(outer);
+}
