@@ -17,6 +17,8 @@ use crate::binding::BindingServices;
 use crate::catalog::{Catalog, CatalogOptions, scram};
 use crate::config::Config;
 use crate::context::QueryContext;
+use crate::context::notifications::Notifications;
+use crate::context::sessions::Sessions;
 use crate::context::settings::{ReadFreshness, Settings};
 use crate::error::{Error, Result};
 use crate::execution::admission::Admission;
@@ -41,6 +43,9 @@ pub struct Engine {
     pub result_cache: Arc<ResultCache>,
     pub metrics: Arc<Metrics>,
     pub query_log: QueryLog,
+    /// Who is connected.
+    pub sessions: Arc<Sessions>,
+    pub notifications: Notifications,
     /// Settings that every session starts with.
     pub default_settings: Arc<Settings>,
     /// Functions, rules, options and runtime, shared by all statements.
@@ -78,6 +83,7 @@ impl Engine {
         let services = Services {
             catalog,
             storage,
+            locks: Arc::default(),
             catalog_freshness: config.catalog.freshness.0,
             read_freshness: if local {
                 Duration::ZERO
@@ -92,6 +98,8 @@ impl Engine {
             result_cache: Arc::new(ResultCache::new(config.caches.result.0)),
             metrics: Arc::new(Metrics::new()?),
             query_log: QueryLog::new(QUERY_LOG_LENGTH),
+            sessions: Arc::default(),
+            notifications: Notifications::default(),
             default_settings: Arc::new(Settings::default()),
             base: Arc::new(base_state(runtime(&config)?, config.execution.target_partitions)),
             system_tables: VirtualTables::new(Arc::clone(&monitoring) as _),
@@ -136,7 +144,7 @@ impl Engine {
             config = config.with_target_partitions(partitions);
         }
         functions::install_environment(config.options_mut(), environment);
-        PlanningSession::new(Arc::clone(&self.base), config, context.statement_start)
+        PlanningSession::new(Arc::clone(&self.base), config, context.transaction_start)
     }
 
     /// A record for a statement that begins.

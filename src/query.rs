@@ -42,6 +42,8 @@ pub struct Request<'a> {
     pub statement: &'a ParsedStatement,
     /// Types that the client gave to `$1`, `$2` …
     pub declared: &'a [Option<SqlType>],
+    /// Several statements take the rows, so they come as rows and not as a cached answer.
+    pub keeps_rows: bool,
 }
 
 /// What Describe answers.
@@ -66,6 +68,10 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
                 parameters: cached.parameter_types.clone(),
                 columns: Some(columns),
             })
+        }
+        Statement::DeclareCursor(declare) => {
+            let cached = get_or_plan(request, &declare.query, "").await?;
+            Ok(without_rows(cached.parameter_types.clone()))
         }
         Statement::Insert(insert) => Ok(without_rows(insert_parameters(request, insert).await?)),
         Statement::CreateTable(create) => match &create.query {
@@ -100,6 +106,7 @@ pub async fn run(
     request.context.check_cancelled()?;
     match &request.statement.statement {
         Statement::Query(query) => Ok(Outcome::Rows(run_query(request, query, parameters, formats).await?)),
+        Statement::DeclareCursor(declare) => Ok(Outcome::Rows(run_cursor(request, &declare.query, parameters).await?)),
         Statement::Explain {
             analyze,
             verbose,
@@ -219,6 +226,19 @@ async fn run_query(
     Ok(RowSet {
         columns,
         rows: Rows::Stream { stream, fill },
+        tag: "SELECT",
+    })
+}
+
+/// DECLARE: rows that FETCH takes one by one.
+async fn run_cursor(request: &Request<'_>, query: &sql::Query, parameters: &[ScalarValue]) -> Result<RowSet> {
+    let cached = get_or_plan(request, query, "").await?;
+    Ok(RowSet {
+        columns: OutputColumn::of_schema(cached.plan.schema()),
+        rows: Rows::Stream {
+            stream: execute(request, &cached.plan, parameters).await?,
+            fill: None,
+        },
         tag: "SELECT",
     })
 }
@@ -429,7 +449,12 @@ fn result_key(
     formats: &[Format],
 ) -> Option<ResultKey> {
     let context = request.context;
-    if !cached.repeatable || !request.settings.result_cache || context.catalog.is_staged() || context.own_writes {
+    if request.keeps_rows
+        || !cached.repeatable
+        || !request.settings.result_cache
+        || context.catalog.is_staged()
+        || context.own_writes
+    {
         return None;
     }
     Some(ResultKey {

@@ -163,7 +163,7 @@ async fn accept<V: Service>(
 async fn receive<V: Service>(stream: TcpStream, peer: SocketAddr, gate: &Gate<V>) {
     // Replies are sent off in whole, so waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    converse(stream, Some(peer.ip()), gate).await;
+    converse(stream, Some(peer), gate).await;
 }
 
 /// Cancelled by SIGTERM or SIGINT.

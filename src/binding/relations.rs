@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, TableSource};
@@ -77,6 +78,9 @@ async fn load_names(
         }
     }
     for name in used.functions {
+        if name.last().is_some_and(|name| name == "set_config") {
+            context.changes_settings.store(true, Ordering::Relaxed);
+        }
         let candidates = load_functions(services, context, &name, &rights, depth).await?;
         if !candidates.is_empty() {
             scope.add_functions(name, candidates);

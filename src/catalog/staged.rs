@@ -25,8 +25,8 @@ pub enum Severity {
     Warning,
 }
 
-/// DDL that no entry of the log has yet. Dropping it rolls back.
-#[derive(Debug)]
+/// DDL that no entry of the log has yet. Dropping it rolls back; a clone is what a savepoint comes back to.
+#[derive(Debug, Clone)]
 pub struct Staged {
     base: Arc<CatalogSnapshot>,
     view: Arc<CatalogSnapshot>,

@@ -2,10 +2,15 @@
 //! catalog, since when, and how to stop. One `QueryContext` lives as long as one statement.
 
 pub mod interrupt;
+pub mod locks;
+pub mod notifications;
+pub mod sessions;
 pub mod settings;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
@@ -17,6 +22,8 @@ use crate::catalog::model::Oid;
 use crate::error::{Error, Result, SqlState};
 use crate::storage::TableSnapshot;
 use crate::telemetry::QueryRecord;
+use notifications::Notification;
+use sessions::SessionHandle;
 
 /// Who asks. The effective role selects policies and privileges; the login only names the session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,15 +53,24 @@ pub struct QueryContext {
     pub transaction_start: DateTime<Utc>,
     /// `statement_timestamp()`.
     pub statement_start: DateTime<Utc>,
-    pub process_id: i32,
+    /// The session that runs it.
+    pub session: Arc<SessionHandle>,
     /// The table versions that the statement reads: the first look at a table holds for all of it.
     pub pins: Mutex<HashMap<Oid, Arc<TableSnapshot>>>,
     /// Whether the transaction has writes that nobody else sees.
     pub own_writes: bool,
+    /// How long the statement waits for a lock; `None` for ever.
+    pub lock_timeout: Option<Duration>,
     /// What the statement did, for system.queries; logic never reads it.
     pub record: Arc<QueryRecord>,
     /// set_config() calls of the statement; the session takes them when it ends.
     pub changed_settings: Mutex<Vec<SettingChange>>,
+    /// The statement calls set_config(): what a setting is may change while it runs.
+    pub changes_settings: AtomicBool,
+    /// What functions of the statement warn of; the session passes it on.
+    pub warnings: Mutex<Vec<(SqlState, String)>>,
+    /// What pg_notify() calls want said at the commit.
+    pub messages: Mutex<Vec<Notification>>,
 }
 
 /// One set_config().
@@ -75,6 +91,11 @@ impl QueryContext {
     /// Holds the statement to this version, or answers the one it is already held to.
     pub fn pin(&self, table: Oid, snapshot: Arc<TableSnapshot>) -> Arc<TableSnapshot> {
         Arc::clone(self.pins.lock().entry(table).or_insert(snapshot))
+    }
+
+    /// Warns the client, beside whatever the statement answers.
+    pub fn warn(&self, state: SqlState, message: String) {
+        self.warnings.lock().push((state, message));
     }
 
     /// Fails with 57014 once the statement was cancelled.

@@ -7,8 +7,10 @@ use chrono::{DateTime, Utc};
 
 use super::Engine;
 use crate::catalog::model::{Oid, Privilege};
-use crate::context::QueryContext;
-use crate::context::settings::Settings;
+use crate::context::interrupt::InterruptReason;
+use crate::context::locks::Locks;
+use crate::context::settings::{Settings, definition};
+use crate::context::{QueryContext, SettingChange};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::FunctionEnvironment;
 
@@ -29,6 +31,40 @@ impl StatementEnvironment {
     }
 }
 
+impl StatementEnvironment {
+    /// A superuser's session is signalled by superusers only, another by who has its role's privileges.
+    fn may_signal(&self, login: Oid, terminate: bool) -> Result<()> {
+        let catalog = &self.context.catalog;
+        let access = catalog.access(self.context.principal.role);
+        let (action, verb, object, done) = match terminate {
+            true => (
+                "terminate process",
+                "terminate",
+                "process",
+                "process is being terminated",
+            ),
+            false => ("cancel query", "cancel", "query", "query is being canceled"),
+        };
+        let plural = if terminate { "processes" } else { "queries" };
+        let denied = |detail: String| {
+            let message = format!("permission denied to {action}");
+            Err(Error::new(SqlState::InsufficientPrivilege, message).with_detail(detail))
+        };
+        if catalog.role(login).is_some_and(|role| role.superuser) && !access.is_superuser() {
+            return denied(format!(
+                "Only roles with the SUPERUSER attribute may {verb} {plural} of roles with the SUPERUSER attribute."
+            ));
+        }
+        if !access.has_privileges_of(login) {
+            return denied(format!(
+                "Only roles with privileges of the role whose {done} or with privileges of the \
+                 \"pg_signal_backend\" role may {verb} this {object}."
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl FunctionEnvironment for StatementEnvironment {
     fn context(&self) -> &QueryContext {
         &self.context
@@ -45,17 +81,21 @@ impl FunctionEnvironment for StatementEnvironment {
     }
 
     fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<String> {
-        if self.settings.shown(name).is_none() && !name.contains('.') {
-            let message = format!("unrecognized configuration parameter \"{name}\"");
-            return Err(Error::new(SqlState::UndefinedObject, message));
-        }
-        let change = crate::context::SettingChange {
+        let superuser = self.context.catalog.access(self.context.principal.role).is_superuser();
+        // Whom the session may act as is the session's to check.
+        let is_role = ["role", "session_authorization"].contains(&name.to_ascii_lowercase().as_str());
+        let canonical = match is_role {
+            true => value.to_string(),
+            false => self.settings.check(name, value, superuser)?,
+        };
+        let shown = definition(name).map_or_else(|| canonical.clone(), |found| found.shown(&canonical));
+        let change = SettingChange {
             name: name.to_string(),
-            value: value.to_string(),
+            value: shown.clone(),
             local,
         };
         self.context.changed_settings.lock().push(change);
-        Ok(value.to_string())
+        Ok(shown)
     }
 
     fn relation_size(&self, relation: Oid) -> Option<i64> {
@@ -85,5 +125,28 @@ impl FunctionEnvironment for StatementEnvironment {
     fn server_address(&self) -> Option<(String, u16)> {
         let address: SocketAddr = self.engine.config.server.listen.0.first()?.parse().ok()?;
         Some((address.ip().to_string(), address.port()))
+    }
+
+    fn client_address(&self) -> Option<(String, u16)> {
+        let client = self.context.session.client?;
+        Some((client.ip().to_canonical().to_string(), client.port()))
+    }
+
+    fn locks(&self) -> Option<Arc<Locks>> {
+        Some(Arc::clone(&self.engine.services.locks))
+    }
+
+    fn signal_session(&self, process_id: i32, terminate: bool) -> Result<bool> {
+        let Some(session) = self.engine.sessions.find(process_id) else {
+            let message = format!("PID {process_id} is not a PostgreSQL backend process");
+            self.context.warn(SqlState::Warning, message);
+            return Ok(false);
+        };
+        self.may_signal(session.login, terminate)?;
+        session.signal(match terminate {
+            true => InterruptReason::Termination,
+            false => InterruptReason::UserRequest,
+        });
+        Ok(true)
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::Engine;
+use crate::context::locks::LockStatus;
+use crate::context::sessions::SessionHandle;
 use crate::context::settings::DEFINITIONS;
 use crate::functions::FunctionEnvironment;
-use crate::introspection::{CacheStatus, Monitoring, QueryRecord, Setting};
+use crate::introspection::{CacheStatus, Monitoring, QueryRecord, SessionStatus, Setting};
 use crate::telemetry::{CacheReading, MemoryReading, Readings, Stage};
 
 /// Asks an engine that is attached once it is built.
@@ -66,6 +68,35 @@ impl Monitoring for EngineMonitoring {
             evictions: 0,
         };
         engine.cache_readings().into_iter().map(status).collect()
+    }
+
+    fn sessions(&self) -> Vec<SessionStatus> {
+        let Some(engine) = self.engine() else { return vec![] };
+        let status = |session: Arc<SessionHandle>| {
+            let activity = session.activity();
+            SessionStatus {
+                process_id: session.process_id,
+                user: session.login,
+                user_name: session.login_name.clone(),
+                database: session.database,
+                database_name: session.database_name.clone(),
+                application_name: activity.application_name,
+                client_address: session.client.map(|client| client.ip().to_canonical().to_string()),
+                client_port: session.client.map(|client| i32::from(client.port())),
+                started: session.started,
+                transaction_started: activity.transaction_started,
+                query_started: activity.query_started,
+                state_changed: activity.state_changed,
+                state: activity.state.name().to_string(),
+                query: activity.query.to_string(),
+            }
+        };
+        engine.sessions.all().into_iter().map(status).collect()
+    }
+
+    fn locks(&self) -> Vec<LockStatus> {
+        self.engine()
+            .map_or_else(Vec::new, |engine| engine.services.locks.all())
     }
 
     fn settings(&self, environment: &dyn FunctionEnvironment) -> Vec<Setting> {

@@ -92,6 +92,10 @@ pub fn running(
     stream: SendableRecordBatchStream,
     record: Arc<QueryRecord>,
 ) -> SendableRecordBatchStream {
+    // A cursor that nobody fetches from yet keeps nobody out.
+    if let Some(place) = &place {
+        place.state.lock().away_since = Some(Instant::now());
+    }
     Box::pin(RunningStream {
         admission: Arc::clone(admission),
         place,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::catalog::{Catalog, CatalogSnapshot};
+use crate::context::locks::Locks;
 use crate::error::Result;
 use crate::storage::Storage;
 
@@ -12,6 +13,8 @@ use crate::storage::Storage;
 pub struct Services {
     pub catalog: Arc<Catalog>,
     pub storage: Arc<Storage>,
+    /// Advisory locks and those of LOCK TABLE.
+    pub locks: Arc<Locks>,
     /// How old the catalog may be that a statement sees.
     pub catalog_freshness: Duration,
     /// How old the table versions may be that a statement sees.

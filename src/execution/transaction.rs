@@ -24,9 +24,14 @@ pub struct Transaction {
     pub read_only: bool,
     /// One snapshot for the whole transaction instead of one a statement.
     pub repeatable_read: bool,
+    /// The running statement's command, for what a read-only transaction says.
+    pub command: &'static str,
     started: Option<DateTime<Utc>>,
+    /// Savepoints that ROLLBACK TO may come back to.
+    savepoints: usize,
     staged: Option<Staged>,
-    write: Option<PendingWrite>,
+    /// One for each written table; of tables that are not the transaction's own, there is one at most.
+    writes: Vec<PendingWrite>,
     alterations: Vec<PendingAlteration>,
     /// Tables that this transaction created: nobody else's yet, so their logs take commits at once.
     created: Vec<Oid>,
@@ -40,7 +45,17 @@ pub struct Transaction {
 /// the commit who was first. Two that wait for each other both go on.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Rows for an existing table, written and not yet committed to its log.
+/// What ROLLBACK TO SAVEPOINT comes back to.
+pub struct TransactionMark {
+    staged: Option<Staged>,
+    writes: Vec<PendingWrite>,
+    alterations: Vec<PendingAlteration>,
+    created: Vec<Oid>,
+    pins: HashMap<Oid, Arc<TableSnapshot>>,
+}
+
+/// Rows for a table, written and not yet committed to its log.
+#[derive(Clone)]
 struct PendingWrite {
     table: Oid,
     name: String,
@@ -55,6 +70,7 @@ struct PendingWrite {
 }
 
 /// Schema changes for an existing table's log.
+#[derive(Clone)]
 struct PendingAlteration {
     table: Oid,
     delta: Arc<DeltaTable>,
@@ -77,13 +93,51 @@ pub struct TableWrite {
 
 impl Transaction {
     /// The first statement's start; `now()` for all of them.
-    pub fn start(&mut self) -> DateTime<Utc> {
-        *self.started.get_or_insert_with(Utc::now)
+    pub fn start(&mut self, statement_start: DateTime<Utc>) -> DateTime<Utc> {
+        *self.started.get_or_insert(statement_start)
     }
 
     /// ROLLBACK: staged files are deleted when they are dropped.
     pub fn clear(&mut self) {
         *self = Transaction::default();
+    }
+
+    /// When the transaction began, if it did.
+    pub fn started(&self) -> Option<DateTime<Utc>> {
+        self.started
+    }
+
+    /// SAVEPOINT.
+    pub fn mark(&mut self) -> TransactionMark {
+        self.savepoints += 1;
+        TransactionMark {
+            staged: self.staged.clone(),
+            writes: self.writes.clone(),
+            alterations: self.alterations.clone(),
+            created: self.created.clone(),
+            pins: self.pins.clone(),
+        }
+    }
+
+    /// ROLLBACK TO SAVEPOINT. What a later statement saw of tables that it did not write still holds.
+    pub fn back_to(&mut self, mark: &TransactionMark) {
+        let written: Vec<Oid> = self.writes.iter().map(|write| write.table).collect();
+        let seen = std::mem::replace(&mut self.pins, mark.pins.clone());
+        for (table, snapshot) in seen {
+            if !written.contains(&table) {
+                self.pins.entry(table).or_insert(snapshot);
+            }
+        }
+        self.staged = mark.staged.clone();
+        self.writes = mark.writes.clone();
+        self.alterations = mark.alterations.clone();
+        self.created = mark.created.clone();
+        self.failed = false;
+    }
+
+    /// How many savepoints are left after RELEASE or ROLLBACK TO.
+    pub fn keep_savepoints(&mut self, count: usize) {
+        self.savepoints = count;
     }
 
     /// The catalog as the next statement sees it: the newest, with the transaction's own DDL.
@@ -120,7 +174,11 @@ impl Transaction {
 
     pub fn check_writable(&self) -> Result<()> {
         if self.read_only {
-            let message = "cannot execute a writing statement in a read-only transaction";
+            let command = match self.command {
+                "" => "a writing statement",
+                command => command,
+            };
+            let message = format!("cannot execute {command} in a read-only transaction");
             return Err(Error::new(SqlState::ReadOnlySqlTransaction, message));
         }
         Ok(())
@@ -128,7 +186,7 @@ impl Transaction {
 
     /// Whether statements of this transaction see rows that nobody else does.
     pub fn has_writes(&self) -> bool {
-        self.write.is_some() || !self.created.is_empty()
+        !self.writes.is_empty() || !self.created.is_empty()
     }
 
     /// A table that this transaction created.
@@ -155,14 +213,16 @@ impl Transaction {
         }
     }
 
-    /// Takes rows that were written for a table. Its own new table's log takes them at once; any other
-    /// waits for COMMIT.
+    /// Takes rows that were written for a table. Its own new table's log takes them at once, unless a savepoint
+    /// may want them undone; any other waits for COMMIT.
     pub async fn add_write(&mut self, table: &Table, write: TableWrite) -> Result<()> {
         self.check_writable()?;
         if write.removal.is_none() && write.files.file_count() == 0 {
             return Ok(());
         }
-        if self.created(table.id) {
+        let own = self.created(table.id);
+        let earlier = self.writes.iter().position(|earlier| earlier.table == table.id);
+        if own && earlier.is_none() && self.savepoints == 0 {
             let (delta, base) = (Arc::clone(&write.delta), Arc::clone(&write.base));
             return commit_write(
                 &delta,
@@ -174,7 +234,19 @@ impl Transaction {
             )
             .await;
         }
-        let pending = match self.write.take() {
+        if let Some(other) = self.writes.iter().find(|other| !own && !self.created(other.table))
+            && earlier.is_none()
+        {
+            return Err(
+                Error::unsupported("writing to more than one existing table in one transaction")
+                    .with_detail(format!(
+                        "The transaction has already written to table \"{}\".",
+                        other.name
+                    ))
+                    .with_hint("Commit after each table."),
+            );
+        }
+        let pending = match earlier.map(|position| self.writes.remove(position)) {
             None => PendingWrite {
                 table: table.id,
                 name: table.name.clone(),
@@ -185,16 +257,6 @@ impl Transaction {
                 complete: write.complete,
                 operation: write.operation,
             },
-            Some(earlier) if earlier.table != table.id => {
-                let error = Error::unsupported("writing to more than one existing table in one transaction")
-                    .with_detail(format!(
-                        "The transaction has already written to table \"{}\".",
-                        earlier.name
-                    ))
-                    .with_hint("Commit after each table.");
-                self.write = Some(earlier);
-                return Err(error);
-            }
             Some(mut earlier) => {
                 earlier.removal = earlier.removal.followed_by(&write.removal, &mut earlier.files);
                 earlier.files.merge(write.files)?;
@@ -206,7 +268,7 @@ impl Transaction {
             .delta
             .with_staged(&pending.base, &pending.files, &pending.removal)?;
         self.pins.insert(table.id, preview);
-        self.write = Some(pending);
+        self.writes.push(pending);
         Ok(())
     }
 
@@ -220,6 +282,12 @@ impl Transaction {
         operation: Operation,
     ) -> Result<()> {
         if self.created(table.id) {
+            if self.savepoints > 0 || self.writes.iter().any(|write| write.table == table.id) {
+                return Err(
+                    Error::unsupported("changing a table after SAVEPOINT in the transaction that created it")
+                        .with_hint("Change it before the savepoint, or in a transaction of its own."),
+                );
+            }
             delta.alter(&base, &changes, operation).await?;
             return Ok(());
         }
@@ -241,13 +309,15 @@ impl Transaction {
     pub async fn commit(&mut self, services: &Services, committer: Committer) -> Result<()> {
         let Transaction {
             staged,
-            write,
+            writes,
             alterations,
+            created,
             turns: _until_the_end,
             ..
         } = std::mem::take(self);
         let staged = staged.filter(|staged| !staged.is_empty());
-        if let (Some(_), Some(write)) = (&staged, &write) {
+        let existing = writes.iter().find(|write| !created.contains(&write.table));
+        if let (Some(_), Some(write)) = (&staged, existing) {
             return Err(
                 Error::unsupported("changing definitions and writing to an existing table in one transaction")
                     .with_detail(format!(
@@ -257,7 +327,7 @@ impl Transaction {
                     .with_hint("Commit the definitions first."),
             );
         }
-        if let Some(write) = write {
+        for write in writes {
             commit_write(
                 &write.delta,
                 write.base,

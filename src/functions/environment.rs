@@ -12,6 +12,7 @@ use datafusion::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionO
 
 use crate::catalog::model::Oid;
 use crate::context::QueryContext;
+use crate::context::locks::Locks;
 use crate::error::{Error, Result, SqlState};
 
 /// The session and server as one statement's functions see them.
@@ -49,6 +50,11 @@ pub trait FunctionEnvironment: Send + Sync {
 
     /// Address and port that the client came from; `None` on a local socket.
     fn client_address(&self) -> Option<(String, u16)> {
+        None
+    }
+
+    /// Advisory locks; `None` outside a server.
+    fn locks(&self) -> Option<Arc<Locks>> {
         None
     }
 

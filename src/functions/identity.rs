@@ -50,7 +50,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 .into())
         }),
         stable("pg_backend_pid", NOTHING, SqlType::Int4, |call, _| {
-            Ok(call.environment()?.context().process_id.into())
+            Ok(call.environment()?.context().session.process_id.into())
         }),
         stable("inet_server_addr", NOTHING, SqlType::Text, |call, _| {
             Ok(call.environment()?.server_address().map(|(address, _)| address).into())

@@ -1,6 +1,7 @@
 //! PostgreSQL's and Databricks' functions that DataFusion lacks, a file per family. They are the same for
 //! all sessions; what a session adds comes through `FunctionEnvironment`, with each statement.
 
+mod advisory_locks;
 mod array_or_empty;
 mod arrays;
 pub mod builtin;
@@ -16,6 +17,7 @@ mod intervals;
 mod json;
 mod lookup;
 mod names;
+mod notifications;
 mod numbers;
 mod patterns;
 mod postgres_cast;
@@ -47,6 +49,7 @@ pub use single_value::single_value;
 pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
     static FUNCTIONS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         let families = [
+            advisory_locks::functions(),
             arrays::functions(),
             comments::functions(),
             dates::functions(),
@@ -55,6 +58,7 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
             intervals::functions(),
             json::functions(),
             names::functions(),
+            notifications::functions(),
             numbers::functions(),
             patterns::functions(),
             privileges::functions(),
@@ -66,6 +70,7 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
         let declared = families.into_iter().flatten().map(row_function::RowFunction::into_udf);
         declared
             .chain([array_or_empty::function(), sleep::function()])
+            .chain(advisory_locks::waiting_functions())
             .collect()
     });
     &FUNCTIONS

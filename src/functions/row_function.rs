@@ -4,6 +4,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
@@ -310,6 +311,9 @@ impl ScalarUDFImpl for RowFunction {
         else {
             return Ok(ExprSimplifyResult::Original(arguments));
         };
+        if self.name == "current_setting" && session.context().changes_settings.load(Ordering::Relaxed) {
+            return Ok(ExprSimplifyResult::Original(arguments));
+        }
         let fields: Vec<FieldRef> = arguments
             .iter()
             .map(|argument| {

@@ -68,9 +68,6 @@ pub(super) fn functions() -> Vec<RowFunction> {
             |call, row| signal(call, row, true),
         )
         .with_volatility(Volatility::Volatile),
-        // Sessions wait for locks of the catalog's log only: advisory locks would promise what several nodes do not keep.
-        RowFunction::immutable("pg_advisory_unlock_all", NOTHING, SqlType::Void, |_, _| Ok(Datum::Null))
-            .with_volatility(Volatility::Volatile),
     ]
 }
 

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::catalog::model::Oid;
+use crate::context::locks::LockStatus;
 
 /// The server's own state, for the tables of `system` and the pg_stat family.
 pub trait Monitoring: Send + Sync {
@@ -17,6 +18,11 @@ pub trait Monitoring: Send + Sync {
     }
 
     fn sessions(&self) -> Vec<SessionStatus> {
+        vec![]
+    }
+
+    /// Advisory locks and those of LOCK TABLE.
+    fn locks(&self) -> Vec<LockStatus> {
         vec![]
     }
 

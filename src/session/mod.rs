@@ -2,26 +2,34 @@
 //! order in which messages arrive; a simple query is an unnamed statement and portal through the same calls.
 
 mod commands;
+mod cursor_rows;
+mod cursors;
+mod identity;
+mod listening;
 mod portal;
 mod prepared;
+mod settings;
 mod statements;
+mod transactions;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
 pub use crate::execution::outcome::{Notice, NoticeSeverity, OutputColumn};
 pub use crate::statement::ast::ParsedStatement;
 
 use crate::catalog::model::Oid;
-use crate::catalog::{Author, Committer};
+use crate::catalog::{Author, CatalogSnapshot, Committer};
+use crate::context::QueryContext;
 use crate::context::interrupt::{Interrupt, TimeLimit};
+use crate::context::sessions::{Entered, SessionHandle, SessionIdentity, SessionState};
 use crate::context::settings::SessionSettings;
-use crate::context::{Principal, QueryContext};
 use crate::engine::Engine;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::commands::copy_in::CopyIn;
@@ -30,8 +38,11 @@ use crate::telemetry::QueryIdentity;
 use crate::types::SqlType;
 use crate::types::copy::CopyEncoder;
 use crate::types::format::{Format, FormatSettings};
+use identity::Identity;
+use listening::Listening;
 use portal::Portal;
 use prepared::{PreparedStatement, Texts};
+use transactions::Savepoint;
 
 /// An authenticated client.
 #[derive(Debug, Clone)]
@@ -41,7 +52,7 @@ pub struct Login {
     pub database: String,
     /// The rest of the startup packet: settings, `options`, `application_name` ….
     pub parameters: Vec<(String, String)>,
-    pub peer: Option<IpAddr>,
+    pub peer: Option<SocketAddr>,
     pub process_id: i32,
     /// Its token is the running statement's; begun and ended by the wire.
     pub interrupt: Arc<Interrupt>,
@@ -132,15 +143,28 @@ pub enum RowChunk {
 /// One client's session.
 pub struct Session {
     engine: Arc<Engine>,
-    principal: Principal,
+    /// Its place among the connected sessions.
+    entered: Entered,
+    identity: Identity,
     database: Oid,
     database_name: String,
-    process_id: i32,
     interrupt: Arc<Interrupt>,
     settings: SessionSettings,
     statements: HashMap<String, Arc<PreparedStatement>>,
     portals: HashMap<String, Portal>,
     transaction: Transaction,
+    savepoints: Vec<Savepoint>,
+    listening: Listening,
+    /// When the client sent what runs.
+    arrived: DateTime<Utc>,
+    /// The settings and the identity know of the open transaction.
+    begun: bool,
+    /// The open transaction read or wrote something: its modes stand.
+    has_queried: bool,
+    /// The client sent several statements in one simple query.
+    in_script: bool,
+    /// What a simple query is shown as covers its statements.
+    in_simple_query: bool,
     notices: Vec<Notice>,
     copy_in: Option<Box<CopyIn>>,
     /// statement_timeout of the running statement, wherever it waits.
@@ -164,22 +188,35 @@ impl Session {
         for (name, value) in &login.parameters {
             settings.set_startup(name, value, superuser)?;
         }
-        let principal = Principal {
-            login: login.role,
-            login_name: login.role_name.clone(),
-            role: login.role,
-            role_name: login.role_name,
-        };
+        let handle = SessionHandle::new(
+            SessionIdentity {
+                process_id: login.process_id,
+                login: login.role,
+                login_name: login.role_name.clone(),
+                database: database.id,
+                database_name: database.name.clone(),
+                client: login.peer,
+            },
+            Arc::clone(&login.interrupt),
+        );
+        handle.rest(SessionState::Idle, &settings.current().application_name);
         Ok(Session {
-            principal,
+            entered: engine.sessions.enter(handle),
+            identity: Identity::new(login.role, login.role_name),
             database: database.id,
             database_name: database.name.clone(),
-            process_id: login.process_id,
             interrupt: login.interrupt,
             settings,
             statements: HashMap::new(),
             portals: HashMap::new(),
             transaction: Transaction::default(),
+            savepoints: vec![],
+            listening: Listening::default(),
+            arrived: Utc::now(),
+            begun: false,
+            has_queried: false,
+            in_script: false,
+            in_simple_query: false,
             notices: vec![],
             copy_in: None,
             time_limit: None,
@@ -215,18 +252,32 @@ impl Session {
         self.settings.current().format.clone()
     }
 
-    /// Splits a simple query into statements.
+    /// Splits a simple query into statements; several are one implicit transaction.
     pub fn split(&mut self, sql: &str) -> Result<Vec<ParsedStatement>> {
-        crate::statement::parse(sql)
+        let statements = crate::statement::parse(sql);
+        let hides = |statement: &&ParsedStatement| statement.shown_text() != statement.text;
+        let shown = match &statements {
+            Ok(statements) if statements.iter().any(|one| hides(&one)) => statements
+                .iter()
+                .map(ParsedStatement::shown_text)
+                .collect::<Vec<_>>()
+                .join("; "),
+            _ => sql.to_string(),
+        };
+        self.show_running(&shown);
+        let statements = statements?;
+        self.in_simple_query = true;
+        self.in_script = statements.len() > 1;
+        Ok(statements)
     }
 
     /// The end of a simple query or of a pipeline: an implicit transaction commits, portals outside a
     /// transaction block are gone.
     pub async fn sync(&mut self) -> Result<()> {
+        self.in_script = false;
         if self.transaction.explicit {
             return Ok(());
         }
-        self.portals.clear();
         self.context = None;
         if self.transaction.failed {
             self.roll_back();
@@ -240,65 +291,99 @@ impl Session {
         if let Some(context) = self.context.take() {
             self.engine.finish_record(&context.record, Some(error));
         }
+        self.in_script = false;
         self.copy_in = None;
         self.time_limit = None;
-        self.portals.clear();
         if self.transaction.explicit {
             self.transaction.failed = true;
+            // What the savepoint found open is there again after ROLLBACK TO.
+            let depth = self.savepoints.len();
+            self.drop_portals(|portal| portal.held || portal.depth < depth);
         } else {
             self.roll_back();
         }
     }
 
-    async fn commit(&mut self) -> Result<()> {
-        let interrupt = Arc::clone(&self.interrupt);
-        let _hold = interrupt.hold();
-        let services = Arc::clone(&self.engine.services);
-        let committer = self.committer();
-        match self.transaction.commit(&services, committer).await {
-            Ok(()) => {
-                self.settings.commit();
-                Ok(())
-            }
-            Err(error) => {
-                self.roll_back();
-                Err(error)
-            }
-        }
+    /// The client is about to hear that the session waits for it.
+    pub fn rest(&mut self) {
+        self.in_simple_query = false;
+        let state = match self.transaction_status() {
+            b'E' => SessionState::IdleInFailedTransaction,
+            b'T' => SessionState::IdleInTransaction,
+            _ => SessionState::Idle,
+        };
+        self.handle().rest(state, &self.settings.current().application_name);
     }
 
-    fn roll_back(&mut self) {
-        self.transaction.clear();
-        self.settings.rollback();
-        self.portals.clear();
+    /// How long the client may stay idle as it is, and what it is told after that.
+    pub fn idle_limit(&self) -> Option<(Duration, Error)> {
+        let settings = self.settings.current();
+        let (limit, state, what) = match self.transaction.explicit {
+            true => (
+                settings.idle_in_transaction_session_timeout,
+                SqlState::IdleInTransactionSessionTimeout,
+                "idle-in-transaction",
+            ),
+            false => (
+                settings.idle_session_timeout,
+                SqlState::IdleSessionTimeout,
+                "idle-session",
+            ),
+        };
+        let message = format!("terminating connection due to {what} timeout");
+        limit.map(|limit| (limit, Error::new(state, message)))
+    }
+
+    fn handle(&self) -> &Arc<SessionHandle> {
+        &self.entered.handle
+    }
+
+    /// Others see what the session runs from now on.
+    fn show_running(&mut self, text: &str) {
+        self.arrived = self.handle().run(text, &self.settings.current().application_name);
+    }
+
+    /// The newest catalog within the bound, with the transaction's own changes.
+    async fn catalog(&mut self) -> Result<Arc<CatalogSnapshot>> {
+        let current = self.engine.services.refresh_catalog().await?;
+        Ok(self.transaction.catalog(current))
     }
 
     /// What the next statement may know: the newest catalog within the bound, the settings' search path.
     async fn statement_context(&mut self, texts: &Texts) -> Result<Arc<QueryContext>> {
-        let current = self.engine.services.refresh_catalog().await?;
-        let transaction_start = self.transaction.start();
-        let catalog = self.transaction.catalog(current);
-        if catalog.role(self.principal.login).is_none() || catalog.role(self.principal.role).is_none() {
+        let transaction_start = self.transaction.start(self.arrived);
+        self.handle().in_transaction_since(Some(transaction_start));
+        let catalog = self.catalog().await?;
+        if catalog.role(self.identity.current().login).is_none() || catalog.role(self.identity.current().role).is_none()
+        {
             return Err(Error::new(
                 SqlState::InvalidAuthorization,
-                format!("role \"{}\" no longer exists", self.principal.role_name),
+                format!("role \"{}\" no longer exists", self.identity.current().role_name),
             ));
         }
-        let search_path = catalog.search_path(self.database, &self.settings.current().search_path, self.principal.role);
+        let search_path = catalog.search_path(
+            self.database,
+            &self.settings.current().search_path,
+            self.identity.current().role,
+        );
         let context = Arc::new(QueryContext {
-            principal: self.principal.clone(),
+            principal: self.identity.current().clone(),
             catalog,
             database: self.database,
             database_name: self.database_name.clone(),
             search_path,
             cancel: self.interrupt.token(),
             transaction_start,
-            statement_start: Utc::now(),
-            process_id: self.process_id,
+            statement_start: self.arrived,
+            session: Arc::clone(self.handle()),
             pins: Mutex::new(self.transaction.pins()),
             own_writes: self.transaction.has_writes(),
+            lock_timeout: self.settings.current().lock_timeout,
             record: self.engine.new_record(self.identity_of(texts)),
             changed_settings: Mutex::default(),
+            changes_settings: Default::default(),
+            warnings: Mutex::default(),
+            messages: Mutex::default(),
         });
         self.context = Some(Arc::clone(&context));
         Ok(context)
@@ -306,9 +391,9 @@ impl Session {
 
     fn identity_of(&self, texts: &Texts) -> QueryIdentity {
         QueryIdentity {
-            process_id: self.process_id,
-            login_name: self.principal.login_name.clone(),
-            role_name: self.principal.role_name.clone(),
+            process_id: self.handle().process_id,
+            login_name: self.identity.login_name().to_string(),
+            role_name: self.identity.current().role_name.clone(),
             database: self.database_name.clone(),
             application_name: self.settings.current().application_name.clone(),
             kind: texts.kind,
@@ -323,10 +408,10 @@ impl Session {
             id: role,
             name: name.to_string(),
         };
-        let acting = self.principal.role != self.principal.login;
+        let acting = self.identity.current();
         Committer {
-            login: author(self.principal.login, &self.principal.login_name),
-            acting_as: acting.then(|| author(self.principal.role, &self.principal.role_name)),
+            login: author(self.identity.login(), self.identity.login_name()),
+            acting_as: (acting.role != self.identity.login()).then(|| author(acting.role, &acting.role_name)),
         }
     }
 
@@ -337,19 +422,20 @@ impl Session {
     }
 }
 
-impl std::fmt::Debug for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session")
-            .field("role", &self.principal.role_name)
-            .field("database", &self.database_name)
-            .finish()
+impl Drop for Session {
+    fn drop(&mut self) {
+        let process_id = self.handle().process_id;
+        self.engine.services.locks.release_transaction(process_id, 0);
+        self.engine.services.locks.release_session(process_id);
+        self.engine.notifications.forget(process_id);
     }
 }
 
-/// 25P02 in a failed transaction block.
-fn refuse_in_failed_transaction() -> Error {
-    Error::new(
-        SqlState::InFailedSqlTransaction,
-        "current transaction is aborted, commands ignored until end of transaction block",
-    )
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("role", &self.identity.current().role_name)
+            .field("database", &self.database_name)
+            .finish()
+    }
 }

@@ -8,7 +8,10 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
+use tokio::sync::Mutex;
 
+use super::cursor_rows::CursorRows;
+use super::cursors::Cursor;
 use super::prepared::PreparedStatement;
 use super::{CopyOut, Fetched, RowChunk};
 use crate::error::{Error, Result, SqlState};
@@ -24,6 +27,12 @@ pub(crate) struct Portal {
     pub parameters: Vec<ScalarValue>,
     pub result_formats: Vec<Format>,
     pub state: PortalState,
+    /// What FETCH moves through: of every named portal that returns rows, once it runs.
+    pub cursor: Option<Cursor>,
+    /// How many savepoints there were when it was opened.
+    pub depth: usize,
+    /// WITH HOLD, and its transaction committed.
+    pub held: bool,
 }
 
 pub(crate) enum PortalState {
@@ -78,9 +87,22 @@ enum RowSource {
         chunk: usize,
         offset: usize,
     },
+    Cursor(Arc<Mutex<CursorRows>>),
 }
 
 impl RunningRows {
+    /// The rows of a cursor from its position on.
+    pub fn of_cursor(cursor: &Cursor, formats: &[Format], settings: &FormatSettings) -> Result<RunningRows> {
+        let formats = formats_for(formats, cursor.columns.len())?;
+        let types = cursor.columns.iter().map(|column| column.sql_type.clone());
+        Ok(RunningRows {
+            source: RowSource::Cursor(Arc::clone(&cursor.rows)),
+            encoder: RowEncoder::new(&types.zip(formats).collect::<Vec<_>>(), settings),
+            tag: "SELECT",
+            sent: 0,
+        })
+    }
+
     pub fn new(rows: RowSet, formats: &[Format], settings: &FormatSettings) -> Result<RunningRows> {
         let types = rows.columns.iter().map(|column| column.sql_type.clone());
         let encoder = RowEncoder::new(&types.zip(formats.iter().copied()).collect::<Vec<_>>(), settings);
@@ -118,6 +140,14 @@ impl RunningRows {
         let chunk = match &mut self.source {
             RowSource::Stream { stream, rest, fill } => next_batch(stream, rest, fill, &self.encoder, room).await?,
             RowSource::Encoded { rows, chunk, offset } => next_encoded(rows, chunk, offset, room),
+            RowSource::Cursor(rows) => match rows.lock().await.forward(room).await? {
+                Some(batch) => {
+                    let mut buffer = BytesMut::new();
+                    self.encoder.encode(&batch, &mut buffer)?;
+                    Some((buffer.freeze(), batch.num_rows()))
+                }
+                None => None,
+            },
         };
         match chunk {
             Some((bytes, rows)) => {
@@ -130,7 +160,9 @@ impl RunningRows {
 
     fn complete_tag(&self) -> String {
         match self.tag {
-            counted @ ("SELECT" | "INSERT 0" | "UPDATE" | "DELETE" | "MERGE") => format!("{counted} {}", self.sent),
+            counted @ ("SELECT" | "FETCH" | "INSERT 0" | "UPDATE" | "DELETE" | "MERGE") => {
+                format!("{counted} {}", self.sent)
+            }
             other => other.to_string(),
         }
     }

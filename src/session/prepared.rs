@@ -1,10 +1,22 @@
-//! A prepared statement: its text, the parameter types that the client declared, and its shape.
+//! Prepared statements, of the protocol and of PREPARE: their texts, parameter types and shape; EXECUTE and
+//! DEALLOCATE.
 
 use std::sync::Arc;
 
+use chrono::Utc;
+use datafusion::common::ScalarValue;
+use datafusion::sql::sqlparser::ast::Expr;
+
+use super::Session;
+use super::transactions::{ends_failure, refuse_in_failed_transaction};
+use crate::binding;
+use crate::context::sessions::PreparedStatus;
+use crate::error::{Error, Result, SqlState};
+use crate::execution::outcome::Outcome;
 use crate::query::Description;
-use crate::statement::ast::ParsedStatement;
+use crate::statement::ast::{ParsedStatement, Statement};
 use crate::types::SqlType;
+use crate::types::format::Format;
 
 #[derive(Debug)]
 pub(crate) struct PreparedStatement {
@@ -32,5 +44,150 @@ impl Texts {
             normalized: crate::statement::normalized_text(statement).into(),
             fingerprint: crate::statement::fingerprint(statement),
         }
+    }
+}
+
+impl Session {
+    /// Prepares a statement; the empty name is replaced, any other must be new. `sql` is the text of PREPARE.
+    pub(super) async fn prepare(
+        &mut self,
+        name: &str,
+        parsed: ParsedStatement,
+        declared: Vec<Option<SqlType>>,
+        sql: Option<&str>,
+    ) -> Result<()> {
+        if !name.is_empty() && self.statements.contains_key(name) {
+            return Err(Error::new(
+                SqlState::DuplicatePreparedStatement,
+                format!("prepared statement \"{name}\" already exists"),
+            ));
+        }
+        if self.transaction.failed && !ends_failure(&parsed.statement) {
+            return Err(refuse_in_failed_transaction());
+        }
+        let texts = Texts::of(&parsed);
+        let description = self.describe(&parsed, &texts, &declared).await?;
+        if !name.is_empty() {
+            let types = |types: Vec<SqlType>| types.iter().map(SqlType::oid).collect();
+            let columns = description.columns.as_ref();
+            let status = PreparedStatus {
+                name: name.to_string(),
+                statement: sql.unwrap_or(&texts.shown).to_string(),
+                prepared: Utc::now(),
+                parameters: types(description.parameters.clone()),
+                results: columns.map(|columns| columns.iter().map(|column| column.sql_type.oid()).collect()),
+                from_sql: sql.is_some(),
+            };
+            self.handle().prepared.lock().insert(name.to_string(), status);
+        }
+        let prepared = PreparedStatement {
+            parsed,
+            texts,
+            declared,
+            description,
+        };
+        self.statements.insert(name.to_string(), Arc::new(prepared));
+        Ok(())
+    }
+
+    pub(super) fn statement(&self, name: &str) -> Result<Arc<PreparedStatement>> {
+        self.statements.get(name).cloned().ok_or_else(|| {
+            let shown = if name.is_empty() {
+                "unnamed prepared statement does not exist".to_string()
+            } else {
+                format!("prepared statement \"{name}\" does not exist")
+            };
+            Error::new(SqlState::InvalidSqlStatementName, shown)
+        })
+    }
+
+    /// EXECUTE: the named statement with constant arguments, through the same path as a portal.
+    pub(super) async fn execute_prepared(
+        &mut self,
+        name: &str,
+        arguments: &[Expr],
+        result_formats: &[Format],
+    ) -> Result<Outcome> {
+        let statement = self.statement(name)?;
+        let parameters = self.arguments(name, &statement, arguments).await?;
+        let inner = Box::pin(self.run_session_statement(&statement.parsed, result_formats)).await?;
+        match inner {
+            Some(outcome) => Ok(outcome),
+            None => self.run_statement(&statement, &parameters, result_formats).await,
+        }
+    }
+
+    /// EXPLAIN EXECUTE: the named statement in the place of EXECUTE.
+    pub(super) async fn explain_prepared(
+        &mut self,
+        parsed: &ParsedStatement,
+        name: &str,
+        arguments: &[Expr],
+    ) -> Result<Outcome> {
+        let statement = self.statement(name)?;
+        let parameters = self.arguments(name, &statement, arguments).await?;
+        let mut explain = parsed.clone();
+        if let Statement::Explain { statement: inner, .. } = &mut explain.statement {
+            **inner = statement.parsed.statement.clone();
+        }
+        let explain = PreparedStatement {
+            texts: Texts::of(parsed),
+            parsed: explain,
+            declared: statement.declared.clone(),
+            description: Description {
+                parameters: vec![],
+                columns: None,
+            },
+        };
+        self.run_statement(&explain, &parameters, &[]).await
+    }
+
+    /// The values of EXECUTE's arguments, as the statement's parameters.
+    async fn arguments(
+        &mut self,
+        name: &str,
+        statement: &PreparedStatement,
+        arguments: &[Expr],
+    ) -> Result<Vec<ScalarValue>> {
+        let types = &statement.description.parameters;
+        if arguments.len() != types.len() {
+            return Err(Error::new(
+                SqlState::SyntaxError,
+                format!("wrong number of parameters for prepared statement \"{name}\""),
+            )
+            .with_detail(format!(
+                "Expected {} parameters but got {}.",
+                types.len(),
+                arguments.len()
+            )));
+        }
+        let mut parameters = vec![];
+        if arguments.is_empty() {
+            return Ok(parameters);
+        }
+        let context = self.statement_context(&statement.texts).await?;
+        let services = self.engine.binding_services(self.settings.current());
+        for (argument, sql_type) in arguments.iter().zip(types) {
+            let value = binding::bind_constant(&services, &context, argument.clone()).await?;
+            parameters.push(value.cast_to(&sql_type.to_arrow())?);
+        }
+        Ok(parameters)
+    }
+
+    pub(super) fn deallocate(&mut self, name: &str) -> Result<()> {
+        self.statement(name)?;
+        self.close_statement(name)
+    }
+
+    pub(super) fn deallocate_all(&mut self) {
+        self.statements.clear();
+        self.handle().prepared.lock().clear();
+    }
+
+    /// Forgets a statement, if there is one of the name.
+    pub fn close_statement(&mut self, name: &str) -> Result<()> {
+        self.statements.remove(name);
+        self.handle().prepared.lock().remove(name);
+        Ok(())
     }
 }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use datafusion::common::ScalarValue;
 
+use super::cursor_rows::Scrolling;
+use super::cursors::Cursor;
 use super::portal::{Portal, PortalState, RunningCopy, RunningRows, formats_for};
 use super::prepared::{PreparedStatement, Texts};
-use super::{Binding, Fetched, RowChunk, RowShape, Session, Source, StatementShape, refuse_in_failed_transaction};
+use super::transactions::{ends_failure, refuse_in_failed_transaction};
+use super::{Binding, Fetched, Notice, RowChunk, RowShape, Session, Source, StatementShape};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
-use crate::execution::outcome::{Outcome, OutputColumn};
+use crate::execution::outcome::{Outcome, OutputColumn, Rows};
 use crate::query::{self, Description, Request};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::types::SqlType;
@@ -22,41 +25,16 @@ impl Session {
     pub async fn parse(&mut self, name: &str, source: Source<ParsedStatement>, parameter_oids: &[u32]) -> Result<()> {
         let parsed = match source {
             Source::Parsed(parsed) => parsed,
-            Source::Text(text) => one_statement(crate::statement::parse(&text)?)?,
+            Source::Text(text) => {
+                let parsed = one_statement(crate::statement::parse(&text)?)?;
+                self.show_running(&parsed.shown_text());
+                parsed
+            }
         };
-        self.prepare(name, parsed, declared_types(parameter_oids)?).await
+        self.prepare(name, parsed, declared_types(parameter_oids)?, None).await
     }
 
-    pub(super) async fn prepare(
-        &mut self,
-        name: &str,
-        parsed: ParsedStatement,
-        declared: Vec<Option<SqlType>>,
-    ) -> Result<()> {
-        if !name.is_empty() && self.statements.contains_key(name) {
-            return Err(Error::new(
-                SqlState::DuplicatePreparedStatement,
-                format!("prepared statement \"{name}\" already exists"),
-            ));
-        }
-        if self.transaction.failed && !ends_transaction(&parsed.statement) {
-            return Err(refuse_in_failed_transaction());
-        }
-        let texts = Texts::of(&parsed);
-        let description = self.describe(&parsed, &texts, &declared).await?;
-        self.statements.insert(
-            name.to_string(),
-            Arc::new(PreparedStatement {
-                parsed,
-                texts,
-                declared,
-                description,
-            }),
-        );
-        Ok(())
-    }
-
-    async fn describe(
+    pub(super) async fn describe(
         &mut self,
         parsed: &ParsedStatement,
         texts: &Texts,
@@ -88,39 +66,30 @@ impl Session {
             settings: self.settings.current(),
             statement,
             declared,
+            keeps_rows: false,
         }
     }
 
     pub async fn describe_statement(&mut self, name: &str) -> Result<StatementShape> {
         let statement = self.statement(name)?;
+        let columns = match &statement.parsed.statement {
+            Statement::Fetch(fetch) if !fetch.is_move => self.columns_of_cursor(&fetch.cursor),
+            _ => statement.description.columns.clone(),
+        };
         Ok(StatementShape {
             parameters: statement.description.parameters.clone(),
-            columns: statement.description.columns.clone(),
-        })
-    }
-
-    pub(super) fn statement(&self, name: &str) -> Result<Arc<PreparedStatement>> {
-        self.statements.get(name).cloned().ok_or_else(|| {
-            let shown = if name.is_empty() {
-                "unnamed prepared statement does not exist".to_string()
-            } else {
-                format!("prepared statement \"{name}\" does not exist")
-            };
-            Error::new(SqlState::InvalidSqlStatementName, shown)
+            columns,
         })
     }
 
     /// Binds parameters to a statement; the unnamed portal is replaced, any other must be new.
     pub async fn bind(&mut self, binding: Binding) -> Result<()> {
         let statement = self.statement(&binding.statement)?;
-        if self.transaction.failed && !ends_transaction(&statement.parsed.statement) {
+        if self.transaction.failed && !ends_failure(&statement.parsed.statement) {
             return Err(refuse_in_failed_transaction());
         }
-        if !binding.portal.is_empty() && self.portals.contains_key(&binding.portal) {
-            return Err(Error::new(
-                SqlState::DuplicateCursor,
-                format!("cursor \"{}\" already exists", binding.portal),
-            ));
+        if !binding.portal.is_empty() {
+            self.check_portal_is_new(&binding.portal)?;
         }
         let types = &statement.description.parameters;
         if binding.parameters.len() != types.len() {
@@ -154,11 +123,22 @@ impl Session {
                 &settings,
             )?);
         }
+        let mut result_formats = binding.result_formats;
+        if let Statement::Fetch(fetch) = &statement.parsed.statement
+            && result_formats.is_empty()
+            && self.cursor_is_binary(&fetch.cursor)
+        {
+            result_formats.push(Format::Binary);
+        }
+        self.list_portal(&binding.portal, &statement.texts.shown, chrono::Utc::now());
         let portal = Portal {
             statement,
             parameters,
-            result_formats: binding.result_formats,
+            result_formats,
             state: PortalState::Ready,
+            cursor: None,
+            depth: self.savepoints.len(),
+            held: false,
         };
         self.portals.insert(binding.portal, portal);
         Ok(())
@@ -167,9 +147,12 @@ impl Session {
     /// The rows that a portal will return; `None` if it returns none.
     pub async fn describe_portal(&mut self, name: &str) -> Result<Option<RowShape>> {
         let portal = self.portal(name)?;
-        let Some(columns) = portal.statement.description.columns.clone() else {
-            return Ok(None);
+        let columns = match (&portal.cursor, &portal.statement.parsed.statement) {
+            (Some(cursor), _) => Some(cursor.columns.to_vec()),
+            (None, Statement::Fetch(fetch)) if !fetch.is_move => self.columns_of_cursor(&fetch.cursor),
+            _ => portal.statement.description.columns.clone(),
         };
+        let Some(columns) = columns else { return Ok(None) };
         let formats = portal.formats_for(columns.len())?;
         Ok(Some(RowShape {
             columns: columns.into(),
@@ -193,7 +176,10 @@ impl Session {
         if let PortalState::Ready = portal.state {
             self.start_clock();
         }
-        let fetched = match self.step(&mut portal, max_rows).await {
+        if !self.in_simple_query {
+            self.show_running(&portal.statement.texts.shown);
+        }
+        let fetched = match self.step(name, &mut portal, max_rows).await {
             Ok(fetched) => fetched,
             Err(error) => return Err(located(error, &portal.statement.parsed)),
         };
@@ -206,20 +192,24 @@ impl Session {
         }
         if matches!(fetched, Fetched::Complete(_) | Fetched::Empty) {
             if let Some(context) = self.context.take() {
-                self.apply_changed_settings(&context)?;
+                self.apply_changed_settings(&context).await?;
+                self.listen_to_functions(&context);
                 self.engine.finish_record(&context.record, None);
             }
-            portal.state = PortalState::Finished;
+            // A cursor may be moved back from its end.
+            if portal.cursor.is_none() {
+                portal.state = PortalState::Finished;
+            }
             self.time_limit = None;
         }
         self.portals.insert(name.to_string(), portal);
         Ok(fetched)
     }
 
-    async fn step(&mut self, portal: &mut Portal, max_rows: u64) -> Result<Fetched> {
+    async fn step(&mut self, name: &str, portal: &mut Portal, max_rows: u64) -> Result<Fetched> {
         if let PortalState::Ready = portal.state {
             let statement = Arc::clone(&portal.statement);
-            match self.execute(&statement, portal).await? {
+            match self.execute(name, &statement, portal).await? {
                 None => {}
                 Some(fetched) => return Ok(fetched),
             }
@@ -233,16 +223,31 @@ impl Session {
     }
 
     /// Starts a portal's statement. `None` when rows follow.
-    async fn execute(&mut self, statement: &Arc<PreparedStatement>, portal: &mut Portal) -> Result<Option<Fetched>> {
+    pub(super) async fn execute(
+        &mut self,
+        name: &str,
+        statement: &Arc<PreparedStatement>,
+        portal: &mut Portal,
+    ) -> Result<Option<Fetched>> {
         let parsed = &statement.parsed;
-        if self.transaction.failed && !ends_transaction(&parsed.statement) {
+        if self.transaction.failed && !ends_failure(&parsed.statement) {
             return Err(refuse_in_failed_transaction());
         }
         if let Statement::Empty = parsed.statement {
             return Ok(Some(Fetched::Empty));
         }
+        self.ensure_begun()?;
+        if let Statement::DeclareCursor(declare) = &parsed.statement {
+            self.declare_cursor(statement, declare, &portal.parameters).await?;
+            return Ok(Some(Fetched::Complete("DECLARE CURSOR".into())));
+        }
         let outcome = match self.run_session_statement(parsed, &portal.result_formats).await? {
             Some(outcome) => outcome,
+            // SQL may fetch from a named portal, in other formats than the result cache keeps.
+            None if !name.is_empty() => {
+                self.run_kept(statement, &portal.parameters, &portal.result_formats)
+                    .await?
+            }
             None => {
                 self.run_statement(statement, &portal.parameters, &portal.result_formats)
                     .await?
@@ -252,7 +257,19 @@ impl Session {
             Outcome::Done(tag) => Ok(Some(Fetched::Complete(tag))),
             Outcome::Rows(rows) => {
                 let formats = portal.formats_for(rows.columns.len())?;
-                portal.state = PortalState::Rows(RunningRows::new(rows, &formats, &self.settings.current().format)?);
+                let settings = &self.settings.current().format;
+                portal.state = PortalState::Rows(match rows.rows {
+                    Rows::Stream { stream, .. } if !name.is_empty() && rows.tag == "SELECT" => {
+                        let cursor = portal.cursor.insert(Cursor {
+                            rows: self.cursor_rows(stream, Scrolling::None),
+                            columns: rows.columns.into(),
+                            binary: false,
+                            hold: false,
+                        });
+                        RunningRows::of_cursor(cursor, &formats, settings)?
+                    }
+                    _ => RunningRows::new(rows, &formats, settings)?,
+                });
                 Ok(None)
             }
             Outcome::CopyOut(rows, options) => {
@@ -278,12 +295,38 @@ impl Session {
         parameters: &[ScalarValue],
         result_formats: &[Format],
     ) -> Result<Outcome> {
+        self.run_in_pipeline(statement, parameters, result_formats, false).await
+    }
+
+    /// The same for rows that several statements may share.
+    async fn run_kept(
+        &mut self,
+        statement: &PreparedStatement,
+        parameters: &[ScalarValue],
+        result_formats: &[Format],
+    ) -> Result<Outcome> {
+        self.run_in_pipeline(statement, parameters, result_formats, true).await
+    }
+
+    async fn run_in_pipeline(
+        &mut self,
+        statement: &PreparedStatement,
+        parameters: &[ScalarValue],
+        result_formats: &[Format],
+        keeps_rows: bool,
+    ) -> Result<Outcome> {
+        self.ensure_begun()?;
+        self.has_queried = true;
         let context = self.statement_context(&statement.texts).await?;
         let columns = statement.description.columns.as_ref().map_or(0, Vec::len);
         let formats = formats_for(result_formats, columns).unwrap_or_default();
         let mut transaction = std::mem::take(&mut self.transaction);
         let mut notices = vec![];
-        let request = self.request(&context, &statement.parsed, &statement.declared);
+        transaction.command = statement.parsed.statement.written_command();
+        let request = Request {
+            keeps_rows,
+            ..self.request(&context, &statement.parsed, &statement.declared)
+        };
         let outcome = query::run(&request, parameters, &formats, &mut transaction, &mut notices).await;
         transaction.keep_pins(&context.pins.lock());
         self.transaction = transaction;
@@ -293,14 +336,17 @@ impl Session {
         Ok(outcome)
     }
 
-    /// What set_config() calls of the statement ask for.
-    fn apply_changed_settings(&mut self, context: &QueryContext) -> Result<()> {
-        let superuser = context.catalog.access(self.principal.role).is_superuser();
-        for change in std::mem::take(&mut *context.changed_settings.lock()) {
-            self.settings
-                .set_text(&change.name, &change.value, change.local, superuser)?;
+    /// What functions of a statement that ended warned of and want said.
+    fn listen_to_functions(&mut self, context: &QueryContext) {
+        let warnings = std::mem::take(&mut *context.warnings.lock());
+        self.notices.extend(
+            warnings
+                .into_iter()
+                .map(|(state, message)| Notice::warning(state, message)),
+        );
+        for message in std::mem::take(&mut *context.messages.lock()) {
+            self.listening.notify(message);
         }
-        Ok(())
     }
 
     /// A statement described once must not change its columns under the client.
@@ -347,13 +393,9 @@ impl Session {
         self.copy_in = None;
     }
 
-    pub fn close_statement(&mut self, name: &str) -> Result<()> {
-        self.statements.remove(name);
-        Ok(())
-    }
-
     pub fn close_portal(&mut self, name: &str) -> Result<()> {
         self.portals.remove(name);
+        self.handle().cursors.lock().remove(name);
         Ok(())
     }
 
@@ -369,6 +411,7 @@ impl Session {
         let columns: Option<Vec<OutputColumn>> = match &parsed.statement {
             Statement::Show { name } => Some(self.columns_of_show(name)?),
             Statement::Execute { name, .. } => self.statement(name)?.description.columns.clone(),
+            Statement::Fetch(fetch) if !fetch.is_move => self.columns_of_cursor(&fetch.cursor),
             _ => None,
         };
         Ok(Description { parameters, columns })
@@ -404,13 +447,6 @@ fn declared_types(oids: &[u32]) -> Result<Vec<Option<SqlType>>> {
         .collect()
 }
 
-fn ends_transaction(statement: &Statement) -> bool {
-    matches!(
-        statement,
-        Statement::Commit { .. } | Statement::Rollback { .. } | Statement::Empty
-    )
-}
-
 /// Whether describing a statement means planning it.
 fn needs_catalog(statement: &Statement) -> bool {
     use Statement::*;
@@ -423,6 +459,7 @@ fn needs_catalog(statement: &Statement) -> bool {
             | Delete(_)
             | Copy(_)
             | CreateTable(_)
+            | DeclareCursor(_)
             | DescribeTable { .. }
             | DescribeHistory { .. }
     )

@@ -133,22 +133,46 @@ pub enum Statement {
     },
     SetSessionAuthorization {
         role: Option<String>,
+        local: bool,
     },
     SetTransaction {
-        isolation: Option<String>,
-        read_only: Option<bool>,
+        modes: TransactionModes,
         session: bool,
     },
-    Begin {
-        isolation: Option<String>,
-        read_only: Option<bool>,
-    },
+    Begin(TransactionModes),
     Commit {
         chain: bool,
     },
     Rollback {
         chain: bool,
     },
+    Savepoint {
+        name: String,
+    },
+    ReleaseSavepoint {
+        name: String,
+    },
+    RollbackTo {
+        name: String,
+    },
+    DeclareCursor(DeclareCursor),
+    Fetch(Fetch),
+    /// `None` is ALL.
+    CloseCursor {
+        name: Option<String>,
+    },
+    Listen {
+        channel: String,
+    },
+    /// `None` is `*`.
+    Unlisten {
+        channel: Option<String>,
+    },
+    Notify {
+        channel: String,
+        payload: String,
+    },
+    LockTable(LockTable),
     Prepare {
         name: String,
         types: Vec<SqlType>,
@@ -388,6 +412,49 @@ pub enum ShowTarget {
     Tables { schema: Option<ObjectName> },
     Schemas,
     Databases,
+}
+
+/// What BEGIN, START TRANSACTION and SET TRANSACTION may ask for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TransactionModes {
+    pub isolation: Option<String>,
+    pub read_only: Option<bool>,
+    pub deferrable: Option<bool>,
+}
+
+#[derive(Debug, Clone)]
+pub struct DeclareCursor {
+    pub name: String,
+    pub binary: bool,
+    /// `None` says neither SCROLL nor NO SCROLL.
+    pub scroll: Option<bool>,
+    pub hold: bool,
+    pub query: Box<sql::Query>,
+}
+
+/// FETCH and MOVE.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    pub cursor: String,
+    pub direction: FetchDirection,
+    /// MOVE: rows are passed, not given.
+    pub is_move: bool,
+}
+
+/// `None` is ALL; a negative count goes the other way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchDirection {
+    Forward(Option<i64>),
+    Backward(Option<i64>),
+    Absolute(i64),
+    Relative(i64),
+}
+
+#[derive(Debug, Clone)]
+pub struct LockTable {
+    pub tables: Vec<ObjectName>,
+    pub mode: crate::context::locks::LockMode,
+    pub nowait: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::Statement;
 use super::reader::Reader;
 use super::{
-    alter, comment, copy, create, delete, describe, drop, explain, grant, insert, prepare, set, show, transaction,
-    unsupported, update,
+    alter, comment, copy, create, cursor, delete, describe, drop, explain, grant, insert, lock, notify, prepare, set,
+    show, transaction, unsupported, update,
 };
 use crate::error::Result;
 
@@ -40,6 +40,15 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "begin" | "start" => transaction::begin(reader),
         "commit" | "end" => transaction::commit(reader),
         "rollback" | "abort" => transaction::rollback(reader),
+        "savepoint" => transaction::savepoint(reader),
+        "release" => transaction::release(reader),
+        "declare" => cursor::declare(reader),
+        "fetch" | "move" => cursor::fetch(reader),
+        "close" => cursor::close(reader),
+        "listen" => notify::listen(reader),
+        "unlisten" => notify::unlisten(reader),
+        "notify" => notify::notify(reader),
+        "lock" => lock::lock(reader),
         "set" => set::set(reader),
         "reset" => set::reset(reader),
         "discard" => set::discard(reader),

@@ -1,6 +1,6 @@
 //! What a statement is called in the record of statements: few words, so that they can label metrics.
 
-use super::ast::{Alter, ParsedStatement, Statement};
+use super::ast::{Alter, ObjectKind, ParsedStatement, Statement};
 
 impl Statement {
     /// The statement's kind in lower case.
@@ -32,9 +32,53 @@ impl Statement {
             | Statement::Reset { .. }
             | Statement::Discard(_) => "set",
             Statement::Show { .. } => "show",
-            Statement::Begin { .. } | Statement::Commit { .. } | Statement::Rollback { .. } => "transaction",
+            Statement::Begin(_)
+            | Statement::Commit { .. }
+            | Statement::Rollback { .. }
+            | Statement::Savepoint { .. }
+            | Statement::ReleaseSavepoint { .. }
+            | Statement::RollbackTo { .. }
+            | Statement::LockTable(_) => "transaction",
+            Statement::DeclareCursor(_) | Statement::Fetch(_) | Statement::CloseCursor { .. } => "cursor",
+            Statement::Listen { .. } | Statement::Unlisten { .. } | Statement::Notify { .. } => "notify",
             Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate { .. } => "prepare",
             Statement::Empty => "empty",
+        }
+    }
+}
+
+impl Statement {
+    /// The command as a read-only transaction names it; empty for what only reads.
+    pub fn written_command(&self) -> &'static str {
+        match self {
+            Statement::Insert(_) => "INSERT",
+            Statement::Update(_) => "UPDATE",
+            Statement::Delete(_) => "DELETE",
+            Statement::Copy(_) => "COPY FROM",
+            Statement::Truncate { .. } => "TRUNCATE TABLE",
+            Statement::CreateDatabase { .. } => "CREATE DATABASE",
+            Statement::CreateSchema { .. } => "CREATE SCHEMA",
+            Statement::CreateTable(create) if create.query.is_some() => "CREATE TABLE AS",
+            Statement::CreateTable(_) => "CREATE TABLE",
+            Statement::CreateView { .. } => "CREATE VIEW",
+            Statement::CreateFunction(_) => "CREATE FUNCTION",
+            Statement::CreateRole { .. } => "CREATE ROLE",
+            Statement::Drop { kind, .. } => match kind {
+                ObjectKind::Database => "DROP DATABASE",
+                ObjectKind::Schema => "DROP SCHEMA",
+                ObjectKind::Table => "DROP TABLE",
+                ObjectKind::View => "DROP VIEW",
+                ObjectKind::Function => "DROP FUNCTION",
+                ObjectKind::Role => "DROP ROLE",
+                _ => "DROP",
+            },
+            Statement::Alter { .. } => "ALTER TABLE",
+            Statement::Grant(grant) if grant.revoke => "REVOKE",
+            Statement::Grant(_) => "GRANT",
+            Statement::GrantRole { revoke: true, .. } => "REVOKE ROLE",
+            Statement::GrantRole { .. } => "GRANT ROLE",
+            Statement::Comment { .. } => "COMMENT",
+            _ => "",
         }
     }
 }

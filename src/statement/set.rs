@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{DiscardKind, SetValue, Statement};
 use super::reader::Reader;
-use super::transaction::{Modes, modes};
+use super::transaction::modes;
 use crate::error::{Error, Result};
 
 pub(super) fn set(reader: &mut Reader) -> Result<Statement> {
@@ -32,7 +32,7 @@ pub(super) fn set(reader: &mut Reader) -> Result<Statement> {
         } else {
             Some(name_or_string(reader)?)
         };
-        return Ok(Statement::SetSessionAuthorization { role });
+        return Ok(Statement::SetSessionAuthorization { role, local });
     }
     if reader.peek_words(&["role"])
         && !matches!(reader.peek_nth(1), Token::Eq | Token::Period)
@@ -94,6 +94,7 @@ pub(super) fn set(reader: &mut Reader) -> Result<Statement> {
         ("session_authorization", SetValue::Values(values)) if values.len() == 1 => {
             Statement::SetSessionAuthorization {
                 role: values.into_iter().next(),
+                local,
             }
         }
         (_, value) => Statement::Set { name, value, local },
@@ -141,10 +142,8 @@ fn transaction(reader: &mut Reader, session: bool) -> Result<Statement> {
     if reader.peek_words(&["snapshot"]) {
         return Err(Error::unsupported("SET TRANSACTION SNAPSHOT"));
     }
-    let Modes { isolation, read_only } = modes(reader)?;
     Ok(Statement::SetTransaction {
-        isolation,
-        read_only,
+        modes: modes(reader)?,
         session,
     })
 }

@@ -1,17 +1,10 @@
-//! BEGIN, COMMIT, ROLLBACK and their synonyms, and the modes that BEGIN and SET TRANSACTION share.
+//! BEGIN, COMMIT, ROLLBACK and their synonyms, savepoints, and the modes that BEGIN and SET TRANSACTION share.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::Statement;
+use super::ast::{Statement, TransactionModes};
 use super::reader::Reader;
 use crate::error::{Error, Result};
-
-/// What BEGIN, START TRANSACTION and SET TRANSACTION may ask for.
-#[derive(Default)]
-pub(super) struct Modes {
-    pub isolation: Option<String>,
-    pub read_only: Option<bool>,
-}
 
 pub(super) fn begin(reader: &mut Reader) -> Result<Statement> {
     if reader.accept(&["start"]) {
@@ -20,12 +13,11 @@ pub(super) fn begin(reader: &mut Reader) -> Result<Statement> {
         reader.expect(&["begin"])?;
         reader.accept_any(&["transaction", "work"]);
     }
-    let Modes { isolation, read_only } = if reader.at_end() {
-        Modes::default()
+    Ok(Statement::Begin(if reader.at_end() {
+        TransactionModes::default()
     } else {
         modes(reader)?
-    };
-    Ok(Statement::Begin { isolation, read_only })
+    }))
 }
 
 pub(super) fn commit(reader: &mut Reader) -> Result<Statement> {
@@ -42,12 +34,22 @@ pub(super) fn rollback(reader: &mut Reader) -> Result<Statement> {
         return Err(Error::unsupported("ROLLBACK PREPARED"));
     }
     let chain = chain(reader)?;
-    if reader.accept(&["to"]) {
+    if !chain && reader.accept(&["to"]) {
         reader.accept(&["savepoint"]);
-        reader.name()?;
-        return Err(Error::unsupported("SAVEPOINT").with_hint("Use ROLLBACK to undo the whole transaction."));
+        return Ok(Statement::RollbackTo { name: reader.name()? });
     }
     Ok(Statement::Rollback { chain })
+}
+
+pub(super) fn savepoint(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["savepoint"])?;
+    Ok(Statement::Savepoint { name: reader.name()? })
+}
+
+pub(super) fn release(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["release"])?;
+    reader.accept(&["savepoint"]);
+    Ok(Statement::ReleaseSavepoint { name: reader.name()? })
 }
 
 fn chain(reader: &mut Reader) -> Result<bool> {
@@ -61,8 +63,8 @@ fn chain(reader: &mut Reader) -> Result<bool> {
 }
 
 /// One mode or more; the commas between them are optional, as in PostgreSQL.
-pub(super) fn modes(reader: &mut Reader) -> Result<Modes> {
-    let mut modes = Modes::default();
+pub(super) fn modes(reader: &mut Reader) -> Result<TransactionModes> {
+    let mut modes = TransactionModes::default();
     loop {
         if reader.accept(&["isolation"]) {
             reader.expect(&["level"])?;
@@ -74,7 +76,10 @@ pub(super) fn modes(reader: &mut Reader) -> Result<Modes> {
             }
         } else if reader.accept(&["not"]) {
             reader.expect(&["deferrable"])?;
-        } else if !reader.accept(&["deferrable"]) {
+            modes.deferrable = Some(false);
+        } else if reader.accept(&["deferrable"]) {
+            modes.deferrable = Some(true);
+        } else {
             return Err(reader.error_here());
         }
         if !reader.accept_token(&Token::Comma) && reader.at_end() {

@@ -34,22 +34,12 @@ pub(super) fn in_query<'t>(tokens: impl Iterator<Item = &'t TokenWithSpan>) -> O
 pub(super) fn statement(word: &str) -> Option<Error> {
     let (name, hint) = match word {
         "merge" => ("MERGE", Some("Write the new rows with INSERT OVERWRITE t SELECT ….")),
-        "savepoint" | "release" => ("SAVEPOINT", Some("Use a transaction of its own: BEGIN … COMMIT.")),
-        "declare" | "fetch" | "move" | "close" => (
-            "a cursor",
-            Some("Results stream: ask for the query itself, with a row limit of your driver if you need one."),
-        ),
-        "listen" | "unlisten" | "notify" => ("LISTEN", None),
         "vacuum" => ("VACUUM", None),
         "analyze" | "analyse" => ("ANALYZE", Some("Statistics are gathered with each write.")),
         "optimize" => ("OPTIMIZE", None),
         "restore" => (
             "RESTORE",
             Some("Read the old version with INSERT OVERWRITE t SELECT * FROM t VERSION AS OF n."),
-        ),
-        "lock" => (
-            "LOCK",
-            Some("Writers never block readers here; a write that another one overtook fails with 40001."),
         ),
         "do" => ("DO", Some("Run the statements one by one.")),
         "call" => ("CALL", None),

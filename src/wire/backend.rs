@@ -2,12 +2,15 @@
 //! statements in. The server binds them to the engine; the tests of this module to a scripted session.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use crate::catalog::model::Oid;
 use crate::catalog::scram::Key;
+pub use crate::context::notifications::Notification;
 use crate::error::{Error, Result};
 pub use crate::session::{
     Binding, CopyOut, Fetched, Login, Notice, NoticeSeverity, OutputColumn, RowChunk, RowShape, Source, StatementShape,
@@ -84,6 +87,16 @@ pub trait Backend: Send + 'static {
     fn close_portal(&mut self, name: &str) -> Result<()>;
     /// The end of a simple query or of a pipeline: an implicit transaction commits.
     fn sync(&mut self) -> impl Future<Output = Result<()>> + Send;
+    /// The client is about to hear that the session waits for it.
+    fn rest(&mut self) {}
+    /// What other sessions told this one since the last call.
+    fn take_notifications(&mut self) -> Vec<Notification> {
+        vec![]
+    }
+    /// Rung when there is something for `take_notifications`.
+    fn notification_bell(&self) -> Option<Arc<Notify>> {
+        None
+    }
     /// How long the client may stay idle in the state it is in, and what it is told after that.
     fn idle_limit(&self) -> Option<(Duration, Error)> {
         None

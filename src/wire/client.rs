@@ -150,8 +150,16 @@ where
         }
     }
 
+    fn put_notifications(&mut self) {
+        for notification in self.session.take_notifications() {
+            self.socket.put(|out| reply::notification(out, &notification));
+        }
+    }
+
     pub(super) async fn ready(&mut self) -> Result<(), Stop> {
         self.put_notices();
+        self.session.rest();
+        self.put_notifications();
         let changes = self.session.take_parameter_changes();
         let status = self.session.transaction_status();
         self.socket.put(|out| {
@@ -165,8 +173,10 @@ where
         flush(&mut self.socket, &self.interrupt).await
     }
 
-    /// Waits for the client, for the server's end, and for the end of its patience.
+    /// Waits for the client, for the server's end, and for the end of its patience, and meanwhile passes on
+    /// what other sessions say.
     async fn next_frame(&mut self) -> Result<Frame, Stop> {
+        let bell = self.session.notification_bell();
         let idle_limit = self.session.idle_limit();
         let expired = async {
             match idle_limit {
@@ -180,6 +190,12 @@ where
         tokio::pin!(expired);
         loop {
             let token = self.interrupt.token();
+            let rung = async {
+                match &bell {
+                    Some(bell) => bell.notified().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 // First, so that a cancel request stops the message of the pipeline that is already here.
@@ -190,6 +206,10 @@ where
                     reason => return Err(reason.unwrap_or(InterruptReason::Termination).into()),
                 },
                 () = self.closing.cancelled(), if self.idle => return Err(InterruptReason::Shutdown.into()),
+                () = rung, if self.idle => {
+                    self.put_notifications();
+                    flush(&mut self.socket, &self.interrupt).await?;
+                }
                 error = &mut expired => return Err(Stop::Fatal(error)),
             }
         }

@@ -2,7 +2,7 @@
 //! anywhere inside ends this connection only, and none of its text reaches the client.
 
 use std::any::Any;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub struct Rules {
 }
 
 /// Talks to one client until either side ends it.
-pub async fn converse<S, V>(stream: S, peer: Option<IpAddr>, gate: &Gate<V>)
+pub async fn converse<S, V>(stream: S, peer: Option<SocketAddr>, gate: &Gate<V>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     V: Service,
@@ -105,7 +105,7 @@ impl Drop for Counted<'_> {
 type Admitted<S, V> = (Client<Transport<S>, <V as Service>::Session>, Place);
 
 /// Everything up to the first ReadyForQuery; `None`: there will be no session.
-async fn admit<S, V>(stream: S, peer: Option<IpAddr>, gate: &Gate<V>) -> Option<Admitted<S, V>>
+async fn admit<S, V>(stream: S, peer: Option<SocketAddr>, gate: &Gate<V>) -> Option<Admitted<S, V>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     V: Service,
@@ -141,7 +141,7 @@ where
 
 async fn login<S, V>(
     startup: &mut Startup<S>,
-    peer: Option<IpAddr>,
+    peer: Option<SocketAddr>,
     gate: &Gate<V>,
 ) -> Result<(V::Session, Place), Stop>
 where
@@ -158,7 +158,7 @@ where
     let service = gate.service.as_ref();
     let endpoint_hash = startup.endpoint_hash.as_deref();
     let origin = Origin {
-        peer,
+        peer: peer.map(|peer| peer.ip()),
         trust_loopback: gate.rules.trust_loopback,
         endpoint_hash,
     };

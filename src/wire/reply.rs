@@ -6,7 +6,7 @@ use bytes::{BufMut, BytesMut};
 use crate::error::{Error, SqlState};
 use crate::types::SqlType;
 use crate::types::format::Format;
-use crate::wire::backend::{Notice, OutputColumn};
+use crate::wire::backend::{Notice, Notification, OutputColumn};
 use crate::wire::message::Malformed;
 
 /// Whether an error ends the statement or the connection.
@@ -203,6 +203,17 @@ pub fn notice(out: &mut BytesMut, notice: &Notice) {
             hint.as_deref(),
         );
         out.put_u8(0);
+    });
+}
+
+/// NotificationResponse.
+pub fn notification(out: &mut BytesMut, notification: &Notification) {
+    message(out, b'A', |out| {
+        out.put_i32(notification.process_id);
+        for text in [&notification.channel, &notification.payload] {
+            out.extend_from_slice(text.as_bytes());
+            out.put_u8(0);
+        }
     });
 }
 

@@ -1,10 +1,14 @@
 //! The wire's seam bound to the real thing: roles and databases from the catalog, sessions of the engine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
-use super::backend::{Backend, Binding, Fetched, Login, LoginRole, Notice, RowShape, Service, Source, StatementShape};
+use super::backend::{
+    Backend, Binding, Fetched, Login, LoginRole, Notice, Notification, RowShape, Service, Source, StatementShape,
+};
 use crate::catalog::scram::{Key, keyed_hash};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -131,6 +135,22 @@ impl Backend for Session {
 
     async fn sync(&mut self) -> Result<()> {
         Session::sync(self).await
+    }
+
+    fn rest(&mut self) {
+        Session::rest(self);
+    }
+
+    fn take_notifications(&mut self) -> Vec<Notification> {
+        Session::take_notifications(self)
+    }
+
+    fn notification_bell(&self) -> Option<Arc<Notify>> {
+        Some(Session::notification_bell(self))
+    }
+
+    fn idle_limit(&self) -> Option<(Duration, Error)> {
+        Session::idle_limit(self)
     }
 
     async fn failed(&mut self, error: &Error) {

@@ -10,7 +10,7 @@ mod values;
 
 pub use definition::{ChangedBy, Definition, Kind, parse_names, quoted_names};
 pub use registry::{DEFINITIONS, SERVER_VERSION, SERVER_VERSION_NUMBER, definition};
-pub use session::SessionSettings;
+pub use session::{SessionSettings, SettingsMark};
 pub use units::Unit;
 pub use values::{IsolationLevel, MessageLevel, ReadFreshness, Settings};
 

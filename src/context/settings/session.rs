@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::definition::{ChangedBy, Definition, Kind, quoted_names};
 use super::registry::{DEFINITIONS, definition};
-use super::values::Settings;
+use super::values::{Settings, unrecognized};
 use crate::error::{Error, Result, SqlState};
 
 /// Settings that belong to one transaction, whichever way they are set.
@@ -27,6 +27,13 @@ pub struct SessionSettings {
     /// `lasting` as the open transaction found it.
     before_transaction: Option<Arc<Settings>>,
     reported: BTreeMap<&'static str, String>,
+}
+
+/// The settings when a savepoint was set.
+#[derive(Debug, Clone)]
+pub struct SettingsMark {
+    current: Arc<Settings>,
+    lasting: Arc<Settings>,
 }
 
 impl Default for SessionSettings {
@@ -54,7 +61,7 @@ impl SessionSettings {
 
     /// A startup parameter, a role's setting or a server default: RESET comes back to it.
     pub fn set_startup(&mut self, name: &str, value: &str, is_superuser: bool) -> Result<()> {
-        let canonical = self.check(name, value, is_superuser)?;
+        let canonical = self.current.check(name, value, is_superuser)?;
         self.reset = Arc::new(self.reset.with(name, &canonical));
         self.lasting = Arc::new(self.lasting.with(name, &canonical));
         self.current = Arc::new(self.current.with(name, &canonical));
@@ -80,7 +87,7 @@ impl SessionSettings {
 
     /// set_config(): like SET, with a list in one text.
     pub fn set_text(&mut self, name: &str, value: &str, local: bool, is_superuser: bool) -> Result<()> {
-        let canonical = self.check(name, value, is_superuser)?;
+        let canonical = self.current.check(name, value, is_superuser)?;
         self.apply(name, &canonical, local);
         Ok(())
     }
@@ -163,6 +170,20 @@ impl SessionSettings {
         self.current = self.lasting.clone();
     }
 
+    /// The values for a savepoint to come back to.
+    pub fn mark(&self) -> SettingsMark {
+        SettingsMark {
+            current: self.current.clone(),
+            lasting: self.lasting.clone(),
+        }
+    }
+
+    /// ROLLBACK TO SAVEPOINT.
+    pub fn back_to(&mut self, mark: &SettingsMark) {
+        self.current = mark.current.clone();
+        self.lasting = mark.lasting.clone();
+    }
+
     /// Every reported setting with its value, for the start of the session.
     pub fn report_all(&mut self) -> Vec<(String, String)> {
         self.reported.clear();
@@ -182,15 +203,6 @@ impl SessionSettings {
         changes
     }
 
-    fn check(&self, name: &str, value: &str, is_superuser: bool) -> Result<String> {
-        let Some(found) = definition(name) else {
-            check_custom_name(name)?;
-            return Ok(value.to_string());
-        };
-        found.check_changeable(is_superuser)?;
-        found.canonical(value, self.current.canonical(name).unwrap_or_default())
-    }
-
     fn apply(&mut self, name: &str, canonical: &str, local: bool) {
         let of_transaction = OF_TRANSACTION.iter().any(|own| own.eq_ignore_ascii_case(name));
         let local = local || of_transaction;
@@ -200,40 +212,6 @@ impl SessionSettings {
         self.current = Arc::new(self.current.with(name, canonical));
         if !local {
             self.lasting = Arc::new(self.lasting.with(name, canonical));
-        }
-    }
-}
-
-fn unrecognized(name: &str) -> Error {
-    Error::new(
-        SqlState::UndefinedObject,
-        format!("unrecognized configuration parameter \"{name}\""),
-    )
-}
-
-/// A name with a dot is the client's own, unless its prefix is ours.
-fn check_custom_name(name: &str) -> Result<()> {
-    let identifier = |part: &str| {
-        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
-    };
-    let Some((prefix, _)) = name.split_once('.') else {
-        return Err(unrecognized(name));
-    };
-    let invalid = || {
-        Error::new(
-            SqlState::InvalidName,
-            format!("invalid configuration parameter name \"{name}\""),
-        )
-    };
-    if prefix.eq_ignore_ascii_case("boathouse") {
-        return Err(invalid().with_detail("\"boathouse\" is a reserved prefix."));
-    }
-    match name.split('.').all(identifier) {
-        true => Ok(()),
-        false => {
-            Err(invalid()
-                .with_detail("Custom parameter names must be two or more simple identifiers separated by dots."))
         }
     }
 }

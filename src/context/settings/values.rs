@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::definition::{Definition, parse_names};
 use super::registry::{DEFINITIONS, definition};
+use crate::error::{Error, Result, SqlState};
 use crate::types::FormatSettings;
 use crate::types::format::{ByteaOutput, DateStyle, IntervalStyle};
 use crate::types::time_zone::TimeZone;
@@ -145,6 +146,16 @@ impl Settings {
         Settings::from_values(changed)
     }
 
+    /// A value that this session may set, in its canonical form.
+    pub fn check(&self, name: &str, value: &str, is_superuser: bool) -> Result<String> {
+        let Some(found) = definition(name) else {
+            check_custom_name(name)?;
+            return Ok(value.to_string());
+        };
+        found.check_changeable(is_superuser)?;
+        found.canonical(value, self.canonical(name).unwrap_or_default())
+    }
+
     /// The canonical value; `None` for a name that is not known.
     pub fn canonical(&self, name: &str) -> Option<&str> {
         match self.changed.get(name.to_ascii_lowercase().as_str()) {
@@ -185,5 +196,40 @@ impl Settings {
         );
         rows.sort_by_cached_key(|(name, _, _)| name.to_lowercase());
         rows
+    }
+}
+
+/// 42704.
+pub(super) fn unrecognized(name: &str) -> Error {
+    Error::new(
+        SqlState::UndefinedObject,
+        format!("unrecognized configuration parameter \"{name}\""),
+    )
+}
+
+/// A name with a dot is the client's own, unless its prefix is ours.
+fn check_custom_name(name: &str) -> Result<()> {
+    let identifier = |part: &str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+    };
+    let Some((prefix, _)) = name.split_once('.') else {
+        return Err(unrecognized(name));
+    };
+    let invalid = || {
+        Error::new(
+            SqlState::InvalidName,
+            format!("invalid configuration parameter name \"{name}\""),
+        )
+    };
+    if prefix.eq_ignore_ascii_case("boathouse") {
+        return Err(invalid().with_detail("\"boathouse\" is a reserved prefix."));
+    }
+    match name.split('.').all(identifier) {
+        true => Ok(()),
+        false => {
+            Err(invalid()
+                .with_detail("Custom parameter names must be two or more simple identifiers separated by dots."))
+        }
     }
 }

@@ -14,6 +14,7 @@ mod describe_table;
 mod drop;
 mod grant;
 pub mod insert;
+mod lock_table;
 pub mod modify;
 mod policy;
 mod role;
@@ -104,6 +105,7 @@ impl CommandContext<'_> {
 /// Runs a statement that has no rows to read first.
 pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Result<Outcome> {
     let tag = match statement {
+        Statement::LockTable(lock) => lock_table::run(command, lock).await?,
         Statement::Truncate { tables } => truncate::run(command, tables).await?,
         Statement::CreateDatabase {
             name,

@@ -5,9 +5,11 @@ mod constants;
 mod pg_attribute;
 mod pg_auth_members;
 mod pg_class;
+mod pg_cursors;
 mod pg_database;
 mod pg_depend;
 mod pg_description;
+mod pg_locks;
 mod pg_namespace;
 pub(super) mod pg_policy;
 mod pg_proc;
@@ -30,15 +32,18 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_cast" => constants::casts,
         "pg_class" => pg_class::generate,
         "pg_collation" => constants::collations,
+        "pg_cursors" => pg_cursors::cursors,
         "pg_database" => pg_database::generate,
         "pg_depend" => pg_depend::generate,
         "pg_description" => pg_description::local,
         "pg_group" => pg_roles::groups,
         "pg_language" => constants::languages,
+        "pg_locks" => pg_locks::generate,
         "pg_namespace" => pg_namespace::generate,
         "pg_operator" => constants::operators,
         "pg_policies" => pg_policy::policies,
         "pg_policy" => pg_policy::policy,
+        "pg_prepared_statements" => pg_cursors::prepared_statements,
         "pg_proc" => pg_proc::generate,
         "pg_range" => constants::ranges,
         "pg_rewrite" => pg_rewrite::generate,

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::CatalogSnapshot;
 use crate::catalog::model::*;
+use crate::context::sessions::{SessionHandle, SessionIdentity};
 use crate::context::{Principal, QueryContext, SystemTables};
 use crate::error::{Error, Result};
 use crate::functions::{Datum, FunctionEnvironment, builtin::builtin_relations, install_environment, scalar_functions};
@@ -205,6 +206,13 @@ pub(super) fn context(role_name: &str) -> QueryContext {
     let catalog = Arc::new(catalog());
     let role = catalog.role_named(role_name).unwrap().id;
     let now: DateTime<Utc> = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    let identity = SessionIdentity {
+        process_id: 42,
+        login: role,
+        login_name: role_name.into(),
+        database: DEFAULT_DATABASE,
+        ..SessionIdentity::default()
+    };
     QueryContext {
         principal: Principal {
             login: role,
@@ -219,9 +227,10 @@ pub(super) fn context(role_name: &str) -> QueryContext {
         cancel: CancellationToken::new(),
         transaction_start: now,
         statement_start: now,
-        process_id: 42,
+        session: Arc::new(SessionHandle::new(identity, Arc::default())),
         pins: Default::default(),
         own_writes: false,
+        lock_timeout: None,
         record: Arc::new(QueryRecord::new(QueryIdentity {
             process_id: 42,
             login_name: role_name.into(),
@@ -234,6 +243,9 @@ pub(super) fn context(role_name: &str) -> QueryContext {
             fingerprint: 0,
         })),
         changed_settings: Default::default(),
+        changes_settings: Default::default(),
+        warnings: Default::default(),
+        messages: Default::default(),
     }
 }
 

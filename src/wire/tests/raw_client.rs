@@ -1,6 +1,6 @@
 //! A client that speaks bytes, and shows what comes back as short texts: `D(1)`, `C(SELECT 1)`, `Z(I)`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl RawClient {
     pub fn connect_from(gate: &TestGate, peer: IpAddr) -> RawClient {
         let (stream, other) = tokio::io::duplex(16 * 1024);
         let gate = Arc::clone(gate);
-        let server = tokio::spawn(async move { converse(other, Some(peer), &gate).await });
+        let server = tokio::spawn(async move { converse(other, Some(SocketAddr::new(peer, 1)), &gate).await });
         RawClient { stream, server }
     }
 

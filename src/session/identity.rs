@@ -1,0 +1,91 @@
+//! Who a session acts as over time: SET ROLE, SET SESSION AUTHORIZATION and their fate at the end of a
+//! transaction, in step with the settings `role` and `session_authorization`.
+
+use crate::catalog::model::Oid;
+use crate::context::Principal;
+
+/// The role that logged in, and whom it acts as.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    /// Proven at login; nothing changes it.
+    login: (Oid, String),
+    current: Principal,
+    /// `current` without what SET LOCAL laid over it.
+    lasting: Principal,
+    /// `lasting` as the open transaction found it.
+    before_transaction: Option<Principal>,
+}
+
+/// Whom a session acted as when a savepoint was set.
+#[derive(Debug, Clone)]
+pub(super) struct IdentityMark {
+    current: Principal,
+    lasting: Principal,
+}
+
+impl Identity {
+    pub fn new(login: Oid, login_name: String) -> Identity {
+        let current = Principal {
+            login,
+            login_name: login_name.clone(),
+            role: login,
+            role_name: login_name.clone(),
+        };
+        Identity {
+            login: (login, login_name),
+            lasting: current.clone(),
+            current,
+            before_transaction: None,
+        }
+    }
+
+    /// Whom the next statement runs as.
+    pub fn current(&self) -> &Principal {
+        &self.current
+    }
+
+    /// The role that logged in.
+    pub fn login(&self) -> Oid {
+        self.login.0
+    }
+
+    pub fn login_name(&self) -> &str {
+        &self.login.1
+    }
+
+    /// From now on, or until the transaction's end.
+    pub fn set(&mut self, principal: Principal, local: bool) {
+        if !local {
+            self.lasting = principal.clone();
+        }
+        self.current = principal;
+    }
+
+    pub fn begin(&mut self) {
+        self.before_transaction.get_or_insert_with(|| self.lasting.clone());
+    }
+
+    pub fn commit(&mut self) {
+        self.before_transaction = None;
+        self.current = self.lasting.clone();
+    }
+
+    pub fn rollback(&mut self) {
+        if let Some(before) = self.before_transaction.take() {
+            self.lasting = before;
+        }
+        self.current = self.lasting.clone();
+    }
+
+    pub fn mark(&self) -> IdentityMark {
+        IdentityMark {
+            current: self.current.clone(),
+            lasting: self.lasting.clone(),
+        }
+    }
+
+    pub fn back_to(&mut self, mark: &IdentityMark) {
+        self.current = mark.current.clone();
+        self.lasting = mark.lasting.clone();
+    }
+}
