@@ -53,6 +53,11 @@ where
 {
     let mut work = pin!(work);
     let token = interrupt.token();
+    // Work that is always ready would neither see an interrupt nor let the timer run that raises it.
+    tokio::task::coop::consume_budget().await;
+    if token.is_cancelled() && !interrupt.is_held() {
+        return Err(reason(interrupt).into());
+    }
     tokio::select! {
         biased;
         result = &mut work => return result.map_err(|error| cause(interrupt, error)),

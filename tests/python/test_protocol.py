@@ -167,6 +167,19 @@ def test_statement_timeout(server):
         assert connection.execute("select 1").fetchone() == (1,)
 
 
+def test_statement_timeout_covers_rows_that_never_wait(server):
+    """Each row is there at once, and the client reads as fast."""
+    endless = "with recursive t(n) as (select 1 union all select n + 1 from t) select n from t"
+    with server.connect() as connection:
+        connection.execute("set statement_timeout = '500ms'")
+        begun = time.monotonic()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            for _ in connection.cursor().stream(endless, size=1000):
+                pass
+        assert time.monotonic() - begun < 10
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
 def test_statement_timeout_covers_a_slow_reader_of_rows(server):
     """The clock runs while rows stream, not only until the first one."""
     with server.connect() as connection:
