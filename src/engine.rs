@@ -147,6 +147,11 @@ impl Engine {
         PlanningSession::new(Arc::clone(&self.base), config, context.transaction_start)
     }
 
+    /// What the running server tells about itself.
+    pub fn monitoring(&self) -> &dyn crate::introspection::Monitoring {
+        self.system_tables.monitoring()
+    }
+
     /// A record for a statement that begins.
     pub fn new_record(&self, identity: QueryIdentity) -> Arc<QueryRecord> {
         Arc::new(QueryRecord::new(identity))

@@ -16,6 +16,7 @@ pub mod wire;
 pub mod session;
 pub mod query;
 pub mod engine;
+pub mod catalog_query;
 pub mod introspection;
 pub mod execution;
 pub mod result_cache;

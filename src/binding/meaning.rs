@@ -148,7 +148,7 @@ fn literal(value: &ScalarValue, target: &SqlType, settings: &FormatSettings) -> 
 fn is_registered(target: &SqlType) -> bool {
     matches!(
         target,
-        SqlType::Regclass | SqlType::Regtype | SqlType::Regproc | SqlType::Void | SqlType::Unknown
+        SqlType::Regclass | SqlType::Regtype | SqlType::Regproc | SqlType::Void | SqlType::Unknown | SqlType::System(_)
     )
 }
 

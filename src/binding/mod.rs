@@ -29,7 +29,8 @@ pub use function::check_function;
 pub use modification::{ACTION, Action, BoundModification, FILE, FIRST_VALUE, PLACE, bind_delete, bind_update};
 pub use parameters::parameter_types;
 pub use relations::{is_current, table_address};
-pub use rewrite::output_name;
+pub(crate) use rewrite::folded;
+pub use rewrite::{output_column_name, output_name};
 pub use time_travel::TimeTravel;
 #[cfg(test)]
 pub(crate) use {correlation::unnest_subqueries, rewrite::rewrite as rewrite_query};

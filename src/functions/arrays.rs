@@ -127,32 +127,55 @@ fn exploded(call: &Call<'_>, row: &[Datum], part: fn(&AccessItem) -> Datum) -> R
     let Some(Datum::List(items)) = row.first() else {
         return Ok(Datum::Null);
     };
+    let items = items.iter().filter_map(Datum::as_text);
+    let parts = items
+        .flat_map(|item| access_items(&lookup, item))
+        .map(|item| part(&item))
+        .collect();
+    Ok(Datum::List(parts))
+}
+
+/// The privileges of one access list's item.
+fn access_items(lookup: &Lookup<'_>, item: &str) -> Vec<AccessItem> {
     let role = |name: &str| {
         let plain = name.trim_matches('"').replace("\"\"", "\"");
         lookup.catalog.role_named(&plain).map_or(0, |role| role.id)
     };
-    let mut parts = vec![];
-    for item in items.iter().filter_map(Datum::as_text) {
-        // A quoted name may hold the separators; the last ones count.
-        let Some((rest, grantor)) = item.rsplit_once('/') else {
-            continue;
-        };
-        let Some((grantee, letters)) = rest.rsplit_once('=') else {
-            continue;
-        };
-        let mut letters = letters.chars().peekable();
-        while let Some(letter) = letters.next() {
-            let is_grantable = letters.next_if_eq(&'*').is_some();
-            if let Some((_, privilege)) = LETTERS.iter().find(|(known, _)| *known == letter) {
-                let (grantor, grantee) = (role(grantor), role(grantee));
-                parts.push(part(&AccessItem {
-                    grantor,
-                    grantee,
-                    privilege: *privilege,
-                    is_grantable,
-                }));
-            }
+    // A quoted name may hold the separators; the last ones count.
+    let Some((rest, grantor)) = item.rsplit_once('/') else {
+        return vec![];
+    };
+    let Some((grantee, letters)) = rest.rsplit_once('=') else {
+        return vec![];
+    };
+    let (grantor, grantee) = (role(grantor), role(grantee));
+    let mut items = vec![];
+    let mut letters = letters.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let is_grantable = letters.next_if_eq(&'*').is_some();
+        if let Some((_, privilege)) = LETTERS.iter().find(|(known, _)| *known == letter) {
+            items.push(AccessItem {
+                grantor,
+                grantee,
+                privilege: *privilege,
+                is_grantable,
+            });
         }
     }
-    Ok(Datum::List(parts))
+    items
+}
+
+/// aclexplode() of one item: rows of grantor, grantee, privilege, whether it may be granted on.
+pub fn exploded_access_item(lookup: &Lookup<'_>, item: &str) -> Vec<Vec<Datum>> {
+    access_items(lookup, item)
+        .into_iter()
+        .map(|item| {
+            vec![
+                item.grantor.into(),
+                item.grantee.into(),
+                item.privilege.keyword().into(),
+                item.is_grantable.into(),
+            ]
+        })
+        .collect()
 }

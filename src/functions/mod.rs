@@ -15,6 +15,7 @@ mod expression_planner;
 mod identity;
 mod intervals;
 mod json;
+mod keywords;
 mod lookup;
 mod names;
 mod notifications;
@@ -34,46 +35,55 @@ use std::sync::{Arc, LazyLock};
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
+pub use arrays::exploded_access_item;
 pub use checked_arithmetic::checked_arithmetic;
 pub use comments::{DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS, ROLE_CLASS};
 pub use datum::{Datum, to_array};
 pub use definitions::view_definition;
 pub use environment::{FunctionEnvironment, environment, install_environment};
 pub use expression_planner::expression_planners;
+pub use keywords::{Keyword, keywords};
 pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
+pub use names::quote_literal;
 pub use postgres_cast::{assignment_cast, postgres_cast};
+pub use row_function::{call_row_function, is_row_function};
 pub use server::VERSION;
 pub use single_value::single_value;
 
 /// All scalar functions, shared by all sessions.
 pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
     static FUNCTIONS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
-        let families = [
-            advisory_locks::functions(),
-            arrays::functions(),
-            comments::functions(),
-            dates::functions(),
-            definitions::functions(),
-            identity::functions(),
-            intervals::functions(),
-            json::functions(),
-            names::functions(),
-            notifications::functions(),
-            numbers::functions(),
-            patterns::functions(),
-            privileges::functions(),
-            server::functions(),
-            settings::functions(),
-            sizes::functions(),
-            text::functions(),
-        ];
-        let declared = families.into_iter().flatten().map(row_function::RowFunction::into_udf);
+        let declared = row_functions().map(row_function::RowFunction::into_udf);
         declared
             .chain([array_or_empty::function(), sleep::function()])
             .chain(advisory_locks::waiting_functions())
             .collect()
     });
     &FUNCTIONS
+}
+
+/// The functions that work a row at a time, a family after the other.
+fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
+    let families = [
+        advisory_locks::functions(),
+        arrays::functions(),
+        comments::functions(),
+        dates::functions(),
+        definitions::functions(),
+        identity::functions(),
+        intervals::functions(),
+        json::functions(),
+        names::functions(),
+        notifications::functions(),
+        numbers::functions(),
+        patterns::functions(),
+        privileges::functions(),
+        server::functions(),
+        settings::functions(),
+        sizes::functions(),
+        text::functions(),
+    ];
+    families.into_iter().flatten()
 }
 
 /// All aggregate functions that DataFusion lacks.

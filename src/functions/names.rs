@@ -1,7 +1,9 @@
 //! Names and OIDs: the casts of registered names (`regclass`, `regclassout` …), what is visible without
 //! a schema, and the names of types, roles and encodings.
 
-use super::builtin::{builtin_function, builtin_functions_named, builtin_type_named, type_name};
+use super::builtin::{
+    builtin_function, builtin_functions_named, builtin_type_named, type_name, type_name_without_modifier,
+};
 use super::datum::Datum;
 use super::lookup::{Lookup, Relation, parse_name, quote_identifier};
 use super::row_function::{Argument, Call, RowFunction};
@@ -134,11 +136,12 @@ pub(super) fn functions() -> Vec<RowFunction> {
             SqlType::Text,
             |_, row| {
                 let Some(oid) = oid(row) else { return Ok(Datum::Null) };
-                let typmod = row
-                    .get(1)
-                    .and_then(Datum::as_int)
-                    .and_then(|typmod| i32::try_from(typmod).ok());
-                Ok(type_name(oid, typmod.unwrap_or(-1)).into())
+                let typmod = row.get(1).and_then(Datum::as_int);
+                Ok(match typmod.and_then(|typmod| i32::try_from(typmod).ok()) {
+                    Some(typmod) => type_name(oid, typmod),
+                    None => type_name_without_modifier(oid),
+                }
+                .into())
             },
         )
         .called_on_null(),
@@ -215,7 +218,7 @@ fn text(row: &[Datum]) -> Option<&str> {
 }
 
 /// Text in quotes that read back as the same text.
-pub(crate) fn quote_literal(value: &str) -> String {
+pub fn quote_literal(value: &str) -> String {
     let quoted = value.replace('\'', "''");
     if quoted.contains('\\') {
         format!("E'{}'", quoted.replace('\\', "\\\\"))

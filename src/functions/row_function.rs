@@ -2,9 +2,10 @@
 //! declared as data (name, overloads, result, body) and becomes a `ScalarUDF` here. Functions over
 //! large columns deserve kernels instead.
 
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
@@ -151,6 +152,33 @@ impl RowFunction {
         }
         (self.body)(call, row)
     }
+}
+
+/// The functions by name; of one name, the last.
+static BY_NAME: LazyLock<HashMap<&'static str, RowFunction>> = LazyLock::new(|| {
+    super::row_functions()
+        .map(|function| (function.name, function))
+        .collect()
+});
+
+/// Whether a function of this name works a row at a time.
+pub fn is_row_function(name: &str) -> bool {
+    BY_NAME.contains_key(name)
+}
+
+/// Calls a function that works a row at a time, outside a plan. `None` where there is none of this name.
+pub fn call_row_function(
+    name: &str,
+    environment: &dyn FunctionEnvironment,
+    arguments: &[Datum],
+) -> Option<Result<Datum>> {
+    let function = BY_NAME.get(name)?;
+    let call = Call {
+        name: function.name,
+        argument_fields: &[],
+        environment: Some(environment),
+    };
+    Some(function.evaluate(&call, arguments))
 }
 
 /// How little a value changes on its way into an argument: not at all, in its width only, or in its kind.

@@ -20,6 +20,7 @@ use crate::functions::{FunctionEnvironment, Lookup};
 
 pub use monitoring::{CacheStatus, Monitoring, NoMonitoring, QueryRecord, SessionStatus, Setting};
 pub(crate) use rows::Rows;
+pub use rows::SharedRow;
 
 /// What a table's rows are made from.
 pub(crate) struct Introspection<'a> {
@@ -41,6 +42,16 @@ fn generator(relation: &BuiltinRelation) -> Option<Generator> {
     }
 }
 
+/// The rows of a system relation as the principal of the environment may see them, each with the relation's OID
+/// after its columns.
+pub fn relation_rows(
+    relation: &'static BuiltinRelation,
+    environment: &dyn FunctionEnvironment,
+    monitoring: &dyn Monitoring,
+) -> Result<Vec<SharedRow>> {
+    provider::generate(relation, generator(relation), environment, monitoring).map(Rows::into_shared)
+}
+
 /// The system schemas' tables. They hold nobody's identity: a scan takes it from the statement's options,
 /// where `functions::install_environment` put it.
 #[derive(Clone)]
@@ -49,6 +60,11 @@ pub struct VirtualTables {
 }
 
 impl VirtualTables {
+    /// What the running server tells about itself.
+    pub fn monitoring(&self) -> &dyn Monitoring {
+        self.monitoring.as_ref()
+    }
+
     pub fn new(monitoring: Arc<dyn Monitoring>) -> VirtualTables {
         VirtualTables { monitoring }
     }
@@ -61,6 +77,3 @@ impl SystemTables for VirtualTables {
         Some(Arc::new(table))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -16,7 +16,7 @@ use super::rows::{Rows, schema};
 use super::{Generator, Introspection};
 use crate::error::{Error, Result};
 use crate::functions::builtin::BuiltinRelation;
-use crate::functions::{Lookup, environment};
+use crate::functions::{FunctionEnvironment, Lookup, environment};
 
 pub(super) struct VirtualTable {
     relation: &'static BuiltinRelation,
@@ -41,23 +41,33 @@ impl VirtualTable {
     }
 
     fn rows(&self, session: &dyn Session) -> Result<Rows> {
-        let mut rows = Rows::new(self.relation);
-        let Some(generator) = self.generator else {
-            return Ok(rows);
-        };
+        if self.generator.is_none() {
+            return Ok(Rows::new(self.relation));
+        }
         let environment = environment(session.config_options())
             .ok_or_else(|| Error::internal(format!("{} was read outside a session", self.relation.name)))?;
-        let lookup = Lookup::new(environment.context());
-        generator(
-            &Introspection {
-                environment,
-                lookup,
-                monitoring: self.monitoring.as_ref(),
-            },
-            &mut rows,
-        )?;
-        Ok(rows)
+        generate(self.relation, self.generator, environment, self.monitoring.as_ref())
     }
+}
+
+/// The rows of a relation as the principal of the environment may see them.
+pub(super) fn generate(
+    relation: &'static BuiltinRelation,
+    generator: Option<Generator>,
+    environment: &dyn FunctionEnvironment,
+    monitoring: &dyn Monitoring,
+) -> Result<Rows> {
+    let mut rows = Rows::new(relation);
+    if let Some(generator) = generator {
+        let lookup = Lookup::new(environment.context());
+        let introspection = Introspection {
+            environment,
+            lookup,
+            monitoring,
+        };
+        generator(&introspection, &mut rows)?;
+    }
+    Ok(rows)
 }
 
 impl std::fmt::Debug for VirtualTable {

@@ -1,4 +1,4 @@
-//! The rows of a virtual table while they are made: values go in by column name, columns come out as arrays.
+//! The rows of a virtual table while they are made: values go in by column name, rows come out shared, or as arrays.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +11,14 @@ use crate::error::{Error, Result};
 use crate::functions::builtin::BuiltinRelation;
 use crate::functions::{Datum, to_array};
 
-/// Rows of one table, column by column.
+/// A row: the relation's columns, then its OID, which `tableoid` reads.
+pub type SharedRow = Arc<[Datum]>;
+
+/// Rows of one table.
 pub(crate) struct Rows {
     relation: &'static BuiltinRelation,
     positions: HashMap<&'static str, usize>,
-    columns: Vec<Vec<Datum>>,
-    count: usize,
+    rows: Vec<SharedRow>,
 }
 
 impl Rows {
@@ -30,31 +32,33 @@ impl Rows {
         Rows {
             relation,
             positions,
-            columns: vec![vec![]; relation.columns.len()],
-            count: 0,
+            rows: vec![],
         }
     }
 
     /// Adds one row; columns that are not given are NULL.
     pub fn add<const N: usize>(&mut self, values: [(&'static str, Datum); N]) -> Result<()> {
+        let width = self.relation.columns.len();
+        let mut row = vec![Datum::Null; width + 1];
         for (name, value) in values {
-            let column = self
-                .positions
-                .get(name)
-                .and_then(|position| self.columns.get_mut(*position));
-            let Some(column) = column.filter(|column| column.len() == self.count) else {
-                return Err(Error::internal(format!(
-                    "{} has no column {name} left to set",
-                    self.relation.name
-                )));
+            let column = self.positions.get(name).and_then(|position| row.get_mut(*position));
+            let Some(column) = column else {
+                return Err(Error::internal(format!("{} has no column {name}", self.relation.name)));
             };
-            column.push(value);
+            *column = value;
         }
-        self.count += 1;
-        for column in &mut self.columns {
-            column.resize(self.count, Datum::Null);
-        }
+        row[width] = self.relation.oid.into();
+        self.rows.push(row.into());
         Ok(())
+    }
+
+    /// Adds rows that are the same for everybody.
+    pub fn add_shared(&mut self, rows: &[SharedRow]) {
+        self.rows.extend(rows.iter().cloned());
+    }
+
+    pub fn into_shared(self) -> Vec<SharedRow> {
+        self.rows
     }
 
     /// The wanted columns as one batch.
@@ -62,16 +66,18 @@ impl Rows {
         let schema = schema(self.relation);
         let wanted: Vec<usize> = match projection {
             Some(projection) => projection.clone(),
-            None => (0..self.columns.len()).collect(),
+            None => (0..self.relation.columns.len()).collect(),
         };
         let mut arrays = vec![];
         for index in &wanted {
-            let (Some(column), field) = (self.columns.get(*index), schema.field(*index)) else {
-                return Err(Error::internal(format!("{} has no column {index}", self.relation.name)));
-            };
-            arrays.push(to_array(field.data_type(), column)?);
+            let column: Vec<Datum> = self
+                .rows
+                .iter()
+                .map(|row| row.get(*index).cloned().unwrap_or(Datum::Null))
+                .collect();
+            arrays.push(to_array(schema.field(*index).data_type(), &column)?);
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(self.count));
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows.len()));
         Ok(RecordBatch::try_new_with_options(
             Arc::new(schema.project(&wanted)?),
             arrays,

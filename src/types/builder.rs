@@ -91,6 +91,7 @@ impl ColumnBuilder {
             | SqlType::Uuid
             | SqlType::Json
             | SqlType::Jsonb
+            | SqlType::System(_)
             | SqlType::Unknown => Values::Text(StringViewBuilder::with_capacity(capacity)),
         };
         ColumnBuilder {

@@ -2,6 +2,7 @@
 //! carries each. A type that Arrow does not have travels in the field's metadata under `TYPE_KEY`.
 
 pub mod format;
+mod system;
 pub mod time_zone;
 pub mod calendar;
 pub mod json;
@@ -64,6 +65,8 @@ pub enum SqlType {
     Void,
     /// A literal or parameter whose type nothing decided.
     Unknown,
+    /// A type that only the system's own relations and functions give, by its OID.
+    System(u32),
     Array(Box<SqlType>),
 }
 
@@ -98,6 +101,7 @@ impl SqlType {
             SqlType::Void => 2278,
             SqlType::Uuid => 2950,
             SqlType::Jsonb => 3802,
+            SqlType::System(oid) => *oid,
             SqlType::Array(element) => element.array_oid(),
         }
     }
@@ -129,6 +133,7 @@ impl SqlType {
             SqlType::Regtype => 2211,
             SqlType::Uuid => 2951,
             SqlType::Jsonb => 3807,
+            SqlType::System(oid) => system::system_array(*oid),
             SqlType::Array(element) => element.array_oid(),
         }
     }
@@ -164,12 +169,15 @@ impl SqlType {
             SqlType::Void,
             SqlType::Unknown,
         ];
-        SCALARS.iter().find(|scalar| scalar.oid() == oid).cloned().or_else(|| {
-            SCALARS
-                .iter()
-                .find(|scalar| scalar.array_oid() == oid)
-                .map(|scalar| SqlType::Array(Box::new(scalar.clone())))
-        })
+        let scalar = SCALARS.iter().find(|scalar| scalar.oid() == oid).cloned();
+        let array = || {
+            let element = SCALARS.iter().find(|scalar| scalar.array_oid() == oid).cloned();
+            let element = element.or_else(|| system::system_element(oid).map(SqlType::System));
+            element.map(|element| SqlType::Array(Box::new(element)))
+        };
+        scalar
+            .or_else(|| system::is_system_type(oid).then_some(SqlType::System(oid)))
+            .or_else(array)
     }
 
     /// pg_attribute.atttypmod: -1 without a modifier.
@@ -200,6 +208,7 @@ impl SqlType {
             SqlType::Int8 | SqlType::Float8 | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz => 8,
             SqlType::Interval | SqlType::Uuid => 16,
             SqlType::Name => 64,
+            SqlType::System(oid) => system::system_length(*oid),
             SqlType::Unknown => -2,
             _ => -1,
         }
@@ -256,6 +265,7 @@ impl SqlType {
             | SqlType::Uuid
             | SqlType::Json
             | SqlType::Jsonb
+            | SqlType::System(_)
             | SqlType::Unknown => DataType::Utf8View,
         }
     }
@@ -364,6 +374,7 @@ impl fmt::Display for SqlType {
             SqlType::Regproc => f.write_str("regproc"),
             SqlType::Void => f.write_str("void"),
             SqlType::Unknown => f.write_str("unknown"),
+            SqlType::System(oid) => f.write_str(system::system_name(*oid)),
             SqlType::Array(element) => write!(f, "{element}[]"),
         }
     }

@@ -153,7 +153,16 @@ fn column_values(array: &ArrayRef, sql_type: &SqlType) -> Result<ColumnValues> {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => text_values(array)?,
             _ => ColumnValues::Oid(convert(array, &DataType::UInt32)?.as_primitive().clone()),
         },
+        // Elements that are shown as names come as the array's whole text.
+        SqlType::Array(_) | SqlType::System(_) if is_text(array) => text_values(array)?,
         SqlType::Array(element) => ColumnValues::List(Box::new(list_values(array, element)?)),
+        SqlType::System(_) => match array.data_type() {
+            DataType::List(element) => {
+                let element = SqlType::from_field(element);
+                ColumnValues::List(Box::new(list_values(array, &element)?))
+            }
+            _ => ColumnValues::Oid(convert(array, &DataType::UInt32)?.as_primitive().clone()),
+        },
         SqlType::Json | SqlType::Jsonb => json_values(array)?,
         SqlType::Void => ColumnValues::Null,
         SqlType::Text
@@ -164,6 +173,13 @@ fn column_values(array: &ArrayRef, sql_type: &SqlType) -> Result<ColumnValues> {
         | SqlType::Uuid
         | SqlType::Unknown => text_values(array)?,
     })
+}
+
+fn is_text(array: &ArrayRef) -> bool {
+    matches!(
+        array.data_type(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
 }
 
 fn text_values(array: &ArrayRef) -> Result<ColumnValues> {

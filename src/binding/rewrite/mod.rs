@@ -20,7 +20,8 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 
 use crate::error::Result;
 
-pub use output_names::{numbered_name, output_name};
+pub use output_names::{numbered_name, output_column_name, output_name};
+pub(crate) use syntax::folded;
 
 /// Rewrites a whole query, subqueries included.
 pub fn rewrite(query: &mut Query) -> Result<()> {

@@ -63,7 +63,7 @@ fn name_outputs(select: &mut Select, is_shown: bool) {
     for item in &mut select.projection {
         let (expression, name, is_plain) = match item {
             SelectItem::UnnamedExpr(expression) => {
-                let name = column_name(expression);
+                let name = output_column_name(expression);
                 let is_plain = matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
                 (expression, name, is_plain)
             }
@@ -93,8 +93,8 @@ fn name_outputs(select: &mut Select, is_shown: bool) {
     }
 }
 
-/// PostgreSQL's FigureColname().
-fn column_name(expression: &Expr) -> String {
+/// The name that PostgreSQL gives an output column without an alias: its FigureColname().
+pub fn output_column_name(expression: &Expr) -> String {
     name_of(expression).unwrap_or_else(|| "?column?".into())
 }
 
@@ -205,7 +205,7 @@ mod tests {
             .projection
             .iter()
             .map(|item| match item {
-                SelectItem::UnnamedExpr(expression) => column_name(expression),
+                SelectItem::UnnamedExpr(expression) => output_column_name(expression),
                 SelectItem::ExprWithAlias { alias, .. } => alias.value.clone(),
                 other => other.to_string(),
             })

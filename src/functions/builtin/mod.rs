@@ -9,7 +9,7 @@ mod types;
 
 pub use functions::{BuiltinFunction, builtin_function, builtin_functions, builtin_functions_named};
 pub use relations::{BuiltinColumn, BuiltinRelation, builtin_relation, builtin_relation_named, builtin_relations};
-pub use types::{BuiltinType, builtin_type, builtin_type_named, builtin_types, type_name};
+pub use types::{BuiltinType, builtin_type, builtin_type_named, builtin_types, type_name, type_name_without_modifier};
 
 /// pg_operator's rows: oid, name, kind, can merge, can hash, left, right, result, commutator, negator,
 /// function, restriction estimator, join estimator.

@@ -75,6 +75,15 @@ pub fn type_name(oid: u32, typmod: i32) -> String {
     }
 }
 
+/// format_type() where no modifier is asked for: char(n) is `character` then, not the `bpchar` without a length.
+pub fn type_name_without_modifier(oid: u32) -> String {
+    match oid {
+        1042 => "character".into(),
+        1014 => "character[]".into(),
+        _ => type_name(oid, -1),
+    }
+}
+
 fn modifier(oid: u32, typmod: i32) -> String {
     if typmod < 0 {
         return String::new();

@@ -65,6 +65,16 @@ pub fn append_binary(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {
             [0] => Scalar::Text(""),
             bytes => Scalar::Text(utf8(bytes)?),
         },
+        // xid, cid and the registered names are numbers.
+        SqlType::System(28 | 29 | 2202..=2204 | 3734 | 3769 | 4089 | 4096 | 4191) => {
+            return builder.append_text(&u32::from_be_bytes(exact(bytes)?).to_string());
+        }
+        SqlType::System(oid) => {
+            return Err(Error::unsupported(format!(
+                "binary input of type {}",
+                SqlType::System(*oid)
+            )));
+        }
         SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name | SqlType::Json | SqlType::Unknown => {
             return builder.append_text(utf8(bytes)?);
         }

@@ -64,7 +64,7 @@ pub fn write_binary(values: &ColumnValues, row: usize, sql_type: &SqlType, out: 
             out.put_i32(interval.days);
             out.put_i32(interval.months);
         }
-        ColumnValues::List(list) => write_array(list, row, out)?,
+        ColumnValues::List(list) => write_array(list, row, first_index(sql_type), out)?,
         ColumnValues::Struct(_) | ColumnValues::Map(_) => write_text(values, row, &FormatSettings::default(), out),
     }
     Ok(())
@@ -83,6 +83,13 @@ fn write_string(text: &str, sql_type: &SqlType, out: &mut BytesMut) -> Result<()
         }
         SqlType::Regclass | SqlType::Regtype | SqlType::Regproc | SqlType::Oid => {
             return Err(Error::unsupported(format!("binary output of a name as {sql_type}")));
+        }
+        SqlType::System(869) => write_address(text, false, out)?,
+        SqlType::System(650) => write_address(text, true, out)?,
+        // aclitem has none; records and arrays are text here where their parts are shown as names.
+        SqlType::System(1033 | 2249) | SqlType::Array(_) => {
+            let message = format!("no binary output function available for type {sql_type}");
+            return Err(Error::new(SqlState::UndefinedFunction, message));
         }
         // One byte, zero for the empty string.
         SqlType::Char => out.put_u8(text.bytes().next().unwrap_or(0)),
@@ -158,8 +165,32 @@ fn write_numeric_digits(negative: bool, digits: &[u8], scale: i8, trim: bool, ou
     out[header + 2..header + 4].copy_from_slice(&(weight as i16).to_be_bytes());
 }
 
+/// int2vector and oidvector count from zero.
+fn first_index(sql_type: &SqlType) -> i32 {
+    match sql_type {
+        SqlType::System(22 | 30) => 0,
+        _ => 1,
+    }
+}
+
+/// inet and cidr: family, bits, whether it is a network, the address.
+fn write_address(text: &str, is_network: bool, out: &mut BytesMut) -> Result<()> {
+    let (address, bits) = text.split_once('/').unwrap_or((text, ""));
+    let (family, octets) = match address.parse() {
+        Ok(std::net::IpAddr::V4(address)) => (2, address.octets().to_vec()),
+        Ok(std::net::IpAddr::V6(address)) => (3, address.octets().to_vec()),
+        Err(_) => return Err(Error::internal("an address that is none")),
+    };
+    out.put_u8(family);
+    out.put_u8(bits.parse().unwrap_or(octets.len() as u8 * 8));
+    out.put_u8(u8::from(is_network));
+    out.put_u8(octets.len() as u8);
+    out.extend_from_slice(&octets);
+    Ok(())
+}
+
 /// Dimensions, a flag for NULLs, the element type, then each element with its length.
-fn write_array(list: &ListValues, row: usize, out: &mut BytesMut) -> Result<()> {
+fn write_array(list: &ListValues, row: usize, first_index: i32, out: &mut BytesMut) -> Result<()> {
     let mut dimensions = Vec::new();
     measure(list, list.ranges[row], 0, &mut dimensions)?;
     let mut leaf = list;
@@ -179,7 +210,7 @@ fn write_array(list: &ListValues, row: usize, out: &mut BytesMut) -> Result<()> 
     out.put_u32(element_type.oid());
     for dimension in &dimensions {
         out.put_i32(*dimension as i32);
-        out.put_i32(1);
+        out.put_i32(first_index);
     }
     if dimensions.is_empty() {
         return Ok(());

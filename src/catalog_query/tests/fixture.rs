@@ -1,30 +1,24 @@
-//! A catalog, a session on it, and running a query through parsing, rewriting, planning and execution.
+//! A catalog, a session on it, and running a query as one of its roles.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use datafusion::arrow::datatypes::FieldRef;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
-use datafusion::common::Result as DataFusionResult;
-use datafusion::execution::SessionStateBuilder;
-use datafusion::logical_expr::planner::TypePlanner;
-use datafusion::physical_plan::collect;
-use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::parser::Statement as PlannerStatement;
-use datafusion::sql::sqlparser::ast::{self as sql};
+use datafusion::physical_plan::common::collect;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::CatalogSnapshot;
 use crate::catalog::model::*;
+use crate::catalog_query::{Asked, answer};
 use crate::context::sessions::{SessionHandle, SessionIdentity};
-use crate::context::{Principal, QueryContext, SystemTables};
+use crate::context::{Principal, QueryContext};
 use crate::error::{Error, Result};
-use crate::functions::{Datum, FunctionEnvironment, builtin::builtin_relations, install_environment, scalar_functions};
-use crate::introspection::{NoMonitoring, VirtualTables};
+use crate::execution::outcome::{OutputColumn, Rows};
+use crate::functions::{Datum, FunctionEnvironment};
+use crate::introspection::NoMonitoring;
 use crate::statement::ast::Statement;
 use crate::telemetry::{QueryIdentity, QueryRecord};
-use crate::types::SqlType;
+use crate::types::{FormatSettings, SqlType};
 
 pub(super) const ANALYST: Oid = 16384;
 pub(super) const READERS: Oid = 16385;
@@ -249,64 +243,27 @@ pub(super) fn context(role_name: &str) -> QueryContext {
     }
 }
 
-#[derive(Debug)]
-struct Types;
-
-impl TypePlanner for Types {
-    fn plan_type_field(&self, sql_type: &sql::DataType) -> DataFusionResult<Option<FieldRef>> {
-        Ok(sql_type
-            .to_string()
-            .parse::<SqlType>()
-            .ok()
-            .map(|sql_type| Arc::new(sql_type.to_field("", true))))
-    }
-}
-
-/// DataFusion with our functions and tables, for one role.
-pub(super) fn session(role_name: &str) -> SessionContext {
-    let mut config = SessionConfig::new()
-        .with_default_catalog_and_schema("boathouse", "pg_catalog")
-        .with_target_partitions(1);
-    install_environment(config.options_mut(), Arc::new(Session(context(role_name))));
-    let mut functions: Vec<_> = datafusion::execution::SessionStateDefaults::default_scalar_functions();
-    functions.extend(scalar_functions().iter().cloned());
-    let mut planners = crate::functions::expression_planners();
-    planners.extend(datafusion::execution::SessionStateDefaults::default_expr_planners());
-    let state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_default_features()
-        .with_scalar_functions(functions)
-        .with_expr_planners(planners)
-        .with_type_planner(Arc::new(Types))
-        .build();
-    let session = SessionContext::new_with_state(state);
-    let catalog = MemoryCatalogProvider::new();
-    let tables = VirtualTables::new(Arc::new(NoMonitoring));
-    for schema in ["pg_catalog", "information_schema", "system"] {
-        let provider = Arc::new(MemorySchemaProvider::new());
-        for relation in builtin_relations().iter().filter(|relation| relation.schema == schema) {
-            provider
-                .register_table(relation.name.into(), tables.table(schema, relation.name).unwrap())
-                .unwrap();
-        }
-        catalog.register_schema(schema, provider).unwrap();
-    }
-    session.register_catalog("boathouse", Arc::new(catalog));
-    session
-}
-
-/// Runs one query as binding and the engine would.
-pub(super) async fn run(session: &SessionContext, text: &str) -> Result<Vec<RecordBatch>> {
-    let Statement::Query(mut query) = crate::statement::parse(text)?.remove(0).statement else {
+/// Runs one query as the role; `None` where the evaluator does not cover it.
+pub(super) async fn run(role_name: &str, text: &str) -> Result<Option<(Vec<OutputColumn>, Vec<RecordBatch>)>> {
+    let parsed = crate::statement::parse(text)?.remove(0);
+    let Statement::Query(query) = parsed.statement else {
         return Err(Error::unsupported("anything but a query in this test"));
     };
-    crate::binding::rewrite_query(&mut query)?;
-    let state = session.state();
-    let statement = PlannerStatement::Statement(Box::new(sql::Statement::Query(query)));
-    let plan = state.statement_to_plan(statement).await?;
-    let plan = crate::binding::unnest_subqueries(plan)?;
-    let plan = state.create_physical_plan(&plan).await?;
-    Ok(collect(plan, session.task_ctx()).await?)
+    let asked = Asked {
+        query: &query,
+        declared: &[],
+        parameter_count: parsed.parameter_count,
+        environment: &Session(context(role_name)),
+        monitoring: &NoMonitoring,
+        settings: &FormatSettings::default(),
+    };
+    let Some(rows) = answer(&asked, &[], &[])? else {
+        return Ok(None);
+    };
+    let Rows::Stream { stream, .. } = rows.rows else {
+        return Err(Error::internal("a catalog query's rows were cached"));
+    };
+    Ok(Some((rows.columns, collect(stream).await?)))
 }
 
 /// Rows as text, columns separated by `|`, NULL as nothing: what `psql -At` prints.
