@@ -160,8 +160,15 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
     }
 }
 
+/// What the statement names. ALTER TABLE takes views too, as in PostgreSQL: dbt renames them so.
 fn object<'a>(command: &'a CommandContext<'_>, kind: ObjectKind, name: &'a ObjectName) -> Result<&'a Object> {
-    command.context.catalog.resolve_object(kind, command.names(), &name.0)
+    let of_kind = |kind| command.context.catalog.resolve_object(kind, command.names(), &name.0);
+    match of_kind(kind) {
+        Err(error) if kind == ObjectKind::Table && error.state() == SqlState::WrongObjectType => {
+            of_kind(ObjectKind::View).map_err(|_| error)
+        }
+        resolved => resolved,
+    }
 }
 
 async fn add_columns(
