@@ -3,7 +3,7 @@
 
 mod array_subquery;
 mod collation;
-mod full_join_using;
+mod join_using;
 mod function_in_from;
 mod function_in_select;
 mod interval_literals;
@@ -45,7 +45,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     registered_names::rewrite(tree)?;
     function_in_from::rewrite(tree)?;
     function_in_select::rewrite(tree)?;
-    full_join_using::rewrite(tree)?;
+    join_using::rewrite(tree)?;
     interval_literals::rewrite(tree)?;
     quantified::rewrite(tree)?;
     // After all that look for numbers.

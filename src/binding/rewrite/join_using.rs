@@ -1,0 +1,314 @@
+//! JOIN … USING merges each named column into one, which comes first in `*`: the left side's value, the
+//! right's for RIGHT, whichever is there for FULL. The planner merges no FULL join, keeps the tables' order in
+//! `*`, and inside a subquery takes the merged column's bare name for a column of the query around; so it is
+//! written out here where the text tells which relation the column belongs to.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    ExceptSelectItem, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, TableFactor, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
+};
+
+use super::syntax::{call, folded};
+use crate::error::{Error, Result};
+
+pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
+    match VisitMut::visit(tree, &mut Merger::default()) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+#[derive(Default)]
+struct Merger {
+    /// Queries around the SELECT.
+    depth: usize,
+}
+
+impl VisitorMut for Merger {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<Error> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<Error> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        match merge(select, self.depth > 1) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+fn merge(select: &mut Select, is_subquery: bool) -> Result<()> {
+    let joins = || select.from.iter().flat_map(|table| &table.joins);
+    let is_full = joins().any(|join| matches!(&join.join_operator, JoinOperator::FullOuter(on) if merges(on)));
+    if !is_full && !joins().any(|join| using(join).is_some()) {
+        return Ok(());
+    }
+    let merged = match select.from.as_slice() {
+        [table] => Merged::of(table),
+        _ => None,
+    };
+    let Some(merged) = merged else {
+        return match is_full {
+            true => Err(refused()),
+            false => Ok(()),
+        };
+    };
+    merged.write_wildcards(select, is_full)?;
+    // Elsewhere the planner knows what the bare name means.
+    match is_full || is_subquery {
+        true => merged.write_names(select, is_full),
+        false => Ok(()),
+    }
+}
+
+fn refused() -> Error {
+    Error::unsupported("FULL JOIN USING with unnamed relations, NATURAL or subqueries")
+}
+
+fn merges(constraint: &JoinConstraint) -> bool {
+    matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural)
+}
+
+/// The columns that a join merges, and whose value it keeps.
+fn using(join: &Join) -> Option<(Vec<Ident>, Kept)> {
+    let kept = match &join.join_operator {
+        JoinOperator::Right(_) | JoinOperator::RightOuter(_) => Kept::Right,
+        JoinOperator::FullOuter(_) => Kept::Either,
+        _ => Kept::Left,
+    };
+    match join_constraint(join)? {
+        JoinConstraint::Using(columns) => Some((columns.iter().filter_map(column_name).collect(), kept)),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kept {
+    Left,
+    Right,
+    Either,
+}
+
+fn relation_name(factor: &TableFactor) -> Option<Ident> {
+    match factor {
+        TableFactor::Table { name, alias, .. } => match alias {
+            Some(alias) => Some(alias.name.clone()),
+            None => name.0.last()?.as_ident().cloned(),
+        },
+        TableFactor::Derived { alias, .. } => alias.as_ref().map(|alias| alias.name.clone()),
+        _ => None,
+    }
+}
+
+fn column_name(name: &ObjectName) -> Option<Ident> {
+    name.0.last()?.as_ident().cloned()
+}
+
+/// What `*` stands for, in order.
+enum Output {
+    /// A merged column.
+    Column { name: Ident, value: Expr },
+    /// A relation's columns but for the merged ones.
+    Rest { relation: Ident, merged: Vec<Ident> },
+}
+
+impl Output {
+    fn item(&self) -> SelectItem {
+        match self {
+            Output::Column { name, value } => SelectItem::ExprWithAlias {
+                expr: value.clone(),
+                alias: name.clone(),
+            },
+            Output::Rest { relation, merged } => SelectItem::QualifiedWildcard(
+                SelectItemQualifiedWildcardKind::ObjectName(ObjectName::from(vec![relation.clone()])),
+                WildcardAdditionalOptions {
+                    opt_except: merged.split_first().map(|(first, others)| ExceptSelectItem {
+                        first_element: first.clone(),
+                        additional_elements: others.to_vec(),
+                    }),
+                    ..WildcardAdditionalOptions::default()
+                },
+            ),
+        }
+    }
+}
+
+struct Merged(Vec<Output>);
+
+impl Merged {
+    /// `None` where the text does not tell a merged column's relation.
+    fn of(table: &TableWithJoins) -> Option<Merged> {
+        let mut merged = Merged(vec![Output::Rest {
+            relation: relation_name(&table.relation)?,
+            merged: vec![],
+        }]);
+        for join in &table.joins {
+            let relation = relation_name(&join.relation)?;
+            let (columns, kept) = match using(join) {
+                Some(using) => using,
+                None if matches!(&join.join_operator, JoinOperator::CrossJoin(_)) => (vec![], Kept::Left),
+                None => match join_constraint(join)? {
+                    JoinConstraint::On(_) => (vec![], Kept::Left),
+                    _ => return None,
+                },
+            };
+            let mut firsts = vec![];
+            for name in &columns {
+                let left = merged.take(name)?;
+                let right = Expr::CompoundIdentifier(vec![relation.clone(), name.clone()]);
+                let value = match kept {
+                    Kept::Left => left,
+                    Kept::Right => right,
+                    Kept::Either => call("coalesce", vec![left, right]),
+                };
+                firsts.push(Output::Column {
+                    name: name.clone(),
+                    value,
+                });
+            }
+            firsts.append(&mut merged.0);
+            firsts.push(Output::Rest {
+                relation,
+                merged: columns,
+            });
+            merged.0 = firsts;
+        }
+        Some(merged)
+    }
+
+    /// The left side's value of a column that a join merges now.
+    fn take(&mut self, column: &Ident) -> Option<Expr> {
+        let earlier = self
+            .0
+            .iter()
+            .position(|output| matches!(output, Output::Column { name, .. } if folded(name) == folded(column)));
+        if let Some(position) = earlier {
+            return match self.0.remove(position) {
+                Output::Column { value, .. } => Some(value),
+                Output::Rest { .. } => None,
+            };
+        }
+        let mut rests = self.0.iter_mut().filter_map(|output| match output {
+            Output::Rest { relation, merged } => Some((relation, merged)),
+            Output::Column { .. } => None,
+        });
+        let (relation, merged) = rests.next()?;
+        // Of several relations the text does not say which one has the column.
+        if rests.next().is_some() {
+            return None;
+        }
+        merged.push(column.clone());
+        Some(Expr::CompoundIdentifier(vec![relation.clone(), column.clone()]))
+    }
+
+    fn value(&self, column: &Ident) -> Option<&Expr> {
+        self.0.iter().find_map(|output| match output {
+            Output::Column { name, value } if folded(name) == folded(column) => Some(value),
+            _ => None,
+        })
+    }
+
+    fn write_wildcards(&self, select: &mut Select, is_full: bool) -> Result<()> {
+        let mut projection = vec![];
+        for item in std::mem::take(&mut select.projection) {
+            match item {
+                SelectItem::Wildcard(options) if options == WildcardAdditionalOptions::default() => {
+                    projection.extend(self.0.iter().map(Output::item));
+                }
+                SelectItem::Wildcard(_) if is_full => return Err(refused()),
+                other => projection.push(other),
+            }
+        }
+        select.projection = projection;
+        Ok(())
+    }
+
+    fn write_names(&self, select: &mut Select, is_full: bool) -> Result<()> {
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(Expr::Identifier(name)) = item
+                && let Some(value) = self.value(name)
+            {
+                *item = SelectItem::ExprWithAlias {
+                    expr: value.clone(),
+                    alias: name.clone(),
+                };
+            }
+        }
+        let mut names = Names {
+            merged: self,
+            refuses_subqueries: is_full,
+            depth: 0,
+        };
+        let mut outcomes = vec![
+            VisitMut::visit(&mut select.projection, &mut names),
+            VisitMut::visit(&mut select.selection, &mut names),
+            VisitMut::visit(&mut select.group_by, &mut names),
+            VisitMut::visit(&mut select.having, &mut names),
+        ];
+        for join in select.from.iter_mut().flat_map(|table| &mut table.joins) {
+            outcomes.push(VisitMut::visit(&mut join.join_operator, &mut names));
+        }
+        match outcomes.iter().any(ControlFlow::is_break) {
+            true => Err(refused()),
+            false => Ok(()),
+        }
+    }
+}
+
+fn join_constraint(join: &Join) -> Option<&JoinConstraint> {
+    match &join.join_operator {
+        JoinOperator::Join(on)
+        | JoinOperator::Inner(on)
+        | JoinOperator::Left(on)
+        | JoinOperator::LeftOuter(on)
+        | JoinOperator::Right(on)
+        | JoinOperator::RightOuter(on)
+        | JoinOperator::FullOuter(on) => Some(on),
+        _ => None,
+    }
+}
+
+/// Replaces the merged columns' bare names; a subquery might mean other columns by them.
+struct Names<'a> {
+    merged: &'a Merged,
+    refuses_subqueries: bool,
+    /// Queries between the SELECT and the expression.
+    depth: usize,
+}
+
+impl VisitorMut for Names<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
+        self.depth += 1;
+        match self.refuses_subqueries {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(name) = &*expression
+            && self.depth == 0
+            && let Some(value) = self.merged.value(name)
+        {
+            *expression = value.clone();
+        }
+        ControlFlow::Continue(())
+    }
+}
