@@ -12,7 +12,7 @@ use super::value_type::{Field, INT8, OID, Type, XID};
 use crate::binding::folded;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::Relation;
-use crate::functions::builtin::{BuiltinRelation, builtin_type_named};
+use crate::functions::builtin::BuiltinRelation;
 
 /// Columns that every relation has besides its own, in the order in which rows carry them.
 pub(super) const SYSTEM_COLUMNS: [(&str, u32); 6] = [
@@ -412,14 +412,11 @@ pub(super) fn relation_columns(relation: &BuiltinRelation) -> Vec<Field> {
         .columns
         .iter()
         .map(|column| {
-            let name = column.type_name.trim_matches('"');
-            let exact = match name.strip_suffix("[]") {
-                Some(element) => {
-                    builtin_type_named(element.trim_matches('"')).and_then(|builtin| Type::of(builtin.oid).array())
-                }
-                None => builtin_type_named(name).map(|builtin| Type::of(builtin.oid)),
+            let declared = Type::of_sql_type(&column.sql_type);
+            let ty = match column.exact_type() {
+                Some(oid) if oid != declared.oid => Type::of(oid),
+                _ => declared,
             };
-            let ty = exact.unwrap_or_else(|| Type::of_sql_type(&column.sql_type));
             Field::new(column.name, ty)
         })
         .collect()

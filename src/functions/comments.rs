@@ -1,5 +1,6 @@
 //! Comments by OID: obj_description() and its kin.
 
+use super::builtin::{builtin_description, builtin_relation_named};
 use super::datum::Datum;
 use super::lookup::Lookup;
 use super::row_function::{Argument, RowFunction};
@@ -33,7 +34,13 @@ pub(super) fn functions() -> Vec<RowFunction> {
             "shobj_description",
             &[&[Argument::Oid, Argument::Text]],
             SqlType::Text,
-            |call, row| comment(&Lookup::of(call)?, row, row.get(1).and_then(Datum::as_text)),
+            |call, row| {
+                let class = row
+                    .get(1)
+                    .and_then(Datum::as_text)
+                    .map(|class| class.trim_start_matches("pg_catalog."));
+                comment(&Lookup::of(call)?, row, class)
+            },
         ),
         RowFunction::stable(
             "col_description",
@@ -67,7 +74,9 @@ fn object<'a>(lookup: &Lookup<'a>, row: &[Datum]) -> Option<&'a Object> {
 
 fn comment(lookup: &Lookup<'_>, row: &[Datum], class: Option<&str>) -> Result<Datum> {
     let Some(object) = object(lookup, row) else {
-        return Ok(Datum::Null);
+        let oid = row.first().and_then(Datum::as_oid);
+        let class = class.and_then(|class| builtin_relation_named("pg_catalog", class));
+        return Ok(class.and_then(|class| builtin_description(class.oid, oid?)).into());
     };
     let class_of_object = match object {
         Object::Table(_) | Object::View(_) => "pg_class",

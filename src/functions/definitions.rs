@@ -80,13 +80,6 @@ pub(super) fn functions() -> Vec<RowFunction> {
             SqlType::Text,
             |_, row| Ok(row.first().cloned().unwrap_or(Datum::Null)),
         ),
-        stable(
-            "pg_get_indexdef",
-            &[&[Argument::Oid], &[Argument::Oid, Argument::Int, Argument::Bool]],
-            SqlType::Text,
-            nothing,
-        ),
-        stable("pg_get_constraintdef", OID_PRETTY, SqlType::Text, nothing),
         stable("pg_get_triggerdef", OID_PRETTY, SqlType::Text, nothing),
         stable("pg_get_ruledef", OID_PRETTY, SqlType::Text, |call, row| {
             let lookup = Lookup::of(call)?;

@@ -13,6 +13,7 @@ mod definitions;
 mod environment;
 mod expression_planner;
 mod identity;
+mod index_definitions;
 mod intervals;
 mod json;
 mod keywords;
@@ -46,6 +47,7 @@ pub use keywords::{Keyword, keywords};
 pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
 pub use names::quote_literal;
 pub use postgres_cast::{assignment_cast, postgres_cast};
+pub use privileges::PREDEFINED_ROLES;
 pub use row_function::{call_row_function, is_row_function};
 pub use server::VERSION;
 pub use single_value::single_value;
@@ -71,6 +73,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         dates::functions(),
         definitions::functions(),
         identity::functions(),
+        index_definitions::functions(),
         intervals::functions(),
         json::functions(),
         names::functions(),

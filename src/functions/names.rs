@@ -2,7 +2,8 @@
 //! a schema, and the names of types, roles and encodings.
 
 use super::builtin::{
-    builtin_function, builtin_functions_named, builtin_type_named, type_name, type_name_without_modifier,
+    builtin_function, builtin_functions_named, builtin_index, builtin_indexes, builtin_type_named, relation_of_type,
+    type_name, type_name_without_modifier,
 };
 use super::datum::Datum;
 use super::lookup::{Lookup, Relation, parse_name, quote_identifier};
@@ -57,11 +58,17 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("regclassout", OID, SqlType::Text, |call, row| {
             shown(row, |oid| {
                 let lookup = Lookup::of(call)?;
-                Ok(lookup.relation(oid).map(|relation| lookup.relation_display(relation)))
+                let index = || builtin_index(oid).map(|index| index.name.to_string());
+                let relation = lookup.relation(oid);
+                Ok(relation
+                    .map(|relation| lookup.relation_display(relation))
+                    .or_else(index))
             })
         }),
-        stable("regtypeout", OID, SqlType::Text, |_, row| {
-            shown(row, |oid| Ok(Some(type_name(oid, -1)).filter(|name| name != "???")))
+        stable("regtypeout", OID, SqlType::Text, |call, row| {
+            shown(row, |oid| {
+                Ok(Some(shown_type(&Lookup::of(call)?, oid, Some(-1))).filter(|name| name != "???"))
+            })
         }),
         stable("regprocout", OID, SqlType::Text, |call, row| {
             shown(row, |oid| function_name(&Lookup::of(call)?, oid))
@@ -130,18 +137,15 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 })
                 .into())
         }),
-        RowFunction::immutable(
+        RowFunction::stable(
             "format_type",
             &[&[Argument::Oid, Argument::Int]],
             SqlType::Text,
-            |_, row| {
+            |call, row| {
                 let Some(oid) = oid(row) else { return Ok(Datum::Null) };
                 let typmod = row.get(1).and_then(Datum::as_int);
-                Ok(match typmod.and_then(|typmod| i32::try_from(typmod).ok()) {
-                    Some(typmod) => type_name(oid, typmod),
-                    None => type_name_without_modifier(oid),
-                }
-                .into())
+                let typmod = typmod.and_then(|typmod| i32::try_from(typmod).ok());
+                Ok(shown_type(&Lookup::of(call)?, oid, typmod).into())
             },
         )
         .called_on_null(),
@@ -197,7 +201,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
 }
 
 /// Encodings by the numbers that pg_database.encoding has.
-const ENCODINGS: [&str; 9] = [
+const ENCODINGS: [&str; 42] = [
     "SQL_ASCII",
     "EUC_JP",
     "EUC_CN",
@@ -207,6 +211,39 @@ const ENCODINGS: [&str; 9] = [
     "UTF8",
     "MULE_INTERNAL",
     "LATIN1",
+    "LATIN2",
+    "LATIN3",
+    "LATIN4",
+    "LATIN5",
+    "LATIN6",
+    "LATIN7",
+    "LATIN8",
+    "LATIN9",
+    "LATIN10",
+    "WIN1256",
+    "WIN1258",
+    "WIN866",
+    "WIN874",
+    "KOI8R",
+    "WIN1251",
+    "WIN1252",
+    "ISO_8859_5",
+    "ISO_8859_6",
+    "ISO_8859_7",
+    "ISO_8859_8",
+    "WIN1250",
+    "WIN1253",
+    "WIN1254",
+    "WIN1255",
+    "WIN1257",
+    "KOI8U",
+    "SJIS",
+    "BIG5",
+    "GBK",
+    "UHC",
+    "GB18030",
+    "JOHAB",
+    "SHIFT_JIS_2004",
 ];
 
 fn oid(row: &[Datum]) -> Option<Oid> {
@@ -282,9 +319,30 @@ pub(crate) fn relation_argument<'a>(lookup: &Lookup<'a>, argument: &Datum) -> Re
 }
 
 fn relation_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {
-    Ok(lookup
-        .relation_named(&parse_name(name)?)?
-        .map(|relation| relation.oid()))
+    let parts = parse_name(name)?;
+    if let Some(relation) = lookup.relation_named(&parts)? {
+        return Ok(Some(relation.oid()));
+    }
+    let index = match parts.as_slice() {
+        [name] => Some(name),
+        [schema, name] if schema == "pg_catalog" => Some(name),
+        _ => None,
+    };
+    Ok(index
+        .and_then(|name| builtin_indexes().iter().find(|index| index.name == name))
+        .map(|index| index.oid))
+}
+
+/// format_type(): the row type of a relation is called as the relation is.
+fn shown_type(lookup: &Lookup<'_>, oid: Oid, typmod: Option<i32>) -> String {
+    match relation_of_type(oid).and_then(|(relation, is_array)| Some((lookup.relation(relation)?, is_array))) {
+        Some((relation, true)) => format!("{}[]", lookup.relation_display(relation)),
+        Some((relation, false)) => lookup.relation_display(relation),
+        None => match typmod {
+            Some(typmod) => type_name(oid, typmod),
+            None => type_name_without_modifier(oid),
+        },
+    }
 }
 
 fn type_oid(_: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {

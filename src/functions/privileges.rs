@@ -82,7 +82,7 @@ fn role_argument(lookup: &Lookup<'_>, argument: Option<&Datum>) -> Result<Oid> {
     match argument {
         Some(Datum::Text(name)) if name == "public" => Ok(crate::catalog::model::PUBLIC_ROLE),
         Some(Datum::Text(name)) => match lookup.catalog.role_named(name) {
-            None if PREDEFINED.contains(&name.as_str()) => Ok(NOBODY),
+            None if PREDEFINED_ROLES.iter().any(|(_, predefined)| predefined == name) => Ok(NOBODY),
             _ => Ok(lookup.catalog.resolve_role(name)?.id),
         },
         Some(other) => Ok(other.as_oid().unwrap_or_default()),
@@ -91,20 +91,22 @@ fn role_argument(lookup: &Lookup<'_>, argument: Option<&Datum>) -> Result<Oid> {
 }
 
 /// Roles that every PostgreSQL has and clients ask about. Here nobody is a member; superusers may all.
-const PREDEFINED: [&str; 13] = [
-    "pg_read_all_stats",
-    "pg_read_all_settings",
-    "pg_read_all_data",
-    "pg_write_all_data",
-    "pg_monitor",
-    "pg_stat_scan_tables",
-    "pg_signal_backend",
-    "pg_read_server_files",
-    "pg_write_server_files",
-    "pg_execute_server_program",
-    "pg_checkpoint",
-    "pg_database_owner",
-    "pg_maintain",
+pub const PREDEFINED_ROLES: [(Oid, &str); 15] = [
+    (3373, "pg_monitor"),
+    (3374, "pg_read_all_settings"),
+    (3375, "pg_read_all_stats"),
+    (3377, "pg_stat_scan_tables"),
+    (4200, "pg_signal_backend"),
+    (4544, "pg_checkpoint"),
+    (4550, "pg_use_reserved_connections"),
+    (4569, "pg_read_server_files"),
+    (4570, "pg_write_server_files"),
+    (4571, "pg_execute_server_program"),
+    (6171, "pg_database_owner"),
+    (6181, "pg_read_all_data"),
+    (6182, "pg_write_all_data"),
+    (6304, "pg_create_subscription"),
+    (6337, "pg_maintain"),
 ];
 
 /// An OID that no role has.

@@ -1,7 +1,7 @@
 //! The rows of a virtual table while they are made: values go in by column name, rows come out shared, or as arrays.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::RecordBatchOptions;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
@@ -49,6 +49,27 @@ impl Rows {
         }
         row[width] = self.relation.oid.into();
         self.rows.push(row.into());
+        Ok(())
+    }
+
+    /// The relation that the rows are of.
+    pub fn relation(&self) -> &'static BuiltinRelation {
+        self.relation
+    }
+
+    /// Adds rows that are the same in every database, made at the first use.
+    pub fn add_once(
+        &mut self,
+        kept: &'static OnceLock<Vec<SharedRow>>,
+        make: impl FnOnce(&mut Rows) -> Result<()>,
+    ) -> Result<()> {
+        if kept.get().is_none() {
+            let mut own = Rows::new(self.relation);
+            make(&mut own)?;
+            // Another thread may have been first; its rows are the same.
+            let _ = kept.set(own.rows);
+        }
+        self.add_shared(kept.get().map_or(&[], Vec::as_slice));
         Ok(())
     }
 

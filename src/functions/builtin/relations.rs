@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::types::builtin_type_named;
 use super::{number, rows};
 use crate::types::SqlType;
 
@@ -24,6 +25,20 @@ pub struct BuiltinColumn {
     pub sql_type: SqlType,
     /// The type's name in PostgreSQL, where Boathouse carries it as another one.
     pub type_name: &'static str,
+    pub is_not_null: bool,
+}
+
+impl BuiltinColumn {
+    /// pg_type.oid of the type that PostgreSQL gives the column; `None` for a type that is not in pg_type.
+    pub fn exact_type(&self) -> Option<u32> {
+        let name = self.type_name;
+        let named = |name: &str| builtin_type_named(name.trim_matches('"'));
+        let exact = match name.strip_suffix("[]") {
+            Some(element) => named(element).map(|element| element.array),
+            None => named(name).map(|exact| exact.oid),
+        };
+        exact.or_else(|| name.parse::<SqlType>().ok().map(|sql_type| sql_type.oid()))
+    }
 }
 
 /// All system relations.
@@ -89,11 +104,14 @@ fn relation(row: &[&'static str]) -> Option<BuiltinRelation> {
 }
 
 fn column(text: &'static str) -> Option<BuiltinColumn> {
-    let (name, type_name) = text.split_once(':')?;
+    let (name, declared) = text.split_once(':')?;
+    // NOT NULL.
+    let type_name = declared.trim_end_matches('!');
     Some(BuiltinColumn {
         name,
         sql_type: carried_as(type_name),
         type_name,
+        is_not_null: declared.ends_with('!'),
     })
 }
 

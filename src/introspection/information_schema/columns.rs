@@ -41,8 +41,8 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 schema: relation.schema.into(),
                 table: relation.name,
                 position,
-                is_nullable: true,
-                is_updatable: false,
+                is_nullable: !column.is_not_null,
+                is_updatable: relation.kind == 'r',
             };
             add(introspection, rows, place, column.name, &column.sql_type)?;
         }

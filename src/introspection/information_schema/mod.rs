@@ -16,6 +16,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
     Some(match name {
         "administrable_role_authorizations" => roles::administrable,
         "applicable_roles" => roles::applicable,
+        "character_sets" => schemata::character_sets,
         "column_privileges" | "role_column_grants" => privileges::on_columns,
         "columns" => columns::generate,
         "enabled_roles" => roles::enabled,

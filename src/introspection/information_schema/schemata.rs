@@ -26,3 +26,15 @@ pub(super) fn schemata(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
 pub(super) fn catalog_name(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     rows.add([("catalog_name", catalog(introspection))])
 }
+
+/// character_sets: the one that databases are in.
+pub(super) fn character_sets(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("character_set_name", "UTF8".into()),
+        ("character_repertoire", "UCS".into()),
+        ("form_of_use", "UTF8".into()),
+        ("default_collate_catalog", catalog(introspection)),
+        ("default_collate_schema", "pg_catalog".into()),
+        ("default_collate_name", "C".into()),
+    ])
+}

@@ -1,21 +1,14 @@
 //! Tables whose few rows are the same everywhere: access methods, languages, tablespaces, collations, ranges,
 //! operators and casts.
 
+use std::sync::OnceLock;
+
 use crate::catalog::model::{BOOTSTRAP_ROLE, PG_CATALOG_SCHEMA};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::{builtin_casts, builtin_operators};
-use crate::introspection::{Introspection, Rows};
-
-/// pg_am: what psql names beside a table.
-pub(super) fn access_methods(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    rows.add([
-        ("oid", 2.into()),
-        ("amname", "heap".into()),
-        ("amhandler", 3.into()),
-        ("amtype", "t".into()),
-    ])
-}
+use crate::introspection::Introspection;
+use crate::introspection::rows::{Rows, SharedRow};
 
 /// pg_language.
 pub(super) fn languages(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
@@ -96,62 +89,68 @@ pub(super) fn ranges(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
 
 /// pg_operator.
 pub(super) fn operators(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    for row in builtin_operators() {
-        let [
-            oid,
-            name,
-            kind,
-            merges,
-            hashes,
-            left,
-            right,
-            result,
-            commutator,
-            negator,
-            function,
-            restriction,
-            join,
-        ] = row[..]
-        else {
-            continue;
-        };
-        rows.add([
-            ("oid", number(oid)),
-            ("oprname", name.into()),
-            ("oprnamespace", PG_CATALOG_SCHEMA.into()),
-            ("oprowner", BOOTSTRAP_ROLE.into()),
-            ("oprkind", kind.into()),
-            ("oprcanmerge", (merges == "t").into()),
-            ("oprcanhash", (hashes == "t").into()),
-            ("oprleft", number(left)),
-            ("oprright", number(right)),
-            ("oprresult", number(result)),
-            ("oprcom", number(commutator)),
-            ("oprnegate", number(negator)),
-            ("oprcode", number(function)),
-            ("oprrest", number(restriction)),
-            ("oprjoin", number(join)),
-        ])?;
-    }
-    Ok(())
+    static SYSTEM: OnceLock<Vec<SharedRow>> = OnceLock::new();
+    rows.add_once(&SYSTEM, |rows| {
+        for row in builtin_operators() {
+            let [
+                oid,
+                name,
+                kind,
+                merges,
+                hashes,
+                left,
+                right,
+                result,
+                commutator,
+                negator,
+                function,
+                restriction,
+                join,
+            ] = row[..]
+            else {
+                continue;
+            };
+            rows.add([
+                ("oid", number(oid)),
+                ("oprname", name.into()),
+                ("oprnamespace", PG_CATALOG_SCHEMA.into()),
+                ("oprowner", BOOTSTRAP_ROLE.into()),
+                ("oprkind", kind.into()),
+                ("oprcanmerge", (merges == "t").into()),
+                ("oprcanhash", (hashes == "t").into()),
+                ("oprleft", number(left)),
+                ("oprright", number(right)),
+                ("oprresult", number(result)),
+                ("oprcom", number(commutator)),
+                ("oprnegate", number(negator)),
+                ("oprcode", number(function)),
+                ("oprrest", number(restriction)),
+                ("oprjoin", number(join)),
+            ])?;
+        }
+        Ok(())
+    })
 }
 
 /// pg_cast.
 pub(super) fn casts(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    for row in builtin_casts() {
-        let [oid, source, target, function, context, method] = row[..] else {
-            continue;
-        };
-        rows.add([
-            ("oid", number(oid)),
-            ("castsource", number(source)),
-            ("casttarget", number(target)),
-            ("castfunc", number(function)),
-            ("castcontext", context.into()),
-            ("castmethod", method.into()),
-        ])?;
-    }
-    Ok(())
+    static SYSTEM: OnceLock<Vec<SharedRow>> = OnceLock::new();
+    rows.add_once(&SYSTEM, |rows| {
+        for row in builtin_casts() {
+            let [oid, source, target, function, context, method] = row[..] else {
+                continue;
+            };
+            rows.add([
+                ("oid", number(oid)),
+                ("castsource", number(source)),
+                ("casttarget", number(target)),
+                ("castfunc", number(function)),
+                ("castcontext", context.into()),
+                ("castmethod", method.into()),
+            ])?;
+        }
+        Ok(())
+    })
 }
 
 fn number(text: &str) -> Datum {

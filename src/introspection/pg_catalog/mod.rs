@@ -5,9 +5,11 @@ mod constants;
 mod pg_attribute;
 mod pg_auth_members;
 mod pg_class;
+mod pg_constraint;
 mod pg_cursors;
 mod pg_database;
 mod pg_depend;
+mod pg_index;
 mod pg_description;
 mod pg_locks;
 mod pg_namespace;
@@ -19,17 +21,19 @@ mod pg_settings;
 mod pg_stat_activity;
 mod pg_tables;
 mod pg_type;
+mod shipped;
 
 use super::Generator;
 
 /// What fills a table; `None` for one that is always empty here.
 pub(super) fn generator(name: &str) -> Option<Generator> {
     Some(match name {
-        "pg_am" => constants::access_methods,
         "pg_attribute" => pg_attribute::generate,
         "pg_auth_members" => pg_auth_members::generate,
         "pg_authid" => pg_roles::authid,
         "pg_cast" => constants::casts,
+        "pg_constraint" => pg_constraint::generate,
+        "pg_index" => pg_index::generate,
         "pg_class" => pg_class::generate,
         "pg_collation" => constants::collations,
         "pg_cursors" => pg_cursors::cursors,
@@ -56,6 +60,6 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_type" => pg_type::generate,
         "pg_user" => pg_roles::users,
         "pg_views" => pg_tables::views,
-        _ => return None,
+        other => return shipped::generator(other),
     })
 }

@@ -1,11 +1,14 @@
 //! pg_attribute: columns of tables, views and system relations.
 
+use std::sync::OnceLock;
+
 use crate::catalog::acl::column_access_list;
 use crate::catalog::model::Oid;
 use crate::error::Result;
 use crate::functions::Datum;
-use crate::functions::builtin::{builtin_relations, builtin_type};
-use crate::introspection::{Introspection, Rows};
+use crate::functions::builtin::{BuiltinColumn, builtin_indexes, builtin_relation, builtin_relations, builtin_type};
+use crate::introspection::Introspection;
+use crate::introspection::rows::{Rows, SharedRow};
 use crate::types::SqlType;
 
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
@@ -25,20 +28,41 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             )?;
         }
     }
-    for relation in builtin_relations() {
-        for (column, position) in relation.columns.iter().zip(1..) {
-            add(
-                rows,
-                relation.oid,
-                column.name,
-                position,
-                &column.sql_type,
-                false,
-                Datum::Null,
-            )?;
+    static SYSTEM: OnceLock<Vec<SharedRow>> = OnceLock::new();
+    rows.add_once(&SYSTEM, |rows| {
+        for relation in builtin_relations() {
+            for (column, position) in relation.columns.iter().zip(1..) {
+                add_builtin(rows, relation.oid, column, position)?;
+            }
         }
-    }
-    Ok(())
+        for index in builtin_indexes() {
+            let columns = builtin_relation(index.relation).map_or(&[][..], |relation| &relation.columns);
+            for (key, position) in index.keys.iter().zip(1..) {
+                let column = usize::try_from(key - 1).ok().and_then(|key| columns.get(key));
+                if let Some(column) = column {
+                    add_builtin(rows, index.oid, column, position)?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A column of a system relation, with the type that PostgreSQL gives it.
+fn add_builtin(rows: &mut Rows, relation: Oid, column: &BuiltinColumn, position: i64) -> Result<()> {
+    let exact = match column.exact_type() {
+        Some(oid) => SqlType::from_oid(oid).unwrap_or_else(|| column.sql_type.clone()),
+        None => column.sql_type.clone(),
+    };
+    add(
+        rows,
+        relation,
+        column.name,
+        position,
+        &exact,
+        column.is_not_null,
+        Datum::Null,
+    )
 }
 
 fn add(

@@ -1,14 +1,15 @@
 //! pg_class: tables and views of the connected database, and the system's own relations.
 
 use crate::catalog::acl::access_list;
-use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid};
+use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid, PG_CATALOG_SCHEMA};
 use crate::error::Result;
-use crate::functions::builtin::builtin_relations;
+use crate::functions::builtin::{builtin_indexes, builtin_relations, row_type};
 use crate::functions::{Datum, builtin_schema};
 use crate::introspection::{Introspection, Rows};
 
 /// The access method `heap`; views have none.
 const HEAP: i64 = 2;
+const BTREE: i64 = 403;
 
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     let lookup = &introspection.lookup;
@@ -30,6 +31,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 column_count: object.columns().len(),
                 has_rules,
                 has_row_filter,
+                has_index: false,
                 access_list: access_list(lookup.catalog, object).into(),
             },
         )?;
@@ -48,7 +50,26 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 column_count: relation.columns.len(),
                 has_rules: is_view,
                 has_row_filter: false,
+                has_index: builtin_indexes().iter().any(|index| index.relation == relation.oid),
                 access_list: vec![format!("=r/{}", bootstrap_name(introspection))].into(),
+            },
+        )?;
+    }
+    for index in builtin_indexes() {
+        add(
+            rows,
+            Entry {
+                oid: index.oid,
+                name: index.name,
+                schema: PG_CATALOG_SCHEMA,
+                owner: BOOTSTRAP_ROLE,
+                access_method: BTREE,
+                kind: "i",
+                column_count: index.keys.len(),
+                has_rules: false,
+                has_row_filter: false,
+                has_index: false,
+                access_list: Datum::Null,
             },
         )?;
     }
@@ -73,6 +94,7 @@ struct Entry<'a> {
     kind: &'static str,
     column_count: usize,
     has_rules: bool,
+    has_index: bool,
     has_row_filter: bool,
     access_list: Datum,
 }
@@ -82,7 +104,10 @@ fn add(rows: &mut Rows, entry: Entry<'_>) -> Result<()> {
         ("oid", entry.oid.into()),
         ("relname", entry.name.into()),
         ("relnamespace", entry.schema.into()),
-        ("reltype", 0.into()),
+        (
+            "reltype",
+            if entry.kind == "i" { 0 } else { row_type(entry.oid) }.into(),
+        ),
         ("reloftype", 0.into()),
         ("relowner", entry.owner.into()),
         ("relam", entry.access_method.into()),
@@ -96,7 +121,7 @@ fn add(rows: &mut Rows, entry: Entry<'_>) -> Result<()> {
         ("reltuples", (-1).into()),
         ("relallvisible", 0.into()),
         ("reltoastrelid", 0.into()),
-        ("relhasindex", false.into()),
+        ("relhasindex", entry.has_index.into()),
         ("relisshared", false.into()),
         ("relpersistence", "p".into()),
         ("relkind", entry.kind.into()),

@@ -1,12 +1,28 @@
 //! pg_description and pg_shdescription: comments on what a database holds, and on what all share.
 
+use std::sync::OnceLock;
+
 use crate::catalog::model::Oid;
 use crate::error::Result;
+use crate::functions::builtin::builtin_descriptions;
 use crate::functions::{DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, ROLE_CLASS};
-use crate::introspection::{Introspection, Rows};
+use crate::introspection::Introspection;
+use crate::introspection::rows::{Rows, SharedRow};
 
 /// Comments on schemas, tables, views, columns and functions.
 pub(super) fn local(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    static SYSTEM: OnceLock<Vec<SharedRow>> = OnceLock::new();
+    rows.add_once(&SYSTEM, |rows| {
+        for (class, oid, description) in builtin_descriptions() {
+            rows.add([
+                ("objoid", oid.into()),
+                ("classoid", class.into()),
+                ("objsubid", 0.into()),
+                ("description", description.into()),
+            ])?;
+        }
+        Ok(())
+    })?;
     let lookup = &introspection.lookup;
     let mut add = |oid: Oid, class: Oid, column: i64, comment: Option<&str>| match comment {
         Some(comment) => rows.add([

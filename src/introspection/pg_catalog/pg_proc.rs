@@ -1,11 +1,14 @@
 //! pg_proc: SQL functions of the catalog, and PostgreSQL's own that clients look up.
 
+use std::sync::OnceLock;
+
 use crate::catalog::acl::access_list;
 use crate::catalog::model::{BOOTSTRAP_ROLE, Object, PG_CATALOG_SCHEMA};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::builtin_functions;
-use crate::introspection::{Introspection, Rows};
+use crate::introspection::Introspection;
+use crate::introspection::rows::{Rows, SharedRow};
 
 /// pg_language's rows for built-in and SQL functions.
 const INTERNAL: i64 = 12;
@@ -52,31 +55,34 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("proacl", access_list(lookup.catalog, &object).into()),
         ])?;
     }
-    for builtin in builtin_functions() {
-        let types: Vec<i64> = builtin.arguments.iter().copied().map(i64::from).collect();
-        rows.add([
-            ("oid", builtin.oid.into()),
-            ("proname", builtin.name.into()),
-            ("pronamespace", PG_CATALOG_SCHEMA.into()),
-            ("proowner", BOOTSTRAP_ROLE.into()),
-            ("prolang", INTERNAL.into()),
-            ("procost", 1.into()),
-            ("prorows", if builtin.returns_set { 1000.into() } else { 0.into() }),
-            ("provariadic", builtin.variadic.into()),
-            ("prosupport", 0.into()),
-            ("prokind", builtin.kind.into()),
-            ("prosecdef", false.into()),
-            ("proleakproof", builtin.is_leakproof.into()),
-            ("proisstrict", builtin.is_strict.into()),
-            ("proretset", builtin.returns_set.into()),
-            ("provolatile", builtin.volatility.into()),
-            ("proparallel", "s".into()),
-            ("pronargs", (types.len() as i64).into()),
-            ("pronargdefaults", builtin.default_count.into()),
-            ("prorettype", builtin.returns.into()),
-            ("proargtypes", types.into()),
-            ("prosrc", builtin.source.into()),
-        ])?;
-    }
-    Ok(())
+    static SYSTEM: OnceLock<Vec<SharedRow>> = OnceLock::new();
+    rows.add_once(&SYSTEM, |rows| {
+        for builtin in builtin_functions() {
+            let types: Vec<i64> = builtin.arguments.iter().copied().map(i64::from).collect();
+            rows.add([
+                ("oid", builtin.oid.into()),
+                ("proname", builtin.name.into()),
+                ("pronamespace", PG_CATALOG_SCHEMA.into()),
+                ("proowner", BOOTSTRAP_ROLE.into()),
+                ("prolang", INTERNAL.into()),
+                ("procost", 1.into()),
+                ("prorows", if builtin.returns_set { 1000.into() } else { 0.into() }),
+                ("provariadic", builtin.variadic.into()),
+                ("prosupport", 0.into()),
+                ("prokind", builtin.kind.into()),
+                ("prosecdef", false.into()),
+                ("proleakproof", builtin.is_leakproof.into()),
+                ("proisstrict", builtin.is_strict.into()),
+                ("proretset", builtin.returns_set.into()),
+                ("provolatile", builtin.volatility.into()),
+                ("proparallel", "s".into()),
+                ("pronargs", (types.len() as i64).into()),
+                ("pronargdefaults", builtin.default_count.into()),
+                ("prorettype", builtin.returns.into()),
+                ("proargtypes", types.into()),
+                ("prosrc", builtin.source.into()),
+            ])?;
+        }
+        Ok(())
+    })
 }

@@ -3,7 +3,7 @@
 use crate::catalog::model::Role;
 use crate::error::Error;
 use crate::error::Result;
-use crate::functions::Datum;
+use crate::functions::{Datum, PREDEFINED_ROLES};
 use crate::introspection::{Introspection, Rows};
 
 /// pg_roles: one row a role; the password is always masked.
@@ -22,6 +22,21 @@ pub(super) fn roles(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
             ("rolvaliduntil", valid_until(role)),
             ("rolbypassrls", false.into()),
             ("oid", role.id.into()),
+        ])?;
+    }
+    for (oid, name) in PREDEFINED_ROLES {
+        rows.add([
+            ("rolname", name.into()),
+            ("rolsuper", false.into()),
+            ("rolinherit", true.into()),
+            ("rolcreaterole", false.into()),
+            ("rolcreatedb", false.into()),
+            ("rolcanlogin", false.into()),
+            ("rolreplication", false.into()),
+            ("rolconnlimit", (-1).into()),
+            ("rolpassword", MASK.into()),
+            ("rolbypassrls", false.into()),
+            ("oid", oid.into()),
         ])?;
     }
     Ok(())
@@ -46,6 +61,20 @@ pub(super) fn authid(introspection: &Introspection<'_>, rows: &mut Rows) -> Resu
             ("rolconnlimit", role.connection_limit.into()),
             ("rolpassword", role.verifier.as_ref().map(|_| MASK).into()),
             ("rolvaliduntil", valid_until(role)),
+        ])?;
+    }
+    for (oid, name) in PREDEFINED_ROLES {
+        rows.add([
+            ("oid", oid.into()),
+            ("rolname", name.into()),
+            ("rolsuper", false.into()),
+            ("rolinherit", true.into()),
+            ("rolcreaterole", false.into()),
+            ("rolcreatedb", false.into()),
+            ("rolcanlogin", false.into()),
+            ("rolreplication", false.into()),
+            ("rolbypassrls", false.into()),
+            ("rolconnlimit", (-1).into()),
         ])?;
     }
     Ok(())

@@ -1,11 +1,27 @@
 //! pg_type: the types that PostgreSQL has, so that drivers recognize what they meet.
 
-use crate::catalog::model::{BOOTSTRAP_ROLE, PG_CATALOG_SCHEMA};
-use crate::error::Result;
-use crate::functions::builtin::builtin_types;
-use crate::introspection::{Introspection, Rows};
+use std::sync::OnceLock;
 
-pub(super) fn generate(_introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+use crate::catalog::model::{BOOTSTRAP_ROLE, Oid, PG_CATALOG_SCHEMA};
+use crate::error::Result;
+use crate::functions::builtin::{builtin_relations, builtin_types, row_array_type, row_type};
+use crate::functions::builtin_schema;
+use crate::introspection::Introspection;
+use crate::introspection::rows::{Rows, SharedRow};
+
+pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    static SYSTEM: OnceLock<Vec<SharedRow>> = OnceLock::new();
+    rows.add_once(&SYSTEM, system_types)?;
+    let lookup = &introspection.lookup;
+    for object in lookup.relations() {
+        let (schema, owner) = (object.parent().unwrap_or_default(), object.owner().unwrap_or_default());
+        add_row_type(rows, object.id(), object.name(), schema, owner)?;
+    }
+    Ok(())
+}
+
+/// Types that PostgreSQL ships: base types, and the rows of its own relations.
+fn system_types(rows: &mut Rows) -> Result<()> {
     for builtin in builtin_types() {
         rows.add([
             ("oid", builtin.oid.into()),
@@ -37,6 +53,56 @@ pub(super) fn generate(_introspection: &Introspection<'_>, rows: &mut Rows) -> R
             ("typtypmod", (-1).into()),
             ("typndims", 0.into()),
             ("typcollation", builtin.collation.into()),
+        ])?;
+    }
+    for relation in builtin_relations() {
+        let schema = builtin_schema(relation.schema).unwrap_or_default();
+        add_row_type(rows, relation.oid, relation.name, schema, BOOTSTRAP_ROLE)?;
+    }
+    Ok(())
+}
+
+/// The type of a relation's rows, and of arrays of them.
+fn add_row_type(rows: &mut Rows, relation: Oid, name: &str, schema: Oid, owner: Oid) -> Result<()> {
+    // record_in, record_out and their kin; array_in and theirs.
+    const RECORD: [i64; 5] = [2290, 2291, 2402, 2403, 0];
+    const ARRAY: [i64; 5] = [750, 751, 2400, 2401, 3816];
+    let (row, array) = (row_type(relation), row_array_type(relation));
+    let types = [
+        (row, name.to_string(), "c", "C", relation, 0, array, RECORD, 0),
+        (array, format!("_{name}"), "b", "A", 0, row, 0, ARRAY, 6179),
+    ];
+    for (oid, name, kind, category, relation, element, array, functions, subscript) in types {
+        rows.add([
+            ("oid", oid.into()),
+            ("typname", name.into()),
+            ("typnamespace", schema.into()),
+            ("typowner", owner.into()),
+            ("typlen", (-1).into()),
+            ("typbyval", false.into()),
+            ("typtype", kind.into()),
+            ("typcategory", category.into()),
+            ("typispreferred", false.into()),
+            ("typisdefined", true.into()),
+            ("typdelim", ",".into()),
+            ("typrelid", relation.into()),
+            ("typsubscript", subscript.into()),
+            ("typelem", element.into()),
+            ("typarray", array.into()),
+            ("typinput", functions[0].into()),
+            ("typoutput", functions[1].into()),
+            ("typreceive", functions[2].into()),
+            ("typsend", functions[3].into()),
+            ("typmodin", 0.into()),
+            ("typmodout", 0.into()),
+            ("typanalyze", functions[4].into()),
+            ("typalign", "d".into()),
+            ("typstorage", "x".into()),
+            ("typnotnull", false.into()),
+            ("typbasetype", 0.into()),
+            ("typtypmod", (-1).into()),
+            ("typndims", 0.into()),
+            ("typcollation", 0.into()),
         ])?;
     }
     Ok(())
