@@ -80,10 +80,12 @@ impl Engine {
 
     fn assemble(config: Config, storage: Arc<Storage>, catalog: Arc<Catalog>) -> Result<Arc<Engine>> {
         let local = storage.url().scheme() == "file";
+        let runtime = runtime(&config)?;
         let services = Services {
             catalog,
             storage,
             locks: Arc::default(),
+            disk: Arc::clone(&runtime.disk_manager),
             catalog_freshness: config.catalog.freshness.0,
             read_freshness: if local {
                 Duration::ZERO
@@ -101,7 +103,7 @@ impl Engine {
             sessions: Arc::default(),
             notifications: Notifications::default(),
             default_settings: Arc::new(Settings::default()),
-            base: Arc::new(base_state(runtime(&config)?, config.execution.target_partitions)),
+            base: Arc::new(base_state(runtime, config.execution.target_partitions)),
             system_tables: VirtualTables::new(Arc::clone(&monitoring) as _),
             started: chrono::Utc::now(),
             services: Arc::new(services),

@@ -239,6 +239,10 @@ fn named(error: Error, table: &Table) -> Error {
 pub fn table_address(catalog: &CatalogSnapshot, table: &Table) -> Result<TableAddress> {
     match &table.location {
         TableLocation::Managed(id) => Ok(TableAddress::Managed(*id)),
+        TableLocation::Temporary(url) => Ok(TableAddress::External {
+            url: url.clone(),
+            options: vec![],
+        }),
         TableLocation::External(url) => {
             let covering = catalog
                 .external_locations()

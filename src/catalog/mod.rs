@@ -21,6 +21,7 @@ pub mod scram;
 mod snapshot;
 mod staged;
 pub mod store;
+mod temporary;
 
 pub use access::Access;
 pub use commit::Committer;
@@ -32,6 +33,7 @@ pub use requirement::Permission;
 pub use resolve::{Resolved, Scope};
 pub use snapshot::{CatalogSnapshot, Change, UNCOMMITTED, system_schemas};
 pub use staged::{Notice, Severity, Staged};
+pub use temporary::{OnCommit, Temporary};
 
 #[cfg(test)]
 mod log_tests;

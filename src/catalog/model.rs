@@ -87,6 +87,9 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TableLocation {
+    /// In a local folder that goes with the session; such a table is never in the log.
+    #[serde(skip)]
+    Temporary(String),
     /// A folder of the warehouse, named by a UUID that is never reused.
     Managed(uuid::Uuid),
     /// An absolute URL below a registered external location.

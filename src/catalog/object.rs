@@ -203,6 +203,11 @@ impl Object {
 }
 
 impl Table {
+    /// Whether it is one session's own.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self.location, TableLocation::Temporary(_))
+    }
+
     pub fn column(&self, id: i16) -> Option<&Column> {
         self.columns.iter().find(|column| column.id == id)
     }

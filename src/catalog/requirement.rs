@@ -253,7 +253,7 @@ pub(super) fn overlapping_table<'a>(snapshot: &'a CatalogSnapshot, url: &str) ->
             let found = folder(found);
             found.starts_with(&wanted) || wanted.starts_with(&found)
         }
-        TableLocation::Managed(_) => false,
+        TableLocation::Managed(_) | TableLocation::Temporary(_) => false,
     })
 }
 

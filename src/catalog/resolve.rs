@@ -3,6 +3,7 @@
 
 use super::model::*;
 use super::snapshot::CatalogSnapshot;
+use super::temporary::ALIAS;
 use crate::error::{Error, Result, SqlState};
 
 /// What a relation's name means.
@@ -27,9 +28,14 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    fn schemas(&self) -> impl Iterator<Item = Oid> {
-        let implied = (!self.search_path.contains(&PG_CATALOG_SCHEMA)).then_some(PG_CATALOG_SCHEMA);
-        implied.into_iter().chain(self.search_path.iter().copied())
+    /// The path with pg_catalog where it is implied: before all but the temporary schema.
+    pub fn schemas(&self, temporary: Option<Oid>) -> Vec<Oid> {
+        let mut path = self.search_path.to_vec();
+        if !path.contains(&PG_CATALOG_SCHEMA) {
+            let is_temporary = path.first().is_some_and(|first| Some(*first) == temporary);
+            path.insert(usize::from(is_temporary), PG_CATALOG_SCHEMA);
+        }
+        path
     }
 }
 
@@ -39,7 +45,12 @@ impl CatalogSnapshot {
     pub fn search_path(&self, database: Oid, names: &[String], role: Oid) -> Vec<Oid> {
         let access = self.access(role);
         let own = self.role(role).map(|role| role.name.as_str());
-        let mut path = Vec::with_capacity(names.len());
+        let mut path = Vec::with_capacity(names.len() + 1);
+        // Searched first, unless the path says where.
+        path.extend(
+            self.temporary_schema()
+                .filter(|_| !names.iter().any(|name| name == ALIAS)),
+        );
         for name in names {
             let name = if name == "$user" { own } else { Some(name.as_str()) };
             let Some(schema) = name.and_then(|name| self.schema_named(database, name)) else {
@@ -194,7 +205,11 @@ impl CatalogSnapshot {
     pub fn resolve_creation<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<(Oid, &'a str)> {
         let (schema, last) = match name {
             [last] => {
-                let selected = scope.search_path.iter().find_map(|id| self.schema(*id));
+                let lasting = scope
+                    .search_path
+                    .iter()
+                    .filter(|id| Some(**id) != self.temporary_schema());
+                let selected = lasting.into_iter().find_map(|id| self.schema(*id));
                 let nothing = || Error::new(SqlState::InvalidSchemaName, "no schema has been selected to create in");
                 (selected.ok_or_else(nothing)?, last)
             }
@@ -219,7 +234,10 @@ impl CatalogSnapshot {
     /// The schemas in which a name may lie, and its last part.
     fn places<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<(Vec<&'a Schema>, &'a str)> {
         Ok(match name {
-            [last] => (scope.schemas().filter_map(|id| self.schema(id)).collect(), last),
+            [last] => {
+                let schemas = scope.schemas(self.temporary_schema());
+                (schemas.into_iter().filter_map(|id| self.schema(id)).collect(), last)
+            }
             [schema, last] => (self.schema_named(scope.database, schema).into_iter().collect(), last),
             [database, schema, last] => {
                 let database = self.database_named(database);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::*;
 use super::names::{Name, Names};
+use super::temporary::ALIAS;
 use crate::error::{Error, Result, SqlState};
 
 /// `changed_at` of an object that an open transaction staged.
@@ -30,6 +31,8 @@ pub struct CatalogSnapshot {
     next_oid: Oid,
     policies_changed_at: u64,
     staged: bool,
+    /// The schema of the session's temporary objects, where a session looks.
+    pub(super) temporary: Option<Oid>,
     /// The oldest format whose programs may write after this version.
     min_writer: u32,
     objects: HashMap<Oid, Stored>,
@@ -125,6 +128,9 @@ impl CatalogSnapshot {
 
     /// A schema of the database, the system schemas included.
     pub fn schema_named(&self, database: Oid, name: &str) -> Option<&Schema> {
+        if let Some(own) = self.temporary.filter(|_| name == ALIAS) {
+            return self.schema(own);
+        }
         match self.names.schema(database, name) {
             Some(id) => self.schema(id),
             None => system_schemas().find(|schema| schema.name == name),

@@ -63,9 +63,18 @@ impl Staged {
         &self.view
     }
 
+    pub(super) fn set_view(&mut self, view: Arc<CatalogSnapshot>) {
+        self.view = view;
+    }
+
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        !self.changes.values().any(|change| self.lasts(change))
+    }
+
+    /// Whether a change is the log's: what is temporary is the session's.
+    fn lasts(&self, change: &Change) -> bool {
+        !matches!(change, Change::Put(object) if self.view.is_temporary(object))
     }
 
     /// The version that the changes lie over.
@@ -125,6 +134,7 @@ impl Staged {
     /// or its own, the parent, the roles and the objects that it refers to.
     pub(super) fn put(&mut self, object: impl Into<Object>) -> Result<()> {
         let object = object.into();
+        self.refuse_temporary_reference(&object)?;
         if self
             .view
             .named(&Name::of(&object))
@@ -213,6 +223,10 @@ impl Staged {
         }
         let own: HashSet<Oid> = self.changes.keys().copied().collect();
         self.requirements.recheck(&now, &own)?;
+        // The view that follows has the log's changes only; before it they can be told apart.
+        let view = self.view.clone();
+        self.changes
+            .retain(|_, change| !matches!(change, Change::Put(object) if view.is_temporary(object)));
         for change in self.changes.values() {
             let Change::Put(object) = change else { continue };
             if let Some(taken) = now.named(&Name::of(object)).filter(|taken| !own.contains(&taken.id())) {
@@ -235,7 +249,11 @@ impl Staged {
     }
 
     pub(super) fn change_list(&self) -> Vec<Change> {
-        self.changes.values().cloned().collect()
+        self.changes
+            .values()
+            .filter(|change| self.lasts(change))
+            .cloned()
+            .collect()
     }
 }
 

@@ -5,4 +5,5 @@ pub mod commands;
 pub mod explain;
 pub mod outcome;
 pub mod services;
+mod temporary;
 pub mod transaction;

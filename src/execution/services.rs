@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::execution::disk_manager::DiskManager;
+
 use crate::catalog::{Catalog, CatalogSnapshot};
 use crate::context::locks::Locks;
 use crate::error::Result;
@@ -15,6 +17,8 @@ pub struct Services {
     pub storage: Arc<Storage>,
     /// Advisory locks and those of LOCK TABLE.
     pub locks: Arc<Locks>,
+    /// Local files: where temporary tables lie.
+    pub disk: Arc<DiskManager>,
     /// How old the catalog may be that a statement sees.
     pub catalog_freshness: Duration,
     /// How old the table versions may be that a statement sees.

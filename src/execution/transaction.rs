@@ -1,6 +1,8 @@
 //! A session's transaction: DDL staged for one catalog commit, files staged for one Delta commit, and
 //! the table versions that its statements see. Dropped before its commit, it leaves nothing behind.
 
+mod commit;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +10,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::OwnedMutexGuard;
 
+use commit::commit_write;
+
 use super::services::Services;
 use crate::catalog::model::{Oid, Table};
-use crate::catalog::{CatalogSnapshot, Committer, Staged};
+use crate::catalog::{CatalogSnapshot, OnCommit, Staged, Temporary};
 use crate::error::{Error, Result, SqlState};
 use crate::storage::{DeltaTable, Operation, Removal, SchemaChange, StagedFiles, TableSnapshot};
 
@@ -33,6 +37,12 @@ pub struct Transaction {
     /// One for each written table; of tables that are not the transaction's own, there is one at most.
     writes: Vec<PendingWrite>,
     alterations: Vec<PendingAlteration>,
+    /// The session's temporary objects as the last transaction left them.
+    temporary: Option<Arc<Temporary>>,
+    /// The catalog that they were last laid over, and what came of it.
+    overlay: Option<(u64, Arc<CatalogSnapshot>)>,
+    /// What COMMIT does to the temporary tables that the transaction created.
+    on_commit: Vec<(Oid, OnCommit)>,
     /// Tables that this transaction created: nobody else's yet, so their logs take commits at once.
     created: Vec<Oid>,
     /// Versions that the transaction's statements are held to.
@@ -59,6 +69,8 @@ pub struct TransactionMark {
 struct PendingWrite {
     table: Oid,
     name: String,
+    /// Of the session's own table: any number of these go with a transaction.
+    temporary: bool,
     delta: Arc<DeltaTable>,
     base: Arc<TableSnapshot>,
     /// Files of `base` that go.
@@ -73,6 +85,7 @@ struct PendingWrite {
 #[derive(Clone)]
 struct PendingAlteration {
     table: Oid,
+    temporary: bool,
     delta: Arc<DeltaTable>,
     base: Arc<TableSnapshot>,
     changes: Vec<SchemaChange>,
@@ -99,7 +112,16 @@ impl Transaction {
 
     /// ROLLBACK: staged files are deleted when they are dropped.
     pub fn clear(&mut self) {
-        *self = Transaction::default();
+        *self = Transaction {
+            temporary: self.temporary.take(),
+            overlay: self.overlay.take(),
+            ..Transaction::default()
+        };
+    }
+
+    /// The session's temporary objects, as they are between transactions.
+    pub fn temporary(&self) -> Option<&Arc<Temporary>> {
+        self.temporary.as_ref()
     }
 
     /// When the transaction began, if it did.
@@ -141,11 +163,21 @@ impl Transaction {
     }
 
     /// The catalog as the next statement sees it: the newest, with the transaction's own DDL.
-    pub fn catalog(&self, current: Arc<CatalogSnapshot>) -> Arc<CatalogSnapshot> {
-        match &self.staged {
-            Some(staged) => staged.snapshot(),
-            None => current,
+    pub fn catalog(&mut self, current: Arc<CatalogSnapshot>) -> Result<Arc<CatalogSnapshot>> {
+        if let Some(staged) = &self.staged {
+            return Ok(staged.snapshot());
         }
+        let Some(temporary) = &self.temporary else {
+            return Ok(current);
+        };
+        if let Some((version, laid)) = &self.overlay
+            && *version == current.version()
+        {
+            return Ok(Arc::clone(laid));
+        }
+        let laid = Arc::new(current.with_temporary(temporary)?);
+        self.overlay = Some((current.version(), Arc::clone(&laid)));
+        Ok(laid)
     }
 
     pub fn pins(&self) -> HashMap<Oid, Arc<TableSnapshot>> {
@@ -165,7 +197,11 @@ impl Transaction {
     pub async fn staged(&mut self, services: &Services) -> Result<&mut Staged> {
         self.check_writable()?;
         if self.staged.is_none() {
-            self.staged = Some(services.catalog.begin().await?);
+            let mut staged = services.catalog.begin().await?;
+            if let Some(temporary) = &self.temporary {
+                staged.lay(temporary)?;
+            }
+            self.staged = Some(staged);
         }
         self.staged
             .as_mut()
@@ -194,6 +230,19 @@ impl Transaction {
         self.created.push(table);
     }
 
+    /// What COMMIT does to a temporary table that this transaction created.
+    pub fn note_on_commit(&mut self, table: Oid, action: OnCommit) {
+        self.on_commit.push((table, action));
+    }
+
+    /// Refuses to change a table's rows in a read-only transaction, unless it is the session's own.
+    pub fn check_may_write(&self, table: &Table) -> Result<()> {
+        match table.is_temporary() {
+            true => Ok(()),
+            false => self.check_writable(),
+        }
+    }
+
     pub fn created(&self, table: Oid) -> bool {
         self.created.contains(&table)
     }
@@ -216,7 +265,7 @@ impl Transaction {
     /// Takes rows that were written for a table. Its own new table's log takes them at once, unless a savepoint
     /// may want them undone; any other waits for COMMIT.
     pub async fn add_write(&mut self, table: &Table, write: TableWrite) -> Result<()> {
-        self.check_writable()?;
+        self.check_may_write(table)?;
         if write.removal.is_none() && write.files.file_count() == 0 {
             return Ok(());
         }
@@ -234,7 +283,9 @@ impl Transaction {
             )
             .await;
         }
-        if let Some(other) = self.writes.iter().find(|other| !own && !self.created(other.table))
+        let alone = !own && !table.is_temporary();
+        let stands_alone = |other: &&PendingWrite| !other.temporary && !self.created(other.table);
+        if let Some(other) = self.writes.iter().find(|other| alone && stands_alone(other))
             && earlier.is_none()
         {
             return Err(
@@ -250,6 +301,7 @@ impl Transaction {
             None => PendingWrite {
                 table: table.id,
                 name: table.name.clone(),
+                temporary: table.is_temporary(),
                 base: self.pins.get(&table.id).cloned().unwrap_or(write.base),
                 delta: write.delta,
                 removal: write.removal,
@@ -296,6 +348,7 @@ impl Transaction {
             return Ok(());
         }
         self.alterations.push(PendingAlteration {
+            temporary: table.is_temporary(),
             table: table.id,
             delta,
             base,
@@ -304,66 +357,4 @@ impl Transaction {
         });
         Ok(())
     }
-
-    /// Makes all of it durable: table logs first, then the catalog in one atomic commit.
-    pub async fn commit(&mut self, services: &Services, committer: Committer) -> Result<()> {
-        let Transaction {
-            staged,
-            writes,
-            alterations,
-            created,
-            turns: _until_the_end,
-            ..
-        } = std::mem::take(self);
-        let staged = staged.filter(|staged| !staged.is_empty());
-        let existing = writes.iter().find(|write| !created.contains(&write.table));
-        if let (Some(_), Some(write)) = (&staged, existing) {
-            return Err(
-                Error::unsupported("changing definitions and writing to an existing table in one transaction")
-                    .with_detail(format!(
-                        "The transaction was rolled back. It wrote to table \"{}\".",
-                        write.name
-                    ))
-                    .with_hint("Commit the definitions first."),
-            );
-        }
-        for write in writes {
-            commit_write(
-                &write.delta,
-                write.base,
-                write.removal,
-                write.files,
-                write.complete,
-                write.operation,
-            )
-            .await?;
-        }
-        for alteration in alterations {
-            alteration
-                .delta
-                .alter(&alteration.base, &alteration.changes, alteration.operation)
-                .await?;
-        }
-        if let Some(staged) = staged {
-            services.catalog.commit(staged, committer).await?;
-        }
-        Ok(())
-    }
-}
-
-async fn commit_write(
-    delta: &Arc<DeltaTable>,
-    base: Arc<TableSnapshot>,
-    removal: Removal,
-    files: StagedFiles,
-    complete: bool,
-    operation: Operation,
-) -> Result<()> {
-    match &removal {
-        Removal::All => delta.overwrite(files, Some(base.version()), operation).await?,
-        Removal::None if files.file_count() == 0 => return Ok(()),
-        Removal::None if !complete => delta.append(files, operation).await?,
-        _ => delta.rewrite(base, removal, files, complete, operation).await?,
-    };
-    Ok(())
 }

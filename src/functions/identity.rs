@@ -30,18 +30,15 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("current_catalog", NOTHING, SqlType::Name, database),
         stable("current_schema", NOTHING, SqlType::Name, |call, _| {
             let lookup = Lookup::of(call)?;
-            let first = lookup
-                .context
-                .search_path
-                .first()
-                .and_then(|schema| lookup.catalog.schema(*schema));
+            let path = lookup.catalog.without_temporary(&lookup.context.search_path);
+            let first = path.first().and_then(|schema| lookup.catalog.schema(*schema));
             Ok(first.map(|schema| schema.name.clone()).into())
         }),
         stable("current_schemas", &[&[Argument::Bool]], names(), |call, row| {
             let lookup = Lookup::of(call)?;
             let path: Vec<Oid> = match row.first().and_then(Datum::as_bool) {
                 Some(true) => lookup.search_path(),
-                _ => lookup.context.search_path.clone(),
+                _ => lookup.catalog.without_temporary(&lookup.context.search_path),
             };
             let names = path.into_iter().filter_map(|schema| lookup.catalog.schema(schema));
             Ok(names

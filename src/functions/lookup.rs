@@ -73,9 +73,7 @@ impl<'a> Lookup<'a> {
 
     /// Schemas in the order in which unqualified names are looked up.
     pub fn search_path(&self) -> Vec<Oid> {
-        let path = &self.context.search_path;
-        let implied = (!path.contains(&PG_CATALOG_SCHEMA)).then_some(PG_CATALOG_SCHEMA);
-        implied.into_iter().chain(path.iter().copied()).collect()
+        self.scope().schemas(self.catalog.temporary_schema())
     }
 
     /// Whether the principal may know of the table, view or function: it owns it, or holds any privilege

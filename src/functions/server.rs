@@ -39,7 +39,10 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("pg_current_xact_id_if_assigned", NOTHING, SqlType::Int8, |_, _| {
             Ok(Datum::Null)
         }),
-        stable("pg_my_temp_schema", NOTHING, SqlType::Oid, |_, _| Ok(0.into())),
+        stable("pg_my_temp_schema", NOTHING, SqlType::Oid, |call, _| {
+            let context = call.environment()?.context();
+            Ok(context.catalog.temporary_schema().unwrap_or_default().into())
+        }),
         stable("pg_is_other_temp_schema", &[&[Argument::Oid]], SqlType::Bool, |_, _| {
             Ok(false.into())
         }),

@@ -102,7 +102,7 @@ impl Session {
                 "NOTIFY"
             }
             Statement::LockTable(_) if !self.in_block() => return Err(outside_block("LOCK TABLE")),
-            Statement::Discard(kind) => self.discard(*kind)?,
+            Statement::Discard(kind) => self.discard(*kind).await?,
             _ => return Ok(None),
         };
         Ok(Some(Outcome::Done(tag.to_string())))
@@ -120,12 +120,15 @@ impl Session {
         false
     }
 
-    fn discard(&mut self, kind: DiscardKind) -> Result<&'static str> {
+    async fn discard(&mut self, kind: DiscardKind) -> Result<&'static str> {
         match kind {
             // Plans are the server's, and checked at each use.
             DiscardKind::Plans => Ok("DISCARD PLANS"),
             DiscardKind::Sequences => Ok("DISCARD SEQUENCES"),
-            DiscardKind::Temp => Ok("DISCARD TEMP"),
+            DiscardKind::Temp => {
+                self.discard_temporary().await?;
+                Ok("DISCARD TEMP")
+            }
             DiscardKind::All => {
                 if self.in_block() {
                     return Err(Error::new(
@@ -137,10 +140,19 @@ impl Session {
                 self.reset_identity();
                 self.settings.reset_all();
                 self.deallocate_all();
+                self.discard_temporary().await?;
                 self.listening.push(None, false);
                 self.engine.services.locks.release_session(self.handle().process_id);
                 Ok("DISCARD ALL")
             }
         }
+    }
+
+    async fn discard_temporary(&mut self) -> Result<()> {
+        if self.catalog().await?.temporary_schema().is_none() {
+            return Ok(());
+        }
+        let services = std::sync::Arc::clone(&self.engine.services);
+        self.transaction.staged(&services).await?.drop_temporary()
     }
 }

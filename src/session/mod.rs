@@ -346,7 +346,7 @@ impl Session {
     /// The newest catalog within the bound, with the transaction's own changes.
     async fn catalog(&mut self) -> Result<Arc<CatalogSnapshot>> {
         let current = self.engine.services.refresh_catalog().await?;
-        Ok(self.transaction.catalog(current))
+        self.transaction.catalog(current)
     }
 
     /// What the next statement may know: the newest catalog within the bound, the settings' search path.
@@ -428,6 +428,9 @@ impl Drop for Session {
         self.engine.services.locks.release_transaction(process_id, 0);
         self.engine.services.locks.release_session(process_id);
         self.engine.notifications.forget(process_id);
+        if let Some(temporary) = self.transaction.temporary() {
+            self.engine.services.erase_all_temporary(process_id, temporary);
+        }
     }
 }
 

@@ -320,17 +320,19 @@ impl Session {
         let context = self.statement_context(&statement.texts).await?;
         let columns = statement.description.columns.as_ref().map_or(0, Vec::len);
         let formats = formats_for(result_formats, columns).unwrap_or_default();
-        let mut transaction = std::mem::take(&mut self.transaction);
-        let mut notices = vec![];
-        transaction.command = statement.parsed.statement.written_command();
+        self.transaction.command = statement.parsed.statement.written_command();
         let request = Request {
+            engine: &self.engine,
+            context: &context,
+            settings: self.settings.current(),
+            statement: &statement.parsed,
+            declared: &statement.declared,
             keeps_rows,
-            ..self.request(&context, &statement.parsed, &statement.declared)
         };
-        let outcome = query::run(&request, parameters, &formats, &mut transaction, &mut notices).await;
-        transaction.keep_pins(&context.pins.lock());
-        self.transaction = transaction;
-        self.notices.append(&mut notices);
+        // In its place while it is used: a statement that is dropped midway must not take the block with it.
+        let (transaction, notices) = (&mut self.transaction, &mut self.notices);
+        let outcome = query::run(&request, parameters, &formats, transaction, notices).await;
+        self.transaction.keep_pins(&context.pins.lock());
         let outcome = outcome?;
         self.check_shape(statement, &outcome)?;
         Ok(outcome)

@@ -2,6 +2,7 @@
 
 use datafusion::sql::sqlparser::ast as sql;
 
+pub use crate::catalog::OnCommit;
 pub use crate::catalog::model::ObjectKind;
 use crate::catalog::model::Privilege;
 use crate::types::SqlType;
@@ -68,6 +69,7 @@ pub enum Statement {
         name: ObjectName,
         or_replace: bool,
         if_not_exists: bool,
+        temporary: bool,
         columns: Vec<String>,
         query: Box<sql::Query>,
         query_text: String,
@@ -254,6 +256,8 @@ pub struct CreateTable {
     pub name: ObjectName,
     pub if_not_exists: bool,
     pub or_replace: bool,
+    /// TEMPORARY, and what COMMIT does to it.
+    pub temporary: Option<OnCommit>,
     pub columns: Vec<ColumnDefinition>,
     /// CREATE TABLE AS; WITH NO DATA keeps the schema only.
     pub query: Option<Box<sql::Query>>,

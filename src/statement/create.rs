@@ -10,28 +10,24 @@ use crate::error::{Error, Result};
 pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["create"])?;
     let or_replace = reader.accept(&["or", "replace"]);
-    if let Some(word) = reader.accept_any(&["temp", "temporary", "global", "local"]) {
-        if matches!(word, "global" | "local") && reader.accept_any(&["temp", "temporary"]).is_none() {
-            return Err(reader.error_here());
-        }
-        if !matches!(
-            reader.peek_word(),
-            Some("table" | "view" | "sequence" | "recursive" | "function")
-        ) {
-            return Err(reader.error_here());
-        }
-        return Err(Error::unsupported("a temporary table or view")
-            .with_hint("Use a table in a schema of your own, and DROP it when you are done."));
+    let temporary = temporary(reader)?;
+    if temporary && !matches!(reader.peek_word(), Some("table" | "view")) {
+        return Err(match reader.peek_word() {
+            Some(word @ ("sequence" | "recursive" | "function")) => {
+                Error::unsupported(format!("CREATE TEMPORARY {}", word.to_uppercase()))
+            }
+            _ => reader.error_here(),
+        });
     }
     let unlogged = reader.accept(&["unlogged"]);
     if reader.accept(&["table"]) {
-        return create_table::create_table(reader, or_replace);
+        return create_table::create_table(reader, or_replace, temporary);
     }
     if unlogged {
         return Err(reader.error_here());
     }
     if reader.accept(&["view"]) {
-        return create_view(reader, or_replace);
+        return create_view(reader, or_replace, temporary);
     }
     if reader.accept(&["function"]) {
         return create_function::create_function(reader, or_replace);
@@ -113,7 +109,21 @@ fn unsupported_object(reader: &Reader) -> Option<Error> {
     })
 }
 
-fn create_view(reader: &mut Reader, or_replace: bool) -> Result<Statement> {
+/// [LOCAL | GLOBAL] TEMP[ORARY], if it is next.
+fn temporary(reader: &mut Reader) -> Result<bool> {
+    match reader.accept_any(&["temp", "temporary", "global", "local"]) {
+        None => Ok(false),
+        Some("global" | "local") if reader.accept_any(&["temp", "temporary"]).is_none() => Err(reader.error_here()),
+        Some(_) => Ok(true),
+    }
+}
+
+/// Whether the name puts a relation among the temporary ones.
+pub(super) fn names_temporary(name: &ObjectName) -> bool {
+    matches!(name.0.as_slice(), [schema, _] if schema == "pg_temp")
+}
+
+fn create_view(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result<Statement> {
     let if_not_exists = reader.if_not_exists();
     let name = reader.object_name()?;
     let columns = if *reader.peek() == Token::LParen {
@@ -137,6 +147,7 @@ fn create_view(reader: &mut Reader, or_replace: bool) -> Result<Statement> {
         return Err(Error::unsupported("a view WITH CHECK OPTION").with_hint("Views cannot be written to."));
     }
     Ok(Statement::CreateView {
+        temporary: temporary || names_temporary(&name),
         name,
         or_replace,
         if_not_exists,

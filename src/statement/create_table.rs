@@ -4,17 +4,34 @@
 use datafusion::sql::sqlparser::ast::Query;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::{ColumnDefinition, CreateTable, PolicyFunction, Statement};
-use super::create::properties;
+use super::ast::{ColumnDefinition, CreateTable, ObjectName, OnCommit, PolicyFunction, Statement};
+use super::create::{names_temporary, properties};
 use super::reader::Reader;
 use crate::error::{Error, Result, SqlState};
 
-pub(super) fn create_table(reader: &mut Reader, or_replace: bool) -> Result<Statement> {
-    let if_not_exists = reader.if_not_exists();
-    let mut table = CreateTable {
-        name: reader.object_name()?,
-        if_not_exists,
-        or_replace,
+/// A query; SELECT … INTO is CREATE TABLE AS in another spelling.
+pub(super) fn select(reader: &mut Reader) -> Result<Statement> {
+    let (query, into) = reader.query_into()?;
+    let Some(into) = into else {
+        return Ok(Statement::Query(query));
+    };
+    let parts = into.name.0.iter().filter_map(|part| part.as_ident());
+    let name = ObjectName(parts.map(|part| part.value.clone()).collect());
+    let temporary = into.temporary || names_temporary(&name);
+    Ok(Statement::CreateTable(CreateTable {
+        temporary: temporary.then_some(OnCommit::PreserveRows),
+        query: Some(query),
+        ..named(name)
+    }))
+}
+
+/// A table without columns yet.
+fn named(name: ObjectName) -> CreateTable {
+    CreateTable {
+        name,
+        if_not_exists: false,
+        or_replace: false,
+        temporary: None,
         columns: vec![],
         query: None,
         with_no_data: false,
@@ -24,7 +41,17 @@ pub(super) fn create_table(reader: &mut Reader, or_replace: bool) -> Result<Stat
         properties: vec![],
         comment: None,
         row_filter: None,
+    }
+}
+
+pub(super) fn create_table(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result<Statement> {
+    let if_not_exists = reader.if_not_exists();
+    let mut table = CreateTable {
+        if_not_exists,
+        or_replace,
+        ..named(reader.object_name()?)
     };
+    table.temporary = (temporary || names_temporary(&table.name)).then_some(OnCommit::PreserveRows);
     if let Some(word @ ("of" | "partition" | "clone" | "shallow" | "deep" | "like")) = reader.peek_word() {
         return Err(Error::unsupported(format!("CREATE TABLE … {}", word.to_uppercase())));
     }
@@ -193,6 +220,13 @@ fn clause(reader: &mut Reader, table: &mut CreateTable) -> Result<bool> {
     } else if reader.peek_words(&["with"]) && *reader.peek_nth(1) == Token::LParen {
         reader.advance();
         storage_parameters(reader, position)?;
+    } else if reader.accept(&["on", "commit"]) {
+        let action = on_commit(reader)?;
+        if table.temporary.is_none() {
+            let message = "ON COMMIT can only be used on temporary tables";
+            return Err(Error::new(SqlState::InvalidTableDefinition, message));
+        }
+        table.temporary = Some(action);
     } else if reader.accept(&["without", "oids"]) {
     } else if reader.accept(&["tablespace"]) {
         return Err(Error::unsupported("TABLESPACE")
@@ -204,6 +238,19 @@ fn clause(reader: &mut Reader, table: &mut CreateTable) -> Result<bool> {
         return Ok(false);
     }
     Ok(true)
+}
+
+fn on_commit(reader: &mut Reader) -> Result<OnCommit> {
+    if reader.accept(&["drop"]) {
+        return Ok(OnCommit::Drop);
+    }
+    let action = match reader.accept_any(&["preserve", "delete"]) {
+        Some("preserve") => OnCommit::PreserveRows,
+        Some(_) => OnCommit::DeleteRows,
+        None => return Err(reader.error_here()),
+    };
+    reader.expect(&["rows"])?;
+    Ok(action)
 }
 
 /// A partition column is named; with a type it is a column of its own, at the end (Databricks).

@@ -5,8 +5,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::Statement;
 use super::reader::Reader;
 use super::{
-    alter, comment, copy, create, cursor, delete, describe, drop, explain, grant, insert, lock, notify, prepare, set,
-    show, transaction, unsupported, update,
+    alter, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, insert, lock, notify,
+    prepare, set, show, transaction, unsupported, update,
 };
 use crate::error::Result;
 
@@ -14,7 +14,7 @@ use crate::error::Result;
 pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
     let word = match reader.peek_word() {
         Some(word) => word.to_string(),
-        None if *reader.peek() == Token::LParen => return reader.query().map(Statement::Query),
+        None if *reader.peek() == Token::LParen => return create_table::select(reader),
         None => return Err(reader.error_here()),
     };
     match word.as_str() {
@@ -27,7 +27,7 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
                 _ => Err(reader.error_here()),
             }
         }
-        "select" | "values" | "table" | "with" => reader.query().map(Statement::Query),
+        "select" | "values" | "table" | "with" => create_table::select(reader),
         "insert" => insert::insert(reader, None),
         "update" => update::update(reader, None),
         "delete" => delete::delete(reader, None),

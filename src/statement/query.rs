@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SetExpr, Spanned,
-    TableFactor, VisitMut, VisitorMut, WindowType,
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectInto, SetExpr,
+    Spanned, TableFactor, VisitMut, VisitorMut, WindowType,
 };
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -191,6 +191,18 @@ fn require_condition(join: &Join) -> Result<(), Refusal> {
     }
 }
 
+/// What the first SELECT of a query goes INTO.
+pub(super) fn take_into(query: &mut Query) -> Option<SelectInto> {
+    let mut body = query.body.as_mut();
+    loop {
+        match body {
+            SetExpr::SetOperation { left, .. } => body = left,
+            SetExpr::Select(select) => return select.into.take(),
+            _ => return None,
+        }
+    }
+}
+
 /// Walks the set operations of one query; their left side can be deep, so not by recursion.
 fn complete_body(body: &mut SetExpr) -> Result<()> {
     let mut pending = vec![body];
@@ -198,7 +210,7 @@ fn complete_body(body: &mut SetExpr) -> Result<()> {
         match body {
             SetExpr::SetOperation { left, right, .. } => pending.extend([&mut **left, &mut **right]),
             SetExpr::Select(select) if select.into.is_some() => {
-                return Err(Error::unsupported("SELECT INTO").with_hint("Use CREATE TABLE … AS SELECT …."));
+                return Err(Error::syntax("SELECT ... INTO is not allowed here"));
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
                 return Err(Error::unsupported("a data-modifying statement inside WITH")

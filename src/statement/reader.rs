@@ -2,7 +2,7 @@
 //! expressions are handed to sqlparser. Every error is PostgreSQL's: `syntax error at or near "x"` at x.
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
-use datafusion::sql::sqlparser::ast::{Expr, Query, SelectItem, TableWithJoins, With};
+use datafusion::sql::sqlparser::ast::{Expr, Query, SelectInto, SelectItem, TableWithJoins, With};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -289,6 +289,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn query(&mut self) -> Result<Box<Query>> {
+        match self.query_into()? {
+            (query, None) => Ok(query),
+            (_, Some(_)) => Err(Error::syntax("SELECT ... INTO is not allowed here")),
+        }
+    }
+
+    /// A query, and what its SELECT … INTO names.
+    pub(super) fn query_into(&mut self) -> Result<(Box<Query>, Option<SelectInto>)> {
         query::refuse_endless_chains(self)?;
         if let Some(string) = misplaced_string(self.rest()) {
             return Err(self.error_at(string));
@@ -298,8 +306,9 @@ impl<'a> Reader<'a> {
         let mut query = self
             .translate(parsed)
             .map_err(|error| self.unsupported_since(start).unwrap_or(error))?;
+        let into = query::take_into(&mut query);
         query::complete_query(&mut query).map_err(|refusal| self.refused(refusal))?;
-        Ok(query)
+        Ok((query, into))
     }
 
     /// The tokens that are still to be read, with the end mark.

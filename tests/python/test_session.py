@@ -300,3 +300,71 @@ def test_deadlocks_are_found(connection, other):
     assert not thread.is_alive()
     with pytest.raises(errors.LockNotAvailable):
         other.execute("begin; lock table one_of in access share mode nowait")
+
+
+# Temporary tables
+
+def test_temporary_tables_are_the_sessions_own(server, connection, other, database):
+    connection.execute("create temp table mine (n int)")
+    connection.execute("insert into mine select n from generate_series(1, 1000) g(n)")
+    other.execute("create temp table mine (word text)")
+    other.execute("insert into mine values ('other')")
+    assert connection.execute("select count(*) from mine").fetchone() == (1000,)
+    assert other.execute("select word from mine").fetchone() == ("other",)
+    assert other.execute("select count(*) from pg_class where relname = 'mine'").fetchone() == (1,)
+    with server.connect(dbname=database) as third:
+        with pytest.raises(errors.UndefinedTable):
+            third.execute("select * from mine")
+    with connection.cursor() as cursor, cursor.copy("copy mine from stdin") as copy:
+        copy.write("7\n8\n")
+    assert connection.execute("select count(*) from mine").fetchone() == (1002,)
+    with connection.cursor() as cursor, cursor.copy("copy (select sum(n) from mine) to stdout") as copy:
+        assert b"".join(copy) == b"500515\n"
+    assert connection.execute("select count(*) from pg_catalog.pg_tables where tablename = 'mine'").fetchone() == (1,)
+
+
+def test_temporary_tables_go_with_the_session(own_server, tmp_path):
+    with own_server.connect() as connection:
+        connection.execute("create temp table gone (n int)")
+        connection.execute("insert into gone values (1)")
+        connection.execute("create table stays (n int)")
+    log = sorted((tmp_path / "data" / "_boathouse" / "catalog").glob("*.json"))
+    assert not any("gone" in entry.read_text() for entry in log)
+    assert any("stays" in entry.read_text() for entry in log)
+    with own_server.connect() as connection:
+        with pytest.raises(errors.UndefinedTable):
+            connection.execute("select * from gone")
+        assert connection.execute("select count(*) from pg_namespace where nspname like 'pg_temp%'").fetchone() == (0,)
+
+
+def test_temporary_tables_need_their_privilege_and_keep_to_policies(server, connection, database):
+    connection.execute("create role temporary_one login password 'x'")
+    connection.execute("create table guarded (n int, owner text)")
+    connection.execute("insert into guarded values (1, 'temporary_one'), (2, 'admin')")
+    connection.execute("create function own_rows(owner text) returns boolean return owner = current_user")
+    connection.execute("alter table guarded set row filter own_rows on (owner)")
+    connection.execute("grant select on guarded to temporary_one")
+    with server.connect(user="temporary_one", password="x", dbname=database) as one:
+        one.execute("create temp table copied as select * from guarded")
+        assert one.execute("select n from copied").fetchall() == [(1,)]
+        # Neither a table of the same name nor one that a policy's words would mean changes what a policy says.
+        one.execute("create temp table guarded as select 9 as n, 'x' as owner")
+        assert one.execute("select n from public.guarded").fetchall() == [(1,)]
+    connection.execute(f"revoke temporary on database {database} from public")
+    with server.connect(user="temporary_one", password="x", dbname=database) as one:
+        with pytest.raises(errors.InsufficientPrivilege):
+            one.execute("create temp table refused (n int)")
+    connection.execute("drop table guarded; drop role temporary_one")
+
+
+def test_a_cancelled_statement_leaves_its_block_failed(connection, other):
+    connection.execute("create temp table before_it (n int)")
+    connection.execute("begin")
+    connection.execute("insert into before_it values (1)")
+    timer = threading.Timer(0.5, connection.cancel)
+    timer.start()
+    with pytest.raises(errors.QueryCanceled):
+        connection.execute(ENDLESS)
+    assert connection.info.transaction_status == TransactionStatus.INERROR
+    connection.execute("rollback")
+    assert connection.execute("select count(*) from before_it").fetchone() == (0,)

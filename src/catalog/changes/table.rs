@@ -27,6 +27,8 @@ pub struct NewTable {
     pub partition_by: Vec<String>,
     /// The URL of an external table.
     pub location: Option<String>,
+    /// The URL of a temporary table.
+    pub temporary: Option<String>,
     pub comment: Option<String>,
 }
 
@@ -62,9 +64,10 @@ pub fn create_table(staged: &mut Staged, role: Oid, new: NewTable, when_taken: W
         let message = "a table cannot be partitioned by all of its columns";
         return Err(Error::new(SqlState::InvalidTableDefinition, message));
     }
-    let location = match new.location {
-        Some(url) => TableLocation::External(external(staged, role, &url)?),
-        None => TableLocation::Managed(Uuid::new_v4()),
+    let location = match (new.location, new.temporary) {
+        (_, Some(url)) => TableLocation::Temporary(url),
+        (Some(url), None) => TableLocation::External(external(staged, role, &url)?),
+        (None, None) => TableLocation::Managed(Uuid::new_v4()),
     };
     let id = staged.new_oid()?;
     staged.put(Table {

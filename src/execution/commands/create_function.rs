@@ -34,7 +34,7 @@ pub async fn run(
         arguments,
         returns: create.returns.clone(),
         body: create.body.clone(),
-        search_path: command.context.search_path.clone(),
+        search_path: command.context.catalog.without_temporary(&command.context.search_path),
         references: vec![],
         comment: create.comment.clone(),
     };

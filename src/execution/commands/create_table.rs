@@ -21,12 +21,25 @@ pub async fn run(
     create: &CreateTable,
     rows: Option<SendableRecordBatchStream>,
 ) -> Result<String> {
-    let (schema, name) = {
-        let (schema, name) = command
-            .context
-            .catalog
-            .resolve_creation(command.names(), &create.name.0)?;
-        (schema, name.to_string())
+    let (schema, name) = match create.temporary {
+        Some(_) => (command.temporary_schema(&create.name).await?, create.name.last()),
+        None => {
+            let catalog = &command.context.catalog;
+            catalog.resolve_creation(command.names(), &create.name.0)?
+        }
+    };
+    let name = name.to_string();
+    let temporary = match create.temporary {
+        Some(_) if create.location.is_some() => {
+            let message = "a temporary table has no LOCATION";
+            return Err(Error::new(SqlState::InvalidTableDefinition, message));
+        }
+        Some(_) => Some(
+            command
+                .services
+                .temporary_location(command.context.session.process_id)?,
+        ),
+        None => None,
     };
     let (columns, exists) = match &rows {
         Some(rows) => (query_columns(&rows.schema(), &create.column_names)?, false),
@@ -38,6 +51,7 @@ pub async fn run(
         columns: columns.clone(),
         partition_by: create.partition_by.clone(),
         location: create.location.clone(),
+        temporary,
         comment: create.comment.clone(),
     };
     let when = when_taken(create.if_not_exists, create.or_replace);
@@ -60,6 +74,9 @@ pub async fn run(
         write(command, create, &table, &columns, rows).await?
     };
     command.transaction.note_created(table.id);
+    if let Some(action) = create.temporary {
+        command.transaction.note_on_commit(table.id, action);
+    }
     policy::set_inline(command, &table, create).await?;
     Ok(match &create.query {
         Some(_) if create.with_no_data => "CREATE TABLE AS".into(),

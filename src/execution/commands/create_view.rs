@@ -5,7 +5,7 @@ use super::create::when_taken;
 use crate::catalog::changes::{self, NewColumn};
 use crate::catalog::model::Reference;
 use crate::error::{Error, Result, SqlState};
-use crate::execution::outcome::OutputColumn;
+use crate::execution::outcome::{Notice, OutputColumn};
 use crate::statement::ast::ObjectName;
 use crate::types::SqlType;
 
@@ -14,6 +14,7 @@ pub struct NewView<'a> {
     pub name: &'a ObjectName,
     pub or_replace: bool,
     pub if_not_exists: bool,
+    pub temporary: bool,
     pub column_names: &'a [String],
     pub query_text: &'a str,
     pub output: Vec<OutputColumn>,
@@ -38,18 +39,25 @@ pub async fn run(command: &mut CommandContext<'_>, view: NewView<'_>) -> Result<
         field_id: None,
         comment: None,
     });
-    let (schema, name) = {
-        let (schema, name) = command
-            .context
-            .catalog
-            .resolve_creation(command.names(), &view.name.0)?;
-        (schema, name.to_string())
+    let over_temporary = is_over_temporary(command, &view.references);
+    let temporary = view.temporary || over_temporary;
+    let (schema, name) = match temporary {
+        true => (command.temporary_schema(view.name).await?, view.name.last()),
+        false => {
+            let catalog = &command.context.catalog;
+            catalog.resolve_creation(command.names(), &view.name.0)?
+        }
     };
+    let name = name.to_string();
+    if over_temporary && !view.temporary {
+        let message = format!("view \"{name}\" will be a temporary view");
+        command.notices.push(Notice::notice(message));
+    }
     let new = changes::NewView {
         schema,
         name,
         query: view.query_text.to_string(),
-        search_path: command.context.search_path.clone(),
+        search_path: command.context.catalog.without_temporary(&command.context.search_path),
         columns: columns.collect(),
         references: view.references,
     };
@@ -58,4 +66,13 @@ pub async fn run(command: &mut CommandContext<'_>, view: NewView<'_>) -> Result<
         .stage(|staged, role, _| changes::create_view(staged, role, new, when))
         .await?;
     Ok("CREATE VIEW".into())
+}
+
+/// A view cannot outlast what it reads.
+fn is_over_temporary(command: &CommandContext<'_>, references: &[Reference]) -> bool {
+    let catalog = &command.context.catalog;
+    references
+        .iter()
+        .filter_map(|reference| catalog.object(reference.object))
+        .any(|object| catalog.is_temporary(object))
 }

@@ -53,7 +53,7 @@ pub async fn run(
 
 /// The table's log and the version that this transaction writes to.
 pub(super) async fn open(command: &CommandContext<'_>, table: &Table) -> Result<(Arc<DeltaTable>, Arc<TableSnapshot>)> {
-    command.transaction.check_writable()?;
+    command.transaction.check_may_write(table)?;
     let delta = command
         .services
         .storage

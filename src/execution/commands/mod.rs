@@ -82,6 +82,25 @@ impl CommandContext<'_> {
         Ok(changed)
     }
 
+    /// The session's temporary schema, for a new object of this name there.
+    pub async fn temporary_schema(&mut self, name: &ObjectName) -> Result<Oid> {
+        let is_elsewhere = match name.0.as_slice() {
+            [_] => false,
+            [schema, _] => {
+                let named = self.context.catalog.schema_named(self.context.database, schema);
+                schema != "pg_temp" && named.map(|schema| schema.id) != self.context.catalog.temporary_schema()
+            }
+            _ => true,
+        };
+        if is_elsewhere {
+            let message = "cannot create temporary relation in non-temporary schema";
+            return Err(Error::new(SqlState::InvalidTableDefinition, message));
+        }
+        let (database, process_id) = (self.context.database, self.context.session.process_id);
+        self.stage(|staged, role, _| staged.temporary_schema(role, database, process_id))
+            .await
+    }
+
     /// The table of that name; a view or a system table is 42809.
     pub fn table(&self, name: &ObjectName) -> Result<Table> {
         match self.context.catalog.resolve_relation(self.names(), &name.0)? {

@@ -49,6 +49,7 @@ async fn roles() -> Roles {
         column("ssn", SqlType::Text),
     ];
     let new = NewTable {
+        temporary: None,
         schema: PUBLIC_SCHEMA,
         name: "staff".into(),
         columns,

@@ -8,27 +8,28 @@ use crate::functions::{Datum, view_definition};
 use crate::introspection::{Introspection, Rows};
 
 pub(super) fn tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    let mut add = |schema: Datum, name: &str, is_view: bool, is_insertable: bool| {
+    let mut add = |schema: Datum, name: &str, kind: &str, is_insertable: bool| {
         rows.add([
             ("table_catalog", catalog(introspection)),
             ("table_schema", schema),
             ("table_name", name.into()),
-            ("table_type", if is_view { "VIEW".into() } else { "BASE TABLE".into() }),
+            ("table_type", kind.into()),
             ("is_insertable_into", yes_or_no(is_insertable)),
             ("is_typed", "NO".into()),
         ])
     };
     for object in introspection.lookup.relations() {
-        let is_view = matches!(object, Object::View(_));
-        add(
-            schema_name(introspection, object.parent()),
-            object.name(),
-            is_view,
-            !is_view,
-        )?;
+        let kind = match object {
+            Object::View(_) => "VIEW",
+            Object::Table(table) if table.is_temporary() => "LOCAL TEMPORARY",
+            _ => "BASE TABLE",
+        };
+        let schema = schema_name(introspection, object.parent());
+        add(schema, object.name(), kind, kind != "VIEW")?;
     }
     for relation in builtin_relations() {
-        add(relation.schema.into(), relation.name, relation.kind == 'v', false)?;
+        let kind = if relation.kind == 'v' { "VIEW" } else { "BASE TABLE" };
+        add(relation.schema.into(), relation.name, kind, false)?;
     }
     Ok(())
 }

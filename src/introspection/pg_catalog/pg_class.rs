@@ -34,6 +34,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 has_index: false,
                 access_list: access_list(lookup.catalog, object).into(),
             },
+            lookup.catalog.temporary_schema(),
         )?;
     }
     for relation in builtin_relations() {
@@ -53,6 +54,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 has_index: builtin_indexes().iter().any(|index| index.relation == relation.oid),
                 access_list: vec![format!("=r/{}", bootstrap_name(introspection))].into(),
             },
+            lookup.catalog.temporary_schema(),
         )?;
     }
     for index in builtin_indexes() {
@@ -99,7 +101,8 @@ struct Entry<'a> {
     access_list: Datum,
 }
 
-fn add(rows: &mut Rows, entry: Entry<'_>) -> Result<()> {
+fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> {
+    let is_temporary = Some(entry.schema) == temporary;
     rows.add([
         ("oid", entry.oid.into()),
         ("relname", entry.name.into()),
@@ -123,7 +126,7 @@ fn add(rows: &mut Rows, entry: Entry<'_>) -> Result<()> {
         ("reltoastrelid", 0.into()),
         ("relhasindex", entry.has_index.into()),
         ("relisshared", false.into()),
-        ("relpersistence", "p".into()),
+        ("relpersistence", if is_temporary { "t" } else { "p" }.into()),
         ("relkind", entry.kind.into()),
         ("relnatts", (entry.column_count as i64).into()),
         ("relchecks", 0.into()),

@@ -10,6 +10,14 @@ pub(super) fn hide_foreign_keywords(tokens: &mut [TokenWithSpan]) {
     for index in 0..tokens.len() {
         // `AT` opens a time travel clause of another dialect unless a time zone follows.
         let time_zone_follows = tokens.get(index + 1).is_some_and(|next| is_word(&next.token, "time"));
+        let after_into = index > 0 && is_word(&tokens[index - 1].token, "into");
+        if after_into
+            && ["temp", "temporary", "unlogged"]
+                .iter()
+                .any(|word| is_word(&tokens[index].token, word))
+        {
+            continue;
+        }
         if let Token::Word(word) = &mut tokens[index].token
             && word.keyword != Keyword::NoKeyword
             && (QUERY_KEYWORDS.binary_search(&word.value.as_str()).is_err()

@@ -1,6 +1,7 @@
 //! Creating, changing and dropping: names, dependents, columns, locations.
 
 use super::*;
+use crate::catalog::OnCommit;
 
 #[test]
 fn names_are_given_once() {
@@ -11,6 +12,7 @@ fn names_are_given_once() {
         let columns = vec![column("x", SqlType::Int4)];
         (
             NewTable {
+                temporary: None,
                 schema: s,
                 name: "t".into(),
                 columns,
@@ -193,6 +195,7 @@ fn external_tables_share_no_folder() {
     }
     let l = location(staged, admin, "s3://lake/open").unwrap().id();
     let new = |name: &str, url: &str| NewTable {
+        temporary: None,
         schema,
         name: name.into(),
         columns: vec![column("x", SqlType::Int4)],
@@ -231,4 +234,79 @@ fn databases_go_when_only_their_empty_public_is_left() {
     drop_objects(staged, BOOTSTRAP_ROLE, &[area], false).unwrap();
     drop_objects(staged, BOOTSTRAP_ROLE, &[db], false).unwrap();
     assert!(staged.snapshot().database_named("d").is_none());
+}
+
+#[test]
+fn temporary_objects_are_seen_and_no_part_of_the_entry() {
+    let mut world = world();
+    let (role, table_in_s) = (world.alice, table(&mut world, "t"));
+    let before = world.staged.change_list().len();
+    let schema = world.staged.temporary_schema(role, DEFAULT_DATABASE, 7).unwrap();
+    assert_eq!(
+        world.staged.temporary_schema(role, DEFAULT_DATABASE, 7).unwrap(),
+        schema
+    );
+    let temporary = |name: &str| NewTable {
+        schema,
+        name: name.into(),
+        columns: vec![column("id", SqlType::Int4)],
+        partition_by: vec![],
+        location: None,
+        temporary: Some(format!("file:///tmp/{name}/")),
+        comment: None,
+    };
+    let refuse = WhenTaken::Refuse;
+    let kept = create_table(&mut world.staged, role, temporary("t"), refuse)
+        .unwrap()
+        .id();
+    let short = create_table(&mut world.staged, role, temporary("short"), refuse)
+        .unwrap()
+        .id();
+    assert_eq!(world.staged.change_list().len(), before);
+    assert!(serde_json::to_string(&world.staged.change_list()).is_ok());
+
+    let snapshot = world.staged.snapshot();
+    let path = snapshot.search_path(DEFAULT_DATABASE, &["s".into()], role);
+    assert_eq!(path, [schema, world.s]);
+    fn scope(path: &[Oid]) -> Scope<'_> {
+        Scope {
+            database: DEFAULT_DATABASE,
+            search_path: path,
+        }
+    }
+    let name = |parts: &[&str]| parts.iter().map(|part| part.to_string()).collect::<Vec<_>>();
+    let id = |path: &[Oid], parts: &[&str]| snapshot.resolve_relation(scope(path), &name(parts)).unwrap().id();
+    assert_eq!(id(&path, &["t"]), kept);
+    assert_eq!(id(&path, &["pg_temp", "t"]), kept);
+    assert_eq!(id(&snapshot.without_temporary(&path), &["t"]), table_in_s);
+    assert_eq!(
+        snapshot.resolve_creation(scope(&path), &name(&["new"])).unwrap().0,
+        world.s
+    );
+
+    // What lasts does not refer to what goes, and COMMIT drops what it is told to.
+    let over = view(&mut world, "v", table_in_s, vec![]);
+    assert!(world.staged.object(over).is_ok());
+    let new = NewView {
+        schema: world.s,
+        name: "w".into(),
+        query: "select id from t".into(),
+        search_path: vec![world.s],
+        columns: vec![column("id", SqlType::Int4)],
+        references: vec![Reference {
+            object: kept,
+            name: vec!["t".into()],
+            columns: vec![],
+        }],
+    };
+    assert_eq!(code(create_view(&mut world.staged, role, new, refuse)), "42P16");
+    let mut own = world.staged.temporary().unwrap();
+    own.remember([
+        (short, OnCommit::Drop),
+        (kept, OnCommit::DeleteRows),
+        (1, OnCommit::Drop),
+    ]);
+    own.drop_at_commit();
+    assert_eq!(own.tables().map(|table| table.id).collect::<Vec<_>>(), [kept]);
+    assert_eq!(own.on_commit(kept), OnCommit::DeleteRows);
 }

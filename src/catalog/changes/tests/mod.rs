@@ -76,6 +76,7 @@ fn table(world: &mut World, name: &str) -> Oid {
     ];
     let (schema, role) = (world.s, world.alice);
     let new = NewTable {
+        temporary: None,
         schema,
         name: name.into(),
         columns,
