@@ -45,7 +45,7 @@ pub use environment::{FunctionEnvironment, environment, install_environment};
 pub use expression_planner::expression_planners;
 pub use keywords::{Keyword, keywords};
 pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
-pub use names::quote_literal;
+pub use names::{quote_literal, registered_oid};
 pub use postgres_cast::{assignment_cast, postgres_cast};
 pub use privileges::PREDEFINED_ROLES;
 pub use row_function::{call_row_function, is_row_function};

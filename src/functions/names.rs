@@ -268,16 +268,28 @@ type Find = fn(&Lookup<'_>, &str) -> Result<Option<Oid>>;
 
 /// A cast to a registered name's type: numbers pass, names are looked up, `-` is 0.
 fn by_name(call: &Call<'_>, row: &[Datum], find: Find, kind: &str, missing: SqlState) -> Result<Datum> {
-    let Some(name) = text(row) else {
-        return Ok(row.first().cloned().unwrap_or(Datum::Null));
-    };
+    match text(row) {
+        Some(name) => Ok(found(&Lookup::of(call)?, name, find, kind, missing)?.into()),
+        None => Ok(row.first().cloned().unwrap_or(Datum::Null)),
+    }
+}
+
+fn found(lookup: &Lookup<'_>, name: &str, find: Find, kind: &str, missing: SqlState) -> Result<Oid> {
     if let Some(number) = as_number(name) {
-        return Ok(number.into());
+        return Ok(number);
     }
-    match find(&Lookup::of(call)?, name)? {
-        Some(oid) => Ok(oid.into()),
-        None => Err(Error::new(missing, format!("{kind} \"{name}\" does not exist"))),
-    }
+    find(lookup, name)?.ok_or_else(|| Error::new(missing, format!("{kind} \"{name}\" does not exist")))
+}
+
+/// The OID that a value of a reg* type names in text form; `None` for other types.
+pub fn registered_oid(lookup: &Lookup<'_>, sql_type: &SqlType, name: &str) -> Result<Option<Oid>> {
+    let (find, kind, missing): (Find, _, _) = match sql_type {
+        SqlType::Regclass => (relation_oid, "relation", SqlState::UndefinedTable),
+        SqlType::Regtype => (type_oid, "type", SqlState::UndefinedObject),
+        SqlType::Regproc => (function_oid, "function", SqlState::UndefinedFunction),
+        _ => return Ok(None),
+    };
+    found(lookup, name, find, kind, missing).map(Some)
 }
 
 fn or_null(call: &Call<'_>, row: &[Datum], find: Find) -> Result<Datum> {

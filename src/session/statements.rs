@@ -14,11 +14,12 @@ use super::{Binding, Fetched, Notice, RowChunk, RowShape, Session, Source, State
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Outcome, OutputColumn, Rows};
+use crate::functions::{Lookup, registered_oid};
 use crate::query::{self, Description, Request};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
-use crate::types::parse::decode_parameter;
+use crate::types::parse::{decode_parameter, utf8};
 
 impl Session {
     /// Prepares a statement under a name; the empty name is replaced, any other must be new.
@@ -116,12 +117,17 @@ impl Session {
         let settings = self.settings.current().format.clone();
         let mut parameters = vec![];
         for (index, (value, sql_type)) in binding.parameters.iter().zip(types).enumerate() {
-            parameters.push(decode_parameter(
-                sql_type,
-                format_of(index)?,
-                value.as_deref(),
-                &settings,
-            )?);
+            let format = format_of(index)?;
+            let parameter = match (value.as_deref(), format) {
+                (Some(name), Format::Text)
+                    if matches!(sql_type, SqlType::Regclass | SqlType::Regtype | SqlType::Regproc) =>
+                {
+                    let context = self.statement_context(&statement.texts).await?;
+                    ScalarValue::UInt32(registered_oid(&Lookup::new(&context), sql_type, utf8(name)?)?)
+                }
+                (value, format) => decode_parameter(sql_type, format, value, &settings)?,
+            };
+            parameters.push(parameter);
         }
         let mut result_formats = binding.result_formats;
         if let Statement::Fetch(fetch) = &statement.parsed.statement
