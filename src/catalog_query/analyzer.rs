@@ -23,6 +23,8 @@ pub(super) struct Analyzer<'a> {
     pub reach: usize,
     pub next_id: usize,
     pub shared: Vec<SharedQuery>,
+    /// The SELECT that comes next is a branch of a set operation, which chooses the types of its literals.
+    pub is_branch: bool,
 }
 
 /// A WITH query in scope.

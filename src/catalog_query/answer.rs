@@ -90,6 +90,7 @@ fn analyzed<'a>(asked: &Asked<'a>) -> Result<(Query, Analyzer<'a>)> {
         reach: usize::MAX,
         next_id: 0,
         shared: vec![],
+        is_branch: false,
     };
     let query = analyzer.query(asked.query)?;
     Ok((query, analyzer))

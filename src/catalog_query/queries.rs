@@ -165,12 +165,17 @@ impl Analyzer<'_> {
                     sql::SetOperator::Minus => return Err(not_covered("MINUS")),
                 };
                 let all = *set_quantifier == sql::SetQuantifier::All;
-                let left = self.body(left, &[])?;
-                let right = self.body(right, &[])?;
+                let left = self.branch(left)?;
+                let right = self.branch(right)?;
                 self.set_operation(operator, all, left, right, keys)
             }
             _ => Err(not_covered("this query")),
         }
+    }
+
+    fn branch(&mut self, body: &sql::SetExpr) -> Result<Query> {
+        self.is_branch = matches!(body, sql::SetExpr::Select(_));
+        self.body(body, &[])
     }
 
     fn set_operation(

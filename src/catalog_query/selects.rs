@@ -28,6 +28,7 @@ impl Analyzer<'_> {
     }
 
     fn select_in_scope(&mut self, select: &sql::Select, keys: &[sql::OrderByExpr]) -> Result<Query> {
+        let is_branch = std::mem::take(&mut self.is_branch);
         let (items, source) = self.from_clause(&select.from)?;
         let filter = match &select.selection {
             None => vec![],
@@ -40,7 +41,10 @@ impl Analyzer<'_> {
         let mut targets = vec![];
         for item in &select.projection {
             for (name, node) in self.select_item(item)? {
-                let node = self.settled(node)?;
+                let node = match is_branch {
+                    true => node,
+                    false => self.settled(node)?,
+                };
                 columns.push(Field::new(name, node.ty.clone()));
                 targets.push(node);
             }
