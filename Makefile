@@ -2,6 +2,7 @@
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+NODE_MODULES := tests/python/clients/node/node_modules
 CARGO_TEST := cargo test --release --locked
 
 # Lints ride on the test build: clippy-driver stands in for rustc on this crate alone, so that the
@@ -36,20 +37,21 @@ test-rust: tools $(VENV)/.installed
 fuzz: ## Feed the protocol's decoder any bytes for a minute.
 	fuzz/run wire_messages 60
 
-test-python: tools $(VENV)/.installed
+test-python: tools $(VENV)/.installed $(NODE_MODULES)
 	$(LINT) cargo build --release --locked --bin boathouse
 	$(PYTHON) -m pytest tests/python
 
 bench: build tools $(VENV)/.installed ## TPC-H, result cache and memory, beside DuckDB and PostgreSQL; SCALE=1 by default.
 	$(PYTHON) bench/run.py $(if $(SCALE),--scale $(SCALE)) $(BENCH_ARGS)
 
+$(NODE_MODULES): tests/python/clients/node/package.json
+	cd tests/python/clients/node && npm install --silent --no-audit --no-fund --no-package-lock
+	touch $@
+
 $(VENV)/.installed: tests/python/requirements.txt
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --requirement tests/python/requirements.txt
 	touch $@
 
-tools: ## Install PostgreSQL (psql, and a server to compare with) where it is missing.
-	@if ! command -v psql >/dev/null || ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
-		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq postgresql postgresql-client python3-venv; \
-	fi
+tools: ## Install PostgreSQL to compare with, and the clients that the tests drive, where they are missing.
+	@tests/install_clients.sh

@@ -1,0 +1,85 @@
+"""asyncpg: everything prepared and binary, types looked up in the catalog, COPY, cursors, nested transactions."""
+
+import asyncio
+import datetime
+import decimal
+import uuid
+
+import asyncpg
+import pytest
+
+
+def run(url, work):
+    async def connected():
+        connection = await asyncpg.connect(url, timeout=20)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(connected())
+
+
+def test_values_of_many_types(url):
+    values = [
+        True, 7, 2**40, 1.5, decimal.Decimal("12.50"), "text", b"\x00\xff", datetime.date(2024, 2, 29),
+        datetime.datetime(2024, 2, 29, 12, 30, tzinfo=datetime.timezone.utc), datetime.timedelta(days=3, seconds=5),
+        uuid.UUID(int=7), [1, 2, None], ["a", "b,c"],
+    ]
+    types = [
+        "bool", "int4", "int8", "float8", "numeric", "text", "bytea", "date", "timestamptz", "interval", "uuid",
+        "int4[]", "text[]",
+    ]
+    columns = ", ".join(f"${index}::{name}" for index, name in enumerate(types, 1))
+
+    async def work(connection):
+        return list(await connection.fetchrow(f"select {columns}", *values))
+
+    assert run(url, work) == values
+
+
+def test_json_codec_and_arrays_without_parameters(url):
+    async def work(connection):
+        await connection.set_type_codec("jsonb", encoder=str, decoder=str.upper, schema="pg_catalog")
+        return await connection.fetchrow("select array[1, 2, 3] as a, '{\"a\": 1}'::jsonb as j")
+
+    assert tuple(run(url, work)) == ([1, 2, 3], '{"A": 1}')
+
+
+def test_copy_executemany_and_cursor(url):
+    async def work(connection):
+        await connection.execute("create table by_asyncpg (id int, name text)")
+        await connection.copy_records_to_table("by_asyncpg", records=[(1, "x"), (2, None)])
+        await connection.executemany("insert into by_asyncpg values ($1, $2)", [(3, "a"), (4, "b")])
+        async with connection.transaction():
+            cursor = connection.cursor("select id from by_asyncpg order by id", prefetch=2)
+            seen = [record["id"] async for record in cursor]
+        status = await connection.execute("drop table by_asyncpg")
+        return seen, status
+
+    assert run(url, work) == ([1, 2, 3, 4], "DROP TABLE")
+
+
+def test_nested_transactions_are_savepoints(url):
+    async def work(connection):
+        async with connection.transaction():
+            with pytest.raises(asyncpg.DivisionByZeroError):
+                async with connection.transaction():
+                    await connection.execute("select 1 / 0")
+            return await connection.fetchval("select 42")
+
+    assert run(url, work) == 42
+
+
+def test_pool_resets_and_listens(url):
+    async def main():
+        async with asyncpg.create_pool(url, min_size=2, max_size=2) as pool:
+            heard = asyncio.get_running_loop().create_future()
+            async with pool.acquire() as listener, pool.acquire() as other:
+                await listener.add_listener("channel", lambda *message: heard.set_result(message[3]))
+                await other.execute("notify channel, 'hello'")
+                message = await asyncio.wait_for(heard, 10)
+            async with pool.acquire() as again:
+                return message, await again.fetchval("select 1")
+
+    assert asyncio.run(main()) == ("hello", 1)
