@@ -73,6 +73,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 has_index: false,
                 access_list: Datum::Null,
             },
+            None,
         )?;
     }
     Ok(())
