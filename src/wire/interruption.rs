@@ -64,10 +64,16 @@ where
         () = token.cancelled() => {}
         () = socket.vanished() => interrupt.trigger(InterruptReason::ClientGone),
     }
+    let mut held = interrupt.is_held();
     loop {
         match tokio::time::timeout(PATIENCE, &mut work).await {
+            // A cancel request that met a commit came too late; what follows the commit is not what it meant.
+            Ok(Ok(value)) if held => {
+                interrupt.begin();
+                return Ok(value);
+            }
             Ok(result) => return result.map_err(|error| cause(interrupt, error)),
-            Err(_) if interrupt.is_held() => {}
+            Err(_) if interrupt.is_held() => held = true,
             Err(_) => return Err(reason(interrupt).into()),
         }
     }
