@@ -103,6 +103,7 @@ sql_states! {
     DuplicateFunction = "42723",
     AmbiguousColumn = "42702",
     AmbiguousFunction = "42725",
+    InvalidForeignKey = "42830",
     GroupingError = "42803",
     WindowingError = "42P20",
     DatatypeMismatch = "42804",

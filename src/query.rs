@@ -78,7 +78,6 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
             let cached = get_or_plan(request, &declare.query, "").await?;
             Ok(without_rows(cached.parameter_types.clone()))
         }
-        Statement::Insert(insert) => Ok(without_rows(insert_parameters(request, insert).await?)),
         Statement::CreateTable(create) => match &create.query {
             Some(query) => Ok(without_rows(
                 get_or_plan(request, query, "").await?.parameter_types.clone(),
@@ -125,14 +124,6 @@ pub async fn run(
             };
             run_explain(request, statement, parameters, options).await
         }
-        Statement::Insert(insert) => {
-            let rows = match &insert.source {
-                Some(query) => Some(run_insert_source(request, insert, query, parameters).await?),
-                None => None,
-            };
-            let mut command = command_context(request, transaction, notices);
-            Ok(Outcome::Done(commands::insert::run(&mut command, insert, rows).await?))
-        }
         Statement::CreateTable(create) => {
             let rows = match &create.query {
                 Some(query) => Some(run_query_for_command(request, query, parameters).await?),
@@ -177,7 +168,8 @@ pub async fn run(
         Statement::Copy(copy) => match (&copy.target, copy.direction) {
             (CopyTarget::Table { name, columns }, CopyDirection::FromStdin) => {
                 let mut command = command_context(request, transaction, notices);
-                let copy_in = commands::copy_in::begin(&mut command, name, columns, &copy.options).await?;
+                let session = planning_session(request);
+                let copy_in = commands::copy_in::begin(&mut command, name, columns, &copy.options, &session).await?;
                 Ok(Outcome::CopyIn(Box::new(copy_in)))
             }
             (CopyTarget::Table { name, columns }, CopyDirection::ToStdout) => {
@@ -279,35 +271,6 @@ async fn run_query_for_command(
 ) -> Result<SendableRecordBatchStream> {
     let cached = get_or_plan(request, query, "").await?;
     execute(request, &cached.plan, parameters).await
-}
-
-async fn run_insert_source(
-    request: &Request<'_>,
-    insert: &crate::statement::ast::Insert,
-    query: &sql::Query,
-    parameters: &[ScalarValue],
-) -> Result<SendableRecordBatchStream> {
-    let declared = insert_declared(request, insert)?;
-    let request = Request {
-        declared: &declared,
-        ..*request
-    };
-    run_query_for_command(&request, query, parameters).await
-}
-
-/// The parameters' types of an INSERT: a lone `$n` in VALUES has its column's type.
-async fn insert_parameters(request: &Request<'_>, insert: &crate::statement::ast::Insert) -> Result<Vec<SqlType>> {
-    let Some(query) = &insert.source else { return Ok(vec![]) };
-    let declared = insert_declared(request, insert)?;
-    let request = Request {
-        declared: &declared,
-        ..*request
-    };
-    Ok(get_or_plan(&request, query, "").await?.parameter_types.clone())
-}
-
-fn insert_declared(request: &Request<'_>, insert: &crate::statement::ast::Insert) -> Result<Vec<Option<SqlType>>> {
-    commands::insert::declared_types(request.context, insert, request.declared)
 }
 
 /// The optimized, governed plan of a query: bind → govern → optimize, or the plan cache. An empty `text`
@@ -514,6 +477,7 @@ fn command_context<'a>(
         context: request.context,
         transaction,
         notices,
+        binding: binding_services(request),
         text: &request.statement.text,
         format_settings: request.settings.format.clone(),
     }

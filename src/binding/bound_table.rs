@@ -17,6 +17,7 @@ use super::TimeTravel;
 use crate::catalog::model::{Column, Oid, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::storage::TableSnapshot;
+use crate::types::SqlType;
 
 /// What a plan read, for cache keys and the record: the object and its Delta version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -140,6 +141,28 @@ impl BoundTable {
     /// The position in the snapshot's schema of a column of `schema()`.
     pub fn stored_position(&self, index: usize) -> Option<usize> {
         self.physical.get(index).copied()
+    }
+
+    /// How many columns of `schema()` are the table's.
+    pub fn column_count(&self) -> usize {
+        let locators = if self.is_target { LOCATORS.len() } else { 0 };
+        self.schema.fields().len() - locators
+    }
+
+    /// The position in `schema()` of the column of this name.
+    pub fn position(&self, name: &str) -> Result<usize> {
+        self.schema.index_of(name).map_err(|_| {
+            let message = format!("column \"{name}\" of relation \"{}\" does not exist", self.table.name);
+            Error::new(SqlState::UndefinedColumn, message)
+        })
+    }
+
+    /// The SQL type of the column of `schema()` at this position.
+    pub fn column_type(&self, index: usize) -> Result<SqlType> {
+        let field = self.schema.fields().get(index);
+        field
+            .map(|field| SqlType::from_field(field))
+            .ok_or_else(|| Error::internal("a column's position is out of range"))
     }
 
     /// The name of the column of `schema()` at this position.

@@ -222,7 +222,7 @@ pub(crate) fn inline_functions(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(inlined.data)
 }
 
-fn inline_in_expression(expression: Expr) -> Result<Expr> {
+pub(crate) fn inline_in_expression(expression: Expr) -> Result<Expr> {
     Ok(expression.transform_up(inline_call)?.data)
 }
 

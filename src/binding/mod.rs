@@ -14,6 +14,7 @@ mod registered_output;
 mod relations;
 mod rewrite;
 mod scope;
+mod stored_expression;
 mod time_travel;
 mod types;
 
@@ -26,11 +27,15 @@ use datafusion::sql::sqlparser::ast as sql;
 pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
 pub use expression::{bind_constant, bind_expression_over};
 pub use function::check_function;
-pub use modification::{ACTION, Action, BoundModification, FILE, FIRST_VALUE, PLACE, bind_delete, bind_update};
+pub use modification::{
+    ACTION, Action, BoundModification, FILE, FIRST_VALUE, PLACE, Repeated, bind_delete, bind_insert, bind_merge,
+    bind_update, insert_columns,
+};
 pub use parameters::parameter_types;
 pub use relations::{is_current, table_address};
 pub(crate) use rewrite::folded;
 pub use rewrite::{output_column_name, output_name};
+pub use stored_expression::{BoundChecks, bind_checks, bind_defaults, check_condition, check_default};
 pub use time_travel::TimeTravel;
 #[cfg(test)]
 pub(crate) use {correlation::unnest_subqueries, rewrite::rewrite as rewrite_query};

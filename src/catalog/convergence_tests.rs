@@ -74,6 +74,7 @@ fn stage(staged: &mut Staged, dice: &mut Dice) -> Result<Option<(Oid, Option<Str
                 sql_type: SqlType::Int4,
                 nullable: true,
                 field_id: None,
+                default: None,
                 comment: None,
             };
             let (columns, partition_by, location, comment) = (vec![column], vec![], None, None);
@@ -84,6 +85,7 @@ fn stage(staged: &mut Staged, dice: &mut Dice) -> Result<Option<(Oid, Option<Str
                 columns,
                 partition_by,
                 location,
+                constraints: vec![],
                 comment,
             };
             let made = changes::create_table(staged, role, new, WhenTaken::Refuse)?;

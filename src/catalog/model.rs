@@ -77,10 +77,59 @@ pub struct Table {
     pub partition_columns: Vec<i16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_filter: Option<RowFilter>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Constraint>,
     #[serde(default)]
     pub grants: Vec<Grant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+}
+
+/// An expression that the catalog keeps as text: a column's default, the condition of a CHECK.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredExpression {
+    /// As written.
+    pub text: String,
+    /// Schema ids against which unqualified names resolve.
+    pub search_path: Vec<Oid>,
+    /// What its names meant when it was written.
+    #[serde(default)]
+    pub references: Vec<Reference>,
+    /// The table's columns in use, by id, with the names that the text knows them by.
+    #[serde(default)]
+    pub columns: Vec<(i16, String)>,
+}
+
+/// A declared constraint of a table. CHECK is enforced on every write; keys are declared only, as in Databricks:
+/// ON CONFLICT and clients rely on them, nothing proves them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Constraint {
+    pub id: Oid,
+    pub name: String,
+    pub rule: ConstraintRule,
+}
+
+/// What a constraint says. Columns are ids of the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum ConstraintRule {
+    PrimaryKey {
+        columns: Vec<i16>,
+    },
+    Unique {
+        columns: Vec<i16>,
+    },
+    ForeignKey {
+        columns: Vec<i16>,
+        /// May be gone: nothing keeps it.
+        table: Oid,
+        referenced: Vec<i16>,
+    },
+    Check {
+        condition: StoredExpression,
+    },
 }
 
 /// Where a table's Delta log lies.
@@ -108,6 +157,8 @@ pub struct Column {
     /// Delta's column-mapping id, where the table maps columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<StoredExpression>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<ColumnMask>,
     #[serde(default)]

@@ -216,6 +216,24 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// The columns of the primary key and of each UNIQUE, by constraint.
+    pub fn keys(&self) -> impl Iterator<Item = (&Constraint, &[i16])> {
+        self.constraints.iter().filter_map(|constraint| match &constraint.rule {
+            ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns } => {
+                Some((constraint, columns.as_slice()))
+            }
+            _ => None,
+        })
+    }
+
+    /// The conditions that every row must not fail.
+    pub fn checks(&self) -> impl Iterator<Item = (&Constraint, &StoredExpression)> {
+        self.constraints.iter().filter_map(|constraint| match &constraint.rule {
+            ConstraintRule::Check { condition } => Some((constraint, condition)),
+            _ => None,
+        })
+    }
+
     /// The functions of the row filter and of the masks.
     pub fn policy_functions(&self) -> impl Iterator<Item = Oid> {
         let masks = self
@@ -228,6 +246,18 @@ impl Table {
     /// Whether any policy governs the table.
     pub fn is_governed(&self) -> bool {
         self.policy_functions().next().is_some()
+    }
+}
+
+impl Constraint {
+    /// Whether it names this column of its table.
+    pub fn uses(&self, column: i16) -> bool {
+        match &self.rule {
+            ConstraintRule::PrimaryKey { columns }
+            | ConstraintRule::Unique { columns }
+            | ConstraintRule::ForeignKey { columns, .. } => columns.contains(&column),
+            ConstraintRule::Check { condition } => condition.columns.iter().any(|(id, _)| *id == column),
+        }
     }
 }
 

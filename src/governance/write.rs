@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 /// governed.
 pub fn check_write(
     modification: &BoundModification,
+    overwrites: bool,
     context: &QueryContext,
     options: &Arc<ConfigOptions>,
 ) -> Result<()> {
@@ -32,10 +33,22 @@ pub fn check_write(
             None => access.has(object, privilege),
         })
     };
+    if overwrites && !access.has(object, Privilege::Truncate) && !access.has(object, Privilege::Delete) {
+        return Err(denied());
+    }
     let mut assigned: BTreeSet<usize> = BTreeSet::new();
+    let mut inserts = false;
     for action in &modification.actions {
         let allowed = match action {
+            Action::Nothing => true,
             Action::Delete => access.has(object, Privilege::Delete),
+            Action::Insert => {
+                inserts = true;
+                match modification.inserted.is_empty() {
+                    true => access.has_any_column(object, Privilege::Insert),
+                    false => has_columns(&modification.inserted, Privilege::Insert),
+                }
+            }
             Action::Update(columns) => {
                 assigned.extend(columns);
                 has_columns(&columns.iter().copied().collect(), Privilege::Update)
@@ -49,19 +62,20 @@ pub fn check_write(
         return Err(denied());
     }
     let masked = masked_columns(modification, options)?;
-    if masked.is_empty() || assigned.is_empty() {
-        return Ok(());
-    }
     let masked_value = |why: &str| denied().with_detail(why);
     if !modification.sources.is_disjoint(&masked) {
         return Err(masked_value("A value would be computed from a masked column."));
     }
+    let is_new = |column: &usize| inserts || assigned.contains(column);
     if modification
         .returned
         .iter()
-        .any(|column| masked.contains(column) && assigned.contains(column))
+        .any(|column| masked.contains(column) && is_new(column))
     {
         return Err(masked_value("RETURNING would show a masked column."));
+    }
+    if masked.is_empty() || assigned.is_empty() {
+        return Ok(());
     }
     for_each_scan(&modification.plan, &mut |scan| match bound_table(&scan.source) {
         Some(other) if other.table.id == target.table.id && !other.is_target() => Err(masked_value(

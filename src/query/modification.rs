@@ -8,6 +8,7 @@ use crate::catalog::Scope;
 use crate::catalog::model::{Object, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::commands;
+use crate::execution::commands::modify::Kind;
 use crate::execution::outcome::{Notice, Outcome};
 use crate::execution::transaction::Transaction;
 use crate::governance;
@@ -17,6 +18,8 @@ use crate::statement::ast::{ObjectName, Statement};
 /// The table that a statement changes rows of; `None` for one that this module does not run.
 fn target(statement: &Statement) -> Option<&ObjectName> {
     match statement {
+        Statement::Insert(insert) => Some(&insert.table),
+        Statement::Merge(merge) => Some(&merge.table),
         Statement::Update(update) => Some(&update.table),
         Statement::Delete(delete) => Some(&delete.table),
         _ => None,
@@ -50,17 +53,23 @@ pub(super) async fn run(
 ) -> Result<Outcome> {
     let mut command = command_context(request, transaction, notices);
     let table = table(request)?;
-    commands::modify::begin(&mut command, &table).await?;
+    let (kind, waits) = match &request.statement.statement {
+        Statement::Insert(insert) if insert.overwrite => (Kind::Overwrite, false),
+        Statement::Insert(insert) => (Kind::Insert, insert.on_conflict.is_some()),
+        Statement::Update(_) => (Kind::Update, true),
+        Statement::Merge(_) => (Kind::Merge, true),
+        _ => (Kind::Delete, true),
+    };
+    commands::modify::begin(&mut command, &table, waits).await?;
     let bound = bind(request, &table).await?;
     let session = planning_session(request);
+    let stored = bound.target.snapshot.schema();
+    let checks = binding::bind_checks(&command.binding, request.context, &table, &stored).await?;
+    let check = commands::row_checks::row_check(&checks, &table.name, &session)?;
     let governed = governance::govern(bound.plan.clone(), request.context, session.config_options())?;
     let optimized = planning::optimize(&governed, &session)?;
     let stream = execute(request, &optimized, parameters).await?;
-    let name = match &request.statement.statement {
-        Statement::Update(_) => "UPDATE",
-        _ => "DELETE",
-    };
-    commands::modify::run(&mut command, &table, &bound, stream, &session, name).await
+    commands::modify::run(&mut command, &table, &bound, stream, &session, kind, check).await
 }
 
 fn table(request: &Request<'_>) -> Result<Table> {
@@ -75,7 +84,9 @@ fn table(request: &Request<'_>) -> Result<Table> {
         Object::Table(table) => table,
         other => {
             let verb = match statement {
+                Statement::Insert(_) => "insert into",
                 Statement::Update(_) => "update",
+                Statement::Merge(_) => "merge into",
                 _ => "delete from",
             };
             let message = format!("cannot {verb} view \"{}\"", other.name());
@@ -94,10 +105,13 @@ async fn bind(request: &Request<'_>, table: &Table) -> Result<BoundModification>
     let services = binding_services(request);
     let (context, declared) = (request.context, request.declared);
     let bound = match &request.statement.statement {
+        Statement::Insert(insert) => binding::bind_insert(&services, context, table, insert, declared).await?,
+        Statement::Merge(merge) => binding::bind_merge(&services, context, table, merge, declared).await?,
         Statement::Update(update) => binding::bind_update(&services, context, table, update, declared).await?,
         Statement::Delete(delete) => binding::bind_delete(&services, context, table, delete, declared).await?,
         _ => return Err(Error::internal("the statement changes no rows")),
     };
-    governance::check_write(&bound, context, planning_session(request).config_options())?;
+    let overwrites = matches!(&request.statement.statement, Statement::Insert(insert) if insert.overwrite);
+    governance::check_write(&bound, overwrites, context, planning_session(request).config_options())?;
     Ok(bound)
 }

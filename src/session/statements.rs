@@ -465,6 +465,7 @@ fn needs_catalog(statement: &Statement) -> bool {
             | Insert(_)
             | Update(_)
             | Delete(_)
+            | Merge(_)
             | Copy(_)
             | CreateTable(_)
             | DeclareCursor(_)

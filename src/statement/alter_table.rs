@@ -4,6 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::alter::{object_action, unsupported_action};
 use super::ast::{Alter, ColumnDefinition, ObjectKind, ObjectName, Statement};
+use super::constraint;
 use super::create::properties;
 use super::create_table::{column_definition, column_mask, row_filter};
 use super::reader::Reader;
@@ -64,17 +65,19 @@ fn action(reader: &mut Reader, table: &ObjectName) -> Result<Alter> {
 }
 
 fn add(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
-    if let Token::Word(word) = reader.peek_nth(1)
-        && matches!(
-            word.value.as_str(),
-            "constraint" | "primary" | "unique" | "check" | "foreign" | "exclude" | "partition"
-        )
-    {
-        return Err(
-            Error::unsupported(format!("ALTER TABLE … ADD {}", word.value.to_uppercase())).at(reader.position()),
-        );
-    }
     reader.advance();
+    if reader.peek_words(&["partition"]) {
+        return Err(Error::unsupported("ALTER TABLE … ADD PARTITION").at(reader.position()));
+    }
+    if constraint::starts(reader) {
+        let constraint = constraint::of_table(reader)?;
+        let not_valid = reader.accept(&["not", "valid"]);
+        return Ok(Alter::AddConstraint {
+            table,
+            constraint,
+            not_valid,
+        });
+    }
     if reader.accept(&["columns"]) || *reader.peek() == Token::LParen {
         let columns = reader.parenthesized(column_definition)?;
         return Ok(Alter::AddColumns {
@@ -93,7 +96,7 @@ fn add(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
 
 fn drop_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
     if let Token::Word(word) = reader.peek_nth(1)
-        && matches!(word.value.as_str(), "constraint" | "partition" | "columns" | "primary")
+        && matches!(word.value.as_str(), "partition" | "columns" | "primary")
         && word.quote_style.is_none()
     {
         return Err(
@@ -101,6 +104,12 @@ fn drop_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
         );
     }
     reader.advance();
+    if reader.accept(&["constraint"]) {
+        let if_exists = reader.if_exists();
+        let name = reader.name()?;
+        reader.cascade();
+        return Ok(Alter::DropConstraint { table, name, if_exists });
+    }
     reader.accept(&["column"]);
     let if_exists = reader.if_exists();
     let column = reader.name()?;
@@ -157,6 +166,16 @@ fn alter_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
             column,
             not_null: false,
         });
+    }
+    if reader.accept(&["drop", "default"]) {
+        let default = None;
+        return Ok(Alter::SetDefault { table, column, default });
+    }
+    if reader.accept(&["set", "default"]) {
+        let start = reader.position();
+        reader.expression()?;
+        let default = Some(reader.text_since(start).to_string());
+        return Ok(Alter::SetDefault { table, column, default });
     }
     if reader.peek_words(&["type"]) || reader.peek_words(&["set", "data", "type"]) {
         return Err(Error::unsupported("ALTER COLUMN … TYPE")

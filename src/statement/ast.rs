@@ -47,9 +47,10 @@ pub enum Statement {
         format_json: bool,
         statement: Box<Statement>,
     },
-    Insert(Insert),
+    Insert(Box<Insert>),
     Update(Update),
     Delete(Delete),
+    Merge(Merge),
     Copy(Copy),
     Truncate {
         tables: Vec<ObjectName>,
@@ -195,13 +196,82 @@ pub enum Statement {
 #[derive(Debug, Clone)]
 pub struct Insert {
     pub table: ObjectName,
+    /// What ON CONFLICT and RETURNING call the table.
+    pub alias: String,
     /// Empty: all columns in order.
     pub columns: Vec<String>,
-    /// VALUES or a query; `None` is DEFAULT VALUES. DEFAULT inside VALUES has become NULL: no column
-    /// has another default.
+    /// VALUES or a query; `None` is DEFAULT VALUES.
     pub source: Option<Box<sql::Query>>,
+    /// Row and column of each DEFAULT in VALUES, which is NULL in `source`.
+    pub defaults: Vec<(usize, usize)>,
     /// INSERT OVERWRITE replaces the table's content.
     pub overwrite: bool,
+    pub on_conflict: Option<OnConflict>,
+    pub returning: Vec<sql::SelectItem>,
+}
+
+/// INSERT … ON CONFLICT.
+#[derive(Debug, Clone)]
+pub struct OnConflict {
+    pub target: ConflictTarget,
+    pub action: ConflictAction,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConflictTarget {
+    /// Every declared key.
+    Any,
+    Columns(Vec<String>),
+    Constraint(String),
+}
+
+#[derive(Debug, Clone)]
+pub enum ConflictAction {
+    Nothing,
+    Update {
+        columns: Vec<AssignedColumn>,
+        /// One for each of `columns`.
+        values: Vec<sql::SelectItem>,
+        condition: Option<Box<sql::Expr>>,
+    },
+}
+
+/// MERGE INTO target USING source ON … WHEN … [RETURNING …].
+#[derive(Debug, Clone)]
+pub struct Merge {
+    pub table: ObjectName,
+    /// SELECT each clause's condition and values, then RETURNING's items, FROM source JOIN target ON ….
+    pub rows: Box<sql::Query>,
+    pub clauses: Vec<MergeClause>,
+    pub returning: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeClause {
+    pub when: MergeWhen,
+    pub action: MergeAction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeWhen {
+    Matched,
+    /// WHEN NOT MATCHED [BY TARGET].
+    NotInTarget,
+    /// WHEN NOT MATCHED BY SOURCE.
+    NotInSource,
+}
+
+/// The items of `rows` that belong to an action follow its condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MergeAction {
+    Update(Vec<AssignedColumn>),
+    Delete,
+    /// The columns; without a list, all of the table's, in order. `None`: DEFAULT VALUES.
+    Insert {
+        columns: Vec<String>,
+        values: Vec<bool>,
+    },
+    Nothing,
 }
 
 /// UPDATE target SET … [FROM …] [WHERE …] [RETURNING …].
@@ -270,6 +340,28 @@ pub struct CreateTable {
     pub comment: Option<String>,
     /// WITH ROW FILTER.
     pub row_filter: Option<PolicyFunction>,
+    /// Of the table and of its columns.
+    pub constraints: Vec<TableConstraint>,
+}
+
+/// A constraint as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableConstraint {
+    pub name: Option<String>,
+    pub rule: ConstraintDefinition,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConstraintDefinition {
+    PrimaryKey(Vec<String>),
+    Unique(Vec<String>),
+    ForeignKey {
+        columns: Vec<String>,
+        table: ObjectName,
+        referenced: Vec<String>,
+    },
+    /// The condition's text.
+    Check(String),
 }
 
 #[derive(Debug, Clone)]
@@ -277,6 +369,9 @@ pub struct ColumnDefinition {
     pub name: String,
     pub sql_type: SqlType,
     pub not_null: bool,
+    /// The text of DEFAULT's expression.
+    pub default: Option<String>,
+    pub constraints: Vec<TableConstraint>,
     pub comment: Option<String>,
     pub mask: Option<PolicyFunction>,
 }
@@ -354,6 +449,23 @@ pub enum Alter {
         table: ObjectName,
         column: String,
         not_null: bool,
+    },
+    /// `None` is DROP DEFAULT.
+    SetDefault {
+        table: ObjectName,
+        column: String,
+        default: Option<String>,
+    },
+    /// `not_valid`: rows that exist are not looked at.
+    AddConstraint {
+        table: ObjectName,
+        constraint: TableConstraint,
+        not_valid: bool,
+    },
+    DropConstraint {
+        table: ObjectName,
+        name: String,
+        if_exists: bool,
     },
     SetRowFilter {
         table: ObjectName,

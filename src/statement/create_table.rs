@@ -4,7 +4,10 @@
 use datafusion::sql::sqlparser::ast::Query;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::{ColumnDefinition, CreateTable, ObjectName, OnCommit, PolicyFunction, Statement};
+use super::ast::{
+    ColumnDefinition, ConstraintDefinition, CreateTable, ObjectName, OnCommit, PolicyFunction, Statement,
+};
+use super::constraint;
 use super::create::{names_temporary, properties};
 use super::reader::Reader;
 use crate::error::{Error, Result, SqlState};
@@ -41,6 +44,7 @@ fn named(name: ObjectName) -> CreateTable {
         properties: vec![],
         comment: None,
         row_filter: None,
+        constraints: vec![],
     }
 }
 
@@ -61,7 +65,7 @@ pub(super) fn create_table(reader: &mut Reader, or_replace: bool, temporary: boo
         } else {
             reader.advance();
             if !reader.accept_token(&Token::RParen) {
-                table.columns = reader.list(table_element)?;
+                elements(reader, &mut table)?;
                 reader.expect_token(&Token::RParen)?;
             }
         }
@@ -108,28 +112,34 @@ fn names_only(reader: &Reader) -> bool {
     }
 }
 
-fn table_element(reader: &mut Reader) -> Result<ColumnDefinition> {
-    if let Some(word @ ("constraint" | "primary" | "unique" | "check" | "foreign" | "exclude" | "like")) =
-        reader.peek_word()
-    {
-        return Err(constraint_error(word).at(reader.position()));
+/// Columns and constraints.
+fn elements(reader: &mut Reader, table: &mut CreateTable) -> Result<()> {
+    loop {
+        if reader.peek_words(&["like"]) {
+            return Err(Error::unsupported("CREATE TABLE … (LIKE …)").at(reader.position()));
+        }
+        if constraint::starts(reader) {
+            table.constraints.push(constraint::of_table(reader)?);
+        } else {
+            let mut column = column_definition(reader)?;
+            table.constraints.append(&mut column.constraints);
+            table.columns.push(column);
+        }
+        if !reader.accept_token(&Token::Comma) {
+            break;
+        }
     }
-    column_definition(reader)
-}
-
-fn constraint_error(word: &str) -> Error {
-    let name = match word {
-        "primary" => "PRIMARY KEY",
-        "foreign" | "references" => "FOREIGN KEY",
-        "like" => "CREATE TABLE … (LIKE …)",
-        "unique" => "UNIQUE",
-        "check" => "CHECK",
-        "generated" => "GENERATED",
-        "default" => "a column's DEFAULT",
-        "exclude" => "EXCLUDE",
-        _ => "CONSTRAINT",
-    };
-    Error::unsupported(name).with_hint("Columns may be NOT NULL; leave other constraints out.")
+    // A primary key's columns are never null.
+    for constraint in &table.constraints {
+        if let ConstraintDefinition::PrimaryKey(names) = &constraint.rule {
+            table
+                .columns
+                .iter_mut()
+                .filter(|column| names.contains(&column.name))
+                .for_each(|column| column.not_null = true);
+        }
+    }
+    Ok(())
 }
 
 /// `name type [NOT NULL] [COMMENT 'text'] [MASK f [USING COLUMNS (…)]]`.
@@ -140,6 +150,8 @@ pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition>
         name,
         sql_type,
         not_null: false,
+        default: None,
+        constraints: vec![],
         comment: None,
         mask: None,
     };
@@ -155,11 +167,15 @@ pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition>
             column.mask = Some(column_mask(reader)?);
         } else if reader.peek_words(&["collate"]) {
             return Err(Error::unsupported("a column's COLLATE").at(reader.position()));
-        } else if let Some(
-            word @ ("constraint" | "primary" | "unique" | "check" | "references" | "generated" | "default"),
-        ) = reader.peek_word()
-        {
-            return Err(constraint_error(word).at(reader.position()));
+        } else if reader.accept(&["default"]) {
+            let start = reader.position();
+            reader.expression()?;
+            column.default = Some(reader.text_since(start).to_string());
+        } else if reader.peek_words(&["generated"]) {
+            return Err(Error::unsupported("GENERATED").at(reader.position()));
+        } else if let Some(constraint) = constraint::of_column(reader, &column.name)? {
+            column.constraints.push(constraint);
+        } else if reader.peek_words(&["not", "null"]) || reader.peek_words(&["null"]) {
         } else {
             return Ok(column);
         }

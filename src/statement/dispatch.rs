@@ -5,8 +5,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::Statement;
 use super::reader::Reader;
 use super::{
-    alter, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, insert, lock, notify,
-    prepare, set, show, transaction, unsupported, update,
+    alter, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, insert, lock, merge,
+    notify, prepare, set, show, transaction, unsupported, update,
 };
 use crate::error::Result;
 
@@ -24,6 +24,7 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
                 Some("update") => update::update(reader, Some(with)),
                 Some("delete") => delete::delete(reader, Some(with)),
                 Some("insert") => insert::insert(reader, Some(with)),
+                Some("merge") => merge::merge(reader, Some(with)),
                 _ => Err(reader.error_here()),
             }
         }
@@ -31,6 +32,7 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "insert" => insert::insert(reader, None),
         "update" => update::update(reader, None),
         "delete" => delete::delete(reader, None),
+        "merge" => merge::merge(reader, None),
         "copy" => copy::copy(reader),
         "truncate" => drop::truncate(reader),
         "explain" => explain::explain(reader),

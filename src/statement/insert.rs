@@ -3,9 +3,9 @@
 use datafusion::sql::sqlparser::ast::{Expr, SetExpr, Value, With};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::{Insert, Statement};
+use super::ast::{ConflictAction, ConflictTarget, Insert, OnConflict, Statement};
 use super::reader::Reader;
-use super::target;
+use super::{target, update};
 use crate::error::{Error, Result};
 
 pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statement> {
@@ -18,9 +18,10 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
     }
     reader.accept(&["table"]);
     let table = reader.object_name()?;
-    if reader.accept(&["as"]) {
-        return Err(Error::unsupported("an alias in INSERT"));
-    }
+    let alias = match reader.accept(&["as"]) {
+        true => reader.name()?,
+        false => table.last().to_string(),
+    };
     let columns = if starts_column_list(reader) {
         reader.parenthesized(|reader| reader.name())?
     } else {
@@ -34,6 +35,7 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
             Error::unsupported("INSERT … BY NAME").with_hint("List the columns: INSERT INTO t (a, b) SELECT ….")
         );
     }
+    let mut defaults = vec![];
     let source = if reader.accept(&["default"]) {
         reader.expect(&["values"])?;
         None
@@ -41,25 +43,63 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
         let mut query = reader.query()?;
         target::put_before(with, &mut query);
         if let SetExpr::Values(values) = query.body.as_mut() {
-            for expression in values.rows.iter_mut().flat_map(|row| row.content.iter_mut()) {
-                null_for_default(expression);
+            for (row, expressions) in values.rows.iter_mut().enumerate() {
+                for (column, expression) in expressions.content.iter_mut().enumerate() {
+                    if null_for_default(expression) {
+                        defaults.push((row, column));
+                    }
+                }
             }
         }
         Some(query)
     };
-    if reader.peek_words(&["on", "conflict"]) {
-        return Err(Error::unsupported("INSERT … ON CONFLICT")
-            .with_hint("Tables have no unique constraints here: leave out known rows with WHERE NOT EXISTS (…)."));
-    }
-    if reader.peek_words(&["returning"]) {
-        return Err(Error::unsupported("INSERT … RETURNING"));
-    }
-    Ok(Statement::Insert(Insert {
+    let on_conflict = match reader.accept(&["on", "conflict"]) {
+        true => Some(on_conflict(reader)?),
+        false => None,
+    };
+    Ok(Statement::Insert(Box::new(Insert {
         table,
+        alias,
         columns,
         source,
+        defaults,
         overwrite,
-    }))
+        on_conflict,
+        returning: target::returning(reader)?,
+    })))
+}
+
+/// [(columns) | ON CONSTRAINT name] DO NOTHING | DO UPDATE SET … [WHERE …].
+fn on_conflict(reader: &mut Reader) -> Result<OnConflict> {
+    let target = if *reader.peek() == Token::LParen {
+        let columns = reader.parenthesized(|reader| reader.name())?;
+        if reader.peek_words(&["where"]) {
+            return Err(Error::unsupported("ON CONFLICT with a partial index").at(reader.position()));
+        }
+        ConflictTarget::Columns(columns)
+    } else if reader.accept(&["on", "constraint"]) {
+        ConflictTarget::Constraint(reader.name()?)
+    } else {
+        ConflictTarget::Any
+    };
+    reader.expect(&["do"])?;
+    if reader.accept(&["nothing"]) {
+        let action = ConflictAction::Nothing;
+        return Ok(OnConflict { target, action });
+    }
+    reader.expect(&["update", "set"])?;
+    if target == ConflictTarget::Any {
+        let message = "ON CONFLICT DO UPDATE requires inference specification or constraint name";
+        return Err(Error::syntax(message).with_hint("For example, ON CONFLICT (column_name)."));
+    }
+    let (columns, values) = update::assignments(reader)?;
+    let condition = target::selection(reader)?.map(Box::new);
+    let action = ConflictAction::Update {
+        columns,
+        values,
+        condition,
+    };
+    Ok(OnConflict { target, action })
 }
 
 /// `(a, b)` are columns; `(SELECT …)` and `((SELECT …)` are the source.
@@ -70,12 +110,14 @@ fn starts_column_list(reader: &Reader) -> bool {
             if word.quote_style.is_none() && matches!(word.value.as_str(), "select" | "with" | "values" | "table"))
 }
 
-/// No column has a default value, so DEFAULT means NULL.
-fn null_for_default(expression: &mut Expr) {
+/// Makes DEFAULT a NULL. Whether it was one.
+fn null_for_default(expression: &mut Expr) -> bool {
     if let Expr::Identifier(name) = expression
         && name.quote_style.is_none()
         && name.value == "default"
     {
         *expression = Expr::Value(Value::Null.with_span(name.span));
+        return true;
     }
+    false
 }

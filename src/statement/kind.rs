@@ -11,6 +11,7 @@ impl Statement {
             Statement::Insert(_) => "insert",
             Statement::Update(_) => "update",
             Statement::Delete(_) => "delete",
+            Statement::Merge(_) => "merge",
             Statement::Copy(_) => "copy",
             Statement::Truncate { .. } => "truncate",
             Statement::CreateDatabase { .. }

@@ -7,6 +7,7 @@ mod alter;
 mod alter_table;
 pub mod ast;
 mod comment;
+mod constraint;
 mod copy;
 mod copy_options;
 mod create;
@@ -25,6 +26,7 @@ mod insert;
 mod kind;
 mod lexer;
 mod lock;
+mod merge;
 mod notify;
 mod prepare;
 mod query;
@@ -47,6 +49,7 @@ use self::source::Source;
 use crate::error::{Error, Result};
 
 pub use fingerprint::{fingerprint, normalized_text};
+pub use target::{rows_query, table as table_in_from};
 
 /// Parses every statement of a text. Empty statements are left out, but a text with nothing else gives
 /// one `Statement::Empty`. Positions of errors are one-based characters of the whole text.

@@ -28,7 +28,7 @@ pub(super) fn target(reader: &mut Reader, clauses: &[&str]) -> Result<(ObjectNam
 }
 
 /// A table as FROM has it.
-pub(super) fn table(name: &ObjectName, alias: &str) -> TableWithJoins {
+pub fn table(name: &ObjectName, alias: &str) -> TableWithJoins {
     let parts = name
         .0
         .iter()
@@ -82,6 +82,17 @@ pub(super) fn rows(
     from: Vec<TableWithJoins>,
     selection: Option<Expr>,
 ) -> Result<Box<Query>> {
+    let mut query = rows_query(items, from);
+    query.with = with;
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        select.selection = selection;
+    }
+    reader.complete(&mut query)?;
+    Ok(Box::new(query))
+}
+
+/// SELECT `items` FROM `from`.
+pub fn rows_query(items: Vec<SelectItem>, from: Vec<TableWithJoins>) -> Query {
     let select = Select {
         select_token: AttachedToken::empty(),
         optimizer_hints: vec![],
@@ -95,7 +106,7 @@ pub(super) fn rows(
         from,
         lateral_views: vec![],
         prewhere: None,
-        selection,
+        selection: None,
         connect_by: vec![],
         group_by: GroupByExpr::Expressions(vec![], vec![]),
         cluster_by: vec![],
@@ -108,8 +119,8 @@ pub(super) fn rows(
         value_table_mode: None,
         flavor: SelectFlavor::Standard,
     };
-    let mut query = Query {
-        with,
+    Query {
+        with: None,
         body: Box::new(SetExpr::Select(Box::new(select))),
         order_by: None,
         limit_clause: None,
@@ -119,9 +130,7 @@ pub(super) fn rows(
         settings: None,
         format_clause: None,
         pipe_operators: vec![],
-    };
-    reader.complete(&mut query)?;
-    Ok(Box::new(query))
+    }
 }
 
 /// A value under a name that no client can write.

@@ -91,7 +91,8 @@ fn column(reader: &mut Reader) -> Result<String> {
     Ok(name)
 }
 
-fn value(reader: &mut Reader) -> Result<Option<Expr>> {
+/// An expression; `None` is DEFAULT.
+pub(super) fn value(reader: &mut Reader) -> Result<Option<Expr>> {
     match reader.accept(&["default"]) {
         true => Ok(None),
         false => reader.expression().map(Some),

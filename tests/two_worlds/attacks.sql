@@ -487,3 +487,62 @@ SELECT count(*) FROM fragile WHERE divisor <> 0;
 SELECT id FROM fragile WHERE divisor = 5;
 SELECT id FROM fragile WHERE divisor = 7;
 SELECT id FROM fragile WHERE id = 3;
+
+-- attack: update_counts
+-- channel: how many rows a change met
+BEGIN;
+UPDATE payroll SET name = 'changed';
+UPDATE payroll SET name = 'again' WHERE salary = 300;
+DELETE FROM payroll WHERE region <> 'north';
+DELETE FROM payroll;
+SELECT count(*) FROM payroll;
+ROLLBACK;
+
+-- attack: update_fails_on_hidden_row
+-- channel: errors of conditions and values that only hidden rows raise
+BEGIN;
+UPDATE payroll SET name = 'x' WHERE 1 / (id - 4) > -100;
+UPDATE payroll SET id = id * 100000000 WHERE id < 4;
+DELETE FROM payroll WHERE CAST(name AS int) = 42;
+ROLLBACK;
+
+-- attack: returning
+-- channel: RETURNING of masked columns, as they were and as they become
+BEGIN;
+UPDATE payroll SET name = upper(name) WHERE id = 1 RETURNING *;
+DELETE FROM payroll WHERE id = 1 RETURNING salary, ssn, id;
+ROLLBACK;
+UPDATE payroll SET salary = 1 RETURNING salary;
+BEGIN;
+INSERT INTO payroll VALUES (100, 'new', 'north', 1, 'x') RETURNING ssn;
+ROLLBACK;
+
+-- attack: values_from_masks
+-- channel: a mask stored over what it hides, or a hidden value carried to an open column
+UPDATE payroll SET salary = salary + 1;
+UPDATE payroll SET name = ssn;
+UPDATE payroll SET name = CASE WHEN salary > 200 THEN 'rich' ELSE 'poor' END;
+UPDATE payroll SET ssn = other.ssn FROM payroll other WHERE other.id = payroll.id;
+UPDATE payroll SET name = (SELECT max(s.ssn) FROM payroll s);
+MERGE INTO payroll t USING notes n ON n.id = t.id WHEN MATCHED THEN UPDATE SET name = t.ssn;
+INSERT INTO payroll VALUES (1, 'x', 'north', 1, 'x') ON CONFLICT (id) DO UPDATE SET name = payroll.ssn;
+
+-- attack: merge
+-- channel: which keys hidden rows have
+BEGIN;
+MERGE INTO payroll t USING notes n ON n.id = t.id WHEN MATCHED THEN UPDATE SET name = n.note WHEN NOT MATCHED THEN INSERT VALUES (n.id, n.note, 'north', 1, NULL);
+SELECT count(*), min(id), max(id) FROM payroll;
+ROLLBACK;
+
+-- attack: on_conflict
+-- channel: whether a hidden row has a key
+BEGIN;
+INSERT INTO payroll VALUES (4, 'guess', 'north', 1, NULL), (5, 'guess', 'north', 1, NULL) ON CONFLICT (id) DO NOTHING;
+INSERT INTO payroll VALUES (1, 'guess', 'north', 1, NULL), (6, 'guess', 'north', 1, NULL) ON CONFLICT (id) DO UPDATE SET name = excluded.name RETURNING id, name;
+SELECT id, name FROM payroll ORDER BY id;
+ROLLBACK;
+
+-- attack: constraint_messages
+-- channel: a failing row in a message
+UPDATE payroll SET salary = NULL WHERE id = 1;
+UPDATE payroll SET id = NULL;

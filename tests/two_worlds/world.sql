@@ -41,6 +41,8 @@ INSERT INTO staff
     (2, 6, NULL, NULL, 0.00, '111-11-1111')
   ) AS v(world, id, name, region, salary, ssn)
   WHERE v.world = {{world}};
+CREATE TABLE payroll (id int NOT NULL UNIQUE, name text, region text, salary numeric(12,2) NOT NULL, ssn text);
+INSERT INTO payroll SELECT * FROM staff;
 INSERT INTO region_access VALUES ('north', 'attacker');
 INSERT INTO region_access
   SELECT v.region, v.role_name
@@ -58,9 +60,13 @@ CREATE VIEW staff_view AS SELECT id, name, region, salary, ssn FROM staff;
 ALTER TABLE staff SET ROW FILTER staff_rows ON (region);
 ALTER TABLE staff ALTER COLUMN salary SET MASK salary_mask;
 ALTER TABLE staff ALTER COLUMN ssn SET MASK ssn_mask;
+ALTER TABLE payroll SET ROW FILTER staff_rows ON (region);
+ALTER TABLE payroll ALTER COLUMN salary SET MASK salary_mask;
+ALTER TABLE payroll ALTER COLUMN ssn SET MASK ssn_mask;
 ALTER TABLE mapped SET ROW FILTER mapped_rows ON (region);
 ALTER TABLE fragile SET ROW FILTER fragile_rows ON (divisor);
 
 GRANT SELECT ON staff, mapped, fragile, notes, staff_view TO attacker;
 GRANT SELECT ON staff, mapped, notes, staff_view TO analysts;
+GRANT SELECT, INSERT, UPDATE, DELETE ON payroll TO attacker;
 GRANT CREATE ON SCHEMA public TO attacker;

@@ -15,7 +15,7 @@ use crate::types::cast::check_assignable;
 use crate::types::format::FormatSettings;
 
 /// A value as a column of `sql_type` takes it; 42804 where it may not.
-pub(super) fn assigned(
+pub(crate) fn assigned(
     value: Expr,
     schema: &DFSchema,
     name: &str,
@@ -35,6 +35,23 @@ pub(super) fn assigned(
     };
     check_assignable(name, &source, sql_type)?;
     Ok(assignment_cast(value, source, sql_type.clone(), settings))
+}
+
+/// The same for a column of a query: its texts may be literals that nothing typed.
+pub(super) fn assigned_from_query(
+    value: Expr,
+    schema: &DFSchema,
+    name: &str,
+    sql_type: &SqlType,
+    settings: &FormatSettings,
+) -> Result<Expr> {
+    let (_, field) = value.to_field(schema)?;
+    match SqlType::from_field(&field) {
+        SqlType::Text if *sql_type != SqlType::Text => {
+            Ok(assignment_cast(value, SqlType::Unknown, sql_type.clone(), settings))
+        }
+        _ => assigned(value, schema, name, sql_type, settings),
+    }
 }
 
 /// NULL of a column's type.

@@ -2,7 +2,11 @@
 //! RETURNING shows. The plan reads through the same scans as every query, so governance covers it; it never writes.
 
 mod change;
+mod compose;
 mod expressions;
+mod insert;
+mod merge;
+mod rows;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,8 +15,11 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast as sql;
 
 pub use change::{bind_delete, bind_update};
+pub(crate) use expressions::assigned;
+pub use insert::{bind_insert, insert_columns};
+pub use merge::bind_merge;
 
-use super::{BindingServices, BoundTable, Rights, correlation, function, parameters, registered_output, relations};
+use super::{BindingServices, BoundTable, correlation, function, parameters, registered_output, relations};
 use crate::catalog::model::Table;
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -30,6 +37,18 @@ pub enum Action {
     /// The row of the target gets values in these columns of it.
     Update(Vec<usize>),
     Delete,
+    /// A new row, with values in all columns.
+    Insert,
+    Nothing,
+}
+
+/// What a second change of the same row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeated {
+    /// No matter: the first one counts.
+    Ignored,
+    /// 21000 with this message and hint.
+    Refused(&'static str, &'static str),
 }
 
 /// A statement that changes rows, with all names resolved.
@@ -42,12 +61,19 @@ pub struct BoundModification {
     pub actions: Vec<Action>,
     /// For each value in the plan, the column of the target that it is for.
     pub values: Vec<usize>,
-    /// Columns of the target that the values are computed from.
+    /// Columns of the target that new values of its rows are computed from.
     pub sources: BTreeSet<usize>,
+    /// Columns that an INSERT names.
+    pub inserted: BTreeSet<usize>,
     /// Columns of the target that RETURNING shows.
     pub returned: BTreeSet<usize>,
     /// Whether RETURNING was given.
     pub returning: bool,
+    pub repeated: Repeated,
+    /// Keys that no two new rows share: the second is left out, or a repetition.
+    pub keys: Vec<Vec<usize>>,
+    /// The rows depend on what the target does not have.
+    pub reads_absence: bool,
 }
 
 /// What the target is called inside a modification's query: no client can write such a name.
@@ -83,12 +109,17 @@ fn declare(declared: &mut Vec<Option<SqlType>>, value: &sql::Expr, sql_type: &Sq
     declared[number - 1].get_or_insert_with(|| sql_type.clone());
 }
 
-/// 42703, as INSERT and UPDATE word it.
-fn undefined_column(table: &Table, name: &str) -> Error {
-    let message = format!("column \"{name}\" of relation \"{}\" does not exist", table.name);
-    Error::new(SqlState::UndefinedColumn, message)
+/// The same for a select list's item.
+fn declare_item(declared: &mut Vec<Option<SqlType>>, item: &sql::SelectItem, sql_type: &SqlType) {
+    if let sql::SelectItem::ExprWithAlias { expr, .. } = item {
+        declare(declared, expr, sql_type);
+    }
 }
 
-fn rights(context: &QueryContext) -> Rights {
-    Rights::of_statement(context)
+/// The column that INSERT or UPDATE names; 42703 where there is none.
+fn column_named<'a>(table: &'a Table, name: &str) -> Result<&'a crate::catalog::model::Column> {
+    table.column_named(name).ok_or_else(|| {
+        let message = format!("column \"{name}\" of relation \"{}\" does not exist", table.name);
+        Error::new(SqlState::UndefinedColumn, message)
+    })
 }

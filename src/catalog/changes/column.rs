@@ -81,6 +81,7 @@ pub fn drop_column(
     }
     drop_users(staged, &table, id, cascade)?;
     table.columns.retain(|column| column.id != id);
+    table.constraints.retain(|constraint| !constraint.uses(id));
     staged.put(table)?;
     Ok(true)
 }

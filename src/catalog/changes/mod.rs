@@ -3,6 +3,7 @@
 
 mod column;
 mod comment;
+mod constraint;
 mod database;
 mod drop;
 mod external_location;
@@ -21,6 +22,7 @@ mod view;
 
 pub use column::{add_columns, drop_column, rename_column, set_not_null};
 pub use comment::set_comment;
+pub use constraint::{NewConstraint, NewRule, add_constraint, drop_constraint, set_default};
 pub use database::create_database;
 pub use drop::{drop_named, drop_objects};
 pub use external_location::create_external_location;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
+use super::constraint::declare_constraint;
 use super::*;
 use crate::types::SqlType;
 
@@ -16,6 +17,7 @@ pub struct NewColumn {
     pub nullable: bool,
     /// Delta's column-mapping id, where the table maps columns.
     pub field_id: Option<i64>,
+    pub default: Option<StoredExpression>,
     pub comment: Option<String>,
 }
 
@@ -29,6 +31,7 @@ pub struct NewTable {
     pub location: Option<String>,
     /// The URL of a temporary table.
     pub temporary: Option<String>,
+    pub constraints: Vec<NewConstraint>,
     pub comment: Option<String>,
 }
 
@@ -70,7 +73,7 @@ pub fn create_table(staged: &mut Staged, role: Oid, new: NewTable, when_taken: W
         (None, None) => TableLocation::Managed(Uuid::new_v4()),
     };
     let id = staged.new_oid()?;
-    staged.put(Table {
+    let mut table = Table {
         id,
         schema: new.schema,
         name: new.name,
@@ -80,9 +83,14 @@ pub fn create_table(staged: &mut Staged, role: Oid, new: NewTable, when_taken: W
         columns,
         partition_columns,
         row_filter: None,
+        constraints: vec![],
         grants,
         comment: new.comment,
-    })?;
+    };
+    for constraint in new.constraints {
+        declare_constraint(staged, &mut table, constraint)?;
+    }
+    staged.put(table)?;
     Ok(Created::New(id))
 }
 
@@ -137,6 +145,7 @@ pub(super) fn numbered(columns: &[NewColumn], first: i16) -> Result<Vec<Column>>
             sql_type: column.sql_type.clone(),
             nullable: column.nullable,
             field_id: column.field_id,
+            default: column.default.clone(),
             mask: None,
             grants: vec![],
             comment: column.comment.clone(),

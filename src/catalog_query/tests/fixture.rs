@@ -47,6 +47,7 @@ fn column(id: i16, name: &str, sql_type: &str, nullable: bool) -> Column {
         field_id: None,
         mask: None,
         grants: vec![],
+        default: None,
         comment: None,
     }
 }
@@ -80,6 +81,7 @@ fn table(id: Oid, schema: Oid, name: &str, columns: Vec<Column>) -> Table {
         partition_columns: vec![],
         row_filter: None,
         grants: vec![],
+        constraints: vec![],
         comment: None,
     }
 }

@@ -1,7 +1,7 @@
 //! ALTER of anything. Changes of a table's columns go to its Delta log and to the catalog.
 
-use super::{CommandContext, policy, role};
-use crate::catalog::changes::{self, NewColumn};
+use super::{CommandContext, constraint, policy, role};
+use crate::catalog::changes;
 use crate::catalog::model::{Object, ObjectKind, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::Notice;
@@ -85,6 +85,27 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
                 to: to.clone(),
             };
             alter_log(command, &table, "RENAME COLUMN", vec![renamed]).await?;
+            Ok("ALTER TABLE")
+        }
+        Alter::SetDefault { table, column, default } => {
+            let table = command.table(table)?;
+            constraint::set_default(command, &table, column, default.as_deref()).await?;
+            Ok("ALTER TABLE")
+        }
+        Alter::AddConstraint {
+            table,
+            constraint,
+            not_valid,
+        } => {
+            let table = command.table(table)?;
+            constraint::add(command, &table, constraint, *not_valid).await?;
+            Ok("ALTER TABLE")
+        }
+        Alter::DropConstraint { table, name, if_exists } => {
+            let table = command.table(table)?;
+            command
+                .stage(|staged, role, _| changes::drop_constraint(staged, role, table.id, name, *if_exists))
+                .await?;
             Ok("ALTER TABLE")
         }
         Alter::SetNotNull { not_null: true, .. } => Err(Error::unsupported("SET NOT NULL on an existing column")
@@ -183,19 +204,14 @@ async fn add_columns(
         );
         return Err(Error::new(SqlState::NotNullViolation, message).with_hint("Add the column without NOT NULL."));
     }
-    let new: Vec<(NewColumn, bool)> = columns
-        .iter()
-        .map(|(column, if_not_exists)| {
-            let new = NewColumn {
-                name: column.name.clone(),
-                sql_type: column.sql_type.clone(),
-                nullable: true,
-                field_id: None,
-                comment: column.comment.clone(),
-            };
-            (new, *if_not_exists)
-        })
-        .collect();
+    let mut new = vec![];
+    for (column, if_not_exists) in columns {
+        if column.default.is_some() {
+            return Err(Error::unsupported("a new column with DEFAULT")
+                .with_hint("Add the column, then ALTER COLUMN … SET DEFAULT, which holds for new rows."));
+        }
+        new.push((constraint::new_column(command, column).await?, *if_not_exists));
+    }
     command
         .stage(|staged, role, _| changes::add_columns(staged, role, table.id, &new))
         .await?;
@@ -217,10 +233,15 @@ async fn add_columns(
             policy::set_column_mask(command, table, &column.name, &mask.function, &mask.columns).await?;
         }
     }
-    match added.is_empty() {
-        true => Ok(()),
-        false => alter_log(command, table, "ADD COLUMNS", added).await,
+    if !added.is_empty() {
+        alter_log(command, table, "ADD COLUMNS", added).await?;
     }
+    let declared = columns.iter().flat_map(|(column, _)| &column.constraints);
+    for declared in declared {
+        let table = super::create_table::staged_table(command, table.id).await?;
+        constraint::add(command, &table, declared, false).await?;
+    }
+    Ok(())
 }
 
 /// The Delta half of the change.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::catalog::Session;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -12,7 +13,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::CommandContext;
-use super::insert::{assigned, open, require_insert, target_columns};
+use super::insert::{assigned, open, require_insert};
+use super::row_checks::{checked, row_check, with_defaults};
+use crate::binding::{self, insert_columns};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result};
 use crate::execution::transaction::TableWrite;
@@ -44,11 +47,15 @@ pub async fn begin(
     name: &ObjectName,
     columns: &[String],
     options: &CopyOptions,
+    session: &dyn Session,
 ) -> Result<CopyIn> {
     let table = command.table(name)?;
-    let columns = target_columns(&table, columns)?;
-    require_insert(command, &table, &columns, false)?;
+    let columns = insert_columns(&table, columns)?;
+    require_insert(command, &table, &columns)?;
     let (delta, base) = open(command, &table).await?;
+    let checks = binding::bind_checks(&command.binding, command.context, &table, &base.schema()).await?;
+    let check = row_check(&checks, &table.name, session)?;
+    let defaults = binding::bind_defaults(&command.binding, command.context, &table, &columns).await?;
     let fields = columns
         .iter()
         .filter_map(|name| table.column_named(name))
@@ -60,7 +67,13 @@ pub async fn begin(
         received.recv().await.map(|batch| (batch, received))
     });
     let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(incoming, stream));
-    let rows = assigned(rows, base.schema(), &table, &columns, &command.format_settings)?;
+    let rows = with_defaults(rows, &defaults, session)?;
+    let given = columns.iter().chain(defaults.iter().map(|(name, _)| name)).cloned();
+    let given: Vec<String> = given.collect();
+    let rows = checked(
+        assigned(rows, base.schema(), &table, &given, &command.format_settings)?,
+        check,
+    );
     let writer = {
         let (delta, base) = (Arc::clone(&delta), Arc::clone(&base));
         tokio::spawn(async move { delta.stage(&base, vec![rows]).await })

@@ -6,7 +6,7 @@ use datafusion::execution::SendableRecordBatchStream;
 
 use super::create::when_taken;
 use super::insert::assigned;
-use super::{CommandContext, policy};
+use super::{CommandContext, constraint, policy};
 use crate::binding::{output_name, table_address};
 use crate::catalog::changes::{self, Created, NewColumn, NewTable};
 use crate::catalog::model::{Object, Oid, Table};
@@ -45,6 +45,10 @@ pub async fn run(
         Some(rows) => (query_columns(&rows.schema(), &create.column_names)?, false),
         None => columns_of(command, create).await?,
     };
+    let numbered: Vec<(i16, String, SqlType)> = (1..)
+        .zip(&columns)
+        .map(|(id, column)| (id, column.name.clone(), column.sql_type.clone()))
+        .collect();
     let new = NewTable {
         schema,
         name,
@@ -52,6 +56,7 @@ pub async fn run(
         partition_by: create.partition_by.clone(),
         location: create.location.clone(),
         temporary,
+        constraints: constraint::new_constraints(command, &create.constraints, create.name.last(), &numbered).await?,
         comment: create.comment.clone(),
     };
     let when = when_taken(create.if_not_exists, create.or_replace);
@@ -85,7 +90,7 @@ pub async fn run(
     })
 }
 
-async fn staged_table(command: &mut CommandContext<'_>, id: Oid) -> Result<Table> {
+pub(super) async fn staged_table(command: &mut CommandContext<'_>, id: Oid) -> Result<Table> {
     let snapshot = command.transaction.staged(command.services).await?.snapshot();
     match snapshot.object(id) {
         Some(Object::Table(table)) => Ok(table.clone()),
@@ -152,6 +157,7 @@ fn query_columns(schema: &Schema, names: &[String]) -> Result<Vec<NewColumn>> {
         },
         nullable: true,
         field_id: None,
+        default: None,
         comment: None,
     });
     Ok(columns.collect())
@@ -160,17 +166,10 @@ fn query_columns(schema: &Schema, names: &[String]) -> Result<Vec<NewColumn>> {
 /// The defined columns, or those of the Delta table that lies at the LOCATION already. Answers also whether
 /// one does.
 async fn columns_of(command: &CommandContext<'_>, create: &CreateTable) -> Result<(Vec<NewColumn>, bool)> {
-    let defined: Vec<NewColumn> = create
-        .columns
-        .iter()
-        .map(|column| NewColumn {
-            name: column.name.clone(),
-            sql_type: column.sql_type.clone(),
-            nullable: !column.not_null,
-            field_id: None,
-            comment: column.comment.clone(),
-        })
-        .collect();
+    let mut defined = vec![];
+    for column in &create.columns {
+        defined.push(constraint::new_column(command, column).await?);
+    }
     let Some(location) = &create.location else {
         return Ok((defined, false));
     };
@@ -219,6 +218,7 @@ fn columns_of_delta(schema: &Schema, field_ids: &[Option<i64>]) -> Vec<NewColumn
             sql_type: SqlType::from_field(field),
             nullable: field.is_nullable(),
             field_id: field_ids.get(index).copied().flatten(),
+            default: None,
             comment: None,
         })
         .collect()

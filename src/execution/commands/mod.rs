@@ -2,7 +2,9 @@
 //! transaction; nothing takes effect before the transaction commits.
 
 mod alter;
+mod collected_rows;
 mod comment;
+mod constraint;
 pub mod copy_in;
 pub mod copy_out;
 mod create;
@@ -13,17 +15,19 @@ mod describe_history;
 mod describe_table;
 mod drop;
 mod grant;
-pub mod insert;
+mod insert;
 mod lock_table;
 pub mod modify;
 mod policy;
 mod role;
+pub mod row_checks;
 mod show;
 mod truncate;
 
 use super::outcome::{Notice, NoticeSeverity, Outcome, OutputColumn};
 use super::services::Services;
 use super::transaction::Transaction;
+use crate::binding::BindingServices;
 use crate::catalog::model::{Object, Oid, Table};
 use crate::catalog::{Scope, Severity, Staged};
 use crate::context::QueryContext;
@@ -37,6 +41,8 @@ pub struct CommandContext<'a> {
     pub context: &'a QueryContext,
     pub transaction: &'a mut Transaction,
     pub notices: &'a mut Vec<Notice>,
+    /// For expressions that a statement stores.
+    pub binding: BindingServices,
     /// The statement as it was written, for the catalog's audit trail.
     pub text: &'a str,
     pub format_settings: FormatSettings,

@@ -98,6 +98,7 @@ pub fn catalog_table(id: Oid, name: &str, schema: &Schema, filtered: bool, maske
             using_columns: vec![],
         }),
         grants: vec![],
+        default: None,
         comment: None,
     };
     Table {
@@ -114,6 +115,7 @@ pub fn catalog_table(id: Oid, name: &str, schema: &Schema, filtered: bool, maske
             columns: vec![],
         }),
         grants: vec![],
+        constraints: vec![],
         comment: None,
     }
 }

@@ -39,6 +39,7 @@ async fn roles() -> Roles {
         sql_type,
         nullable: true,
         field_id: None,
+        default: None,
         comment: None,
     };
     let columns = vec![
@@ -55,6 +56,7 @@ async fn roles() -> Roles {
         columns,
         partition_by: vec![],
         location: None,
+        constraints: vec![],
         comment: None,
     };
     let table = create_table(&mut staged, BOOTSTRAP_ROLE, new, WhenTaken::Refuse)

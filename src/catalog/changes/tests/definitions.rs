@@ -18,6 +18,7 @@ fn names_are_given_once() {
                 columns,
                 partition_by: vec![],
                 location: None,
+                constraints: vec![],
                 comment: None,
             },
             when,
@@ -201,6 +202,7 @@ fn external_tables_share_no_folder() {
         columns: vec![column("x", SqlType::Int4)],
         partition_by: vec![],
         location: Some(url.into()),
+        constraints: vec![],
         comment: None,
     };
     let create = |staged: &mut Staged, name, url| create_table(staged, alice, new(name, url), WhenTaken::Refuse);
@@ -253,6 +255,7 @@ fn temporary_objects_are_seen_and_no_part_of_the_entry() {
         partition_by: vec![],
         location: None,
         temporary: Some(format!("file:///tmp/{name}/")),
+        constraints: vec![],
         comment: None,
     };
     let refuse = WhenTaken::Refuse;

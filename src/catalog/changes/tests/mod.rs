@@ -64,6 +64,7 @@ fn column(name: &str, sql_type: SqlType) -> NewColumn {
         sql_type,
         nullable: true,
         field_id: None,
+        default: None,
         comment: None,
     }
 }
@@ -82,6 +83,7 @@ fn table(world: &mut World, name: &str) -> Oid {
         columns,
         partition_by: vec![],
         location: None,
+        constraints: vec![],
         comment: None,
     };
     create_table(&mut world.staged, role, new, WhenTaken::Refuse)

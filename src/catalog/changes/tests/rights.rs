@@ -123,6 +123,7 @@ fn a_governed_table_is_not_replaced() {
         columns,
         partition_by: vec![],
         location: None,
+        constraints: vec![],
         comment: None,
     };
     assert_eq!(

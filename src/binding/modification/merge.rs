@@ -1,0 +1,160 @@
+//! MERGE: source and target joined, and for each row the first clause whose condition holds.
+
+use datafusion::common::{Column, ScalarValue, TableReference};
+use datafusion::logical_expr::{Expr, lit, when};
+
+use super::compose::{Choice, Clause, Located, compose};
+use super::expressions::{assigned, locators};
+use super::rows::{Rows, first_relation, items, joined_relation, retarget, shorten};
+use super::{Action, BoundModification, Repeated, column_named, declare_item, load_target};
+use crate::binding::{BindingServices, stored_expression};
+use crate::catalog::model::Table;
+use crate::context::QueryContext;
+use crate::error::{Error, Result, SqlState};
+use crate::statement::ast::{Merge, MergeAction, MergeWhen};
+use crate::types::SqlType;
+
+/// Set in every row of the source (`statement::merge`).
+const MARK: &str = "\u{0}mark";
+
+/// Binds MERGE.
+pub async fn bind_merge(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: &Table,
+    merge: &Merge,
+    declared: &[Option<SqlType>],
+) -> Result<BoundModification> {
+    let mut declared = declared.to_vec();
+    let columns = columns_of(table, merge)?;
+    let mut given = items(&merge.rows).iter();
+    for clause in &columns {
+        given.next();
+        for column in clause {
+            if let Some(item) = given.next() {
+                declare_item(&mut declared, item, &column_named(table, &column.0)?.sql_type);
+            }
+        }
+    }
+    let target = load_target(services, context, table).await?;
+    let mut query = merge.rows.as_ref().clone();
+    let source = match first_relation(&mut query)? {
+        datafusion::sql::sqlparser::ast::TableFactor::Derived { alias: Some(alias), .. } => alias.name.clone(),
+        _ => return Err(Error::internal("a MERGE has no source")),
+    };
+    let alias = retarget(joined_relation(&mut query)?)?;
+    shorten(&mut query, &merge.table, &alias);
+    let alias = TableReference::bare(alias.value);
+    let source = TableReference::bare(crate::binding::names::fold(&source));
+    let rows = Rows::plan(services, context, target, alias.clone(), query, None, &declared).await?;
+
+    let [_, place] = locators(&alias);
+    let in_target = place.is_not_null();
+    let in_source = Expr::Column(Column::new(Some(source), MARK)).is_not_null();
+    let (mut clauses, mut conditions) = (vec![], vec![]);
+    let mut item = 0;
+    for (clause, columns) in merge.clauses.iter().zip(&columns) {
+        let side = match clause.when {
+            MergeWhen::Matched => in_target.clone().and(in_source.clone()),
+            MergeWhen::NotInTarget => in_target.clone().is_false(),
+            MergeWhen::NotInSource => in_target.clone().and(in_source.clone().is_false()),
+        };
+        conditions.push(side.and(rows.items[item].clone().unalias()));
+        item += 1;
+        let mut values = vec![];
+        for (name, is_given) in columns {
+            let known = column_named(table, name)?;
+            let value = match is_given {
+                false => stored_expression::default_of(services, context, known).await?,
+                true => {
+                    let schema = rows.input.schema();
+                    assigned(
+                        rows.items[item].clone(),
+                        schema,
+                        name,
+                        &known.sql_type,
+                        &services.format,
+                    )?
+                }
+            };
+            item += 1;
+            values.push((rows.target.position(name)?, value));
+        }
+        let action = match clause.action {
+            MergeAction::Update(_) => Action::Update(values.iter().map(|(position, _)| *position).collect()),
+            MergeAction::Delete => Action::Delete,
+            MergeAction::Nothing => Action::Nothing,
+            MergeAction::Insert { .. } => {
+                for column in &table.columns {
+                    let Ok(position) = rows.target.position(&column.name) else {
+                        continue;
+                    };
+                    if !values.iter().any(|(known, _)| *known == position) {
+                        values.push((
+                            position,
+                            stored_expression::default_of(services, context, column).await?,
+                        ));
+                    }
+                }
+                Action::Insert
+            }
+        };
+        clauses.push(Clause { action, values });
+    }
+    let mut numbers = conditions.into_iter().enumerate();
+    let Some((_, first)) = numbers.next() else {
+        return Err(Error::internal("a MERGE has no clause"));
+    };
+    let mut number = when(first, lit(0_i32));
+    for (index, condition) in numbers {
+        number = number.when(condition, lit(index as i32));
+    }
+    let number = number.otherwise(lit(ScalarValue::Int32(None)))?;
+    let target = std::sync::Arc::clone(&rows.target);
+    let returned = merge.returning.then_some(item);
+    let mut bound = compose(rows, clauses, Choice::Number(number), Located::Yes, returned, &declared)?;
+    for (clause, columns) in merge.clauses.iter().zip(&columns) {
+        if let MergeAction::Insert { .. } = clause.action {
+            for (name, _) in columns {
+                bound.inserted.insert(target.position(name)?);
+            }
+            bound.reads_absence = true;
+        }
+    }
+    bound.repeated = Repeated::Refused(
+        "MERGE command cannot affect row a second time",
+        "Ensure that not more than one source row matches any one target row.",
+    );
+    Ok(bound)
+}
+
+/// For each clause its columns, each with whether an item of the query has the value: else it is the default.
+fn columns_of(table: &Table, merge: &Merge) -> Result<Vec<Vec<(String, bool)>>> {
+    let mut all = vec![];
+    for clause in &merge.clauses {
+        all.push(match &clause.action {
+            MergeAction::Update(columns) => columns
+                .iter()
+                .map(|column| (column.name.clone(), !column.default))
+                .collect(),
+            MergeAction::Insert { columns, values } => {
+                let names = super::insert_columns(table, columns)?;
+                if values.len() > names.len() {
+                    return Err(Error::new(
+                        SqlState::SyntaxError,
+                        "INSERT has more expressions than target columns",
+                    ));
+                }
+                if values.len() < names.len() && !columns.is_empty() && !values.is_empty() {
+                    return Err(Error::new(
+                        SqlState::SyntaxError,
+                        "INSERT has more target columns than expressions",
+                    ));
+                }
+                names.into_iter().zip(values.iter().copied()).collect()
+            }
+            MergeAction::Delete | MergeAction::Nothing => vec![],
+        });
+    }
+    Ok(all)
+}

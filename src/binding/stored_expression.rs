@@ -1,0 +1,236 @@
+//! Expressions that the catalog keeps as text: defaults and CHECK conditions. Their names mean what they meant when
+//! the text was written; what they call runs with the rights of whoever writes rows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{Expr, ExprSchemable, lit};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::sql::sqlparser::ast as sql;
+
+use super::{BindingServices, Rights, function, relations, rewrite};
+use crate::catalog::model::{Column, Reference, StoredExpression, Table};
+use crate::context::QueryContext;
+use crate::error::{Error, Result, SqlState};
+use crate::types::SqlType;
+
+/// The conditions of a table's CHECK constraints over its rows as they are stored.
+#[derive(Debug, Clone)]
+pub struct BoundChecks {
+    /// The columns in the order of the stored rows, under names of its own.
+    pub schema: DFSchema,
+    /// The constraint's name and its condition.
+    pub conditions: Vec<(String, Expr)>,
+}
+
+/// Binds the CHECK constraints over rows with the columns of `stored`.
+pub async fn bind_checks(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: &Table,
+    stored: &Schema,
+) -> Result<BoundChecks> {
+    let mut bound = BoundChecks {
+        schema: DFSchema::empty(),
+        conditions: vec![],
+    };
+    for (constraint, condition) in table.checks() {
+        let schema = stored_row(table, stored, condition)?;
+        let expression = bind_stored(services, context, condition, &schema).await?;
+        bound
+            .conditions
+            .push((constraint.name.clone(), by_position(expression, &schema)?));
+    }
+    bound.schema = positions(stored)?;
+    Ok(bound)
+}
+
+/// The row under the names by which the text knows its columns.
+fn stored_row(table: &Table, stored: &Schema, condition: &StoredExpression) -> Result<DFSchema> {
+    let fields = stored.fields().iter().enumerate().map(|(position, field)| {
+        let column = table.column_named(field.name());
+        let known = column.and_then(|column| condition.columns.iter().find(|(id, _)| *id == column.id));
+        let name = known.map_or_else(|| format!("\u{0}{position}"), |(_, name)| name.clone());
+        match column.map(|column| column.sql_type.to_field(&name, true)) {
+            Some(typed) if typed.data_type() == field.data_type() => typed,
+            _ => field.as_ref().clone().with_name(name).with_nullable(true),
+        }
+    });
+    let fields: Fields = fields.collect::<Vec<Field>>().into();
+    Ok(DFSchema::from_unqualified_fields(fields, HashMap::new())?)
+}
+
+fn position_name(position: usize) -> String {
+    format!("\u{0}{position}")
+}
+
+fn positions(stored: &Schema) -> Result<DFSchema> {
+    let fields = stored.fields().iter().enumerate();
+    let fields = fields.map(|(position, field)| {
+        field
+            .as_ref()
+            .clone()
+            .with_name(position_name(position))
+            .with_nullable(true)
+    });
+    let fields: Fields = fields.collect::<Vec<Field>>().into();
+    Ok(DFSchema::from_unqualified_fields(fields, HashMap::new())?)
+}
+
+/// The expression with its columns named by their position in the row.
+fn by_position(expression: Expr, schema: &DFSchema) -> Result<Expr> {
+    use datafusion::common::Column;
+    use datafusion::common::tree_node::Transformed;
+    let renamed = expression.transform(|part| match part {
+        Expr::Column(column) => {
+            let position = schema.index_of_column(&column)?;
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(position_name(
+                position,
+            )))))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(renamed.data)
+}
+
+/// A column's default as a value of its type; NULL where it has none.
+pub(crate) async fn default_of(services: &BindingServices, context: &QueryContext, column: &Column) -> Result<Expr> {
+    let Some(default) = &column.default else {
+        return Ok(lit(ScalarValue::try_from(&column.sql_type.to_arrow())?));
+    };
+    let schema = DFSchema::empty();
+    let bound = bind_stored(services, context, default, &schema).await?;
+    super::modification::assigned(bound, &schema, &column.name, &column.sql_type, &services.format)
+}
+
+/// The defaults of the columns that are not `given`.
+pub async fn bind_defaults(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: &Table,
+    given: &[String],
+) -> Result<Vec<(String, Expr)>> {
+    let mut defaults = vec![];
+    let left_out = |column: &&Column| column.default.is_some() && !given.contains(&column.name);
+    for column in table.columns.iter().filter(left_out) {
+        defaults.push((column.name.clone(), default_of(services, context, column).await?));
+    }
+    Ok(defaults)
+}
+
+async fn bind_stored(
+    services: &BindingServices,
+    context: &QueryContext,
+    stored: &StoredExpression,
+    schema: &DFSchema,
+) -> Result<Expr> {
+    let rights = Rights {
+        search_path: stored.search_path.clone(),
+        references: stored.references.clone(),
+        checked_as: context.principal.role,
+    };
+    let (expression, _) = bind(services, context, &stored.text, schema, rights).await?;
+    let simplify = SimplifyContext::builder()
+        .with_schema(Arc::new(schema.clone()))
+        .with_config_options(Arc::clone(services.base.config_options()))
+        .with_query_execution_start_time(Some(context.transaction_start))
+        .build();
+    let simplifier = ExprSimplifier::new(simplify);
+    Ok(simplifier.coerce(expression, schema)?)
+}
+
+async fn bind(
+    services: &BindingServices,
+    context: &QueryContext,
+    text: &str,
+    schema: &DFSchema,
+    rights: Rights,
+) -> Result<(Expr, Vec<Reference>)> {
+    let mut expression: sql::Expr = crate::statement::parse_expression(text)?;
+    rewrite::rewrite_expression(&mut expression)?;
+    let scope = relations::load_for_expression(services, context, &expression, rights, 0).await?;
+    let references = scope.references().to_vec();
+    let planned = scope.plan_expression(expression, schema)?;
+    Ok((function::inline_in_expression(planned)?, references))
+}
+
+/// A default as the catalog keeps it, after a look at what it is.
+pub async fn check_default(
+    services: &BindingServices,
+    context: &QueryContext,
+    text: &str,
+    column: &str,
+    sql_type: &SqlType,
+) -> Result<StoredExpression> {
+    let schema = DFSchema::empty();
+    let rights = Rights::of_statement(context);
+    let bound = bind(services, context, text, &schema, rights).await;
+    let (expression, references) = bound.map_err(|error| match error.state() {
+        SqlState::UndefinedColumn => Error::new(
+            SqlState::FeatureNotSupported,
+            "cannot use column reference in DEFAULT expression",
+        ),
+        _ => error,
+    })?;
+    refuse_subqueries(&expression, "cannot use subquery in DEFAULT expression")?;
+    super::modification::assigned(expression, &schema, column, sql_type, &services.format)?;
+    Ok(StoredExpression {
+        text: text.to_string(),
+        search_path: context.search_path.clone(),
+        references,
+        columns: vec![],
+    })
+}
+
+/// A CHECK condition over these columns (id, name, type) as the catalog keeps it.
+pub async fn check_condition(
+    services: &BindingServices,
+    context: &QueryContext,
+    text: &str,
+    columns: &[(i16, String, SqlType)],
+) -> Result<StoredExpression> {
+    let fields: Fields = columns
+        .iter()
+        .map(|(_, name, sql_type)| sql_type.to_field(name, true))
+        .collect::<Vec<Field>>()
+        .into();
+    let schema = DFSchema::from_unqualified_fields(fields, HashMap::new())?;
+    let rights = Rights::of_statement(context);
+    let (expression, references) = bind(services, context, text, &schema, rights).await?;
+    refuse_subqueries(&expression, "cannot use subquery in check constraint")?;
+    let data_type = expression.get_type(&schema)?;
+    if !matches!(data_type, DataType::Boolean | DataType::Null) {
+        let actual = SqlType::from_arrow(&data_type);
+        let message = format!("argument of CHECK must be type boolean, not type {actual}");
+        return Err(Error::new(SqlState::DatatypeMismatch, message));
+    }
+    let used = expression.column_refs();
+    let used = columns
+        .iter()
+        .filter(|(_, name, _)| used.iter().any(|column| column.name == *name));
+    Ok(StoredExpression {
+        text: text.to_string(),
+        search_path: context.search_path.clone(),
+        references,
+        columns: used.map(|(id, name, _)| (*id, name.clone())).collect(),
+    })
+}
+
+fn refuse_subqueries(expression: &Expr, message: &str) -> Result<()> {
+    let mut found = false;
+    expression.apply(|part| {
+        found |= matches!(
+            part,
+            Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)
+        );
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    match found {
+        true => Err(Error::new(SqlState::FeatureNotSupported, message)),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,193 @@
+//! Constraints and defaults of a table. Keys are declared, never proved; a CHECK is enforced by whoever writes rows.
+
+use super::column::owned_table;
+use super::table::missing_column;
+use super::*;
+
+/// A constraint as a statement declares it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewConstraint {
+    /// `None` chooses a name as PostgreSQL does.
+    pub name: Option<String>,
+    pub rule: NewRule,
+}
+
+/// What it says, by the columns' names.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NewRule {
+    PrimaryKey(Vec<String>),
+    Unique(Vec<String>),
+    /// Without `referenced`, the other table's primary key. `table: None` is the table itself.
+    ForeignKey {
+        columns: Vec<String>,
+        table: Option<Oid>,
+        referenced: Vec<String>,
+    },
+    Check(StoredExpression),
+}
+
+/// Declares a constraint on an existing table.
+pub fn add_constraint(staged: &mut Staged, role: Oid, table: Oid, new: NewConstraint) -> Result<()> {
+    let mut table = owned_table(staged, role, table)?;
+    declare_constraint(staged, &mut table, new)?;
+    staged.put(table)
+}
+
+/// Drops a constraint by name. Whether there was one.
+pub fn drop_constraint(staged: &mut Staged, role: Oid, table: Oid, name: &str, if_exists: bool) -> Result<bool> {
+    let mut table = owned_table(staged, role, table)?;
+    let before = table.constraints.len();
+    table.constraints.retain(|constraint| constraint.name != name);
+    if table.constraints.len() == before {
+        let message = format!("constraint \"{name}\" of relation \"{}\" does not exist", table.name);
+        if !if_exists {
+            return Err(Error::new(SqlState::UndefinedObject, message));
+        }
+        staged.notice(format!("{message}, skipping"));
+        return Ok(false);
+    }
+    staged.put(table)?;
+    Ok(true)
+}
+
+/// Sets or drops a column's default.
+pub fn set_default(
+    staged: &mut Staged,
+    role: Oid,
+    table: Oid,
+    column: &str,
+    default: Option<StoredExpression>,
+) -> Result<()> {
+    let mut table = owned_table(staged, role, table)?;
+    let found = table.columns.iter_mut().find(|known| known.name == column);
+    match found {
+        Some(found) => found.default = default,
+        None => return Err(missing_column(column, &table.name)),
+    }
+    staged.put(table)
+}
+
+/// Adds the constraint to a table that is being made or changed.
+pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: NewConstraint) -> Result<()> {
+    let (rule, named_after) = match new.rule {
+        NewRule::PrimaryKey(columns) => {
+            if table
+                .constraints
+                .iter()
+                .any(|known| matches!(known.rule, ConstraintRule::PrimaryKey { .. }))
+            {
+                let message = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
+                return Err(Error::new(SqlState::InvalidTableDefinition, message));
+            }
+            let columns = column_ids(table, &columns)?;
+            let nullable = |id: &&i16| table.column(**id).is_some_and(|column| column.nullable);
+            if columns.iter().find(nullable).is_some() {
+                return Err(Error::unsupported("a primary key on a column that may be null"));
+            }
+            (ConstraintRule::PrimaryKey { columns }, "pkey".to_string())
+        }
+        NewRule::Unique(columns) => {
+            let ending = format!("{}_key", columns.join("_"));
+            let columns = column_ids(table, &columns)?;
+            (ConstraintRule::Unique { columns }, ending)
+        }
+        NewRule::ForeignKey {
+            columns,
+            table: other,
+            referenced,
+        } => {
+            let ending = format!("{}_fkey", columns.join("_"));
+            let columns = column_ids(table, &columns)?;
+            let id = other.unwrap_or(table.id);
+            let staged_table;
+            let target = if id == table.id {
+                &*table
+            } else {
+                staged_table = staged.object(id)?;
+                match &staged_table {
+                    Object::Table(target) => target,
+                    other => {
+                        let message = format!("referenced relation \"{}\" is not a table", other.name());
+                        return Err(Error::new(SqlState::WrongObjectType, message));
+                    }
+                }
+            };
+            let referenced = referenced_key(target, &referenced)?;
+            if referenced.len() != columns.len() {
+                let message = "number of referencing and referenced columns for foreign key disagree";
+                return Err(Error::new(SqlState::InvalidForeignKey, message));
+            }
+            let rule = ConstraintRule::ForeignKey {
+                columns,
+                table: id,
+                referenced,
+            };
+            (rule, ending)
+        }
+        NewRule::Check(condition) => {
+            let of_one = match condition.columns.as_slice() {
+                [(_, name)] => format!("{name}_check"),
+                _ => "check".to_string(),
+            };
+            (ConstraintRule::Check { condition }, of_one)
+        }
+    };
+    let is_taken = |name: &str| table.constraints.iter().any(|known| known.name == name);
+    let name = match new.name {
+        Some(name) if is_taken(&name) => {
+            let message = format!("constraint \"{name}\" for relation \"{}\" already exists", table.name);
+            return Err(Error::new(SqlState::DuplicateObject, message));
+        }
+        Some(name) => name,
+        None => {
+            let base = format!("{}_{named_after}", table.name);
+            let numbered = (1..).map(|number| format!("{base}{number}"));
+            let mut names = std::iter::once(base.clone()).chain(numbered);
+            names.find(|name| !is_taken(name)).unwrap_or(base)
+        }
+    };
+    let id = staged.new_oid()?;
+    table.constraints.push(Constraint { id, name, rule });
+    Ok(())
+}
+
+fn column_ids(table: &Table, names: &[String]) -> Result<Vec<i16>> {
+    let mut ids = vec![];
+    for name in names {
+        let id = table.column_named(name).map(|column| column.id);
+        let id = id.ok_or_else(|| {
+            let message = format!("column \"{name}\" named in key does not exist");
+            Error::new(SqlState::UndefinedColumn, message)
+        })?;
+        if ids.contains(&id) {
+            let message = format!("column \"{name}\" appears twice in unique constraint");
+            return Err(Error::new(SqlState::DuplicateColumn, message));
+        }
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+/// The key that a foreign key refers to.
+fn referenced_key(target: &Table, names: &[String]) -> Result<Vec<i16>> {
+    if names.is_empty() {
+        let mut keys = target.keys();
+        let primary = keys.find(|(constraint, _)| matches!(constraint.rule, ConstraintRule::PrimaryKey { .. }));
+        return primary.map(|(_, columns)| columns.to_vec()).ok_or_else(|| {
+            let message = format!("there is no primary key for referenced table \"{}\"", target.name);
+            Error::new(SqlState::UndefinedObject, message)
+        });
+    }
+    let columns = column_ids(target, names)?;
+    let same = |key: &[i16]| key.len() == columns.len() && key.iter().all(|id| columns.contains(id));
+    match target.keys().any(|(_, key)| same(key)) {
+        true => Ok(columns),
+        false => {
+            let message = format!(
+                "there is no unique constraint matching given keys for referenced table \"{}\"",
+                target.name
+            );
+            Err(Error::new(SqlState::InvalidForeignKey, message))
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What every written row passes whatever statement brought it: the table's CHECK constraints; and the defaults of
+//! columns that a COPY leaves out.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::catalog::Session;
+use datafusion::common::DFSchema;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::PhysicalExpr;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
+
+use crate::binding::BoundChecks;
+use crate::error::{Error, Result, SqlState};
+use crate::storage::RowCheck;
+
+/// A test of stored rows: 23514 for the first that a condition is false of. `None`: there is nothing to test.
+pub fn row_check(checks: &BoundChecks, table: &str, session: &dyn Session) -> Result<Option<RowCheck>> {
+    if checks.conditions.is_empty() {
+        return Ok(None);
+    }
+    let mut conditions: Vec<(String, Arc<dyn PhysicalExpr>)> = vec![];
+    for (name, condition) in &checks.conditions {
+        conditions.push((
+            name.clone(),
+            session.create_physical_expr(condition.clone(), &checks.schema)?,
+        ));
+    }
+    let schema: SchemaRef = Arc::new(checks.schema.as_arrow().clone());
+    let table = table.to_string();
+    Ok(Some(Arc::new(move |rows: &RecordBatch| {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&schema), rows.columns().to_vec(), &options)?;
+        for (name, condition) in &conditions {
+            let outcome = condition.evaluate(&rows)?.into_array(rows.num_rows())?;
+            let Some(outcome) = outcome.as_boolean_opt() else {
+                continue;
+            };
+            if (0..outcome.len()).any(|row| outcome.is_valid(row) && !outcome.value(row)) {
+                let message = format!("new row for relation \"{table}\" violates check constraint \"{name}\"");
+                return Err(Error::new(SqlState::CheckViolation, message));
+            }
+        }
+        Ok(())
+    })))
+}
+
+/// The rows, each looked at as it passes.
+pub(super) fn checked(rows: SendableRecordBatchStream, check: Option<RowCheck>) -> SendableRecordBatchStream {
+    let Some(check) = check else { return rows };
+    let schema = rows.schema();
+    let stream = rows.map(move |batch| {
+        let batch = batch?;
+        check(&batch)?;
+        Ok(batch)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, stream))
+}
+
+/// The rows with a column more for each default.
+pub(super) fn with_defaults(
+    rows: SendableRecordBatchStream,
+    defaults: &[(String, Expr)],
+    session: &dyn Session,
+) -> Result<SendableRecordBatchStream> {
+    if defaults.is_empty() {
+        return Ok(rows);
+    }
+    let mut fields: Vec<Field> = rows
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone())
+        .collect();
+    let mut values = vec![];
+    for (name, default) in defaults {
+        let value = session.create_physical_expr(default.clone(), &DFSchema::empty())?;
+        let typed = value.return_field(&Schema::empty())?;
+        fields.push(typed.as_ref().clone().with_name(name).with_nullable(true));
+        values.push(value);
+    }
+    let schema: SchemaRef = Arc::new(Schema::new(fields));
+    let wider = Arc::clone(&schema);
+    let stream = rows.map(move |batch| {
+        let batch = batch?;
+        let mut columns = batch.columns().to_vec();
+        for value in &values {
+            columns.push(value.evaluate(&batch)?.into_array(batch.num_rows())?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&wider),
+            columns,
+            &options,
+        )?)
+    });
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
+}

@@ -1,0 +1,165 @@
+//! MERGE INTO t USING source ON … WHEN [NOT] MATCHED [BY SOURCE | BY TARGET] [AND …] THEN … [RETURNING …].
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, Join, JoinConstraint, JoinOperator, SelectItem, TableAlias, TableFactor, Value, With,
+};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::ast::{Merge, MergeAction, MergeClause, MergeWhen, Statement};
+use super::reader::Reader;
+use super::{target, update};
+use crate::error::{Error, Result};
+
+/// The column that tells a row of the source from a row of nulls.
+const MARK: &str = "\u{0}mark";
+
+pub(super) fn merge(reader: &mut Reader, with: Option<With>) -> Result<Statement> {
+    reader.expect(&["merge", "into"])?;
+    let (table, into) = target::target(reader, &["using"])?;
+    reader.expect(&["using"])?;
+    let position = reader.position();
+    let mut sources = reader.tables()?;
+    let source = match (sources.pop(), sources.is_empty()) {
+        (Some(source), true) if source.joins.is_empty() => source.relation,
+        _ => {
+            return Err(Error::unsupported("a join as MERGE's source")
+                .with_hint("Put it into a subquery.")
+                .at(position));
+        }
+    };
+    reader.expect(&["on"])?;
+    let condition = reader.expression()?;
+    let (mut clauses, mut items) = (vec![], vec![]);
+    while reader.accept(&["when"]) {
+        clauses.push(clause(reader, &mut items)?);
+    }
+    if clauses.is_empty() {
+        return Err(reader.error_here());
+    }
+    let returned = target::returning(reader)?;
+    let returning = !returned.is_empty();
+    items.extend(returned);
+    let has = |when: MergeWhen| clauses.iter().any(|clause: &MergeClause| clause.when == when);
+    let on = JoinConstraint::On(condition);
+    let join_operator = match (has(MergeWhen::NotInTarget), has(MergeWhen::NotInSource)) {
+        (false, false) => JoinOperator::Inner(on),
+        (true, false) => JoinOperator::LeftOuter(on),
+        (false, true) => JoinOperator::RightOuter(on),
+        (true, true) => JoinOperator::FullOuter(on),
+    };
+    let mut from = into;
+    let target = std::mem::replace(&mut from.relation, marked(reader, source)?);
+    from.joins = vec![Join {
+        relation: target,
+        global: false,
+        join_operator,
+    }];
+    Ok(Statement::Merge(Merge {
+        table,
+        rows: target::rows(reader, with, items, vec![from], None)?,
+        clauses,
+        returning,
+    }))
+}
+
+/// The source as a subquery with a mark in every row, under its own name.
+fn marked(reader: &Reader, source: TableFactor) -> Result<TableFactor> {
+    let name = match &source {
+        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+            alias.name.clone()
+        }
+        TableFactor::Table { name, alias: None, .. } => match name.0.last().and_then(|part| part.as_ident()) {
+            Some(name) => name.clone(),
+            None => return Err(reader.error_here()),
+        },
+        _ => return Err(Error::syntax("subquery in MERGE must have an alias")),
+    };
+    let all = SelectItem::Wildcard(Default::default());
+    let mark = SelectItem::ExprWithAlias {
+        expr: Expr::Value(Value::Boolean(true).into()),
+        alias: Ident::with_quote('"', MARK),
+    };
+    let from = datafusion::sql::sqlparser::ast::TableWithJoins {
+        relation: source,
+        joins: vec![],
+    };
+    Ok(TableFactor::Derived {
+        lateral: false,
+        subquery: target::rows(reader, None, vec![all, mark], vec![from], None)?,
+        alias: Some(TableAlias {
+            explicit: true,
+            name,
+            columns: vec![],
+            at: None,
+        }),
+        sample: None,
+    })
+}
+
+/// [NOT] MATCHED [BY …] [AND condition] THEN action. The condition and the values go to `items`.
+fn clause(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeClause> {
+    let when = if reader.accept(&["matched"]) {
+        MergeWhen::Matched
+    } else {
+        reader.expect(&["not", "matched"])?;
+        match reader.accept(&["by"]) {
+            true if reader.accept(&["source"]) => MergeWhen::NotInSource,
+            true => {
+                reader.expect(&["target"])?;
+                MergeWhen::NotInTarget
+            }
+            false => MergeWhen::NotInTarget,
+        }
+    };
+    let condition = match reader.accept(&["and"]) {
+        true => reader.expression()?,
+        false => Expr::Value(Value::Boolean(true).into()),
+    };
+    push(items, condition);
+    reader.expect(&["then"])?;
+    let action = if reader.accept(&["do", "nothing"]) {
+        MergeAction::Nothing
+    } else if when == MergeWhen::NotInTarget {
+        reader.expect(&["insert"])?;
+        insert(reader, items)?
+    } else if reader.accept(&["delete"]) {
+        MergeAction::Delete
+    } else {
+        reader.expect(&["update", "set"])?;
+        let (columns, values) = update::assignments(reader)?;
+        for value in values {
+            if let SelectItem::ExprWithAlias { expr, .. } = value {
+                push(items, expr);
+            }
+        }
+        MergeAction::Update(columns)
+    };
+    Ok(MergeClause { when, action })
+}
+
+fn insert(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeAction> {
+    let columns = match reader.peek() {
+        Token::LParen => reader.parenthesized(|reader| reader.name())?,
+        _ => vec![],
+    };
+    if reader.peek_words(&["overriding"]) {
+        return Err(Error::unsupported("INSERT … OVERRIDING"));
+    }
+    if reader.accept(&["default", "values"]) {
+        let values = vec![];
+        return Ok(MergeAction::Insert { columns, values });
+    }
+    reader.expect(&["values"])?;
+    let given = reader.parenthesized(update::value)?;
+    let mut values = vec![];
+    for value in given {
+        values.push(value.is_some());
+        push(items, value.unwrap_or_else(|| Expr::Value(Value::Null.into())));
+    }
+    Ok(MergeAction::Insert { columns, values })
+}
+
+fn push(items: &mut Vec<SelectItem>, value: Expr) {
+    let number = items.len();
+    items.push(target::item(value, number));
+}
