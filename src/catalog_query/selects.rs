@@ -57,7 +57,7 @@ impl Analyzer<'_> {
                 Some(self.boolean(node, "HAVING")?)
             }
         };
-        let order = self.order_keys(keys, &columns, &mut targets, select.distinct.is_some())?;
+        let order = self.order_keys(keys, &columns, &mut targets, matches!(select.distinct, Some(sql::Distinct::Distinct)))?;
         let distinct = match &select.distinct {
             None | Some(sql::Distinct::All) => Distinct::No,
             Some(sql::Distinct::Distinct) => Distinct::All,

@@ -60,6 +60,20 @@ impl Analyzer<'_> {
                 }
                 self.scalar_call(name, arguments)
             }
+            Expr::SimilarTo {
+                negated,
+                expr,
+                pattern,
+                escape_char,
+            } => {
+                let value = self.expression(expr)?;
+                let mut arguments = vec![self.expression(pattern)?];
+                if let Some(escape) = escape_char {
+                    arguments.push(unknown(value_text(&escape.value)?));
+                }
+                let pattern = self.scalar_call("similar_to_escape", arguments)?;
+                self.binary(if *negated { "!~" } else { "~" }, value, pattern)
+            }
             Expr::Ceil { expr, .. } => {
                 let argument = self.expression(expr)?;
                 self.scalar_call("ceil", vec![argument])

@@ -67,7 +67,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
         }),
         stable("regtypeout", OID, SqlType::Text, |call, row| {
             shown(row, |oid| {
-                Ok(Some(shown_type(&Lookup::of(call)?, oid, Some(-1))).filter(|name| name != "???"))
+                Ok(Some(shown_type(&Lookup::of(call)?, oid, None)).filter(|name| name != "???"))
             })
         }),
         stable("regprocout", OID, SqlType::Text, |call, row| {
@@ -449,7 +449,10 @@ fn role_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {
 
 fn function_name(lookup: &Lookup<'_>, oid: Oid) -> Result<Option<String>> {
     if let Some(builtin) = builtin_function(oid) {
-        return Ok(Some(quote_identifier(builtin.name)));
+        // A name of several functions finds none of them.
+        let is_overloaded = builtin_functions_named(builtin.name).nth(1).is_some();
+        let schema = if is_overloaded { "pg_catalog." } else { "" };
+        return Ok(Some(format!("{schema}{}", quote_identifier(builtin.name))));
     }
     let Some(function) = lookup.catalog.function(oid) else {
         return Ok(None);

@@ -86,6 +86,7 @@ pub(super) fn body(name: &str) -> Option<Body> {
         },
         "format" => format,
         "like_escape" => like_escape,
+        "similar_to_escape" => similar_to_escape,
         "quote_ident" => |_, _, row| Ok(quote_identifier(text_at(row, 0)).into()),
         "string_to_array" => |_, _, row| {
             let Some(text) = row.first().and_then(Datum::as_text) else {
@@ -216,6 +217,42 @@ fn like_escape(_: &Executor<'_>, _: &Callable, row: &[Datum]) -> Result<Datum> {
             other => pattern.push(other),
         }
     }
+    Ok(pattern.into())
+}
+
+/// A pattern of SIMILAR TO as a regular expression over the whole text.
+fn similar_to_escape(_: &Executor<'_>, _: &Callable, row: &[Datum]) -> Result<Datum> {
+    let escape = match row.get(1).and_then(Datum::as_text) {
+        None => Some('\\'),
+        Some(own) => own.chars().next(),
+    };
+    let mut pattern = String::from("^(?:");
+    let mut characters = text_at(row, 0).chars();
+    let mut in_class = false;
+    while let Some(character) = characters.next() {
+        match character {
+            found if Some(found) == escape => {
+                if let Some(literal) = characters.next() {
+                    pattern.push_str(&regex::escape(&literal.to_string()));
+                }
+            }
+            ']' => {
+                in_class = false;
+                pattern.push(']');
+            }
+            other if in_class => pattern.push(other),
+            '[' => {
+                in_class = true;
+                pattern.push('[');
+            }
+            '%' => pattern.push_str(".*"),
+            '_' => pattern.push('.'),
+            // Signs of regular expressions that SIMILAR TO does not have.
+            '.' | '^' | '$' | '\\' => pattern.push_str(&regex::escape(&character.to_string())),
+            other => pattern.push(other),
+        }
+    }
+    pattern.push_str(")$");
     Ok(pattern.into())
 }
 
