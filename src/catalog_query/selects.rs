@@ -57,7 +57,12 @@ impl Analyzer<'_> {
                 Some(self.boolean(node, "HAVING")?)
             }
         };
-        let order = self.order_keys(keys, &columns, &mut targets, matches!(select.distinct, Some(sql::Distinct::Distinct)))?;
+        let order = self.order_keys(
+            keys,
+            &columns,
+            &mut targets,
+            matches!(select.distinct, Some(sql::Distinct::Distinct)),
+        )?;
         let distinct = match &select.distinct {
             None | Some(sql::Distinct::All) => Distinct::No,
             Some(sql::Distinct::Distinct) => Distinct::All,

@@ -6,6 +6,7 @@ use super::evaluate::Executor;
 use super::node::{Node, SetBody, SetCall};
 use super::value_type::{ANYARRAY, BOOL, CHAR, Field, INT4, INT8, NAME, OID, REGCLASS, TEXT, Type};
 use crate::error::{Error, Result, SqlState};
+use crate::functions::builtin::{BuiltinRelation, builtin_relation_named};
 use crate::functions::{Datum, keywords};
 
 /// Whether a function of this name gives rows that the evaluator makes.
@@ -21,6 +22,7 @@ pub(super) fn is_set_returning(name: &str) -> bool {
             | "aclexplode"
             | "pg_available_extensions"
             | "pg_partition_ancestors"
+            | "pg_show_all_settings"
             | "regexp_split_to_table"
             | "string_to_table"
     )
@@ -87,6 +89,7 @@ impl Analyzer<'_> {
                 ];
                 (vec![], Type::record(fields), nothing)
             }
+            ("pg_show_all_settings", 0) => (vec![], settings_type()?, all_settings),
             ("pg_partition_ancestors", 1) => (vec![Type::of(REGCLASS)], Type::of(REGCLASS), itself),
             ("string_to_table", 2) => (texts(2), Type::of(TEXT), split),
             _ => return Err(not_covered(format!("the function {name}"))),
@@ -230,6 +233,22 @@ fn access_items(executor: &Executor<'_>, _: &SetCall, row: &[Datum]) -> Result<V
         .flat_map(|item| crate::functions::exploded_access_item(&lookup, item))
         .map(Datum::List)
         .collect())
+}
+
+/// The rows of pg_settings.
+fn settings_relation() -> Result<&'static BuiltinRelation> {
+    builtin_relation_named("pg_catalog", "pg_settings").ok_or_else(|| Error::internal("pg_settings is not declared"))
+}
+
+fn settings_type() -> Result<Type> {
+    settings_relation().map(|relation| Type::record(super::from_clause::relation_columns(relation)))
+}
+
+fn all_settings(executor: &Executor<'_>, _: &SetCall, _: &[Datum]) -> Result<Vec<Datum>> {
+    let relation = settings_relation()?;
+    let rows = executor.relation(relation)?;
+    let width = relation.columns.len();
+    Ok(rows.iter().map(|row| Datum::List(row[..width].to_vec())).collect())
 }
 
 fn split(_: &Executor<'_>, _: &SetCall, row: &[Datum]) -> Result<Vec<Datum>> {

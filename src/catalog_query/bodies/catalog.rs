@@ -25,6 +25,14 @@ pub(super) fn body(name: &str) -> Option<Body> {
                 None => Datum::Null,
             })
         },
+        "oidvectortypes" => |executor, _, row| {
+            let mut names = vec![];
+            for oid in super::list_at(row, 0) {
+                names.push(executor.row_function("format_type", &[oid.clone(), Datum::Null])?);
+            }
+            let names: Vec<&str> = names.iter().filter_map(Datum::as_text).collect();
+            Ok(names.join(", ").into())
+        },
         "pg_column_compression" => |_, _, _| Ok(Datum::Null),
         _ => return None,
     })

@@ -85,6 +85,13 @@ pub(super) fn body(name: &str) -> Option<Body> {
             Ok(texts.join(text_at(row, 0)).into())
         },
         "format" => format,
+        // Casts that are called by their type's name.
+        "bpchar" | "text" | "varchar" | "name" => {
+            |executor, callable, row| executor.cast(row[0].clone(), &callable.arguments[0], &callable.result, true)
+        }
+        // An address without its mask.
+        "host" => |_, _, row| Ok(text_at(row, 0).split('/').next().unwrap_or_default().into()),
+        "encode" => encode,
         "like_escape" => like_escape,
         "similar_to_escape" => similar_to_escape,
         "quote_ident" => |_, _, row| Ok(quote_identifier(text_at(row, 0)).into()),
@@ -192,6 +199,28 @@ fn format(executor: &Executor<'_>, callable: &Callable, row: &[Datum]) -> Result
         }
     }
     Ok(out.into())
+}
+
+/// encode() of bytea.
+fn encode(_: &Executor<'_>, _: &Callable, row: &[Datum]) -> Result<Datum> {
+    let Some(Datum::Bytes(bytes)) = row.first() else {
+        return Ok(Datum::Null);
+    };
+    let mut text = String::new();
+    match text_at(row, 1) {
+        "hex" => bytes.iter().for_each(|byte| text.push_str(&format!("{byte:02x}"))),
+        "escape" => {
+            for byte in bytes {
+                match byte {
+                    0 | 128.. => text.push_str(&format!("\\{byte:03o}")),
+                    b'\\' => text.push_str("\\\\"),
+                    other => text.push(char::from(*other)),
+                }
+            }
+        }
+        other => return Err(super::super::analyzer::not_covered(format!("the encoding {other}"))),
+    }
+    Ok(text.into())
 }
 
 /// A pattern with an escape character of its own, as one with `\`.

@@ -23,7 +23,7 @@ impl Executor<'_> {
     }
 
     /// The rows of a system relation, made once a statement.
-    fn relation(&self, relation: &'static BuiltinRelation) -> Result<Arc<Vec<Row>>> {
+    pub fn relation(&self, relation: &'static BuiltinRelation) -> Result<Arc<Vec<Row>>> {
         if let Some(rows) = self.relations.borrow().get(&relation.oid) {
             return Ok(Arc::clone(rows));
         }

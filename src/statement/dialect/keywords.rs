@@ -9,6 +9,8 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 pub(super) fn hide_foreign_keywords(tokens: &mut [TokenWithSpan]) {
     for index in 0..tokens.len() {
         // `AT` opens a time travel clause of another dialect unless a time zone follows.
+        // `pg_catalog.substring(…)` is a plain call.
+        let follows_period = index > 0 && tokens[index - 1].token == Token::Period;
         let time_zone_follows = tokens.get(index + 1).is_some_and(|next| is_word(&next.token, "time"));
         let after_into = index > 0 && is_word(&tokens[index - 1].token, "into");
         if after_into
@@ -20,7 +22,8 @@ pub(super) fn hide_foreign_keywords(tokens: &mut [TokenWithSpan]) {
         }
         if let Token::Word(word) = &mut tokens[index].token
             && word.keyword != Keyword::NoKeyword
-            && (QUERY_KEYWORDS.binary_search(&word.value.as_str()).is_err()
+            && (follows_period
+                || QUERY_KEYWORDS.binary_search(&word.value.as_str()).is_err()
                 || (word.keyword == Keyword::AT && !time_zone_follows))
         {
             word.keyword = Keyword::NoKeyword;

@@ -3,7 +3,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::is_word;
+use super::{is_reserved, is_word};
 
 /// Words after which a query may begin.
 const BEFORE_A_QUERY: [&str; 10] = [
@@ -23,7 +23,9 @@ pub(super) fn spell_out_table(tokens: &mut Vec<TokenWithSpan>) {
     let inserts = tokens.first().is_some_and(|first| is_word(&first.token, "insert"));
     let mut index = 0;
     while index + 1 < tokens.len() {
-        let named = matches!(tokens[index + 1].token, Token::Word(_));
+        // After AS it may be a column's name, and what follows goes on with the query.
+        let named = matches!(&tokens[index + 1].token, Token::Word(word)
+            if word.quote_style.is_some() || !is_reserved(&word.value));
         if is_word(&tokens[index].token, "table") && named && begins_query(tokens, index, inserts) {
             let span = tokens[index].span;
             let words = [
@@ -58,6 +60,7 @@ mod tests {
     #[test]
     fn the_command_is_spelled_out_and_the_noun_is_not() {
         assert_eq!(fixed("table t order by a"), "select * from t order by a");
+        assert_eq!(fixed("select a as table from t"), "select a as table from t");
         assert_eq!(
             fixed("(table a) union all table s.b"),
             "( select * from a ) union all select * from s . b"
