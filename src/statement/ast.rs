@@ -52,6 +52,9 @@ pub enum Statement {
     Delete(Delete),
     Merge(Merge),
     Copy(Copy),
+    /// ANALYZE: statistics are written with the rows, so that only the names are checked. Each table with its
+    /// columns, if any are named.
+    Analyze(Vec<(ObjectName, Vec<String>)>),
     Truncate {
         tables: Vec<ObjectName>,
     },

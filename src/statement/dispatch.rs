@@ -5,8 +5,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::Statement;
 use super::reader::Reader;
 use super::{
-    alter, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, insert, lock, merge,
-    notify, prepare, set, show, transaction, unsupported, update,
+    alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, insert, lock,
+    merge, notify, prepare, set, show, transaction, unsupported, update,
 };
 use crate::error::Result;
 
@@ -35,6 +35,7 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "merge" => merge::merge(reader, None),
         "copy" => copy::copy(reader),
         "truncate" => drop::truncate(reader),
+        "analyze" | "analyse" => analyze::analyze(reader),
         "explain" => explain::explain(reader),
         "prepare" => prepare::prepare(reader),
         "execute" => prepare::execute(reader),

@@ -14,6 +14,7 @@ impl Statement {
             Statement::Merge(_) => "merge",
             Statement::Copy(_) => "copy",
             Statement::Truncate { .. } => "truncate",
+            Statement::Analyze(_) => "analyze",
             Statement::CreateDatabase { .. }
             | Statement::CreateSchema { .. }
             | Statement::CreateTable(_)

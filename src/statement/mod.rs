@@ -5,6 +5,7 @@
 
 mod alter;
 mod alter_table;
+mod analyze;
 pub mod ast;
 mod comment;
 mod constraint;

@@ -34,7 +34,6 @@ pub(super) fn in_query<'t>(tokens: impl Iterator<Item = &'t TokenWithSpan>) -> O
 pub(super) fn statement(word: &str) -> Option<Error> {
     let (name, hint) = match word {
         "vacuum" => ("VACUUM", None),
-        "analyze" | "analyse" => ("ANALYZE", Some("Statistics are gathered with each write.")),
         "optimize" => ("OPTIMIZE", None),
         "restore" => (
             "RESTORE",

@@ -2,6 +2,7 @@
 //! transaction; nothing takes effect before the transaction commits.
 
 mod alter;
+mod analyze;
 mod collected_rows;
 mod comment;
 mod constraint;
@@ -132,6 +133,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
     let tag = match statement {
         Statement::LockTable(lock) => lock_table::run(command, lock).await?,
         Statement::Truncate { tables } => truncate::run(command, tables).await?,
+        Statement::Analyze(tables) => analyze::run(command, tables)?,
         Statement::CreateDatabase {
             name,
             if_not_exists,
