@@ -546,3 +546,163 @@ ROLLBACK;
 -- channel: a failing row in a message
 UPDATE payroll SET salary = NULL WHERE id = 1;
 UPDATE payroll SET id = NULL;
+
+-- attack: cursor_over_masked
+-- channel: rows and positions of a scrollable cursor
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT id, name, salary, ssn FROM staff ORDER BY salary, id;
+FETCH LAST FROM c;
+FETCH ABSOLUTE 2 FROM c;
+MOVE BACKWARD ALL IN c;
+FETCH ALL FROM c;
+ROLLBACK;
+
+-- attack: held_cursor_across_roles
+-- channel: a cursor that outlives its transaction and a change of role
+BEGIN;
+DECLARE held CURSOR WITH HOLD FOR SELECT id, salary FROM staff;
+COMMIT;
+SET ROLE analysts;
+FETCH ALL FROM held;
+RESET ROLE;
+CLOSE held;
+
+-- attack: temporary_copy
+-- channel: what a temporary table keeps of a governed one
+CREATE TEMP TABLE stolen AS SELECT * FROM staff;
+SELECT * FROM stolen ORDER BY id;
+SELECT count(*), min(salary), max(ssn) FROM stolen;
+
+-- attack: savepoint_after_failure
+-- channel: errors on hidden rows inside a savepoint
+BEGIN;
+SAVEPOINT s;
+SELECT id FROM staff WHERE 1 / (id - 4) > -100 ORDER BY id;
+ROLLBACK TO s;
+SELECT count(*) FROM staff;
+COMMIT;
+
+-- attack: prepared_and_explained
+-- channel: the plan of a prepared statement
+-- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
+PREPARE p (numeric) AS SELECT id FROM staff WHERE salary > $1 ORDER BY id;
+EXECUTE p (200);
+EXPLAIN EXECUTE p (200);
+DEALLOCATE p;
+
+-- attack: advisory_lock_by_value
+-- channel: locks taken for hidden rows
+SELECT id, pg_try_advisory_lock(id) FROM staff WHERE salary > 100 ORDER BY id;
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
+
+-- attack: notify_with_value
+-- channel: payloads made of masked values
+LISTEN leak;
+SELECT pg_notify('leak', coalesce(ssn, '')) FROM staff ORDER BY id;
+SELECT 1;
+
+-- attack: series_by_value
+-- channel: the number of rows made from masked values
+SELECT count(*) FROM staff, generate_series(1, coalesce(salary, 0)::int);
+
+-- attack: catalog_beside_governed
+-- channel: catalog queries that touch a governed table in a subquery
+SELECT relname, (SELECT count(*) FROM staff WHERE salary > 200) FROM pg_class WHERE relname = 'staff';
+SELECT reltuples, relpages FROM pg_class WHERE relname IN ('staff', 'ledger') ORDER BY relname;
+
+-- attack: update_by_masked_predicate
+-- channel: which rows a predicate on a masked column finds
+BEGIN;
+UPDATE ledger SET note = 'seen' WHERE amount > 200;
+SELECT id, note FROM ledger ORDER BY id;
+ROLLBACK;
+
+-- attack: update_from_masked_value
+-- channel: a masked value written where it can be read
+BEGIN;
+UPDATE ledger SET note = amount::text;
+SELECT id, note FROM ledger ORDER BY id;
+ROLLBACK;
+
+-- attack: update_hidden_rows
+-- channel: the count of changed rows
+BEGIN;
+UPDATE ledger SET note = 'x';
+UPDATE ledger SET note = 'x' WHERE id > 3;
+ROLLBACK;
+
+-- attack: update_returning
+-- channel: RETURNING of masked columns, old and new
+BEGIN;
+UPDATE ledger SET note = 'y' WHERE id = 1 RETURNING *;
+UPDATE ledger SET amount = amount + 1 WHERE id = 1 RETURNING id, amount;
+ROLLBACK;
+
+-- attack: update_from_join
+-- channel: rows found through a join on a masked column
+BEGIN;
+UPDATE notes SET note = 'matched' FROM ledger WHERE ledger.id = notes.id AND ledger.amount > 200;
+UPDATE ledger SET note = n.note FROM notes n WHERE n.id = ledger.amount;
+ROLLBACK;
+
+-- attack: update_moves_row_out_of_sight
+-- channel: a row filter on the new row
+BEGIN;
+UPDATE ledger SET region = 'south' WHERE id = 1;
+SELECT count(*) FROM ledger;
+ROLLBACK;
+
+-- attack: update_failing_on_hidden
+-- channel: an error raised only where a hidden row is touched
+UPDATE ledger SET note = (1 / (id - 4))::text WHERE id = id;
+
+-- attack: delete_by_masked_predicate
+-- channel: which rows a predicate on a masked column removes
+BEGIN;
+DELETE FROM ledger WHERE amount > 200;
+SELECT id FROM ledger ORDER BY id;
+ROLLBACK;
+
+-- attack: delete_hidden_rows
+-- channel: the count of removed rows, hidden ones untouched
+BEGIN;
+DELETE FROM ledger RETURNING id, amount;
+SELECT count(*) FROM ledger;
+ROLLBACK;
+
+-- attack: delete_using
+-- channel: rows removed through a join on masked values
+BEGIN;
+DELETE FROM ledger USING notes WHERE notes.id = ledger.amount::int RETURNING ledger.id;
+ROLLBACK;
+
+-- attack: merge_probe
+-- channel: matched or not matched of hidden rows
+BEGIN;
+MERGE INTO ledger l USING notes n ON l.id = n.id WHEN MATCHED THEN UPDATE SET note = n.note;
+MERGE INTO ledger l USING notes n ON l.amount = n.id WHEN MATCHED THEN DELETE;
+MERGE INTO ledger l USING notes n ON l.id = n.id WHEN NOT MATCHED THEN INSERT (id, note, region) VALUES (n.id, n.note, 'north');
+SELECT id, note FROM ledger ORDER BY id, note;
+ROLLBACK;
+
+-- attack: insert_returning
+-- channel: masked columns of the row just written
+BEGIN;
+INSERT INTO ledger (id, region, amount, note) VALUES (70, 'north', 5, 'mine') RETURNING *;
+INSERT INTO ledger (id, region, amount, note) VALUES (71, 'south', 5, 'not mine') RETURNING *;
+SELECT count(*) FROM ledger;
+ROLLBACK;
+
+-- attack: on_conflict_probe
+-- channel: conflicts with hidden rows
+BEGIN;
+INSERT INTO ledger (id, region, note) VALUES (4, 'north', 'guess') ON CONFLICT (id) DO NOTHING;
+INSERT INTO ledger (id, region, note) VALUES (1, 'north', 'guess') ON CONFLICT (id) DO UPDATE SET note = ledger.amount::text;
+SELECT id, note FROM ledger ORDER BY id, note;
+ROLLBACK;
+
+-- attack: write_plans
+-- channel: EXPLAIN of writes
+-- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
+EXPLAIN UPDATE ledger SET note = 'x' WHERE amount > 200;
+EXPLAIN DELETE FROM ledger WHERE amount > 200;

@@ -66,6 +66,15 @@ ALTER TABLE payroll ALTER COLUMN ssn SET MASK ssn_mask;
 ALTER TABLE mapped SET ROW FILTER mapped_rows ON (region);
 ALTER TABLE fragile SET ROW FILTER fragile_rows ON (divisor);
 
+-- What attacker may write: rows of the north, whose amounts it does not see.
+CREATE TABLE ledger (id int PRIMARY KEY, region text, amount numeric(12,2), note text);
+INSERT INTO ledger SELECT id, region, salary, name FROM staff;
+CREATE FUNCTION ledger_rows(row_region text) RETURNS boolean
+  RETURN is_member('admins') OR row_region = 'north';
+ALTER TABLE ledger SET ROW FILTER ledger_rows ON (region);
+ALTER TABLE ledger ALTER COLUMN amount SET MASK salary_mask;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ledger TO attacker;
+
 GRANT SELECT ON staff, mapped, fragile, notes, staff_view TO attacker;
 GRANT SELECT ON staff, mapped, notes, staff_view TO analysts;
 GRANT SELECT, INSERT, UPDATE, DELETE ON payroll TO attacker;
