@@ -3,6 +3,7 @@
 mod compatibility;
 mod declared;
 mod definition;
+mod other_parts;
 mod registry;
 mod session;
 mod units;

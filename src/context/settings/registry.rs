@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use super::compatibility::COMPATIBILITY_ONLY;
 use super::declared::DECLARED;
 use super::definition::{ChangedBy, Definition, Kind};
+use super::other_parts::OF_OTHER_PARTS;
 use super::units::Unit;
 
 pub(super) const PRESET: &str = "Preset Options";
@@ -157,7 +158,7 @@ pub(super) const fn cost() -> Kind {
 
 /// The settings, by name without regard to case.
 pub static DEFINITIONS: LazyLock<Vec<Definition>> = LazyLock::new(|| {
-    let mut all = [DECLARED, COMPATIBILITY_ONLY].concat();
+    let mut all = [DECLARED, COMPATIBILITY_ONLY, OF_OTHER_PARTS].concat();
     all.sort_by_key(|definition| definition.name.to_lowercase());
     all
 });
@@ -168,9 +169,10 @@ pub const SERVER_VERSION_NUMBER: i64 = 170_006;
 
 /// Finds a setting by its name in any case.
 pub fn definition(name: &str) -> Option<&'static Definition> {
-    DEFINITIONS
-        .iter()
-        .find(|definition| definition.name.eq_ignore_ascii_case(name))
+    let folded = |name: &'static str| name.bytes().map(|byte| byte.to_ascii_lowercase());
+    let wanted = || name.bytes().map(|byte| byte.to_ascii_lowercase());
+    let position = DEFINITIONS.binary_search_by(|definition| folded(definition.name).cmp(wanted()));
+    position.ok().and_then(|position| DEFINITIONS.get(position))
 }
 
 #[cfg(test)]

@@ -1,0 +1,137 @@
+//! PostgreSQL's settings of what is not here: vacuum, WAL, replication, planner's costs, its logs. Clients set
+//! and show them; they change nothing.
+
+use super::definition::{Definition, Kind};
+use super::registry::*;
+use super::units::Unit;
+
+const NO_EFFECT: &str = "Belongs to a part of PostgreSQL that is not here; has no effect.";
+
+const MESSAGE_LEVELS_OR_NONE: &[&str] = &[
+    "disabled", "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error",
+];
+
+const LOG_LEVELS: &[&str] = &[
+    "debug5", "debug4", "debug3", "debug2", "debug1", "info", "notice", "warning", "error", "log", "fatal", "panic",
+];
+
+const fn number(minimum: i64, maximum: i64, unit: Unit) -> Kind {
+    Kind::Integer { minimum, maximum, unit }
+}
+
+const fn real(minimum: f64, maximum: f64) -> Kind {
+    Kind::Real { minimum, maximum }
+}
+
+#[rustfmt::skip]
+pub(super) static OF_OTHER_PARTS: &[Definition] = &[
+    user("array_nulls", Kind::Bool, "on", COMPATIBILITY, NO_EFFECT),
+    user("backend_flush_after", number(0, 256, Unit::Blocks), "0", MEMORY, NO_EFFECT),
+    superuser("commit_delay", integer(0, 100000), "0", BEHAVIOR, NO_EFFECT),
+    user("commit_siblings", integer(0, 1000), "5", BEHAVIOR, NO_EFFECT),
+    superuser("compute_query_id", Kind::Enum(&["auto", "regress", "on", "off"]), "auto", BEHAVIOR, NO_EFFECT),
+    user("constraint_exclusion", Kind::Enum(&["partition", "on", "off"]), "partition", PLANNER_OTHER, NO_EFFECT),
+    superuser("deadlock_timeout", number(1, 2147483647, Unit::Milliseconds), "1000", BEHAVIOR, NO_EFFECT),
+    user("debug_pretty_print", Kind::Bool, "on", LOGGING, NO_EFFECT),
+    user("debug_print_parse", Kind::Bool, "off", LOGGING, NO_EFFECT),
+    user("debug_print_plan", Kind::Bool, "off", LOGGING, NO_EFFECT),
+    user("debug_print_rewritten", Kind::Bool, "off", LOGGING, NO_EFFECT),
+    superuser("dynamic_library_path", Kind::Text, "$libdir", BEHAVIOR, NO_EFFECT),
+    user("effective_io_concurrency", integer(0, 1000), "1", MEMORY, NO_EFFECT),
+    user("geqo_effort", integer(1, 10), "5", PLANNER_OTHER, NO_EFFECT),
+    user("geqo_generations", integer(0, 2147483647), "0", PLANNER_OTHER, NO_EFFECT),
+    user("geqo_pool_size", integer(0, 2147483647), "0", PLANNER_OTHER, NO_EFFECT),
+    user("geqo_seed", real(0.0, 1.0), "0", PLANNER_OTHER, NO_EFFECT),
+    user("geqo_selection_bias", real(1.5, 2.0), "2", PLANNER_OTHER, NO_EFFECT),
+    user("geqo_threshold", integer(2, 2147483647), "12", PLANNER_OTHER, NO_EFFECT),
+    user("gin_pending_list_limit", number(64, 2147483647, Unit::Kilobytes), "4096", BEHAVIOR, NO_EFFECT),
+    user("hash_mem_multiplier", real(1.0, 1000.0), "2", MEMORY, NO_EFFECT),
+    user("jit_above_cost", real(-1.0, f64::MAX), "100000", PLANNER_OTHER, NO_EFFECT),
+    user("jit_expressions", Kind::Bool, "on", BEHAVIOR, NO_EFFECT),
+    user("jit_inline_above_cost", real(-1.0, f64::MAX), "500000", PLANNER_OTHER, NO_EFFECT),
+    user("jit_optimize_above_cost", real(-1.0, f64::MAX), "500000", PLANNER_OTHER, NO_EFFECT),
+    user("jit_tuple_deforming", Kind::Bool, "on", BEHAVIOR, NO_EFFECT),
+    superuser("lo_compat_privileges", Kind::Bool, "off", COMPATIBILITY, NO_EFFECT),
+    superuser("log_duration", Kind::Bool, "off", LOGGING, NO_EFFECT),
+    superuser("log_error_verbosity", Kind::Enum(&["terse", "default", "verbose"]), "default", LOGGING, NO_EFFECT),
+    superuser("log_executor_stats", Kind::Bool, "off", BEHAVIOR, NO_EFFECT),
+    superuser("log_lock_waits", Kind::Bool, "off", LOGGING, NO_EFFECT),
+    superuser("log_min_duration_sample", number(-1, 2147483647, Unit::Milliseconds), "-1", LOGGING, NO_EFFECT),
+    superuser("log_min_error_statement", Kind::Enum(LOG_LEVELS), "error", LOGGING, NO_EFFECT),
+    superuser("log_min_messages", Kind::Enum(LOG_LEVELS), "warning", LOGGING, NO_EFFECT),
+    superuser("log_parameter_max_length", integer(-1, 1073741823), "-1", LOGGING, NO_EFFECT),
+    user("log_parameter_max_length_on_error", integer(-1, 1073741823), "0", LOGGING, NO_EFFECT),
+    superuser("log_parser_stats", Kind::Bool, "off", BEHAVIOR, NO_EFFECT),
+    superuser("log_planner_stats", Kind::Bool, "off", BEHAVIOR, NO_EFFECT),
+    superuser("log_replication_commands", Kind::Bool, "off", LOGGING, NO_EFFECT),
+    superuser("log_statement_sample_rate", real(0.0, 1.0), "1", LOGGING, NO_EFFECT),
+    superuser("log_statement_stats", Kind::Bool, "off", BEHAVIOR, NO_EFFECT),
+    superuser("log_temp_files", number(-1, 2147483647, Unit::Kilobytes), "-1", LOGGING, NO_EFFECT),
+    superuser("log_transaction_sample_rate", real(0.0, 1.0), "0", LOGGING, NO_EFFECT),
+    user("logical_decoding_work_mem", number(64, 2147483647, Unit::Kilobytes), "65536", MEMORY, NO_EFFECT),
+    user("maintenance_io_concurrency", integer(0, 1000), "10", MEMORY, NO_EFFECT),
+    superuser("max_stack_depth", number(100, 2147483647, Unit::Kilobytes), "2048", MEMORY, NO_EFFECT),
+    user("parallel_leader_participation", Kind::Bool, "on", MEMORY, NO_EFFECT),
+    user("parallel_setup_cost", real(0.0, f64::MAX), "1000", PLANNER_OTHER, NO_EFFECT),
+    user("parallel_tuple_cost", real(0.0, f64::MAX), "0.1", PLANNER_OTHER, NO_EFFECT),
+    user("recursive_worktable_factor", real(0.001, 1000000.0), "10", PLANNER_OTHER, NO_EFFECT),
+    user("restrict_nonsystem_relation_kind", Kind::Text, "", BEHAVIOR, NO_EFFECT),
+    superuser("session_preload_libraries", Kind::Text, "", BEHAVIOR, NO_EFFECT),
+    superuser("temp_file_limit", number(-1, 2147483647, Unit::Kilobytes), "-1", MEMORY, NO_EFFECT),
+    superuser("track_activities", Kind::Bool, "on", BEHAVIOR, NO_EFFECT),
+    superuser("track_counts", Kind::Bool, "on", BEHAVIOR, NO_EFFECT),
+    superuser("track_functions", Kind::Enum(&["none", "pl", "all"]), "none", BEHAVIOR, NO_EFFECT),
+    superuser("track_io_timing", Kind::Bool, "off", BEHAVIOR, NO_EFFECT),
+    superuser("track_wal_io_timing", Kind::Bool, "off", BEHAVIOR, NO_EFFECT),
+    superuser("update_process_title", Kind::Bool, "on", LOGGING, NO_EFFECT),
+    user("vacuum_cost_delay", real(0.0, 100.0), "0", MEMORY, NO_EFFECT),
+    user("vacuum_cost_limit", integer(1, 10000), "200", MEMORY, NO_EFFECT),
+    user("vacuum_cost_page_dirty", integer(0, 10000), "20", MEMORY, NO_EFFECT),
+    user("vacuum_cost_page_hit", integer(0, 10000), "1", MEMORY, NO_EFFECT),
+    user("vacuum_cost_page_miss", integer(0, 10000), "2", MEMORY, NO_EFFECT),
+    user("vacuum_failsafe_age", integer(0, 2100000000), "1600000000", BEHAVIOR, NO_EFFECT),
+    user("vacuum_freeze_min_age", integer(0, 1000000000), "50000000", BEHAVIOR, NO_EFFECT),
+    user("vacuum_freeze_table_age", integer(0, 2000000000), "150000000", BEHAVIOR, NO_EFFECT),
+    user("vacuum_multixact_failsafe_age", integer(0, 2100000000), "1600000000", BEHAVIOR, NO_EFFECT),
+    user("vacuum_multixact_freeze_min_age", integer(0, 1000000000), "5000000", BEHAVIOR, NO_EFFECT),
+    user("vacuum_multixact_freeze_table_age", integer(0, 2000000000), "150000000", BEHAVIOR, NO_EFFECT),
+    superuser("wal_compression", Kind::Enum(&["pglz", "lz4", "zstd", "on", "off"]), "off", BEHAVIOR, NO_EFFECT),
+    user("wal_sender_timeout", number(0, 2147483647, Unit::Milliseconds), "60000", BEHAVIOR, NO_EFFECT),
+    user("wal_skip_threshold", number(0, 2147483647, Unit::Kilobytes), "2048", BEHAVIOR, NO_EFFECT),
+    superuser("createrole_self_grant", Kind::Text, "", BEHAVIOR, NO_EFFECT),
+    user("debug_parallel_query", Kind::Enum(&["off", "on", "regress"]), "off", PLANNER_OTHER, NO_EFFECT),
+    user("enable_group_by_reordering", Kind::Bool, "on", PLANNER, NO_EFFECT),
+    superuser("event_triggers", Kind::Bool, "on", BEHAVIOR, NO_EFFECT),
+    user("icu_validation_level", Kind::Enum(MESSAGE_LEVELS_OR_NONE), "warning", BEHAVIOR, NO_EFFECT),
+    user("io_combine_limit", number(1, 32, Unit::Blocks), "16", MEMORY, NO_EFFECT),
+    user("vacuum_buffer_usage_limit", number(0, 16777216, Unit::Kilobytes), "2048", MEMORY, NO_EFFECT),
+    user("stats_fetch_consistency", Kind::Enum(&["none", "cache", "snapshot"]), "cache", BEHAVIOR, NO_EFFECT),
+    server("allow_alter_system", Kind::Bool, "off", CONNECTION, NO_EFFECT),
+    server("archive_mode", Kind::Enum(&["always", "on", "off"]), "off", BEHAVIOR, NO_EFFECT),
+    server("authentication_timeout", number(1, 600, Unit::Seconds), "60", CONNECTION, NO_EFFECT),
+    server("autovacuum", Kind::Bool, "off", BEHAVIOR, NO_EFFECT),
+    server("cluster_name", Kind::Text, "", LOGGING, NO_EFFECT),
+    server("fsync", Kind::Bool, "on", BEHAVIOR, NO_EFFECT),
+    server("full_page_writes", Kind::Bool, "on", BEHAVIOR, NO_EFFECT),
+    server("hot_standby", Kind::Bool, "off", BEHAVIOR, NO_EFFECT),
+    server("huge_pages", Kind::Enum(&["off", "on", "try"]), "off", MEMORY, NO_EFFECT),
+    server("log_destination", Kind::Text, "stderr", LOGGING, NO_EFFECT),
+    server("log_timezone", Kind::TimeZone, "UTC", LOGGING, NO_EFFECT),
+    server("logging_collector", Kind::Bool, "off", LOGGING, NO_EFFECT),
+    server("max_locks_per_transaction", integer(10, 2147483647), "64", MEMORY, NO_EFFECT),
+    server("max_replication_slots", integer(0, 262143), "0", CONNECTION, NO_EFFECT),
+    server("max_wal_senders", integer(0, 262143), "0", CONNECTION, NO_EFFECT),
+    server("max_worker_processes", integer(0, 262143), "8", PARALLEL, NO_EFFECT),
+    server("reserved_connections", integer(0, 262143), "0", CONNECTION, NO_EFFECT),
+    server("superuser_reserved_connections", integer(0, 262143), "3", CONNECTION, NO_EFFECT),
+    server("track_activity_query_size", integer(100, 1048576), "1024", LOGGING, NO_EFFECT),
+    server("track_commit_timestamp", Kind::Bool, "off", BEHAVIOR, NO_EFFECT),
+    server("unix_socket_directories", Kind::Text, "", CONNECTION, NO_EFFECT),
+    server("wal_buffers", number(-1, 262143, Unit::Blocks), "-1", MEMORY, NO_EFFECT),
+    server("wal_level", Kind::Enum(&["minimal", "replica", "logical"]), "minimal", BEHAVIOR, NO_EFFECT),
+    preset("debug_assertions", Kind::Bool, "off", NO_EFFECT),
+    preset("segment_size", number(131072, 131072, Unit::Blocks), "131072", NO_EFFECT),
+    preset("ssl_library", Kind::Text, "", NO_EFFECT),
+    preset("wal_block_size", integer(8192, 8192), "8192", NO_EFFECT),
+    preset("wal_segment_size", integer(1048576, 1073741824), "16777216", NO_EFFECT),
+];
