@@ -136,6 +136,10 @@ impl FunctionEnvironment for StatementEnvironment {
         Some(Arc::clone(&self.engine.services.locks))
     }
 
+    fn has_session(&self, process_id: i32) -> bool {
+        self.engine.sessions.find(process_id).is_some()
+    }
+
     fn signal_session(&self, process_id: i32, terminate: bool) -> Result<bool> {
         let Some(session) = self.engine.sessions.find(process_id) else {
             let message = format!("PID {process_id} is not a PostgreSQL backend process");

@@ -58,6 +58,12 @@ pub trait FunctionEnvironment: Send + Sync {
         None
     }
 
+    /// Whether a session of this process id is connected.
+    fn has_session(&self, process_id: i32) -> bool {
+        let _ = process_id;
+        false
+    }
+
     /// pg_cancel_backend() and, with `terminate`, pg_terminate_backend(): whether a session was signalled.
     fn signal_session(&self, process_id: i32, terminate: bool) -> Result<bool> {
         let _ = (process_id, terminate);

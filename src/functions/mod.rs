@@ -27,6 +27,7 @@ mod privileges;
 mod row_function;
 mod server;
 mod settings;
+mod signals;
 mod single_value;
 mod sleep;
 mod sizes;
@@ -83,6 +84,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         privileges::functions(),
         server::functions(),
         settings::functions(),
+        signals::functions(),
         sizes::functions(),
         text::functions(),
     ];

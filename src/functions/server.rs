@@ -60,17 +60,6 @@ pub(super) fn functions() -> Vec<RowFunction> {
             Ok(Datum::Micros(chrono::Utc::now().timestamp_micros()))
         })
         .with_volatility(Volatility::Volatile),
-        RowFunction::immutable("pg_cancel_backend", &[&[Argument::Int]], SqlType::Bool, |call, row| {
-            signal(call, row, false)
-        })
-        .with_volatility(Volatility::Volatile),
-        RowFunction::immutable(
-            "pg_terminate_backend",
-            &[&[Argument::Int], &[Argument::Int, Argument::Int]],
-            SqlType::Bool,
-            |call, row| signal(call, row, true),
-        )
-        .with_volatility(Volatility::Volatile),
     ]
 }
 
@@ -82,18 +71,4 @@ fn transaction(call: &Call<'_>, _: &[Datum]) -> Result<Datum> {
         .transaction_start
         .timestamp_micros()
         .into())
-}
-
-fn signal(call: &Call<'_>, row: &[Datum], terminate: bool) -> Result<Datum> {
-    let process_id = row
-        .first()
-        .and_then(Datum::as_int)
-        .and_then(|number| i32::try_from(number).ok());
-    match process_id {
-        Some(process_id) => call
-            .environment()?
-            .signal_session(process_id, terminate)
-            .map(Datum::from),
-        None => Ok(false.into()),
-    }
 }

@@ -78,6 +78,12 @@ impl Session {
                 };
                 return Ok(Some(self.explain_prepared(parsed, name, arguments).await?));
             }
+            Statement::CreateTable(create) => {
+                let Some((name, arguments)) = &create.execute else {
+                    return Ok(None);
+                };
+                return Ok(Some(self.create_from_prepared(parsed, create, name, arguments).await?));
+            }
             Statement::Deallocate { name: None } => {
                 self.deallocate_all();
                 "DEALLOCATE ALL"

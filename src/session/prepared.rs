@@ -14,7 +14,7 @@ use crate::context::sessions::PreparedStatus;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::Outcome;
 use crate::query::Description;
-use crate::statement::ast::{ParsedStatement, Statement};
+use crate::statement::ast::{CreateTable, ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
 
@@ -130,16 +130,54 @@ impl Session {
         if let Statement::Explain { statement: inner, .. } = &mut explain.statement {
             **inner = statement.parsed.statement.clone();
         }
-        let explain = PreparedStatement {
-            texts: Texts::of(parsed),
-            parsed: explain,
-            declared: statement.declared.clone(),
+        self.run_around(explain, &statement, &parameters).await
+    }
+
+    /// CREATE TABLE AS EXECUTE: the named query in the place of EXECUTE.
+    pub(super) async fn create_from_prepared(
+        &mut self,
+        parsed: &ParsedStatement,
+        create: &CreateTable,
+        name: &str,
+        arguments: &[Expr],
+    ) -> Result<Outcome> {
+        let statement = self.statement(name)?;
+        let Statement::Query(query) = &statement.parsed.statement else {
+            return Err(Error::new(
+                SqlState::WrongObjectType,
+                "prepared statement is not a SELECT",
+            ));
+        };
+        let create = CreateTable {
+            query: Some(query.clone()),
+            execute: None,
+            ..create.clone()
+        };
+        let parameters = self.arguments(name, &statement, arguments).await?;
+        let parsed = ParsedStatement {
+            statement: Statement::CreateTable(create),
+            ..parsed.clone()
+        };
+        self.run_around(parsed, &statement, &parameters).await
+    }
+
+    /// Runs a statement that holds a prepared one.
+    async fn run_around(
+        &mut self,
+        parsed: ParsedStatement,
+        inner: &PreparedStatement,
+        parameters: &[ScalarValue],
+    ) -> Result<Outcome> {
+        let around = PreparedStatement {
+            texts: Texts::of(&parsed),
+            parsed,
+            declared: inner.declared.clone(),
             description: Description {
                 parameters: vec![],
                 columns: None,
             },
         };
-        self.run_statement(&explain, &parameters, &[]).await
+        self.run_statement(&around, parameters, &[]).await
     }
 
     /// The values of EXECUTE's arguments, as the statement's parameters.

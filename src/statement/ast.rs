@@ -334,6 +334,8 @@ pub struct CreateTable {
     pub columns: Vec<ColumnDefinition>,
     /// CREATE TABLE AS; WITH NO DATA keeps the schema only.
     pub query: Option<Box<sql::Query>>,
+    /// CREATE TABLE AS EXECUTE: the prepared query and its arguments; `query` is then the session's to find.
+    pub execute: Option<(String, Vec<sql::Expr>)>,
     pub with_no_data: bool,
     /// CREATE TABLE t (a, b) AS: names for the query's columns; `columns` is empty then.
     pub column_names: Vec<String>,

@@ -1,7 +1,6 @@
 //! CREATE TABLE: columns or a query, and Databricks' clauses (USING DELTA, LOCATION, PARTITIONED BY,
 //! TBLPROPERTIES, COMMENT, MASK, WITH ROW FILTER).
 
-use datafusion::sql::sqlparser::ast::Query;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{
@@ -9,6 +8,7 @@ use super::ast::{
 };
 use super::constraint;
 use super::create::{names_temporary, properties};
+use super::prepare;
 use super::reader::Reader;
 use crate::error::{Error, Result, SqlState};
 
@@ -37,6 +37,7 @@ fn named(name: ObjectName) -> CreateTable {
         temporary: None,
         columns: vec![],
         query: None,
+        execute: None,
         with_no_data: false,
         column_names: vec![],
         location: None,
@@ -76,19 +77,15 @@ pub(super) fn create_table(reader: &mut Reader, or_replace: bool, temporary: boo
             return Err(reader.error_here());
         }
         reader.advance();
-        table.query = Some(query(reader)?);
+        match reader.peek_words(&["execute"]) {
+            true => table.execute = Some(prepare::executed(reader)?),
+            false => table.query = Some(reader.query()?),
+        }
         table.with_no_data = with_no_data(reader)?;
     } else if !table.column_names.is_empty() {
         return Err(reader.error_here());
     }
     Ok(Statement::CreateTable(table))
-}
-
-fn query(reader: &mut Reader) -> Result<Box<Query>> {
-    if reader.peek_words(&["execute"]) {
-        return Err(Error::unsupported("CREATE TABLE … AS EXECUTE"));
-    }
-    reader.query()
 }
 
 fn with_no_data(reader: &mut Reader) -> Result<bool> {

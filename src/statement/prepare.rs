@@ -1,5 +1,6 @@
 //! PREPARE name [(types)] AS statement, EXECUTE name [(arguments)], DEALLOCATE [PREPARE] name | ALL.
 
+use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{ParsedStatement, Statement};
@@ -40,6 +41,12 @@ pub(super) fn prepare(reader: &mut Reader) -> Result<Statement> {
 }
 
 pub(super) fn execute(reader: &mut Reader) -> Result<Statement> {
+    let (name, arguments) = executed(reader)?;
+    Ok(Statement::Execute { name, arguments })
+}
+
+/// EXECUTE's name and arguments.
+pub(super) fn executed(reader: &mut Reader) -> Result<(String, Vec<Expr>)> {
     reader.expect(&["execute"])?;
     let name = reader.name()?;
     let arguments = if *reader.peek() == Token::LParen {
@@ -47,7 +54,7 @@ pub(super) fn execute(reader: &mut Reader) -> Result<Statement> {
     } else {
         vec![]
     };
-    Ok(Statement::Execute { name, arguments })
+    Ok((name, arguments))
 }
 
 pub(super) fn deallocate(reader: &mut Reader) -> Result<Statement> {

@@ -109,6 +109,41 @@ async fn portals_give_their_rows_in_parts() {
 }
 
 #[tokio::test]
+async fn sql_fetches_from_portals() {
+    let (_server, mut client) = start().await;
+    let transaction = client.transaction().await.unwrap();
+    let portal = transaction
+        .bind("select n::int4 from generate_series(1, 10) g(n) order by n", &[])
+        .await
+        .unwrap();
+    let values = |rows: &[tokio_postgres::Row]| rows.iter().map(|row| row.get::<_, i32>(0)).collect::<Vec<_>>();
+    let first = transaction.query_portal(&portal, 2).await.unwrap();
+    assert_eq!(values(&first), [1, 2]);
+    let name: String = transaction
+        .query_one("select name from pg_cursors where name <> ''", &[])
+        .await
+        .unwrap()
+        .get(0);
+    let by_sql = transaction
+        .query(&format!("fetch 3 from \"{name}\""), &[])
+        .await
+        .unwrap();
+    assert_eq!(values(&by_sql), [3, 4, 5]);
+    transaction
+        .batch_execute(&format!("move 2 in \"{name}\""))
+        .await
+        .unwrap();
+    let rest = transaction.query_portal(&portal, 0).await.unwrap();
+    assert_eq!(values(&rest), [8, 9, 10]);
+    // A cursor of SQL and a portal cannot have one name.
+    let taken = transaction
+        .batch_execute(&format!("declare \"{name}\" cursor for select 1"))
+        .await
+        .unwrap_err();
+    assert_eq!(taken.code().map(|code| code.code()), Some("42P03"));
+}
+
+#[tokio::test]
 async fn pipelined_queries_answer_in_order() {
     let (_server, client) = start().await;
     let queries = (0..50_i32).map(|number| {

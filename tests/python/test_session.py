@@ -101,6 +101,20 @@ def test_pg_terminate_backend(connection, other):
     connection.execute("select 1")
 
 
+def test_terminating_can_wait_for_the_end(connection, other):
+    pid = other.info.backend_pid
+    assert connection.execute("select pg_terminate_backend(%s, 5000)", [pid]).fetchone() == (True,)
+    assert activity(connection, pid, "pid") is None
+
+
+def test_sessions_are_ended_by_what_is_known_of_them(connection, other):
+    other.execute("set application_name = 'victim'")
+    ended = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'"
+    assert connection.execute(ended).fetchall() == [(True,)]
+    pid = other.info.backend_pid
+    wait_until(lambda: activity(connection, pid, "pid") is None)
+
+
 def test_unknown_processes_are_warned_of(connection):
     notices = []
     connection.add_notice_handler(lambda notice: notices.append((notice.sqlstate, notice.message_primary)))
