@@ -32,7 +32,7 @@ impl Analyzer<'_> {
             sql::FunctionArguments::List(list) => Some(list),
             sql::FunctionArguments::None => None,
         };
-        if function.within_group.iter().next().is_some() || function.null_treatment.is_some() {
+        if !function.within_group.is_empty() || function.null_treatment.is_some() {
             return Err(not_covered("WITHIN GROUP"));
         }
         let is_star = list.is_some_and(|list| {
@@ -214,7 +214,7 @@ impl Analyzer<'_> {
 
     /// A condition on the rows of an aggregate or a WHERE.
     pub fn condition(&mut self, expression: &sql::Expr, place: &'static str) -> Result<Node> {
-        let before = std::mem::replace(&mut self.level()?.no_aggregates, Some(place));
+        let before = self.level()?.no_aggregates.replace(place);
         let node = self.expression(expression);
         self.level()?.no_aggregates = before;
         let node = node?;
@@ -230,10 +230,7 @@ pub(super) fn candidates(name: &str, count: usize) -> Vec<Candidate> {
         let required = declared.len().saturating_sub(builtin.default_count.max(0) as usize);
         if builtin.variadic != 0 {
             let fixed = declared.len() - 1;
-            let element = match builtin.variadic {
-                2276 => 2276,
-                variadic => variadic,
-            };
+            let element = builtin.variadic;
             if count > fixed {
                 let mut expanded = declared[..fixed].to_vec();
                 expanded.resize(count, element);

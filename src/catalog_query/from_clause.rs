@@ -31,7 +31,7 @@ struct Clause {
 }
 
 impl Analyzer<'_> {
-    pub fn from_clause(&mut self, from: &[sql::TableWithJoins]) -> Result<(Vec<Item>, Option<Source>)> {
+    pub fn sources(&mut self, from: &[sql::TableWithJoins]) -> Result<(Vec<Item>, Option<Source>)> {
         let mut clause = Clause::default();
         let mut source: Option<Source> = None;
         for table in from {

@@ -29,7 +29,7 @@ impl Analyzer<'_> {
 
     fn select_in_scope(&mut self, select: &sql::Select, keys: &[sql::OrderByExpr]) -> Result<Query> {
         let is_branch = std::mem::take(&mut self.is_branch);
-        let (items, source) = self.from_clause(&select.from)?;
+        let (items, source) = self.sources(&select.from)?;
         let filter = match &select.selection {
             None => vec![],
             Some(condition) => {
@@ -76,7 +76,7 @@ impl Analyzer<'_> {
         };
         let level = self.levels.last_mut().map(std::mem::take).unwrap_or_default();
         let is_grouped = !group_keys.is_empty() || !level.aggregates.is_empty() || having.is_some();
-        let group = is_grouped.then(|| Group {
+        let group = is_grouped.then_some(Group {
             keys: group_keys,
             aggregates: level.aggregates,
             having,

@@ -117,7 +117,7 @@ fn column_name(name: &ObjectName) -> Option<Ident> {
 /// What `*` stands for, in order.
 enum Output {
     /// A merged column.
-    Column { name: Ident, value: Expr },
+    Column { name: Ident, value: Box<Expr> },
     /// A relation's columns but for the merged ones.
     Rest { relation: Ident, merged: Vec<Ident> },
 }
@@ -126,7 +126,7 @@ impl Output {
     fn item(&self) -> SelectItem {
         match self {
             Output::Column { name, value } => SelectItem::ExprWithAlias {
-                expr: value.clone(),
+                expr: value.as_ref().clone(),
                 alias: name.clone(),
             },
             Output::Rest { relation, merged } => SelectItem::QualifiedWildcard(
@@ -173,7 +173,7 @@ impl Merged {
                 };
                 firsts.push(Output::Column {
                     name: name.clone(),
-                    value,
+                    value: Box::new(value),
                 });
             }
             firsts.append(&mut merged.0);
@@ -194,7 +194,7 @@ impl Merged {
             .position(|output| matches!(output, Output::Column { name, .. } if folded(name) == folded(column)));
         if let Some(position) = earlier {
             return match self.0.remove(position) {
-                Output::Column { value, .. } => Some(value),
+                Output::Column { value, .. } => Some(*value),
                 Output::Rest { .. } => None,
             };
         }
@@ -213,7 +213,7 @@ impl Merged {
 
     fn value(&self, column: &Ident) -> Option<&Expr> {
         self.0.iter().find_map(|output| match output {
-            Output::Column { name, value } if folded(name) == folded(column) => Some(value),
+            Output::Column { name, value } if folded(name) == folded(column) => Some(value.as_ref()),
             _ => None,
         })
     }

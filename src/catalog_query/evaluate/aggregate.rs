@@ -60,8 +60,8 @@ impl Executor<'_> {
         Ok(match call.function {
             AggregateFunction::Count if call.arguments.is_empty() => (rows.len() as i64).into(),
             AggregateFunction::Count => (present().count() as i64).into(),
-            AggregateFunction::Min => present().min_by(|left, right| compare(left, right)).into(),
-            AggregateFunction::Max => present().max_by(|left, right| compare(left, right)).into(),
+            AggregateFunction::Min => present().min_by(compare).into(),
+            AggregateFunction::Max => present().max_by(compare).into(),
             AggregateFunction::Sum => sum(present(), call.arguments.first().map(|node| &node.ty))?,
             AggregateFunction::BoolAnd => match present().next() {
                 None => Datum::Null,
