@@ -1,9 +1,12 @@
-//! pg_get_indexdef() and pg_get_constraintdef(): the indexes and keys of the system catalogs.
+//! pg_get_indexdef() and pg_get_constraintdef(): indexes and constraints of the system catalogs and of
+//! tables.
 
 use super::builtin::{BuiltinIndex, builtin_index, builtin_indexes, builtin_relation};
 use super::datum::Datum;
-use super::lookup::quote_identifier;
+use super::keys::Key;
+use super::lookup::{Lookup, quote_identifier};
 use super::row_function::{Argument, RowFunction};
+use crate::catalog::model::{Constraint, ConstraintRule, Table};
 use crate::types::SqlType;
 
 pub(super) fn functions() -> Vec<RowFunction> {
@@ -12,25 +15,88 @@ pub(super) fn functions() -> Vec<RowFunction> {
             "pg_get_indexdef",
             &[&[Argument::Oid], &[Argument::Oid, Argument::Int, Argument::Bool]],
             SqlType::Text,
-            |_, row| {
-                let index = row.first().and_then(Datum::as_oid).and_then(builtin_index);
+            |call, row| {
+                let Some(oid) = row.first().and_then(Datum::as_oid) else {
+                    return Ok(Datum::Null);
+                };
                 let column = row.get(1).and_then(Datum::as_int).unwrap_or(0);
-                Ok(index.map(|index| index_definition(index, column)).into())
+                if let Some(index) = builtin_index(oid) {
+                    return Ok(index_definition(index, column).into());
+                }
+                let lookup = Lookup::of(call)?;
+                Ok(lookup
+                    .key_of_index(oid)
+                    .map(|key| key_index_definition(&lookup, key, column))
+                    .into())
             },
         ),
         RowFunction::stable(
             "pg_get_constraintdef",
             &[&[Argument::Oid], &[Argument::Oid, Argument::Bool]],
             SqlType::Text,
-            |_, row| {
+            |call, row| {
                 let oid = row.first().and_then(Datum::as_oid).unwrap_or(0);
                 let mut keys = builtin_indexes()
                     .iter()
                     .filter(|index| index.constraint == oid && oid != 0);
-                Ok(keys.next().map(key_definition).into())
+                if let Some(key) = keys.next() {
+                    return Ok(key_definition(key).into());
+                }
+                let lookup = Lookup::of(call)?;
+                Ok(lookup
+                    .constraint(oid)
+                    .map(|(table, constraint)| constraint_definition(&lookup, table, constraint))
+                    .into())
             },
         ),
     ]
+}
+
+fn key_index_definition(lookup: &Lookup<'_>, key: Key<'_>, column: i64) -> String {
+    let names = key.column_names();
+    if column != 0 {
+        let name = usize::try_from(column - 1).ok().and_then(|column| names.get(column));
+        return name.cloned().unwrap_or_default();
+    }
+    let schema = lookup
+        .catalog
+        .schema(key.table.schema)
+        .map_or("?", |schema| schema.name.as_str());
+    format!(
+        "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
+        quote_identifier(&key.constraint.name),
+        quote_identifier(schema),
+        quote_identifier(&key.table.name),
+        names.join(", ")
+    )
+}
+
+fn constraint_definition(lookup: &Lookup<'_>, table: &Table, constraint: &Constraint) -> String {
+    match &constraint.rule {
+        ConstraintRule::PrimaryKey { columns } => format!("PRIMARY KEY ({})", names_of(table, columns)),
+        ConstraintRule::Unique { columns } => format!("UNIQUE ({})", names_of(table, columns)),
+        ConstraintRule::ForeignKey {
+            columns,
+            table: referenced_table,
+            referenced,
+        } => {
+            let other = lookup.tables().find(|other| other.id == *referenced_table);
+            let (name, names) = match other {
+                Some(other) => {
+                    let relation = lookup.relation(other.id);
+                    let name = relation.map(|relation| lookup.relation_display(relation));
+                    (name.unwrap_or_default(), names_of(other, referenced))
+                }
+                None => ("?".to_string(), "?".to_string()),
+            };
+            format!("FOREIGN KEY ({}) REFERENCES {name}({names})", names_of(table, columns))
+        }
+        ConstraintRule::Check { condition } => format!("CHECK (({}))", condition.text),
+    }
+}
+
+fn names_of(table: &Table, columns: &[i16]) -> String {
+    super::keys::column_names(table, columns).join(", ")
 }
 
 fn column_names(index: &BuiltinIndex) -> Vec<String> {

@@ -58,11 +58,10 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("regclassout", OID, SqlType::Text, |call, row| {
             shown(row, |oid| {
                 let lookup = Lookup::of(call)?;
-                let index = || builtin_index(oid).map(|index| index.name.to_string());
                 let relation = lookup.relation(oid);
                 Ok(relation
                     .map(|relation| lookup.relation_display(relation))
-                    .or_else(index))
+                    .or_else(|| index_display(&lookup, oid)))
             })
         }),
         stable("regtypeout", OID, SqlType::Text, |call, row| {
@@ -94,8 +93,13 @@ pub(super) fn functions() -> Vec<RowFunction> {
         }),
         stable("pg_table_is_visible", OID, SqlType::Bool, |call, row| {
             let lookup = Lookup::of(call)?;
+            // An index is where its table is.
+            let of_index = |oid| match builtin_index(oid) {
+                Some(index) => lookup.relation(index.relation),
+                None => lookup.relation(lookup.key_of_index(oid)?.table.id),
+            };
             Ok(oid(row)
-                .and_then(|oid| lookup.relation(oid))
+                .and_then(|oid| lookup.relation(oid).or_else(|| of_index(oid)))
                 .map(|relation| lookup.is_visible(relation))
                 .into())
         }),
@@ -340,9 +344,29 @@ fn relation_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {
         [schema, name] if schema == "pg_catalog" => Some(name),
         _ => None,
     };
-    Ok(index
-        .and_then(|name| builtin_indexes().iter().find(|index| index.name == name))
-        .map(|index| index.oid))
+    let builtin = index.and_then(|name| builtin_indexes().iter().find(|index| index.name == name));
+    Ok(builtin.map(|index| index.oid).or_else(|| {
+        let mut keys = lookup.keys();
+        let key = keys.find(|key| match parts.as_slice() {
+            [name] => *name == key.constraint.name && lookup.search_path().contains(&key.table.schema),
+            [schema, name] => {
+                let found = lookup.catalog.schema_named(lookup.context.database, schema);
+                *name == key.constraint.name && found.is_some_and(|schema| schema.id == key.table.schema)
+            }
+            _ => false,
+        });
+        key.map(|key| key.index())
+    }))
+}
+
+/// The name of an index, qualified where its table has to be.
+fn index_display(lookup: &Lookup<'_>, oid: Oid) -> Option<String> {
+    if let Some(index) = builtin_index(oid) {
+        return Some(index.name.to_string());
+    }
+    let key = lookup.key_of_index(oid)?;
+    let qualifier = lookup.qualifier(lookup.relation(key.table.id)?);
+    Some(format!("{qualifier}{}", quote_identifier(&key.constraint.name)))
 }
 
 /// format_type(): the row type of a relation is called as the relation is.

@@ -30,6 +30,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 table: object.name(),
                 position: i64::from(column.id),
                 is_nullable: column.nullable,
+                default: column.default.as_ref().map(|default| default.text.clone()),
                 is_updatable: is_table,
             };
             add(introspection, rows, place, &column.name, &column.sql_type)?;
@@ -42,6 +43,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 table: relation.name,
                 position,
                 is_nullable: !column.is_not_null,
+                default: None,
                 is_updatable: relation.kind == 'r',
             };
             add(introspection, rows, place, column.name, &column.sql_type)?;
@@ -55,6 +57,7 @@ struct Place<'a> {
     table: &'a str,
     position: i64,
     is_nullable: bool,
+    default: Option<String>,
     is_updatable: bool,
 }
 
@@ -72,6 +75,7 @@ fn add(
         ("table_name", place.table.into()),
         ("column_name", name.into()),
         ("ordinal_position", place.position.into()),
+        ("column_default", place.default.into()),
         ("is_nullable", yes_or_no(place.is_nullable)),
         ("data_type", facets.data_type.into()),
         ("character_maximum_length", facets.length.into()),

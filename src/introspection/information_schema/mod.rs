@@ -2,6 +2,7 @@
 //! are not listed here exist with PostgreSQL's columns and are empty.
 
 mod columns;
+mod constraints;
 mod privileges;
 mod relations;
 mod roles;
@@ -18,6 +19,12 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "applicable_roles" => roles::applicable,
         "character_sets" => schemata::character_sets,
         "column_privileges" | "role_column_grants" => privileges::on_columns,
+        "check_constraints" => constraints::check_constraints,
+        "constraint_column_usage" => constraints::column_usage,
+        "constraint_table_usage" => constraints::table_usage,
+        "key_column_usage" => constraints::key_column_usage,
+        "referential_constraints" => constraints::referential_constraints,
+        "table_constraints" => constraints::table_constraints,
         "columns" => columns::generate,
         "enabled_roles" => roles::enabled,
         "information_schema_catalog_name" => schemata::catalog_name,

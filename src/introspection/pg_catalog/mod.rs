@@ -2,6 +2,7 @@
 //! with PostgreSQL's columns and are empty.
 
 mod constants;
+mod pg_attrdef;
 mod pg_attribute;
 mod pg_auth_members;
 mod pg_class;
@@ -28,6 +29,7 @@ use super::Generator;
 /// What fills a table; `None` for one that is always empty here.
 pub(super) fn generator(name: &str) -> Option<Generator> {
     Some(match name {
+        "pg_attrdef" => pg_attrdef::generate,
         "pg_attribute" => pg_attribute::generate,
         "pg_auth_members" => pg_auth_members::generate,
         "pg_authid" => pg_roles::authid,
@@ -41,6 +43,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_depend" => pg_depend::generate,
         "pg_description" => pg_description::local,
         "pg_group" => pg_roles::groups,
+        "pg_indexes" => pg_tables::indexes,
         "pg_language" => constants::languages,
         "pg_locks" => pg_locks::generate,
         "pg_namespace" => pg_namespace::generate,

@@ -15,16 +15,36 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
     let lookup = &introspection.lookup;
     for object in lookup.relations() {
         for column in object.columns() {
-            let position = i64::from(column.id);
-            let access_list = column_access_list(lookup.catalog, column).into();
             add(
                 rows,
-                object.id(),
-                &column.name,
-                position,
-                &column.sql_type,
-                !column.nullable,
-                access_list,
+                Attribute {
+                    relation: object.id(),
+                    name: &column.name,
+                    position: i64::from(column.id),
+                    sql_type: &column.sql_type,
+                    not_null: !column.nullable,
+                    has_default: column.default.is_some(),
+                    access_list: column_access_list(lookup.catalog, column).into(),
+                },
+            )?;
+        }
+    }
+    for key in lookup.keys() {
+        for (id, position) in key.columns.iter().zip(1..) {
+            let Some(column) = key.table.columns.iter().find(|column| column.id == *id) else {
+                continue;
+            };
+            add(
+                rows,
+                Attribute {
+                    relation: key.index(),
+                    name: &column.name,
+                    position,
+                    sql_type: &column.sql_type,
+                    not_null: false,
+                    has_default: false,
+                    access_list: Datum::Null,
+                },
             )?;
         }
     }
@@ -56,31 +76,37 @@ fn add_builtin(rows: &mut Rows, relation: Oid, column: &BuiltinColumn, position:
     };
     add(
         rows,
-        relation,
-        column.name,
-        position,
-        &exact,
-        column.is_not_null,
-        Datum::Null,
+        Attribute {
+            relation,
+            name: column.name,
+            position,
+            sql_type: &exact,
+            not_null: column.is_not_null,
+            has_default: false,
+            access_list: Datum::Null,
+        },
     )
 }
 
-fn add(
-    rows: &mut Rows,
+struct Attribute<'a> {
     relation: Oid,
-    name: &str,
+    name: &'a str,
     position: i64,
-    sql_type: &SqlType,
+    sql_type: &'a SqlType,
     not_null: bool,
+    has_default: bool,
     access_list: Datum,
-) -> Result<()> {
+}
+
+fn add(rows: &mut Rows, attribute: Attribute<'_>) -> Result<()> {
+    let sql_type = attribute.sql_type;
     let builtin = builtin_type(sql_type.oid());
     rows.add([
-        ("attrelid", relation.into()),
-        ("attname", name.into()),
+        ("attrelid", attribute.relation.into()),
+        ("attname", attribute.name.into()),
         ("atttypid", sql_type.oid().into()),
         ("attlen", builtin.map(|builtin| builtin.length).into()),
-        ("attnum", position.into()),
+        ("attnum", attribute.position.into()),
         ("attcacheoff", (-1).into()),
         ("atttypmod", sql_type.typmod().into()),
         ("attndims", i64::from(matches!(sql_type, SqlType::Array(_))).into()),
@@ -88,8 +114,8 @@ fn add(
         ("attalign", builtin.map(|builtin| builtin.alignment).into()),
         ("attstorage", builtin.map(|builtin| builtin.storage).into()),
         ("attcompression", "".into()),
-        ("attnotnull", not_null.into()),
-        ("atthasdef", false.into()),
+        ("attnotnull", attribute.not_null.into()),
+        ("atthasdef", attribute.has_default.into()),
         ("atthasmissing", false.into()),
         ("attidentity", "".into()),
         ("attgenerated", "".into()),
@@ -97,6 +123,6 @@ fn add(
         ("attislocal", true.into()),
         ("attinhcount", 0.into()),
         ("attcollation", builtin.map(|builtin| builtin.collation).into()),
-        ("attacl", access_list),
+        ("attacl", attribute.access_list),
     ])
 }

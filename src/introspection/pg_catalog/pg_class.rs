@@ -31,7 +31,8 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 column_count: object.columns().len(),
                 has_rules,
                 has_row_filter,
-                has_index: false,
+                has_index: matches!(object, Object::Table(table) if table.keys().next().is_some()),
+                check_count: check_count(object),
                 access_list: access_list(lookup.catalog, object).into(),
             },
             lookup.catalog.temporary_schema(),
@@ -52,7 +53,28 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 has_rules: is_view,
                 has_row_filter: false,
                 has_index: builtin_indexes().iter().any(|index| index.relation == relation.oid),
+                check_count: 0,
                 access_list: vec![format!("=r/{}", bootstrap_name(introspection))].into(),
+            },
+            lookup.catalog.temporary_schema(),
+        )?;
+    }
+    for key in lookup.keys() {
+        add(
+            rows,
+            Entry {
+                oid: key.index(),
+                name: &key.constraint.name,
+                schema: key.table.schema,
+                owner: key.table.owner,
+                access_method: BTREE,
+                kind: "i",
+                column_count: key.columns.len(),
+                has_rules: false,
+                has_row_filter: false,
+                has_index: false,
+                check_count: 0,
+                access_list: Datum::Null,
             },
             lookup.catalog.temporary_schema(),
         )?;
@@ -71,12 +93,20 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 has_rules: false,
                 has_row_filter: false,
                 has_index: false,
+                check_count: 0,
                 access_list: Datum::Null,
             },
             None,
         )?;
     }
     Ok(())
+}
+
+fn check_count(object: &Object) -> i64 {
+    match object {
+        Object::Table(table) => table.checks().count() as i64,
+        _ => 0,
+    }
 }
 
 fn bootstrap_name(introspection: &Introspection<'_>) -> String {
@@ -98,6 +128,7 @@ struct Entry<'a> {
     column_count: usize,
     has_rules: bool,
     has_index: bool,
+    check_count: i64,
     has_row_filter: bool,
     access_list: Datum,
 }
@@ -130,7 +161,7 @@ fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> 
         ("relpersistence", if is_temporary { "t" } else { "p" }.into()),
         ("relkind", entry.kind.into()),
         ("relnatts", (entry.column_count as i64).into()),
-        ("relchecks", 0.into()),
+        ("relchecks", entry.check_count.into()),
         ("relhasrules", entry.has_rules.into()),
         ("relhastriggers", false.into()),
         ("relhassubclass", false.into()),

@@ -1,14 +1,15 @@
-//! pg_constraint: the keys of the system catalogs.
+//! pg_constraint: the keys of the system catalogs, and the declared constraints of tables.
 
 use std::sync::OnceLock;
 
-use crate::catalog::model::PG_CATALOG_SCHEMA;
+use crate::catalog::model::{Constraint, ConstraintRule, PG_CATALOG_SCHEMA, Table};
 use crate::error::Result;
-use crate::functions::builtin::builtin_indexes;
+use crate::functions::Datum;
+use crate::functions::builtin::{builtin_indexes, index_of_constraint};
 use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
 
-pub(super) fn generate(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     static SYSTEM: OnceLock<Vec<SharedRow>> = OnceLock::new();
     rows.add_once(&SYSTEM, |rows| {
         for index in builtin_indexes().iter().filter(|index| index.constraint != 0) {
@@ -35,5 +36,63 @@ pub(super) fn generate(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
             ])?;
         }
         Ok(())
-    })
+    })?;
+    for table in introspection.lookup.tables() {
+        for constraint in &table.constraints {
+            add(introspection, rows, table, constraint)?;
+        }
+    }
+    Ok(())
+}
+
+fn add(introspection: &Introspection<'_>, rows: &mut Rows, table: &Table, constraint: &Constraint) -> Result<()> {
+    let numbers = |ids: &[i16]| ids.iter().copied().map(i64::from).collect::<Vec<i64>>();
+    let (mut index, mut other, mut other_columns, mut condition) = (0, 0, Datum::Null, Datum::Null);
+    let (kind, columns) = match &constraint.rule {
+        ConstraintRule::PrimaryKey { columns } => ("p", numbers(columns)),
+        ConstraintRule::Unique { columns } => ("u", numbers(columns)),
+        ConstraintRule::ForeignKey {
+            columns,
+            table: referenced_table,
+            referenced,
+        } => {
+            other = *referenced_table;
+            other_columns = numbers(referenced).into();
+            let mut keys = introspection.lookup.keys();
+            let key = keys.find(|key| key.table.id == other && key.columns == referenced.as_slice());
+            index = key.map_or(0, |key| key.index());
+            ("f", numbers(columns))
+        }
+        ConstraintRule::Check { condition: stored } => {
+            condition = stored.text.as_str().into();
+            ("c", stored.columns.iter().map(|(id, _)| i64::from(*id)).collect())
+        }
+    };
+    if matches!(kind, "p" | "u") {
+        index = index_of_constraint(constraint.id);
+    }
+    let (action, match_kind) = if kind == "f" { ("a", "s") } else { (" ", " ") };
+    rows.add([
+        ("oid", constraint.id.into()),
+        ("conname", constraint.name.as_str().into()),
+        ("connamespace", table.schema.into()),
+        ("contype", kind.into()),
+        ("condeferrable", false.into()),
+        ("condeferred", false.into()),
+        ("convalidated", true.into()),
+        ("conrelid", table.id.into()),
+        ("contypid", 0.into()),
+        ("conindid", index.into()),
+        ("conparentid", 0.into()),
+        ("confrelid", other.into()),
+        ("confupdtype", action.into()),
+        ("confdeltype", action.into()),
+        ("confmatchtype", match_kind.into()),
+        ("conislocal", true.into()),
+        ("coninhcount", 0.into()),
+        ("connoinherit", (kind != "c").into()),
+        ("conkey", columns.into()),
+        ("confkey", other_columns),
+        ("conbin", condition),
+    ])
 }

@@ -2,8 +2,8 @@
 
 use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid};
 use crate::error::Result;
-use crate::functions::builtin::builtin_relations;
-use crate::functions::{Datum, Lookup, view_definition};
+use crate::functions::builtin::{builtin_indexes, builtin_relation, builtin_relations};
+use crate::functions::{Datum, Lookup, call_row_function, view_definition};
 use crate::introspection::{Introspection, Rows};
 
 /// pg_tables.
@@ -15,7 +15,7 @@ pub(super) fn tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Resu
             ("schemaname", schema_name(lookup, table.schema)),
             ("tablename", table.name.as_str().into()),
             ("tableowner", role_name(lookup, table.owner)),
-            ("hasindexes", false.into()),
+            ("hasindexes", table.keys().next().is_some().into()),
             ("hasrules", false.into()),
             ("hastriggers", false.into()),
             ("rowsecurity", table.row_filter.is_some().into()),
@@ -26,7 +26,13 @@ pub(super) fn tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Resu
             ("schemaname", relation.schema.into()),
             ("tablename", relation.name.into()),
             ("tableowner", role_name(lookup, BOOTSTRAP_ROLE)),
-            ("hasindexes", false.into()),
+            (
+                "hasindexes",
+                builtin_indexes()
+                    .iter()
+                    .any(|index| index.relation == relation.oid)
+                    .into(),
+            ),
             ("hasrules", false.into()),
             ("hastriggers", false.into()),
             ("rowsecurity", false.into()),
@@ -63,4 +69,31 @@ pub(super) fn schema_name(lookup: &Lookup<'_>, schema: Oid) -> Datum {
 
 pub(super) fn role_name(lookup: &Lookup<'_>, role: Oid) -> Datum {
     lookup.catalog.role(role).map(|role| role.name.as_str()).into()
+}
+
+/// pg_indexes.
+pub(super) fn indexes(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let lookup = &introspection.lookup;
+    let definition = |oid: Oid| {
+        let call = call_row_function("pg_get_indexdef", introspection.environment, &[oid.into()]);
+        call.unwrap_or(Ok(Datum::Null))
+    };
+    for key in lookup.keys() {
+        rows.add([
+            ("schemaname", schema_name(lookup, key.table.schema)),
+            ("tablename", key.table.name.as_str().into()),
+            ("indexname", key.constraint.name.as_str().into()),
+            ("indexdef", definition(key.index())?),
+        ])?;
+    }
+    for index in builtin_indexes() {
+        let relation = builtin_relation(index.relation).map(|relation| relation.name);
+        rows.add([
+            ("schemaname", "pg_catalog".into()),
+            ("tablename", relation.into()),
+            ("indexname", index.name.into()),
+            ("indexdef", definition(index.oid)?),
+        ])?;
+    }
+    Ok(())
 }

@@ -1,6 +1,8 @@
-//! The row types of relations. PostgreSQL gives each relation one, with an array type; here their OIDs follow from the
-//! relation's own, above all that are handed out.
+//! OIDs that PostgreSQL hands out and Boathouse derives from another object's, above all that are handed out: a
+//! relation's row type and its array type, the index of a key, a column's default.
 
+const DEFAULTS: u32 = 0x1000_0000;
+const INDEXES: u32 = 0x2000_0000;
 const ROW_TYPES: u32 = 0x4000_0000;
 const ARRAY_TYPES: u32 = 0x6000_0000;
 
@@ -32,4 +34,24 @@ pub fn relation_of_type(oid: u32) -> Option<(u32, bool)> {
         ARRAY_TYPES.. => (oid - ARRAY_TYPES, true),
         _ => return None,
     })
+}
+
+/// The index that a key would be kept by.
+pub fn index_of_constraint(constraint: u32) -> u32 {
+    INDEXES + constraint
+}
+
+/// The key of an index.
+pub fn constraint_of_index(oid: u32) -> Option<u32> {
+    (INDEXES..ROW_TYPES).contains(&oid).then(|| oid - INDEXES)
+}
+
+/// pg_attrdef.oid of a column's default.
+pub fn default_oid(relation: u32, column: i16) -> u32 {
+    /// PostgreSQL's limit of columns.
+    const COLUMNS: u32 = 1_600;
+    let place = relation
+        .wrapping_mul(COLUMNS)
+        .wrapping_add(u32::from(column.unsigned_abs()));
+    DEFAULTS + place % (INDEXES - DEFAULTS)
 }

@@ -1,0 +1,187 @@
+//! Constraints of tables that the principal may know of: table_constraints, key_column_usage, referential_constraints,
+//! check_constraints and what they use.
+
+use super::{catalog, schema_name};
+use crate::catalog::model::{Constraint, ConstraintRule, Table};
+use crate::error::Result;
+use crate::functions::Datum;
+use crate::introspection::{Introspection, Rows};
+
+/// Each constraint with its table.
+fn constraints<'a>(introspection: &'a Introspection<'_>) -> impl Iterator<Item = (&'a Table, &'a Constraint)> + 'a {
+    let tables = introspection.lookup.tables();
+    tables.flat_map(|table| table.constraints.iter().map(move |constraint| (table, constraint)))
+}
+
+pub(super) fn table_constraints(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (table, constraint) in constraints(introspection) {
+        let kind = match &constraint.rule {
+            ConstraintRule::PrimaryKey { .. } => "PRIMARY KEY",
+            ConstraintRule::Unique { .. } => "UNIQUE",
+            ConstraintRule::ForeignKey { .. } => "FOREIGN KEY",
+            ConstraintRule::Check { .. } => "CHECK",
+        };
+        let nulls_distinct = match kind {
+            "UNIQUE" => "YES".into(),
+            _ => Datum::Null,
+        };
+        rows.add([
+            ("constraint_catalog", catalog(introspection)),
+            ("constraint_schema", schema_name(introspection, Some(table.schema))),
+            ("constraint_name", constraint.name.as_str().into()),
+            ("table_catalog", catalog(introspection)),
+            ("table_schema", schema_name(introspection, Some(table.schema))),
+            ("table_name", table.name.as_str().into()),
+            ("constraint_type", kind.into()),
+            ("is_deferrable", "NO".into()),
+            ("initially_deferred", "NO".into()),
+            ("enforced", "YES".into()),
+            ("nulls_distinct", nulls_distinct),
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn key_column_usage(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (table, constraint) in constraints(introspection) {
+        let (columns, referenced) = match &constraint.rule {
+            ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns } => (columns, None),
+            ConstraintRule::ForeignKey { columns, .. } => (columns, Some(())),
+            ConstraintRule::Check { .. } => continue,
+        };
+        for (id, position) in columns.iter().zip(1_i64..) {
+            let Some(name) = column_name(table, *id) else { continue };
+            rows.add([
+                ("constraint_catalog", catalog(introspection)),
+                ("constraint_schema", schema_name(introspection, Some(table.schema))),
+                ("constraint_name", constraint.name.as_str().into()),
+                ("table_catalog", catalog(introspection)),
+                ("table_schema", schema_name(introspection, Some(table.schema))),
+                ("table_name", table.name.as_str().into()),
+                ("column_name", name.into()),
+                ("ordinal_position", position.into()),
+                ("position_in_unique_constraint", referenced.map(|()| position).into()),
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn referential_constraints(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (table, constraint) in constraints(introspection) {
+        let ConstraintRule::ForeignKey {
+            table: other,
+            referenced,
+            ..
+        } = &constraint.rule
+        else {
+            continue;
+        };
+        let mut keys = introspection.lookup.keys();
+        let key = keys.find(|key| key.table.id == *other && key.columns == referenced.as_slice());
+        rows.add([
+            ("constraint_catalog", catalog(introspection)),
+            ("constraint_schema", schema_name(introspection, Some(table.schema))),
+            ("constraint_name", constraint.name.as_str().into()),
+            (
+                "unique_constraint_catalog",
+                key.map(|_| catalog(introspection)).unwrap_or(Datum::Null),
+            ),
+            (
+                "unique_constraint_schema",
+                schema_name(introspection, key.map(|key| key.table.schema)),
+            ),
+            (
+                "unique_constraint_name",
+                key.map(|key| key.constraint.name.as_str()).into(),
+            ),
+            ("match_option", "NONE".into()),
+            ("update_rule", "NO ACTION".into()),
+            ("delete_rule", "NO ACTION".into()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn check_constraints(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (table, constraint) in constraints(introspection) {
+        if let ConstraintRule::Check { condition } = &constraint.rule {
+            rows.add([
+                ("constraint_catalog", catalog(introspection)),
+                ("constraint_schema", schema_name(introspection, Some(table.schema))),
+                ("constraint_name", constraint.name.as_str().into()),
+                ("check_clause", format!("({})", condition.text).into()),
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// constraint_column_usage: the columns that a key names; for a foreign key, those that it refers to.
+pub(super) fn column_usage(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (table, constraint) in constraints(introspection) {
+        let (used, columns) = used(introspection, table, constraint);
+        let Some(used) = used else { continue };
+        for name in columns.iter().filter_map(|id| column_name(used, *id)) {
+            rows.add([
+                ("table_catalog", catalog(introspection)),
+                ("table_schema", schema_name(introspection, Some(used.schema))),
+                ("table_name", used.name.as_str().into()),
+                ("column_name", name.into()),
+                ("constraint_catalog", catalog(introspection)),
+                ("constraint_schema", schema_name(introspection, Some(table.schema))),
+                ("constraint_name", constraint.name.as_str().into()),
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// constraint_table_usage: the table that a key is of, or refers to.
+pub(super) fn table_usage(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (table, constraint) in constraints(introspection) {
+        if matches!(constraint.rule, ConstraintRule::Check { .. }) {
+            continue;
+        }
+        let (Some(used), _) = used(introspection, table, constraint) else {
+            continue;
+        };
+        rows.add([
+            ("table_catalog", catalog(introspection)),
+            ("table_schema", schema_name(introspection, Some(used.schema))),
+            ("table_name", used.name.as_str().into()),
+            ("constraint_catalog", catalog(introspection)),
+            ("constraint_schema", schema_name(introspection, Some(table.schema))),
+            ("constraint_name", constraint.name.as_str().into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// The table and columns that a constraint is about; nothing where the principal may not know of the table.
+fn used<'a>(
+    introspection: &'a Introspection<'_>,
+    table: &'a Table,
+    constraint: &'a Constraint,
+) -> (Option<&'a Table>, Vec<i16>) {
+    match &constraint.rule {
+        ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns } => (Some(table), columns.clone()),
+        ConstraintRule::ForeignKey {
+            table: other,
+            referenced,
+            ..
+        } => {
+            let other = introspection.lookup.tables().find(|table| table.id == *other);
+            (other, referenced.clone())
+        }
+        ConstraintRule::Check { condition } => {
+            let columns = condition.columns.iter().map(|(id, _)| *id).collect();
+            (Some(table), columns)
+        }
+    }
+}
+
+fn column_name(table: &Table, id: i16) -> Option<&str> {
+    let column = table.columns.iter().find(|column| column.id == id)?;
+    Some(column.name.as_str())
+}
