@@ -272,6 +272,8 @@ fn base_state(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionState {
     let mut builder = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
+        // Asked in their order: ours decide before DataFusion's own.
+        .with_expr_planners(functions::expression_planners())
         .with_default_features();
     for rule in rules::analyzer() {
         builder = builder.with_analyzer_rule(rule);
@@ -288,9 +290,6 @@ fn base_state(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionState {
         }
         for function in functions::aggregate_functions() {
             let _ = state.register_udaf(function);
-        }
-        for planner in functions::expression_planners() {
-            let _ = state.register_expr_planner(planner);
         }
     }
     state

@@ -2,6 +2,8 @@
 //! is short, starts in lower case and has no full stop; detail and hint are sentences.
 //! Foreign errors are mapped here, in one place per library.
 
+mod plan_faults;
+
 use std::fmt;
 
 use datafusion::arrow::error::ArrowError;
@@ -49,6 +51,18 @@ sql_states! {
     InvalidRoleSpecification = "0P000",
     CardinalityViolation = "21000",
     StringDataRightTruncation = "22001",
+    NullValueNotAllowed = "22004",
+    SubstringError = "22011",
+    InvalidPrecedingOrFollowingSize = "22013",
+    InvalidArgumentForNtile = "22014",
+    InvalidArgumentForNthValue = "22016",
+    InvalidEscapeCharacter = "22019",
+    InvalidRegularExpression = "2201B",
+    InvalidArgumentForLogarithm = "2201E",
+    InvalidArgumentForPowerFunction = "2201F",
+    InvalidArgumentForWidthBucket = "2201G",
+    InvalidRowCountInLimit = "2201W",
+    InvalidRowCountInOffset = "2201X",
     NumericValueOutOfRange = "22003",
     DatetimeFieldOverflow = "22008",
     DivisionByZero = "22012",
@@ -114,6 +128,7 @@ sql_states! {
     InvalidTableDefinition = "42P16",
     InvalidFunctionDefinition = "42P13",
     InvalidObjectDefinition = "42P17",
+    InvalidRecursion = "42P19",
     InvalidColumnDefinition = "42611",
     InsufficientResources = "53000",
     DiskFull = "53100",
@@ -278,11 +293,15 @@ fn from_datafusion(error: &DataFusionError) -> Error {
         DataFusionError::IoError(inner) => Error::new(SqlState::IoError, inner.to_string()),
         DataFusionError::SQL(inner, _) => Error::syntax(inner.to_string()),
         DataFusionError::SchemaError(inner, _) => from_schema_error(inner),
+        DataFusionError::NotImplemented(message) if message.starts_with("Unsupported SQL type ") => {
+            let name = message.trim_start_matches("Unsupported SQL type ").to_lowercase();
+            Error::new(SqlState::UndefinedObject, format!("type \"{name}\" does not exist"))
+        }
         DataFusionError::NotImplemented(message) => Error::new(SqlState::FeatureNotSupported, lower_first(message)),
         DataFusionError::ResourcesExhausted(message) => Error::new(SqlState::OutOfMemory, "out of memory")
             .with_detail(first_line(message))
             .with_hint("Raise memory.limit, or make the query read less."),
-        DataFusionError::Plan(message) => from_plan_message(message),
+        DataFusionError::Plan(message) => plan_faults::from_plan_message(message),
         DataFusionError::Execution(message) => from_execution_message(message),
         DataFusionError::Configuration(message) => Error::new(SqlState::InvalidParameterValue, lower_first(message)),
         other => Error::internal(first_line(&other.strip_backtrace())),
@@ -357,6 +376,7 @@ fn arrow_name_to_sql(name: &str) -> &str {
         "Int8" | "Int16" => "smallint",
         "Int32" => "integer",
         "Int64" => "bigint",
+        "Utf8" | "Utf8View" | "LargeUtf8" => "text",
         "Float32" => "real",
         "Float64" => "double precision",
         "Date32" | "Date64" => "date",
@@ -369,10 +389,17 @@ fn arrow_name_to_sql(name: &str) -> &str {
 fn from_schema_error(error: &datafusion::common::SchemaError) -> Error {
     use datafusion::common::SchemaError;
     match error {
-        SchemaError::FieldNotFound { field, .. } => Error::new(
+        SchemaError::FieldNotFound { field, valid_fields } => Error::new(
             SqlState::UndefinedColumn,
             match &field.relation {
-                Some(relation) => format!("column {}.{} does not exist", relation.table(), field.name),
+                Some(relation) => {
+                    let names = |field: &&datafusion::common::Column| field.relation.as_ref() == Some(relation);
+                    if !valid_fields.iter().any(|field| names(&field)) {
+                        let message = format!("missing FROM-clause entry for table \"{}\"", relation.table());
+                        return Error::new(SqlState::UndefinedTable, message);
+                    }
+                    format!("column {}.{} does not exist", relation.table(), field.name)
+                }
                 None => format!("column \"{}\" does not exist", field.name),
             },
         ),
@@ -390,31 +417,6 @@ fn from_schema_error(error: &datafusion::common::SchemaError) -> Error {
     }
 }
 
-fn from_plan_message(message: &str) -> Error {
-    let text = first_line(message);
-    if text.starts_with("Invalid function") {
-        let name = text.split('\'').nth(1).unwrap_or("?");
-        return Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist")).with_hint(
-            "No function matches the given name and argument types. You might need to add explicit type casts.",
-        );
-    }
-    let state = if text.contains("GROUP BY") || text.contains("must be part of") || text.contains("in an aggregate") {
-        SqlState::GroupingError
-    } else if text.contains("not found") && text.contains("table") {
-        SqlState::UndefinedTable
-    } else if text.contains("type_coercion")
-        || text.contains("coerc")
-        || text.contains("Cannot infer common")
-        || text.contains("does not support zero arguments")
-        || text.contains("signature")
-    {
-        SqlState::UndefinedFunction
-    } else {
-        SqlState::SyntaxError
-    };
-    Error::new(state, lower_first(&text))
-}
-
 fn from_execution_message(message: &str) -> Error {
     let text = first_line(message);
     let lower = text.to_lowercase();
@@ -429,6 +431,10 @@ fn from_execution_message(message: &str) -> Error {
             SqlState::CardinalityViolation,
             "more than one row returned by a subquery used as an expression",
         );
+    }
+    if text.contains("NTILE requires a positive integer") {
+        let message = "argument of ntile must be greater than zero";
+        return Error::new(SqlState::InvalidArgumentForNtile, message);
     }
     Error::new(SqlState::InvalidParameterValue, lower_first(&text))
 }

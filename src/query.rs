@@ -293,7 +293,12 @@ async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> R
     }
     let bind_start = Instant::now();
     let bound = binding::bind_query(&binding_services(request), request.context, query, request.declared).await?;
-    let governed = governance::govern(bound.plan, request.context, planning_session(request).config_options())?;
+    // Only a client is shown digits; what is stored or copied keeps its numbers.
+    let plan = match text.is_empty() {
+        true => bound.plan,
+        false => binding::show_digits(bound.plan)?,
+    };
+    let governed = governance::govern(plan, request.context, planning_session(request).config_options())?;
     record.add_bind_time(bind_start.elapsed());
     let plan_start = Instant::now();
     let session = planning_session(request);

@@ -9,22 +9,28 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
-use datafusion::logical_expr::expr::{BinaryExpr, Cast, InList, Placeholder, ScalarFunction};
+use datafusion::logical_expr::expr::{BinaryExpr, Case, Cast, InList, Placeholder, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
+use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Operator, Union, Volatility};
 
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{checked_arithmetic, postgres_cast};
+use crate::functions::{
+    agree, checked_arithmetic, is_unknown_literal, pinned, postgres_cast, retyped, scalar_functions,
+};
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
 use crate::types::cast::{CastContext, cast_array};
+use crate::types::coercion::shown;
 use crate::types::format::FormatSettings;
 use crate::types::parse::{parse_value, reads_the_clock};
 
 /// Every expression of the plan, subqueries included.
 pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|plan| {
+        if let LogicalPlan::Union(union) = plan {
+            return with_meaning(super::unions::agree(union)?, settings).map(Transformed::yes);
+        }
         let schema = merge_schema(&plan.inputs());
         let names = NamePreserver::new(&plan);
         plan.map_expressions(|expression| {
@@ -35,9 +41,52 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
             let saved = names.save(&expression);
             Ok(of_expression(expression, &schema, settings)?.update_data(|expression| saved.restore(expression)))
         })?
+        .transform_data(|plan| Ok(Transformed::yes(sort_intervals(plan)?)))?
         .map_data(LogicalPlan::recompute_schema)
     })?;
     Ok(rewritten.data)
+}
+
+/// The casts that a union puts over its branches are written casts too.
+fn with_meaning(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<LogicalPlan> {
+    let LogicalPlan::Union(union) = plan else {
+        return Ok(plan);
+    };
+    let inputs = union.inputs.into_iter().map(|input| {
+        let schema = merge_schema(&input.inputs());
+        let names = NamePreserver::new(&input);
+        let meant = input.as_ref().clone().map_expressions(|expression| {
+            let saved = names.save(&expression);
+            let meant = match &expression {
+                Expr::Alias(alias) if matches!(alias.expr.as_ref(), Expr::Cast(_)) => {
+                    of_expression(expression, &schema, settings)?
+                }
+                _ => Transformed::no(expression),
+            };
+            Ok(meant.update_data(|expression| saved.restore(expression)))
+        })?;
+        Ok(Arc::new(meant.data.recompute_schema()?))
+    });
+    let inputs = inputs.collect::<PlanResult<Vec<_>>>()?;
+    Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
+}
+
+/// Intervals sort by their length, not by their parts.
+fn sort_intervals(mut plan: LogicalPlan) -> PlanResult<LogicalPlan> {
+    let length = || {
+        scalar_functions()
+            .iter()
+            .find(|function| function.name() == "interval_length")
+    };
+    if let LogicalPlan::Sort(sort) = &mut plan {
+        for key in &mut sort.expr {
+            let is_interval = matches!(key.expr.get_type(sort.input.schema()), Ok(DataType::Interval(_)));
+            if let (true, Some(length)) = (is_interval, length()) {
+                key.expr = length.call(vec![key.expr.clone()]);
+            }
+        }
+    }
+    Ok(plan)
 }
 
 /// One expression over these columns.
@@ -52,17 +101,193 @@ pub(crate) fn of_expression(
             Some(padded) => Ok(Transformed::yes(padded)),
             None => of_operator(trim_characters(binary, schema, settings), schema),
         },
-        Expr::InList(list) => Ok(Transformed::yes(Expr::InList(pad_list(list, schema)))),
+        Expr::InList(list) => Ok(Transformed::yes(Expr::InList(typed_list(
+            pad_list(list, schema),
+            schema,
+        )?))),
+        Expr::Between(between) => Ok(Transformed::yes(Expr::Between(typed_bounds(between, schema)?))),
+        Expr::Case(case) => {
+            let case = typed_case(case, schema)?;
+            let results: Vec<Expr> = case
+                .when_then_expr
+                .iter()
+                .map(|(_, result)| result.as_ref().clone())
+                .collect();
+            let sql_type = named_type(&results, schema);
+            Ok(Transformed::yes(described(Expr::Case(case), sql_type)))
+        }
+        Expr::Negative(inner) => negative(*inner, schema),
+        Expr::Not(inner) => {
+            check_truth(&inner, schema, "NOT")?;
+            Ok(Transformed::no(Expr::Not(inner)))
+        }
+        Expr::ScalarFunction(mut call) if AGREEING.iter().any(|(name, _)| *name == call.func.name()) => {
+            let construct = AGREEING.iter().find(|(name, _)| *name == call.func.name());
+            call.args = agree(call.args, schema, construct.map_or("", |(_, construct)| construct))?;
+            let sql_type = match call.func.name() {
+                "make_array" => None,
+                _ => named_type(&call.args, schema),
+            };
+            Ok(Transformed::yes(described(Expr::ScalarFunction(call), sql_type)))
+        }
         Expr::ScalarFunction(call) if !KEEPS_PADDING.contains(&call.func.name()) => {
             let ScalarFunction { func, args } = call;
             let args = args
                 .into_iter()
                 .map(|argument| trimmed(argument, schema, settings))
                 .collect();
-            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })))
+            pin(ScalarFunction { func, args }, schema)
         }
+        Expr::ScalarFunction(call) => pin(call, schema),
         other => Ok(Transformed::no(other)),
     })
+}
+
+/// Decides which overload a call means, while the types of its arguments are still SQL's.
+fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
+    if call.func.name() == "typed_as" {
+        return Ok(match call.args.pop() {
+            Some(value) => Transformed::yes(value),
+            None => Transformed::no(Expr::ScalarFunction(call)),
+        });
+    }
+    let fields: PlanResult<Vec<_>> = call.args.iter().map(|argument| argument.to_field(schema)).collect();
+    // Where an argument has no type yet the call is resolved when it runs.
+    let Ok(fields) = fields else {
+        return Ok(Transformed::no(Expr::ScalarFunction(call)));
+    };
+    let fields: Vec<_> = fields.into_iter().map(|(_, field)| field).collect();
+    if let Some(pinned) = pinned(&call.func, &fields)? {
+        call.func = pinned;
+    }
+    Ok(Transformed::yes(Expr::ScalarFunction(call)))
+}
+
+/// Functions whose arguments stand for one value, and how errors call them.
+const AGREEING: [(&str, &str); 5] = [
+    ("make_array", "ARRAY"),
+    ("coalesce", "COALESCE"),
+    ("greatest", "GREATEST"),
+    ("least", "LEAST"),
+    ("nullif", "NULLIF"),
+];
+
+/// The type of values that agree, where their layout does not tell it.
+fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> {
+    let known = values.iter().filter(|value| !is_unknown_literal(value));
+    let types: Vec<SqlType> = known
+        .filter_map(|value| value.to_field(schema).ok())
+        .filter(|(_, field)| !field.data_type().is_null())
+        .map(|(_, field)| SqlType::from_field(&field))
+        .collect();
+    let first = types.first()?;
+    let is_named = matches!(
+        first,
+        SqlType::Json | SqlType::Jsonb | SqlType::Uuid | SqlType::Varchar(_)
+    );
+    (is_named && types.iter().all(|sql_type| sql_type == first)).then(|| first.clone())
+}
+
+fn described(expression: Expr, sql_type: Option<SqlType>) -> Expr {
+    match sql_type {
+        Some(sql_type) => retyped(expression, sql_type),
+        None => expression,
+    }
+}
+
+/// Literals of unknown type take the type that they are compared with.
+fn typed_list(mut list: InList, schema: &DFSchema) -> Result<InList> {
+    let all = std::iter::once(*list.expr).chain(list.list).collect();
+    let mut all = agree(all, schema, "IN")?.into_iter();
+    let Some(first) = all.next() else {
+        return Err(Error::internal("a list lost its left side"));
+    };
+    list.expr = Box::new(first);
+    list.list = all.collect();
+    Ok(list)
+}
+
+fn typed_bounds(between: Between, schema: &DFSchema) -> Result<Between> {
+    let mut all = agree(vec![*between.expr, *between.low, *between.high], schema, "BETWEEN")?.into_iter();
+    match (all.next(), all.next(), all.next()) {
+        (Some(expression), Some(low), Some(high)) => Ok(Between {
+            expr: Box::new(expression),
+            negated: between.negated,
+            low: Box::new(low),
+            high: Box::new(high),
+        }),
+        _ => Err(Error::internal("BETWEEN lost a side")),
+    }
+}
+
+/// Branches agree on one type; conditions are truth values, or compared with the operand.
+fn typed_case(mut case: Case, schema: &DFSchema) -> Result<Case> {
+    match case.expr.take() {
+        None => {
+            for (condition, _) in &case.when_then_expr {
+                check_truth(condition, schema, "CASE/WHEN")?;
+            }
+        }
+        Some(operand) => {
+            let conditions = case
+                .when_then_expr
+                .iter()
+                .map(|(condition, _)| condition.as_ref().clone());
+            let all = std::iter::once(*operand).chain(conditions).collect();
+            let mut all = agree(all, schema, "CASE")?.into_iter();
+            case.expr = all.next().map(Box::new);
+            for ((condition, _), typed) in case.when_then_expr.iter_mut().zip(all) {
+                **condition = typed;
+            }
+        }
+    }
+    // PostgreSQL looks at ELSE first.
+    let results: Vec<Expr> = case
+        .else_expr
+        .take()
+        .map(|otherwise| *otherwise)
+        .into_iter()
+        .chain(case.when_then_expr.iter().map(|(_, result)| result.as_ref().clone()))
+        .collect();
+    let has_else = results.len() > case.when_then_expr.len();
+    let mut results = agree(results, schema, "CASE")?.into_iter();
+    if has_else {
+        case.else_expr = results.next().map(Box::new);
+    }
+    for ((_, result), typed) in case.when_then_expr.iter_mut().zip(results) {
+        **result = typed;
+    }
+    Ok(case)
+}
+
+/// 42804 where a condition has another type than boolean.
+fn check_truth(condition: &Expr, schema: &DFSchema, place: &str) -> Result<()> {
+    let Ok((_, field)) = condition.to_field(schema) else {
+        return Ok(());
+    };
+    let sql_type = SqlType::from_field(&field);
+    match sql_type == SqlType::Bool || field.data_type().is_null() || is_unknown_literal(condition) {
+        true => Ok(()),
+        false => Err(Error::new(
+            SqlState::DatatypeMismatch,
+            format!(
+                "argument of {place} must be type boolean, not type {}",
+                shown(&sql_type)
+            ),
+        )),
+    }
+}
+
+/// The least integer has no opposite.
+fn negative(inner: Expr, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
+    let is_integer = inner
+        .get_type(schema)
+        .is_ok_and(|data_type| matches!(data_type, DataType::Int16 | DataType::Int32 | DataType::Int64));
+    let function = scalar_functions().iter().find(|function| function.name() == "negative");
+    match (is_integer, function) {
+        (true, Some(function)) => Ok(Transformed::yes(function.call(vec![inner]))),
+        _ => Ok(Transformed::no(Expr::Negative(Box::new(inner)))),
+    }
 }
 
 fn of_cast(cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Transformed<Expr>> {
@@ -89,6 +314,19 @@ fn of_cast(cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> PlanResu
         return unchanged(cast);
     };
     let source = SqlType::from_field(&field);
+    if target == SqlType::Numeric(None) {
+        match (&source, field.data_type()) {
+            // A numeric keeps its digits, a whole number has none behind the point.
+            (SqlType::Numeric(_), DataType::Decimal128(..) | DataType::Decimal256(..)) => {
+                return Ok(Transformed::yes(*cast.expr));
+            }
+            (SqlType::Int2 | SqlType::Int4 | SqlType::Int8, DataType::Int16 | DataType::Int32 | DataType::Int64) => {
+                let whole = DataType::Decimal128(20, 0);
+                return Ok(Transformed::yes(datafusion::logical_expr::cast(*cast.expr, whole)));
+            }
+            _ => {}
+        }
+    }
     let nested = matches!(
         field.data_type(),
         DataType::Null | DataType::Struct(_) | DataType::Map(..) | DataType::Union(..)
@@ -169,7 +407,8 @@ fn is_plain(source: &SqlType, layout: &DataType, target: &SqlType) -> bool {
         (source, target) if source == target => layout == &target.to_arrow() || is_open_text(target),
         (source, target) if is_open_text(source) && is_open_text(target) => true,
         (source, target) if is_float(source) && is_float(target) => true,
-        (source, target) if is_numeric(source) && (is_numeric(target) || is_float(target)) => true,
+        (source, target) if is_numeric(source) && is_numeric(target) => matches!(layout, DataType::Decimal128(..)),
+        (source, target) if is_numeric(source) && is_float(target) => true,
         (SqlType::Date, SqlType::Timestamp) => true,
         _ => false,
     }
@@ -181,7 +420,6 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
         return Ok(Transformed::no(Expr::BinaryExpr(binary)));
     };
     if is_comparison(binary.op) {
-        check_comparable(&binary, &SqlType::from_field(&left), &SqlType::from_field(&right))?;
         return Ok(compare_dates(binary, left.data_type(), right.data_type()));
     }
     let BinaryExpr {
@@ -198,7 +436,8 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
 }
 
 /// Functions that hand a value on, or look at its type; all others take text, which has no padding.
-const KEEPS_PADDING: [&str; 7] = [
+const KEEPS_PADDING: [&str; 8] = [
+    "octet_length",
     "postgres_cast",
     "coalesce",
     "nullif",
@@ -292,37 +531,6 @@ fn is_comparison(operator: Operator) -> bool {
         operator,
         Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom
     )
-}
-
-/// 42883 for a text beside a number or time: a quoted literal may be anything, a text may not.
-fn check_comparable(binary: &BinaryExpr, left: &SqlType, right: &SqlType) -> Result<()> {
-    let is_unknown = |expression: &Expr| {
-        matches!(
-            expression,
-            Expr::Literal(ScalarValue::Utf8(_) | ScalarValue::Null, _) | Expr::Placeholder(_)
-        )
-    };
-    let is_text = |sql_type: &SqlType| matches!(sql_type, SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_));
-    let is_other = |sql_type: &SqlType| {
-        use SqlType::{Bool, Date, Float4, Float8, Int2, Int4, Int8, Numeric, Timestamp, Timestamptz};
-        matches!(
-            sql_type,
-            Bool | Date | Float4 | Float8 | Int2 | Int4 | Int8 | Numeric(_) | Timestamp | Timestamptz
-        )
-    };
-    let apart = (is_text(left) && is_other(right)) || (is_other(left) && is_text(right));
-    if !apart || is_unknown(&binary.left) || is_unknown(&binary.right) {
-        return Ok(());
-    }
-    let name = |sql_type: &SqlType| match sql_type {
-        SqlType::Varchar(_) => "character varying".to_string(),
-        SqlType::Bpchar(_) => "character".to_string(),
-        SqlType::Numeric(_) => "numeric".to_string(),
-        other => other.to_string(),
-    };
-    let message = format!("operator does not exist: {} {} {}", name(left), binary.op, name(right));
-    Err(Error::new(SqlState::UndefinedFunction, message)
-        .with_hint("No operator matches the given name and argument types. You might need to add explicit type casts."))
 }
 
 /// A date beside a literal midnight is compared as a date: files and row groups keep statistics of dates.

@@ -10,13 +10,16 @@ mod meaning;
 mod modification;
 mod names;
 mod parameters;
+mod positions;
 mod registered_output;
 mod relations;
 mod rewrite;
 mod scope;
 mod stored_expression;
+mod shown_digits;
 mod time_travel;
 mod types;
+mod unions;
 
 use std::sync::Arc;
 
@@ -36,6 +39,7 @@ pub use relations::{is_current, table_address};
 pub(crate) use rewrite::folded;
 pub use rewrite::{output_column_name, output_name};
 pub use stored_expression::{BoundChecks, bind_checks, bind_defaults, check_condition, check_default};
+pub use shown_digits::show_digits;
 pub use time_travel::TimeTravel;
 #[cfg(test)]
 pub(crate) use {correlation::unnest_subqueries, rewrite::rewrite as rewrite_query};

@@ -21,10 +21,12 @@ use datafusion::sql::sqlparser::ast as sql;
 use super::BindingServices;
 use super::function::{SqlFunction, sql_function_udf};
 use super::names::reference_parts;
+use super::positions::Positions;
 use super::time_travel;
 use super::types::PostgresTypes;
 use crate::catalog::model::{Oid, Reference, View};
 use crate::error::{Error, Result, SqlState};
+use crate::functions::missing_function;
 use crate::types::SqlType;
 
 /// All names that one query text may use, with what they mean.
@@ -84,15 +86,16 @@ impl Scope {
 
     /// The same for the client's own text: errors tell where in it.
     pub fn plan_statement(&self, query: sql::Query, declared: &[Option<SqlType>]) -> Result<LogicalPlan> {
+        let positions = Positions::of(&query);
         let plan = self.plan_as_written(query, declared).map_err(|error| {
             let position = position(&error);
             let error = Error::from(error);
             match position {
                 Some(position) if error.position().is_none() => error.at(position),
-                _ => error,
+                _ => positions.place(error),
             }
         })?;
-        super::meaning::of_plan(plan, &self.services.format)
+        super::meaning::of_plan(plan, &self.services.format).map_err(|error| positions.place(error))
     }
 
     fn plan_as_written(&self, query: sql::Query, declared: &[Option<SqlType>]) -> PlanResult<LogicalPlan> {
@@ -104,6 +107,18 @@ impl Scope {
         let statement = sql::Statement::Query(Box::new(query));
         self.planner()
             .sql_statement_to_plan_with_context(statement, &mut planner_context)
+    }
+
+    /// A function that only says that it does not exist, with the types it was called with.
+    fn missing_function(&self, name: &str, plain: &str) -> Option<Arc<ScalarUDF>> {
+        /// Functions that the planner knows by itself.
+        const PLANNED: [&str; 5] = ["unnest", "unnest_outer", "grouping", "map", "make_map"];
+        let base = &self.services.base;
+        let exists = base.aggregate_functions().contains_key(plain)
+            || base.window_functions().contains_key(plain)
+            || base.higher_order_functions().contains_key(plain)
+            || PLANNED.contains(&plain);
+        (!exists).then(|| missing_function(name))
     }
 
     /// Plans an expression over the given columns.
@@ -155,11 +170,11 @@ impl ContextProvider for Scope {
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
         let built_in = self.services.base.scalar_functions().get(plain).cloned();
-        built_in.or_else(|| {
-            self.functions
-                .get(name)
-                .map(|candidates| sql_function_udf(name, candidates))
-        })
+        let own = || {
+            let candidates = self.functions.get(name)?;
+            Some(sql_function_udf(name, candidates))
+        };
+        built_in.or_else(own).or_else(|| self.missing_function(name, plain))
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {

@@ -9,7 +9,6 @@ use crate::types::SqlType;
 use super::lookup::Lookup;
 
 const ARRAY: &[&[Argument]] = &[&[Argument::Array]];
-const ARRAY_INT: &[&[Argument]] = &[&[Argument::Array, Argument::Int]];
 
 fn array_of(sql_type: SqlType) -> SqlType {
     SqlType::Array(Box::new(sql_type))
@@ -18,12 +17,6 @@ fn array_of(sql_type: SqlType) -> SqlType {
 pub(super) fn functions() -> Vec<RowFunction> {
     let immutable = RowFunction::immutable;
     vec![
-        immutable("array_lower", ARRAY_INT, SqlType::Int4, |_, row| {
-            Ok(length(row).filter(|length| *length > 0).map(|_| 1_i64).into())
-        }),
-        immutable("array_upper", ARRAY_INT, SqlType::Int4, |_, row| {
-            Ok(length(row).filter(|length| *length > 0).into())
-        }),
         immutable("array_ordinals", ARRAY, array_of(SqlType::Int8), |_, row| {
             Ok(length(row).map(|length| (1..=length).collect::<Vec<i64>>()).into())
         }),

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{
     Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Float32Builder, Float64Builder, GenericListArray,
-    Int16Builder, Int32Builder, Int64Builder, NullArray, PrimitiveBuilder, StringViewBuilder, Time64MicrosecondBuilder,
-    UInt32Builder,
+    Int16Builder, Int32Builder, Int64Builder, NullArray, PrimitiveBuilder, StringBuilder, StringViewBuilder,
+    Time64MicrosecondBuilder, UInt32Builder,
 };
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, FieldRef, IntervalMonthDayNanoType, TimeUnit};
+use datafusion::arrow::datatypes::{
+    DataType, Decimal128Type, Decimal256Type, FieldRef, IntervalMonthDayNanoType, TimeUnit,
+};
 use datafusion::arrow::datatypes::{IntervalMonthDayNano, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
 
 use crate::error::{Error, Result};
+use crate::types::numeric::{Number, overflow};
 
 /// A value of any type that the system's own functions and tables use.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,6 +116,14 @@ impl Datum {
             ScalarValue::TimestampSecond(Some(value), _) => Datum::Micros(value * 1_000_000),
             ScalarValue::IntervalMonthDayNano(Some(value)) => Datum::Interval(*value),
             ScalarValue::Decimal128(Some(value), _, scale) => Datum::Decimal(*value, *scale),
+            ScalarValue::Decimal256(Some(value), _, scale) => {
+                let number = Number {
+                    value: *value,
+                    scale: i32::from(*scale),
+                };
+                let number = number.trimmed();
+                Datum::Decimal(number.to_i128().ok_or_else(overflow)?, number.scale as i8)
+            }
             ScalarValue::Dictionary(_, value) => Datum::from_scalar(value)?,
             ScalarValue::List(list) => Datum::List(list_elements(&list.value(0))?),
             ScalarValue::LargeList(list) => Datum::List(list_elements(&list.value(0))?),
@@ -225,6 +236,7 @@ pub fn to_array(data_type: &DataType, values: &[Datum]) -> Result<ArrayRef> {
             Float64Builder::with_capacity(capacity), values,
             Datum::Float(value) => *value, Datum::Int(value) => *value as f64
         ),
+        DataType::Utf8 => fill!(StringBuilder::new(), values, Datum::Text(value) => value),
         DataType::Utf8View => fill!(StringViewBuilder::with_capacity(capacity), values, Datum::Text(value) => value),
         DataType::Binary => fill!(BinaryBuilder::new(), values, Datum::Bytes(value) => value),
         DataType::Date32 => fill!(Date32Builder::with_capacity(capacity), values, Datum::Date(value) => *value),
@@ -245,6 +257,18 @@ pub fn to_array(data_type: &DataType, values: &[Datum]) -> Result<ArrayRef> {
                 builder, values,
                 Datum::Decimal(value, scale) => rescale(*value, *scale, *target)?,
                 Datum::Int(value) => rescale(i128::from(*value), 0, *target)?
+            )
+        }
+        DataType::Decimal256(_, target) => {
+            let builder = PrimitiveBuilder::<Decimal256Type>::with_capacity(capacity).with_data_type(data_type.clone());
+            let lifted = |value: i128, scale: i8| {
+                let number = Number::new(value, i32::from(scale)).rounded(i32::from(*target));
+                number.map(|number| number.value)
+            };
+            fill!(
+                builder, values,
+                Datum::Decimal(value, scale) => lifted(*value, *scale)?,
+                Datum::Int(value) => lifted(i128::from(*value), 0)?
             )
         }
         DataType::List(element) => to_list(element, values)?,

@@ -1,19 +1,15 @@
-//! Arithmetic and comparison of dates and intervals where PostgreSQL's differs from Arrow's: an interval
-//! times a number, intervals compared by their length, a date plus an interval being a timestamp.
+//! Arithmetic of dates and intervals where PostgreSQL's differs from Arrow's: an interval times a number, intervals
+//! compared by their length, days between dates.
 
-use std::sync::{Arc, LazyLock};
-
-use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit};
-use datafusion::common::{DFSchema, Result as PlanResult};
-use datafusion::logical_expr::expr::BinaryExpr;
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, cast};
-use datafusion::sql::sqlparser::ast::BinaryOperator;
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::{IntervalMonthDayNano, IntervalMonthDayNanoType};
 
 use super::datum::Datum;
+use super::overload::Arguments;
 use super::row_function::{Argument, Body, RowFunction};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
+use crate::types::calendar::{DATE_INFINITY, DATE_NEGATIVE_INFINITY};
 
 const INTERVAL_FLOAT: &[&[Argument]] = &[&[Argument::Interval, Argument::Float]];
 const INTERVAL: &[&[Argument]] = &[&[Argument::Interval]];
@@ -48,6 +44,15 @@ fn divide() -> RowFunction {
     })
 }
 
+/// A sum of intervals over their number.
+pub(super) fn average(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let (sums, counts) = (args.intervals(0)?, args.int8(1)?);
+    args.build::<IntervalMonthDayNanoType>(|row| match (sums.get(row), counts.get(row)) {
+        (Some(sum), Some(count)) if count != 0 => scaled(sum, 1.0 / count as f64).map(Some),
+        _ => Ok(None),
+    })
+}
+
 /// What intervals compare by: microseconds, with months of 30 days of 24 hours.
 fn length() -> RowFunction {
     RowFunction::immutable(
@@ -68,9 +73,17 @@ fn length() -> RowFunction {
 /// Days from the second date to the first.
 fn days_between() -> RowFunction {
     RowFunction::immutable("date_mi", DATE_DATE, SqlType::Int4, |_, row| match row {
+        [Datum::Date(later), Datum::Date(earlier)] if is_infinite(*later) || is_infinite(*earlier) => Err(Error::new(
+            SqlState::DatetimeFieldOverflow,
+            "cannot subtract infinite dates",
+        )),
         [Datum::Date(later), Datum::Date(earlier)] => Ok(Datum::Int(i64::from(*later) - i64::from(*earlier))),
         _ => Ok(Datum::Null),
     })
+}
+
+fn is_infinite(days: i32) -> bool {
+    matches!(days, DATE_INFINITY | DATE_NEGATIVE_INFINITY)
 }
 
 fn moved(name: &'static str, body: Body) -> RowFunction {
@@ -108,84 +121,3 @@ fn scaled(interval: IntervalMonthDayNano, factor: f64) -> Result<IntervalMonthDa
         micros as i64 * 1000,
     ))
 }
-
-/// Operators of dates and intervals.
-#[derive(Debug)]
-pub(super) struct TimePlanner;
-
-impl ExprPlanner for TimePlanner {
-    fn plan_binary_op(&self, expression: RawBinaryExpr, schema: &DFSchema) -> PlanResult<PlannerResult<RawBinaryExpr>> {
-        // The planner tells better than a type could where an unknown column stands.
-        let types = (expression.left.get_type(schema), expression.right.get_type(schema));
-        let (Ok(left_type), Ok(right_type)) = types else {
-            return Ok(PlannerResult::Original(expression));
-        };
-        Ok(match planned(&expression, &left_type, &right_type) {
-            Some(planned) => PlannerResult::Planned(planned),
-            None => PlannerResult::Original(expression),
-        })
-    }
-}
-
-fn planned(expression: &RawBinaryExpr, left_type: &DataType, right_type: &DataType) -> Option<Expr> {
-    let RawBinaryExpr { op, left, right } = expression;
-    let binary = |left: Expr, operator: Operator, right: Expr| {
-        Expr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right)))
-    };
-    let timestamp = SqlType::Timestamp.to_arrow();
-    let call = |function: &Arc<ScalarUDF>, arguments: Vec<Expr>| Some(function.call(arguments));
-    match (left_type, op, right_type) {
-        (DataType::Interval(_), BinaryOperator::Multiply, number) if number.is_numeric() => {
-            call(&MULTIPLY, vec![left.clone(), right.clone()])
-        }
-        (number, BinaryOperator::Multiply, DataType::Interval(_)) if number.is_numeric() => {
-            call(&MULTIPLY, vec![right.clone(), left.clone()])
-        }
-        (DataType::Interval(_), BinaryOperator::Divide, number) if number.is_numeric() => {
-            call(&DIVIDE, vec![left.clone(), right.clone()])
-        }
-        (DataType::Interval(_), operator, DataType::Interval(_)) => {
-            let length = |expression: &Expr| LENGTH.call(vec![expression.clone()]);
-            Some(binary(length(left), comparison(operator)?, length(right)))
-        }
-        (DataType::Date32, BinaryOperator::Plus, DataType::Interval(IntervalUnit::MonthDayNano)) => {
-            Some(binary(cast(left.clone(), timestamp), Operator::Plus, right.clone()))
-        }
-        (DataType::Interval(IntervalUnit::MonthDayNano), BinaryOperator::Plus, DataType::Date32) => {
-            Some(binary(cast(right.clone(), timestamp), Operator::Plus, left.clone()))
-        }
-        (DataType::Date32, BinaryOperator::Minus, DataType::Interval(IntervalUnit::MonthDayNano)) => {
-            Some(binary(cast(left.clone(), timestamp), Operator::Minus, right.clone()))
-        }
-        (DataType::Date32, BinaryOperator::Minus, DataType::Date32) => call(&DAYS, vec![left.clone(), right.clone()]),
-        (DataType::Date32, BinaryOperator::Plus, DataType::Int32 | DataType::Int16) => {
-            call(&LATER, vec![left.clone(), right.clone()])
-        }
-        (DataType::Int32 | DataType::Int16, BinaryOperator::Plus, DataType::Date32) => {
-            call(&LATER, vec![right.clone(), left.clone()])
-        }
-        (DataType::Date32, BinaryOperator::Minus, DataType::Int32 | DataType::Int16) => {
-            call(&EARLIER, vec![left.clone(), right.clone()])
-        }
-        _ => None,
-    }
-}
-
-fn comparison(operator: &BinaryOperator) -> Option<Operator> {
-    Some(match operator {
-        BinaryOperator::Eq => Operator::Eq,
-        BinaryOperator::NotEq => Operator::NotEq,
-        BinaryOperator::Lt => Operator::Lt,
-        BinaryOperator::LtEq => Operator::LtEq,
-        BinaryOperator::Gt => Operator::Gt,
-        BinaryOperator::GtEq => Operator::GtEq,
-        _ => return None,
-    })
-}
-
-static MULTIPLY: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| multiply().into_udf());
-static DIVIDE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| divide().into_udf());
-static LENGTH: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| length().into_udf());
-static DAYS: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| days_between().into_udf());
-static LATER: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| moved("date_pli", |_, row| move_date(row, 1)).into_udf());
-static EARLIER: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| moved("date_mii", |_, row| move_date(row, -1)).into_udf());

@@ -2,6 +2,7 @@
 //! all sessions; what a session adds comes through `FunctionEnvironment`, with each statement.
 
 mod advisory_locks;
+mod array_functions;
 mod array_or_empty;
 mod arrays;
 pub mod builtin;
@@ -11,7 +12,6 @@ mod dates;
 mod datum;
 mod definitions;
 mod environment;
-mod expression_planner;
 mod identity;
 mod index_definitions;
 mod intervals;
@@ -19,24 +19,38 @@ mod json;
 mod keys;
 mod keywords;
 mod lookup;
+mod mathematics;
+mod missing;
+mod moments;
 mod names;
 mod notifications;
-mod numbers;
+mod operators;
+mod ordered_sets;
+mod overload;
 mod patterns;
 mod postgres_cast;
 mod privileges;
+mod regular;
+mod retyped;
 mod row_function;
 mod server;
 mod settings;
 mod signals;
+mod shown_digits;
 mod single_value;
 mod sleep;
 mod sizes;
+mod strings;
+mod sums;
 mod text;
+mod trigonometry;
+mod variances;
 
 use std::sync::{Arc, LazyLock};
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+use crate::error::Result;
 
 pub use arrays::exploded_access_item;
 pub use checked_arithmetic::checked_arithmetic;
@@ -44,15 +58,18 @@ pub use comments::{DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLA
 pub use datum::{Datum, to_array};
 pub use definitions::view_definition;
 pub use environment::{FunctionEnvironment, environment, install_environment};
-pub use expression_planner::expression_planners;
 pub use keys::{Key, column_names};
 pub use keywords::{Keyword, keywords};
 pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
 pub use names::{quote_literal, registered_oid};
+pub use missing::missing_function;
+pub use operators::{agree, cast_unknown, expression_planners, is_unknown_literal};
+pub use overload::pinned;
 pub use postgres_cast::{assignment_cast, postgres_cast};
 pub use privileges::PREDEFINED_ROLES;
-pub use row_function::{call_row_function, is_row_function};
+pub use retyped::retyped;
 pub use server::VERSION;
+pub use shown_digits::shown_numeric;
 pub use single_value::single_value;
 
 /// All scalar functions, shared by all sessions.
@@ -62,9 +79,36 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
         declared
             .chain([array_or_empty::function(), sleep::function()])
             .chain(advisory_locks::waiting_functions())
+            .chain(overloaded_functions())
             .collect()
     });
     &FUNCTIONS
+}
+
+/// The functions that are declared by their signatures, a family after the other.
+fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
+    let families = [
+        array_functions::functions(),
+        json::functions(),
+        mathematics::functions(),
+        moments::functions(),
+        ordered_sets::functions(),
+        regular::functions(),
+        shown_digits::functions(),
+        strings::functions(),
+        trigonometry::functions(),
+    ];
+    families.into_iter().flatten()
+}
+
+/// Whether a function of this name can be called with values, outside a plan.
+pub fn is_callable(name: &str) -> bool {
+    row_function::is_row_function(name) || overload::is_overloaded(name)
+}
+
+/// Calls a function with values, outside a plan. `None` where there is none of this name.
+pub fn call_function(name: &str, environment: &dyn FunctionEnvironment, arguments: &[Datum]) -> Option<Result<Datum>> {
+    row_function::call_row_function(name, environment, arguments).or_else(|| overload::call_overloaded(name, arguments))
 }
 
 /// The functions that work a row at a time, a family after the other.
@@ -78,10 +122,8 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         identity::functions(),
         index_definitions::functions(),
         intervals::functions(),
-        json::functions(),
         names::functions(),
         notifications::functions(),
-        numbers::functions(),
         patterns::functions(),
         privileges::functions(),
         server::functions(),
@@ -93,13 +135,11 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
     families.into_iter().flatten()
 }
 
-/// All aggregate functions that DataFusion lacks.
+/// The aggregate functions that DataFusion lacks or that mean something else there.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    use datafusion::functions_aggregate::{bool_and_or::bool_and_udaf, variance::var_samp_udaf};
-    let named = |function: Arc<AggregateUDF>, name| Arc::new(function.as_ref().clone().with_aliases([name]));
-    vec![
-        single_value(),
-        named(bool_and_udaf(), "every"),
-        named(var_samp_udaf(), "variance"),
-    ]
+    use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
+    let every = Arc::new(bool_and_udaf().as_ref().clone().with_aliases(["every"]));
+    let mut functions = vec![single_value(), sums::sum(), every];
+    functions.extend(variances::functions());
+    functions
 }

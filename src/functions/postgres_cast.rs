@@ -64,7 +64,11 @@ struct PostgresCast {
 impl PostgresCast {
     fn cast(&self, array: &ArrayRef) -> Result<ArrayRef> {
         let layout = self.source.to_arrow();
-        let laid_out = match array.data_type() == &layout || array.data_type() == &DataType::Null {
+        // A numeric shows its own digits, whatever carries it.
+        let fits = array.data_type() == &layout
+            || array.data_type() == &DataType::Null
+            || (matches!(self.source, SqlType::Numeric(_)) && array.data_type().is_decimal());
+        let laid_out = match fits {
             true => Arc::clone(array),
             false => datafusion::arrow::compute::cast(array, &layout)?,
         };

@@ -1,5 +1,4 @@
-//! Text functions that DataFusion lacks or that mean something else there: format(), regexp_split_to_array()
-//! and some of PostgreSQL's short ones.
+//! format() and some of PostgreSQL's short functions.
 
 use bytes::BytesMut;
 use datafusion::logical_expr::Volatility;
@@ -24,28 +23,6 @@ pub(super) fn functions() -> Vec<RowFunction> {
         )
         .called_on_null()
         .variadic(),
-        immutable(
-            "regexp_split_to_array",
-            &[
-                &[Argument::Text, Argument::Text],
-                &[Argument::Text, Argument::Text, Argument::Text],
-            ],
-            SqlType::Array(Box::new(SqlType::Text)),
-            |_, row| {
-                let flags = text(row, 2).unwrap_or_default();
-                let pattern = regex::RegexBuilder::new(text(row, 1).unwrap_or_default())
-                    .case_insensitive(flags.contains('i'))
-                    .build()
-                    .map_err(|error| {
-                        Error::new(
-                            SqlState::InvalidParameterValue,
-                            format!("invalid regular expression: {error}"),
-                        )
-                    })?;
-                let parts = pattern.split(text(row, 0).unwrap_or_default());
-                Ok(parts.map(Datum::from).collect::<Vec<_>>().into())
-            },
-        ),
         immutable("num_nulls", &[&[Argument::Any]], SqlType::Int4, |_, row| {
             Ok((row.iter().filter(|value| value.is_null()).count() as i64).into())
         })
@@ -56,24 +33,6 @@ pub(super) fn functions() -> Vec<RowFunction> {
         })
         .called_on_null()
         .variadic(),
-        immutable(
-            "substring_regex",
-            &[&[Argument::Text, Argument::Text]],
-            SqlType::Text,
-            |_, row| {
-                let pattern = regex::Regex::new(text(row, 1).unwrap_or_default()).map_err(|error| {
-                    Error::new(
-                        SqlState::InvalidParameterValue,
-                        format!("invalid regular expression: {error}"),
-                    )
-                })?;
-                let found = pattern.captures(text(row, 0).unwrap_or_default());
-                let part = found
-                    .as_ref()
-                    .and_then(|found| if found.len() > 1 { found.get(1) } else { found.get(0) });
-                Ok(part.map(|part| part.as_str()).into())
-            },
-        ),
         immutable("gen_random_uuid", &[&[]], SqlType::Uuid, |_, _| {
             Ok(uuid::Uuid::new_v4().to_string().into())
         })

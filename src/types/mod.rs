@@ -5,7 +5,10 @@ pub mod format;
 mod system;
 pub mod time_zone;
 pub mod calendar;
+pub mod coercion;
 pub mod json;
+pub mod numeric;
+mod numeric_functions;
 pub mod values;
 pub mod text;
 pub mod binary;
@@ -292,6 +295,10 @@ impl SqlType {
 
     /// Whether values of this Arrow type can be shown as this type: metadata may outlive a cast.
     fn accepts(&self, data_type: &DataType) -> bool {
+        // A numeric on its way to the client may be its text already.
+        if matches!((self, data_type), (SqlType::Numeric(_), DataType::Utf8View)) {
+            return true;
+        }
         std::mem::discriminant(&SqlType::from_arrow(&self.to_arrow()))
             == std::mem::discriminant(&SqlType::from_arrow(data_type))
     }
@@ -302,15 +309,15 @@ impl SqlType {
             DataType::Boolean => SqlType::Bool,
             DataType::Int8 | DataType::UInt8 | DataType::Int16 => SqlType::Int2,
             DataType::UInt16 | DataType::Int32 => SqlType::Int4,
-            DataType::UInt32 | DataType::Int64 => SqlType::Int8,
-            DataType::UInt64 => SqlType::Numeric(None),
+            // Unsigned are the engine's own counts and positions, which never reach the sign.
+            DataType::UInt32 | DataType::Int64 | DataType::UInt64 => SqlType::Int8,
             DataType::Float16 | DataType::Float32 => SqlType::Float4,
             DataType::Float64 => SqlType::Float8,
             DataType::Decimal32(precision, scale)
             | DataType::Decimal64(precision, scale)
             | DataType::Decimal128(precision, scale)
             | DataType::Decimal256(precision, scale) => {
-                if (*precision, *scale) == UNCONSTRAINED_NUMERIC {
+                if [UNCONSTRAINED_NUMERIC, numeric::COMPUTED_NUMERIC].contains(&(*precision, *scale)) {
                     SqlType::Numeric(None)
                 } else {
                     SqlType::Numeric(Some((*precision, *scale)))

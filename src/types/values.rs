@@ -12,6 +12,7 @@ use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, IntervalUnit, TimeUnit, TimestampNanosecondType};
 
 use crate::error::{Error, Result, SqlState};
+use crate::types::numeric::COMPUTED_NUMERIC;
 use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
 
 /// The typed arrays of one column of one batch.
@@ -34,7 +35,11 @@ pub enum ColumnValues {
     WideNumeric {
         array: Decimal256Array,
         scale: i8,
+        /// Its digits follow from the value.
+        computed: bool,
     },
+    /// Numerics as they are shown.
+    NumericText(StringViewArray),
     Utf8(StringArray),
     LargeUtf8(LargeStringArray),
     Utf8View(StringViewArray),
@@ -64,6 +69,7 @@ pub struct ListValues {
 pub struct StructValues {
     pub names: Vec<String>,
     pub columns: Vec<Column>,
+    pub types: Vec<SqlType>,
 }
 
 /// Values with their logical nulls: those of dictionaries and run-length encodings are resolved.
@@ -196,12 +202,14 @@ fn numeric_values(array: &ArrayRef, unconstrained: bool) -> Result<ColumnValues>
         DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
             (convert(array, &DataType::Decimal128(*precision, *scale))?, *scale)
         }
-        DataType::Decimal256(_, scale) => {
+        DataType::Decimal256(precision, scale) => {
             return Ok(ColumnValues::WideNumeric {
                 array: array.as_primitive().clone(),
                 scale: *scale,
+                computed: (*precision, *scale) == COMPUTED_NUMERIC,
             });
         }
+        DataType::Utf8View => return Ok(ColumnValues::NumericText(array.as_string_view().clone())),
         data_type if data_type.is_integer() => (convert(array, &DataType::Decimal128(20, 0))?, 0),
         _ => {
             let (precision, scale) = UNCONSTRAINED_NUMERIC;
@@ -306,11 +314,14 @@ fn json_values(array: &ArrayRef) -> Result<ColumnValues> {
 fn struct_values(array: &StructArray) -> Result<StructValues> {
     let mut columns = Vec::with_capacity(array.num_columns());
     let mut names = Vec::with_capacity(array.num_columns());
+    let mut types = Vec::with_capacity(array.num_columns());
     for (field, column) in array.fields().iter().zip(array.columns()) {
+        let sql_type = SqlType::from_field(field);
         names.push(field.name().clone());
-        columns.push(Column::new(column, &SqlType::from_field(field))?);
+        columns.push(Column::new(column, &sql_type)?);
+        types.push(sql_type);
     }
-    Ok(StructValues { names, columns })
+    Ok(StructValues { names, columns, types })
 }
 
 fn mismatch(data_type: &DataType, wanted: &str) -> Error {

@@ -215,9 +215,7 @@ WRONG_SQL = [
 
 
 @pytest.mark.parametrize(("sql", "state", "text"), WRONG_SQL, ids=[sql for sql, _, _ in WRONG_SQL])
-def test_wrong_sql(request, server, sql, state, text):
-    if sql in ("select nosuch(1)", "select 1 + 'x'"):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="not PostgreSQL's answer yet, see docs/sql.md"))
+def test_wrong_sql(server, sql, state, text):
     with server.connect() as connection:
         with pytest.raises(psycopg.Error) as caught:
             connection.execute(sql)

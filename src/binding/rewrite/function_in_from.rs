@@ -16,7 +16,55 @@ struct SetReturning {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const SET_RETURNING: [SetReturning; 9] = [
+const SET_RETURNING: [SetReturning; 21] = [
+    SetReturning {
+        name: "json_array_elements",
+        columns: &[("value", "json_elements")],
+    },
+    SetReturning {
+        name: "jsonb_array_elements",
+        columns: &[("value", "jsonb_elements")],
+    },
+    SetReturning {
+        name: "json_array_elements_text",
+        columns: &[("value", "json_element_texts")],
+    },
+    SetReturning {
+        name: "jsonb_array_elements_text",
+        columns: &[("value", "jsonb_element_texts")],
+    },
+    SetReturning {
+        name: "json_object_keys",
+        columns: &[("json_object_keys", "json_keys")],
+    },
+    SetReturning {
+        name: "jsonb_object_keys",
+        columns: &[("jsonb_object_keys", "jsonb_keys")],
+    },
+    SetReturning {
+        name: "json_each",
+        columns: &[("key", "json_member_keys"), ("value", "json_member_values")],
+    },
+    SetReturning {
+        name: "jsonb_each",
+        columns: &[("key", "jsonb_member_keys"), ("value", "jsonb_member_values")],
+    },
+    SetReturning {
+        name: "json_each_text",
+        columns: &[("key", "json_member_keys"), ("value", "json_member_texts")],
+    },
+    SetReturning {
+        name: "jsonb_each_text",
+        columns: &[("key", "jsonb_member_keys"), ("value", "jsonb_member_texts")],
+    },
+    SetReturning {
+        name: "regexp_matches",
+        columns: &[("regexp_matches", "regexp_matches_rows")],
+    },
+    SetReturning {
+        name: "jsonb_path_query",
+        columns: &[("jsonb_path_query", "jsonb_path_rows")],
+    },
     SetReturning {
         name: "generate_series",
         columns: &[("generate_series", "generate_series")],

@@ -2,13 +2,21 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Ident, Select, SelectItem, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Query, Select, SelectItem, VisitMut, VisitorMut};
 
 use super::syntax::{call, plain_arguments, system_name};
 use crate::error::Result;
 
 /// Set-returning functions and the functions that return the set as an array.
-const SET_RETURNING: [(&str, &str); 6] = [
+const SET_RETURNING: [(&str, &str); 14] = [
+    ("json_array_elements", "json_elements"),
+    ("jsonb_array_elements", "jsonb_elements"),
+    ("json_array_elements_text", "json_element_texts"),
+    ("jsonb_array_elements_text", "jsonb_element_texts"),
+    ("json_object_keys", "json_keys"),
+    ("jsonb_object_keys", "jsonb_keys"),
+    ("regexp_matches", "regexp_matches_rows"),
+    ("jsonb_path_query", "jsonb_path_rows"),
     ("generate_series", "generate_series"),
     ("generate_subscripts", "array_subscripts"),
     ("regexp_split_to_table", "regexp_split_to_array"),
@@ -23,22 +31,8 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
         type Break = ();
         fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
             for item in &mut select.projection {
-                match item {
-                    SelectItem::UnnamedExpr(expression) => {
-                        if let Some((name, array)) = as_array(expression) {
-                            let expr = call("unnest", vec![array]);
-                            *item = SelectItem::ExprWithAlias {
-                                expr,
-                                alias: Ident::new(name),
-                            };
-                        }
-                    }
-                    SelectItem::ExprWithAlias { expr, .. } => {
-                        if let Some((_, array)) = as_array(expr) {
-                            *expr = call("unnest", vec![array]);
-                        }
-                    }
-                    _ => {}
+                if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item {
+                    let _ = VisitMut::visit(expression, &mut Sets { depth: 0 });
                 }
             }
             ControlFlow::Continue(())
@@ -49,14 +43,56 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     Ok(())
 }
 
-fn as_array(expression: &Expr) -> Option<(&'static str, Expr)> {
+/// Finds sets anywhere in an expression but inside its subqueries.
+struct Sets {
+    depth: usize,
+}
+
+impl VisitorMut for Sets {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if self.depth == 0
+            && let Some(array) = as_array(expression)
+        {
+            let rows = call("unnest", vec![array.clone()]);
+            *expression = match json_type(&array) {
+                Some(data_type) => call(data_type, vec![rows]),
+                None => rows,
+            };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// What makes json of an element that UNNEST knows as text only.
+fn json_type(array: &Expr) -> Option<&'static str> {
+    let Expr::Function(function) = array else { return None };
+    Some(match system_name(&function.name)?.as_str() {
+        "json_elements" => "as_json",
+        "jsonb_elements" | "jsonb_path_rows" => "as_jsonb",
+        _ => return None,
+    })
+}
+
+fn as_array(expression: &Expr) -> Option<Expr> {
     let Expr::Function(function) = expression else {
         return None;
     };
     let name = system_name(&function.name)?;
-    let (set, array) = SET_RETURNING.iter().find(|(set, _)| *set == name)?;
+    let (_, array) = SET_RETURNING.iter().find(|(set, _)| *set == name)?;
     let FunctionArguments::List(list) = &function.args else {
         return None;
     };
-    Some((set, call(array, plain_arguments(&list.args)?)))
+    Some(call(array, plain_arguments(&list.args)?))
 }

@@ -1,20 +1,26 @@
 //! Rewrites of a query's syntax tree that give DataFusion's planner what PostgreSQL's grammar means.
 //! Each is a pure function over the tree, one a file, applied in the order below. None looks up a name.
 
+mod aggregates;
 mod array_subquery;
 mod collation;
 mod join_using;
 mod function_in_from;
 mod function_in_select;
 mod interval_literals;
+mod json_aggregates;
+mod misplaced;
+mod multisets;
 mod number_literals;
 mod output_names;
 mod qualified_functions;
 mod quantified;
-mod regex_substring;
 mod registered_names;
+mod row_values;
+mod special_syntax;
 mod syntax;
 mod table_oid;
+mod value_lists;
 
 use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 
@@ -34,12 +40,18 @@ pub fn rewrite_expression(expression: &mut Expr) -> Result<()> {
 }
 
 fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
+    misplaced::check(tree)?;
     // First, because names come from the text as it was written.
     output_names::rewrite(tree);
+    // Names are known now, and what it makes is rewritten like the rest.
+    multisets::rewrite(tree)?;
+    value_lists::rewrite(tree);
     table_oid::rewrite(tree);
     // So that the others meet plain functions only.
     qualified_functions::rewrite(tree)?;
-    regex_substring::rewrite(tree)?;
+    row_values::rewrite(tree)?;
+    special_syntax::rewrite(tree)?;
+    json_aggregates::rewrite(tree)?;
     collation::rewrite(tree)?;
     // Casts before functions: a cast may be the argument of a function in FROM.
     registered_names::rewrite(tree)?;
@@ -50,6 +62,8 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     quantified::rewrite(tree)?;
     // After all that look for numbers.
     number_literals::rewrite(tree)?;
+    // After casts were given to literals.
+    aggregates::rewrite(tree)?;
     // Last: it wraps whole subqueries that the others have finished.
     array_subquery::rewrite(tree)
 }
@@ -91,7 +105,7 @@ mod tests {
             ),
             (
                 "SELECT substring(a FROM '[0-9]+') FROM t",
-                "SELECT substring_regex(a, '[0-9]+') AS \"substring\" FROM t",
+                "SELECT substring(a, '[0-9]+') AS \"substring\" FROM t",
             ),
             ("SELECT 't'::regclass", "SELECT regclass('t') AS \"regclass\""),
             (

@@ -5,9 +5,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Distinct, Expr, GroupByExpr, LimitClause, NamedWindowExpr, OrderByKind, Query,
-    Select, SetExpr, TableFactor, TableVersion, UnaryOperator, Value, VisitMut, VisitorMut, WindowFrameBound,
-    WindowSpec, WindowType,
+    BinaryOperator, CastKind, DataType, Distinct, ExactNumberInfo, Expr, GroupByExpr, LimitClause, NamedWindowExpr,
+    OrderByKind, Query, Select, SetExpr, TableFactor, TableVersion, UnaryOperator, Value, VisitMut, VisitorMut,
+    WindowFrameBound, WindowSpec, WindowType,
 };
 
 use crate::error::{Error, Result};
@@ -31,13 +31,34 @@ impl VisitorMut for Literals {
                     && text.parse::<i32>().is_ok()
                 {
                     *expression = as_type(expression.clone(), DataType::Int(None));
+                } else if let Value::Number(text, _) = &literal.value
+                    && needs_reading(text)
+                {
+                    *expression = as_type(
+                        Expr::value(Value::SingleQuotedString(text.clone())),
+                        DataType::Numeric(ExactNumberInfo::None),
+                    );
+                }
+            }
+            // A float reads the digits themselves, not a numeric of them.
+            Expr::Cast { expr, data_type, .. } if is_float(data_type) => {
+                if let Expr::Cast {
+                    expr: digits,
+                    data_type: DataType::Numeric(ExactNumberInfo::None),
+                    ..
+                } = expr.as_ref()
+                    && matches!(digits.as_ref(), Expr::Value(text) if matches!(text.value, Value::SingleQuotedString(_)))
+                {
+                    *expr = digits.clone();
                 }
             }
             Expr::UnaryOp {
                 op: UnaryOperator::Minus,
                 expr,
             } => {
-                if let Some(number) = typed_number(expr) {
+                if is_least_integer(expr) {
+                    *expression = as_type(expression.clone(), DataType::Int(None));
+                } else if let Some(number) = typed_number(expr) {
                     let negative = Expr::UnaryOp {
                         op: UnaryOperator::Minus,
                         expr: Box::new(number.clone()),
@@ -64,7 +85,7 @@ impl VisitorMut for Literals {
                 expr,
                 data_type: DataType::Numeric(info) | DataType::Decimal(info),
                 ..
-            } if *info == datafusion::sql::sqlparser::ast::ExactNumberInfo::None && is_decimal(expr) => {
+            } if *info == ExactNumberInfo::None && is_decimal(expr) => {
                 *expression = expr.as_ref().clone();
             }
             Expr::Function(function) => {
@@ -201,6 +222,28 @@ fn typed_number(expression: &Expr) -> Option<&Expr> {
     }
 }
 
+/// Exponents, and whole numbers past a bigint, which are numerics.
+fn needs_reading(text: &str) -> bool {
+    text.contains(['e', 'E']) || (!text.contains('.') && text.parse::<i64>().is_err())
+}
+
+fn is_float(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Float(_)
+            | DataType::Float4
+            | DataType::Float8
+            | DataType::Real
+            | DataType::Double(_)
+            | DataType::DoublePrecision
+    )
+}
+
+/// 2147483648, which is an integer only below zero.
+fn is_least_integer(expression: &Expr) -> bool {
+    matches!(expression, Expr::Value(literal) if matches!(&literal.value, Value::Number(text, _) if text == "2147483648"))
+}
+
 fn is_number(expression: &Expr) -> bool {
     match expression {
         Expr::Value(literal) => matches!(literal.value, Value::Number(..)),
@@ -217,6 +260,17 @@ fn is_decimal(expression: &Expr) -> bool {
 }
 
 fn plain(expression: &mut Expr) {
+    // A frame's distance in time is read from its text.
+    if let Expr::Cast {
+        expr,
+        data_type: DataType::Interval { .. },
+        ..
+    } = expression
+        && matches!(expr.as_ref(), Expr::Value(_))
+    {
+        *expression = expr.as_ref().clone();
+        return;
+    }
     if let Some(number) = typed_number(expression) {
         *expression = number.clone();
     }

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, CastKind, DataType, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, Subscript,
-    TrimWhereField, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
+    Subscript, TrimWhereField, VisitMut, VisitorMut,
 };
 
 use super::syntax::folded;
@@ -135,6 +135,10 @@ fn name_of(expression: &Expr) -> Option<String> {
         Expr::Position { .. } => "position".into(),
         Expr::Substring { .. } => "substring".into(),
         Expr::Overlay { .. } => "overlay".into(),
+        Expr::BinaryOp {
+            op: BinaryOperator::Overlaps,
+            ..
+        } => "overlaps".into(),
         Expr::Ceil { .. } => "ceil".into(),
         Expr::Floor { .. } => "floor".into(),
         Expr::Trim { trim_where, .. } => match trim_where {

@@ -11,7 +11,7 @@ mod text;
 use super::evaluate::Executor;
 use super::node::{Body, Callable};
 use crate::error::{Error, Result};
-use crate::functions::{Datum, call_row_function, is_row_function};
+use crate::functions::{Datum, call_function, is_callable};
 
 pub(super) use operators::{binary_operator, prefix_operator};
 
@@ -22,11 +22,11 @@ pub(super) fn function(name: &str) -> Option<Body> {
         .or_else(|| numbers::body(name))
         .or_else(|| json::body(name))
         .or_else(|| catalog::body(name))
-        .or_else(|| is_row_function(name).then_some(row_function as Body))
+        .or_else(|| is_callable(name).then_some(row_function as Body))
 }
 
 fn row_function(executor: &Executor<'_>, callable: &Callable, row: &[Datum]) -> Result<Datum> {
-    call_row_function(&callable.name, executor.environment, row)
+    call_function(&callable.name, executor.environment, row)
         .unwrap_or_else(|| Err(Error::internal(format!("no function {}", callable.name))))
 }
 

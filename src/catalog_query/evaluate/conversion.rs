@@ -10,7 +10,7 @@ use super::super::value_type::{
 use super::Executor;
 use super::compare::number;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{Datum, call_row_function, to_array};
+use crate::functions::{Datum, call_function, to_array};
 use crate::types::format::Format;
 use crate::types::parse::{ArrayItem, parse_array, parse_value};
 use crate::types::{ColumnEncoder, SqlType};
@@ -85,7 +85,7 @@ impl Executor<'_> {
     }
 
     pub fn row_function(&self, name: &'static str, values: &[Datum]) -> Result<Datum> {
-        call_row_function(name, self.environment, values)
+        call_function(name, self.environment, values)
             .unwrap_or_else(|| Err(Error::internal(format!("no function {name}"))))
     }
 

@@ -9,6 +9,7 @@ use crate::types::calendar::{
     TIMESTAMP_NEGATIVE_INFINITY,
 };
 use crate::types::format::FormatSettings;
+use crate::types::numeric::Number;
 use crate::types::text::{fill_wide_digits, write_text};
 use crate::types::values::{ColumnValues, ListValues};
 
@@ -29,15 +30,29 @@ pub fn write_binary(values: &ColumnValues, row: usize, sql_type: &SqlType, out: 
         ColumnValues::Float4(array) => out.put_f32(array.value(row)),
         ColumnValues::Float8(array) => out.put_f64(array.value(row)),
         ColumnValues::Numeric { array, scale, trim } => write_numeric(array.value(row), *scale, *trim, out),
-        ColumnValues::WideNumeric { array, scale } => {
-            let text = array.value(row).to_string();
+        ColumnValues::WideNumeric { array, scale, computed } => {
+            let number = match computed {
+                true => Number::computed(array.value(row)),
+                false => Number {
+                    value: array.value(row),
+                    scale: i32::from(*scale),
+                },
+            };
+            let text = number.value.to_string();
             write_numeric_digits(
                 text.starts_with('-'),
                 text.trim_start_matches('-').as_bytes(),
-                *scale,
+                number.scale as i8,
                 false,
                 out,
             );
+        }
+        ColumnValues::NumericText(array) => {
+            let text = array.value(row);
+            let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+            let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+            let is_negative = text.starts_with('-');
+            write_numeric_digits(is_negative, digits.as_bytes(), fraction.len() as i8, false, out);
         }
         ColumnValues::Utf8(array) => write_string(array.value(row), sql_type, out)?,
         ColumnValues::LargeUtf8(array) => write_string(array.value(row), sql_type, out)?,

@@ -7,6 +7,7 @@ use datafusion::arrow::datatypes::{
 use std::sync::Arc;
 
 use crate::error::{Error, Result, SqlState};
+use crate::types::numeric::{Number, overflow};
 use crate::types::parse::{Decimal, fit_decimal, parse_decimal};
 use crate::types::values::{Column, ColumnValues};
 use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
@@ -150,7 +151,17 @@ fn decimal(values: &ColumnValues, row: usize) -> Result<Decimal> {
                 scale: *scale,
             });
         }
-        ColumnValues::WideNumeric { array, .. } => return parse_decimal(&array.value_as_string(row)),
+        ColumnValues::WideNumeric { array, scale, .. } => {
+            let number = Number {
+                value: array.value(row),
+                scale: i32::from(*scale),
+            };
+            let number = number.trimmed();
+            return Ok(Decimal {
+                value: number.to_i128().ok_or_else(overflow)?,
+                scale: number.scale as i8,
+            });
+        }
         ColumnValues::Float4(array) => crate::types::text::write_float4(array.value(row), 0, &mut digits),
         ColumnValues::Float8(array) => crate::types::text::write_float8(array.value(row), 0, &mut digits),
         values => {

@@ -15,6 +15,7 @@ pub use datetime::{parse_date, parse_time, parse_timestamp, parse_timestamptz, r
 pub use interval::parse_interval;
 pub use number::{Decimal, fit_decimal, parse_decimal, parse_float4, parse_float8, parse_integer, parse_oid};
 pub use plain::{fit_bpchar, fit_varchar, parse_bool, parse_bytea, parse_char, parse_uuid};
+pub use zone_abbreviations::abbreviation_offset;
 
 use datafusion::common::ScalarValue;
 

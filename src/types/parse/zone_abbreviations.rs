@@ -1,7 +1,7 @@
 //! Time zone abbreviations that timestamps may end with, after PostgreSQL's `Default` set.
 
 /// Seconds east of Greenwich of an abbreviation in lower case.
-pub(super) fn abbreviation_offset(abbreviation: &str) -> Option<i32> {
+pub fn abbreviation_offset(abbreviation: &str) -> Option<i32> {
     const QUARTER_HOUR: i32 = 900;
     let found = ABBREVIATIONS
         .binary_search_by(|(name, _)| name.cmp(&abbreviation))

@@ -12,6 +12,7 @@ pub use number::{fill_wide_digits, write_decimal, write_float4, write_float8, wr
 use bytes::{BufMut, BytesMut};
 
 use crate::types::format::{ByteaOutput, FormatSettings};
+use crate::types::numeric::Number;
 use crate::types::values::ColumnValues;
 
 /// Appends the text of the value at `row`, which must not be NULL.
@@ -26,10 +27,15 @@ pub fn write_text(values: &ColumnValues, row: usize, settings: &FormatSettings, 
         ColumnValues::Float4(array) => write_float4(array.value(row), settings.extra_float_digits, out),
         ColumnValues::Float8(array) => write_float8(array.value(row), settings.extra_float_digits, out),
         ColumnValues::Numeric { array, scale, trim } => write_decimal(array.value(row), *scale, *trim, out),
+        ColumnValues::WideNumeric {
+            array, computed: true, ..
+        } => out.extend_from_slice(Number::computed(array.value(row)).to_string().as_bytes()),
         ColumnValues::WideNumeric { array, .. } => out.extend_from_slice(array.value_as_string(row).as_bytes()),
         ColumnValues::Utf8(array) => out.extend_from_slice(array.value(row).as_bytes()),
         ColumnValues::LargeUtf8(array) => out.extend_from_slice(array.value(row).as_bytes()),
-        ColumnValues::Utf8View(array) => out.extend_from_slice(array.value(row).as_bytes()),
+        ColumnValues::Utf8View(array) | ColumnValues::NumericText(array) => {
+            out.extend_from_slice(array.value(row).as_bytes());
+        }
         ColumnValues::Binary(array) => write_bytea(array.value(row), settings.bytea_output, out),
         ColumnValues::BinaryView(array) => write_bytea(array.value(row), settings.bytea_output, out),
         ColumnValues::Date(array) => write_date(array.value(row), settings.date_style, out),

@@ -40,6 +40,7 @@ fn may_need_quotes(values: &ColumnValues) -> bool {
             | ColumnValues::Float8(_)
             | ColumnValues::Numeric { .. }
             | ColumnValues::WideNumeric { .. }
+            | ColumnValues::NumericText(_)
             | ColumnValues::List(_)
     )
 }
@@ -96,7 +97,8 @@ pub(super) fn write_json(values: &ColumnValues, row: usize, settings: &FormatSet
         | ColumnValues::Int8(_)
         | ColumnValues::Oid(_)
         | ColumnValues::Numeric { .. }
-        | ColumnValues::WideNumeric { .. } => write_text(values, row, settings, out),
+        | ColumnValues::WideNumeric { .. }
+        | ColumnValues::NumericText(_) => write_text(values, row, settings, out),
         ColumnValues::Float4(array) if array.value(row).is_finite() => write_text(values, row, settings, out),
         ColumnValues::Float8(array) if array.value(row).is_finite() => write_text(values, row, settings, out),
         ColumnValues::Timestamp(_) | ColumnValues::Timestamptz(_) | ColumnValues::Date(_) => {

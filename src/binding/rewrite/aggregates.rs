@@ -1,0 +1,115 @@
+//! Aggregates that the planner would take for one another or that are others in disguise: `avg(x)` is a sum over a
+//! count, so that the quotient has PostgreSQL's digits and the two are computed once for all that need them; and
+//! `sum(x)` beside `sum(x::real)` would have one name.
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident,
+    ObjectName, Value, VisitMut,
+};
+
+use super::syntax::{call, plain_arguments, replace_expressions, system_name};
+use crate::error::{Error, Result};
+
+/// Aggregates over one expression.
+const AGGREGATES: [&str; 22] = [
+    "array_agg",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "count",
+    "every",
+    "max",
+    "min",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "string_agg",
+    "sum",
+    "var_pop",
+    "var_samp",
+    "variance",
+    "corr",
+    "covar_pop",
+    "covar_samp",
+];
+
+pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
+    replace_expressions(tree, |expression| {
+        let Expr::Function(function) = expression else {
+            return Ok(());
+        };
+        let name = system_name(&function.name).unwrap_or_default();
+        if let Some(gathered) = ordered_set(function, &name)? {
+            *expression = gathered;
+            return Ok(());
+        }
+        if !AGGREGATES.contains(&name.as_str()) {
+            return Ok(());
+        }
+        let FunctionArguments::List(list) = &mut function.args else {
+            return Ok(());
+        };
+        for argument in &mut list.args {
+            if let FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) = argument
+                && let Expr::Cast { data_type, .. } = &*value
+            {
+                let type_name = Expr::value(Value::SingleQuotedString(data_type.to_string()));
+                *value = call("typed_as", vec![type_name, value.clone()]);
+            }
+        }
+        if name == "avg" && list.args.len() == 1 {
+            let named = |name: &str| {
+                let mut part = function.clone();
+                part.name = ObjectName::from(vec![Ident::new(name)]);
+                Expr::Function(part)
+            };
+            *expression = call("average", vec![named("sum"), named("count")]);
+        }
+        Ok(())
+    })
+}
+
+/// Ordered-set aggregates as functions of the values in their order: `mode() WITHIN GROUP (ORDER BY x)` and its like.
+fn ordered_set(function: &Function, name: &str) -> Result<Option<Expr>> {
+    let [key] = function.within_group.as_slice() else {
+        return Ok(None);
+    };
+    let FunctionArguments::List(list) = &function.args else {
+        return Ok(None);
+    };
+    let arguments = plain_arguments(&list.args).unwrap_or_default();
+    let is_array = matches!(arguments.first(), Some(Expr::Array(_)));
+    let target = match name {
+        "percentile_disc" | "mode" => format!("{name}_of"),
+        "percentile_cont" if is_array => "percentile_cont_of".to_string(),
+        "rank" | "dense_rank" | "percent_rank" | "cume_dist" => format!("{name}_of"),
+        _ => return Ok(None),
+    };
+    let mut gathered = function.clone();
+    gathered.name = ObjectName::from(vec![Ident::new("array_agg")]);
+    gathered.within_group = vec![];
+    let is_descending = key.options.asc == Some(false);
+    if let FunctionArguments::List(list) = &mut gathered.args {
+        list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(key.expr.clone()))];
+        list.clauses = vec![FunctionArgumentClause::OrderBy(vec![key.clone()])];
+    }
+    if !name.ends_with("rank") && name != "cume_dist" {
+        let present = Expr::IsNotNull(Box::new(key.expr.clone()));
+        gathered.filter = Some(Box::new(match gathered.filter.take() {
+            Some(filter) => Expr::BinaryOp {
+                left: filter,
+                op: BinaryOperator::And,
+                right: Box::new(present),
+            },
+            None => present,
+        }));
+    }
+    if is_descending && (name.ends_with("rank") || name == "cume_dist") {
+        return Err(Error::unsupported(format!("{name} WITHIN GROUP in descending order")));
+    }
+    let arguments = arguments.into_iter().chain([Expr::Function(gathered)]);
+    Ok(Some(call(&target, arguments.collect())))
+}

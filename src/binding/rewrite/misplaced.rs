@@ -1,0 +1,163 @@
+//! Faults that PostgreSQL's analysis finds and the planner would take: window functions where rows are chosen, or
+//! without OVER; constants to order by; one name for two relations.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    DuplicateTreatment, Expr, FunctionArguments, OrderByKind, Query, Select, TableFactor, TableWithJoins, Value, Visit,
+    VisitMut, Visitor, VisitorMut,
+};
+
+use super::syntax::{folded, system_name};
+use crate::error::{Error, Result, SqlState};
+
+/// Functions that only make sense over a window.
+const WINDOW_FUNCTIONS: [&str; 11] = [
+    "row_number",
+    "rank",
+    "dense_rank",
+    "percent_rank",
+    "cume_dist",
+    "ntile",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "nth_value",
+];
+
+pub(super) fn check(tree: &mut impl VisitMut) -> Result<()> {
+    struct Checker;
+    impl VisitorMut for Checker {
+        type Break = Error;
+
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+            as_flow(check_select(select))
+        }
+
+        fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+            as_flow(check_order(query))
+        }
+
+        fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
+            as_flow(check_window(expression))
+        }
+    }
+    match VisitMut::visit(tree, &mut Checker) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+fn as_flow(checked: Result<()>) -> ControlFlow<Error> {
+    match checked {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    }
+}
+
+fn check_window(expression: &Expr) -> Result<()> {
+    let Expr::Function(function) = expression else {
+        return Ok(());
+    };
+    let name = system_name(&function.name).unwrap_or_default();
+    if function.over.is_none() && function.within_group.is_empty() && WINDOW_FUNCTIONS.contains(&name.as_str()) {
+        let message = format!("window function {name} requires an OVER clause");
+        return Err(Error::new(SqlState::WrongObjectType, message));
+    }
+    if function.over.is_some()
+        && matches!(&function.args, FunctionArguments::List(list) if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
+    {
+        let message = "DISTINCT is not implemented for window functions";
+        return Err(Error::new(SqlState::FeatureNotSupported, message));
+    }
+    Ok(())
+}
+
+fn check_order(query: &Query) -> Result<()> {
+    let Some(order) = &query.order_by else { return Ok(()) };
+    let OrderByKind::Expressions(keys) = &order.kind else {
+        return Ok(());
+    };
+    let is_constant = |key: &Expr| match key {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => text.parse::<i64>().is_err(),
+            Value::SingleQuotedString(_) => true,
+            _ => false,
+        },
+        _ => false,
+    };
+    match keys.iter().any(|key| is_constant(&key.expr)) {
+        true => Err(Error::syntax("non-integer constant in ORDER BY")),
+        false => Ok(()),
+    }
+}
+
+fn check_select(select: &Select) -> Result<()> {
+    let clauses = [(&select.selection, "WHERE"), (&select.having, "HAVING")];
+    for (clause, name) in clauses {
+        if clause.as_ref().is_some_and(has_window) {
+            let message = format!("window functions are not allowed in {name}");
+            return Err(Error::new(SqlState::WindowingError, message));
+        }
+    }
+    let mut seen = HashSet::new();
+    for table in &select.from {
+        for name in names(table) {
+            if !seen.insert(name.clone()) {
+                let message = format!("table name \"{name}\" specified more than once");
+                return Err(Error::new(SqlState::DuplicateAlias, message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The names by which the columns of a FROM item can be qualified.
+fn names(table: &TableWithJoins) -> Vec<String> {
+    let joined = table.joins.iter().map(|join| &join.relation);
+    let factors = std::iter::once(&table.relation).chain(joined);
+    factors
+        .filter_map(|factor| match factor {
+            TableFactor::Table { alias: Some(alias), .. }
+            | TableFactor::Derived { alias: Some(alias), .. }
+            | TableFactor::Function { alias: Some(alias), .. }
+            | TableFactor::UNNEST { alias: Some(alias), .. } => Some(folded(&alias.name)),
+            // Tables of two schemas may have one name.
+            TableFactor::Table { name, args: None, .. } => match name.0.as_slice() {
+                [only] => only.as_ident().map(folded),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect()
+}
+
+/// Whether a window function stands in an expression, outside its subqueries.
+fn has_window(expression: &Expr) -> bool {
+    struct Windows {
+        depth: usize,
+    }
+    impl Visitor for Windows {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+            match expression {
+                Expr::Function(function) if self.depth == 0 && function.over.is_some() => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    expression.visit(&mut Windows { depth: 0 }).is_break()
+}

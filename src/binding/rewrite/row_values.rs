@@ -1,0 +1,211 @@
+//! Comparisons of rows: `(a, b) = (c, d)`, `(a, b) < (c, d)`, `(a, b) IN (…)` and OVERLAPS, spelled out column by column.
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Ident, Query, Select, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
+    UnaryOperator, VisitMut,
+};
+
+use super::super::relations;
+use super::syntax::{call, replace_expressions, system_name};
+use crate::error::{Error, Result};
+
+pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
+    replace_expressions(tree, |expression| {
+        if let Some(rewritten) = rewritten(expression)? {
+            *expression = rewritten;
+        }
+        Ok(())
+    })
+}
+
+/// The columns of a row constructor.
+fn row(expression: &Expr) -> Option<Vec<Expr>> {
+    match expression {
+        Expr::Tuple(columns) => Some(columns.clone()),
+        Expr::Nested(inner) => row(inner),
+        Expr::Function(function) if system_name(&function.name).as_deref() == Some("row") => {
+            use datafusion::sql::sqlparser::ast::FunctionArguments;
+            match &function.args {
+                FunctionArguments::List(list) => super::syntax::plain_arguments(&list.args),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn rewritten(expression: &Expr) -> Result<Option<Expr>> {
+    Ok(match expression {
+        Expr::BinaryOp { left, op, right } => {
+            let (Some(left), Some(right)) = (row(left), row(right)) else {
+                return Ok(None);
+            };
+            if *op == BinaryOperator::Overlaps {
+                return overlaps(left, right).map(Some);
+            }
+            check_lengths(&left, &right)?;
+            Some(compared(&left, op, &right)?)
+        }
+        Expr::IsDistinctFrom(left, right) => {
+            let (Some(left), Some(right)) = (row(left), row(right)) else {
+                return Ok(None);
+            };
+            check_lengths(&left, &right)?;
+            let differ = left.into_iter().zip(right);
+            Some(joined(
+                differ.map(|(left, right)| Expr::IsDistinctFrom(Box::new(left), Box::new(right))),
+                BinaryOperator::Or,
+            )?)
+        }
+        Expr::IsNotDistinctFrom(left, right) => {
+            let (Some(left), Some(right)) = (row(left), row(right)) else {
+                return Ok(None);
+            };
+            check_lengths(&left, &right)?;
+            let same = left.into_iter().zip(right);
+            Some(joined(
+                same.map(|(left, right)| Expr::IsNotDistinctFrom(Box::new(left), Box::new(right))),
+                BinaryOperator::And,
+            )?)
+        }
+        Expr::InList { expr, list, negated } => {
+            let Some(left) = row(expr) else { return Ok(None) };
+            let mut matches = vec![];
+            for item in list {
+                let item = row(item).ok_or_else(|| Error::syntax("unequal number of entries in row expressions"))?;
+                check_lengths(&left, &item)?;
+                matches.push(compared(&left, &BinaryOperator::Eq, &item)?);
+            }
+            Some(negated_if(*negated, joined(matches.into_iter(), BinaryOperator::Or)?))
+        }
+        Expr::InSubquery {
+            expr,
+            subquery,
+            negated,
+        } => match row(expr) {
+            Some(_) if *negated => return Err(Error::unsupported("NOT IN a subquery of several columns")),
+            Some(left) => Some(exists(left, subquery)?),
+            None => None,
+        },
+        _ => None,
+    })
+}
+
+fn check_lengths(left: &[Expr], right: &[Expr]) -> Result<()> {
+    match left.len() == right.len() {
+        true => Ok(()),
+        false => Err(Error::syntax("unequal number of entries in row expressions")),
+    }
+}
+
+fn negated_if(negated: bool, expression: Expr) -> Expr {
+    match negated {
+        true => Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(Expr::Nested(Box::new(expression))),
+        },
+        false => expression,
+    }
+}
+
+fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    }
+}
+
+fn joined(parts: impl Iterator<Item = Expr>, op: BinaryOperator) -> Result<Expr> {
+    parts
+        .reduce(|all, part| binary(all, op.clone(), part))
+        .map(|all| Expr::Nested(Box::new(all)))
+        .ok_or_else(|| Error::syntax("cannot compare rows of zero length"))
+}
+
+fn compared(left: &[Expr], op: &BinaryOperator, right: &[Expr]) -> Result<Expr> {
+    let pairs = || left.iter().cloned().zip(right.iter().cloned());
+    let strict = match op {
+        BinaryOperator::Eq | BinaryOperator::NotEq => {
+            let glue = if *op == BinaryOperator::Eq {
+                BinaryOperator::And
+            } else {
+                BinaryOperator::Or
+            };
+            return joined(pairs().map(|(left, right)| binary(left, op.clone(), right)), glue);
+        }
+        BinaryOperator::Lt | BinaryOperator::LtEq => BinaryOperator::Lt,
+        BinaryOperator::Gt | BinaryOperator::GtEq => BinaryOperator::Gt,
+        other => return Err(Error::unsupported(format!("{other} between rows"))),
+    };
+    // The first columns that differ decide; the last pair by the operator itself.
+    let mut pairs: Vec<(Expr, Expr)> = pairs().collect();
+    let (last_left, last_right) = pairs
+        .pop()
+        .ok_or_else(|| Error::syntax("cannot compare rows of zero length"))?;
+    let mut decided = binary(last_left, op.clone(), last_right);
+    for (left, right) in pairs.into_iter().rev() {
+        let equal = binary(left.clone(), BinaryOperator::Eq, right.clone());
+        let rest = Expr::Nested(Box::new(binary(equal, BinaryOperator::And, decided)));
+        decided = Expr::Nested(Box::new(binary(
+            binary(left, strict.clone(), right),
+            BinaryOperator::Or,
+            rest,
+        )));
+    }
+    Ok(decided)
+}
+
+fn overlaps(left: Vec<Expr>, right: Vec<Expr>) -> Result<Expr> {
+    let (Ok([start, end]), Ok([other_start, other_end])) = (<[Expr; 2]>::try_from(left), <[Expr; 2]>::try_from(right))
+    else {
+        return Err(Error::syntax(
+            "wrong number of parameters on left side of OVERLAPS expression",
+        ));
+    };
+    let period_end = |start: &Expr, end: Expr| call("period_end", vec![start.clone(), end]);
+    let (end, other_end) = (period_end(&start, end), period_end(&other_start, other_end));
+    Ok(call("overlaps", vec![start, end, other_start, other_end]))
+}
+
+/// `(a, b) IN (SELECT …)` as EXISTS over the subquery's rows.
+fn exists(left: Vec<Expr>, subquery: &Query) -> Result<Expr> {
+    const ROWS: &str = "compared_rows";
+    let names: Vec<Ident> = (1..=left.len())
+        .map(|index| Ident::new(format!("column_{index}")))
+        .collect();
+    let mut query = relations::parse_query("SELECT 1")?;
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return Err(Error::internal("a template is no SELECT"));
+    };
+    let select: &mut Select = select;
+    select.from = vec![TableWithJoins {
+        relation: TableFactor::Derived {
+            lateral: false,
+            subquery: Box::new(subquery.clone()),
+            alias: Some(TableAlias {
+                explicit: true,
+                name: Ident::new(ROWS),
+                columns: names
+                    .iter()
+                    .map(|name| TableAliasColumnDef {
+                        name: name.clone(),
+                        data_type: None,
+                    })
+                    .collect(),
+                at: None,
+            }),
+            sample: None,
+        },
+        joins: vec![],
+    }];
+    let matches = left.into_iter().zip(names).map(|(value, name)| {
+        let column = Expr::CompoundIdentifier(vec![Ident::new(ROWS), name]);
+        binary(column, BinaryOperator::Eq, value)
+    });
+    select.selection = Some(joined(matches, BinaryOperator::And)?);
+    Ok(Expr::Exists {
+        subquery: Box::new(query),
+        negated: false,
+    })
+}

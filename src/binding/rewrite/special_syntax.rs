@@ -1,0 +1,304 @@
+//! Expressions with a syntax of their own become calls of the functions that PostgreSQL's grammar makes of them:
+//! EXTRACT, AT TIME ZONE, TRIM, SUBSTRING, OVERLAY, SIMILAR TO, the prefix operators.
+
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
+};
+
+use super::syntax::{call, replace_expressions, system_name};
+use crate::error::{Error, Result};
+
+pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
+    replace_expressions(tree, |expression| {
+        if let Some(rewritten) = rewritten(expression)? {
+            *expression = rewritten;
+        }
+        Ok(())
+    })
+}
+
+fn text(value: impl Into<String>) -> Expr {
+    Expr::value(Value::SingleQuotedString(value.into()))
+}
+
+fn negated_if(negated: bool, expression: Expr) -> Expr {
+    match negated {
+        true => Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(expression),
+        },
+        false => expression,
+    }
+}
+
+fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
+    Ok(match expression {
+        Expr::Extract { field, expr, .. } => Some(call("extract", vec![text(field_name(field)), take(expr)])),
+        Expr::AtTimeZone { timestamp, time_zone } => Some(call("timezone", vec![take(time_zone), take(timestamp)])),
+        Expr::Position { expr, r#in } => Some(call("strpos", vec![take(r#in), take(expr)])),
+        Expr::Substring {
+            expr,
+            substring_from,
+            substring_for,
+            ..
+        } => {
+            let mut arguments = vec![take(expr)];
+            match (substring_from, substring_for) {
+                (Some(from), length) => {
+                    arguments.push(take(from));
+                    arguments.extend(length.iter_mut().map(|length| take(length)));
+                }
+                (None, Some(length)) => arguments.extend([Expr::value(Value::Number("1".into(), false)), take(length)]),
+                (None, None) => return Ok(None),
+            }
+            Some(call("substring", arguments))
+        }
+        Expr::Trim {
+            trim_where,
+            trim_what,
+            expr,
+            trim_characters,
+        } => {
+            let name = match trim_where {
+                Some(TrimWhereField::Leading) => "ltrim",
+                Some(TrimWhereField::Trailing) => "rtrim",
+                _ => "btrim",
+            };
+            let mut arguments = vec![take(expr)];
+            arguments.extend(trim_what.iter_mut().map(|what| take(what)));
+            arguments.extend(trim_characters.iter_mut().flatten().map(take));
+            Some(call(name, arguments))
+        }
+        Expr::Overlay {
+            expr,
+            overlay_what,
+            overlay_from,
+            overlay_for,
+        } => {
+            let mut arguments = vec![take(expr), take(overlay_what), take(overlay_from)];
+            arguments.extend(overlay_for.iter_mut().map(|length| take(length)));
+            Some(call("overlay", arguments))
+        }
+        Expr::Ceil {
+            expr,
+            field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
+        } => Some(call("ceil", vec![take(expr)])),
+        Expr::Floor {
+            expr,
+            field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
+        } => Some(call("floor", vec![take(expr)])),
+        Expr::UnaryOp { op, expr } => {
+            let function = match op {
+                UnaryOperator::PGAbs => "abs",
+                UnaryOperator::PGSquareRoot => "sqrt",
+                UnaryOperator::PGCubeRoot => "cbrt",
+                UnaryOperator::BitwiseNot => "bit_not",
+                _ => return Ok(None),
+            };
+            Some(call(function, vec![take(expr)]))
+        }
+        Expr::SimilarTo {
+            negated,
+            expr,
+            pattern,
+            escape_char,
+        } => {
+            let mut arguments = vec![take(expr), take(pattern)];
+            arguments.extend(escape_char.iter().map(|escape| Expr::Value(escape.clone())));
+            Some(negated_if(*negated, call("similar_to", arguments)))
+        }
+        Expr::Like {
+            negated,
+            any: true,
+            expr,
+            pattern,
+            ..
+        } => {
+            let operator = if *negated { "!~~" } else { "~~" };
+            Some(call(
+                "array_any",
+                vec![text(operator), take(expr), unnested(take(pattern))],
+            ))
+        }
+        Expr::ILike {
+            negated,
+            any: true,
+            expr,
+            pattern,
+            ..
+        } => {
+            let operator = if *negated { "!~~*" } else { "~~*" };
+            Some(call(
+                "array_any",
+                vec![text(operator), take(expr), unnested(take(pattern))],
+            ))
+        }
+        Expr::Like {
+            pattern, escape_char, ..
+        }
+        | Expr::ILike {
+            pattern, escape_char, ..
+        } => {
+            // A pattern that escapes with a backslash says the same.
+            if let Some(escape) = escape_char.take() {
+                **pattern = call("like_escape", vec![take(pattern), Expr::Value(escape)]);
+            }
+            None
+        }
+        Expr::AnyOp {
+            left,
+            compare_op,
+            right,
+            ..
+        } if !matches!(right.as_ref(), Expr::Subquery(_)) => Some(quantified("array_any", left, compare_op, right)),
+        Expr::AllOp {
+            left,
+            compare_op,
+            right,
+        } if !matches!(right.as_ref(), Expr::Subquery(_)) => Some(quantified("array_all", left, compare_op, right)),
+        Expr::CompoundFieldAccess { root, access_chain }
+            if access_chain
+                .iter()
+                .all(|access| matches!(access, AccessExpr::Subscript(_))) =>
+        {
+            let mut value = take(root);
+            for access in access_chain.drain(..) {
+                value = subscripted(value, access)?;
+            }
+            Some(value)
+        }
+        Expr::Cast {
+            expr,
+            data_type,
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            ..
+        } => {
+            let (open, places) = match data_type {
+                DataType::Timestamp(Some(places), zone) => (DataType::Timestamp(None, *zone), *places),
+                DataType::Time(Some(places), zone) => (DataType::Time(None, *zone), *places),
+                _ => return Ok(None),
+            };
+            let value = Expr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(take(expr)),
+                data_type: open,
+                array: false,
+                format: None,
+            };
+            let places = Expr::value(Value::Number(places.to_string(), false));
+            Some(call("rounded_time", vec![value, places]))
+        }
+        Expr::Function(function) if matches!(function.args, FunctionArguments::None) => {
+            let data_type = match system_name(&function.name).as_deref().unwrap_or_default() {
+                "localtimestamp" => DataType::Timestamp(None, TimezoneInfo::None),
+                "localtime" => DataType::Time(None, TimezoneInfo::None),
+                _ => return Ok(None),
+            };
+            Some(Expr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(call("now", vec![])),
+                data_type,
+                array: false,
+                format: None,
+            })
+        }
+        Expr::Function(function) if system_name(&function.name).as_deref() == Some("make_interval") => {
+            if let FunctionArguments::List(list) = &mut function.args {
+                position_parts(&mut list.args)?;
+            }
+            None
+        }
+        _ => None,
+    })
+}
+
+/// `a[n]` and `a[from:to]`; a step of a slice is no SQL.
+fn subscripted(value: Expr, access: AccessExpr) -> Result<Expr> {
+    let number = |text: &str| Expr::value(Value::Number(text.to_string(), false));
+    Ok(match access {
+        AccessExpr::Subscript(Subscript::Index { index }) => call("array_subscript", vec![value, index]),
+        AccessExpr::Subscript(Subscript::Slice {
+            lower_bound,
+            upper_bound,
+            stride: None,
+        }) => {
+            let lower = lower_bound.unwrap_or_else(|| number("1"));
+            let upper = upper_bound.unwrap_or_else(|| number(&i32::MAX.to_string()));
+            call("array_slice_bounds", vec![value, lower, upper])
+        }
+        _ => return Err(Error::unsupported("this subscript")),
+    })
+}
+
+/// Without the parentheses around it.
+fn unnested(expression: Expr) -> Expr {
+    match expression {
+        Expr::Nested(inner) => *inner,
+        other => other,
+    }
+}
+
+fn take(expression: &mut Expr) -> Expr {
+    std::mem::replace(expression, Expr::value(Value::Null))
+}
+
+/// `x = ANY (array)`: a list where the array is written out, so that files can be skipped by its values.
+fn quantified(function: &str, left: &mut Expr, operator: &BinaryOperator, right: &mut Expr) -> Expr {
+    let is_membership = matches!(
+        (function, operator),
+        ("array_any", BinaryOperator::Eq) | ("array_all", BinaryOperator::NotEq)
+    );
+    if let (true, Expr::Array(array)) = (is_membership, &mut *right)
+        && !array.elem.is_empty()
+        && !array.elem.iter().any(|element| matches!(element, Expr::Array(_)))
+    {
+        return Expr::InList {
+            expr: Box::new(take(left)),
+            list: std::mem::take(&mut array.elem),
+            negated: function == "array_all",
+        };
+    }
+    call(function, vec![text(operator.to_string()), take(left), take(right)])
+}
+
+fn field_name(field: &DateTimeField) -> String {
+    match field {
+        DateTimeField::Custom(name) => name.value.to_lowercase(),
+        other => other.to_string().trim_matches('\'').to_lowercase(),
+    }
+}
+
+/// make_interval(days => 1) with its arguments in their places.
+fn position_parts(arguments: &mut Vec<FunctionArg>) -> Result<()> {
+    const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
+    if !arguments
+        .iter()
+        .any(|argument| matches!(argument, FunctionArg::Named { .. }))
+    {
+        return Ok(());
+    }
+    let mut values: Vec<Expr> = PARTS
+        .iter()
+        .map(|_| Expr::value(Value::Number("0".into(), false)))
+        .collect();
+    for (index, argument) in arguments.drain(..).enumerate() {
+        let (position, value) = match argument {
+            FunctionArg::Named { name, arg, .. } => {
+                let position = PARTS.iter().position(|part| name.value.eq_ignore_ascii_case(part));
+                (position, arg)
+            }
+            FunctionArg::Unnamed(arg) => (Some(index), arg),
+            FunctionArg::ExprNamed { .. } => (None, FunctionArgExpr::Wildcard),
+        };
+        match (position.and_then(|position| values.get_mut(position)), value) {
+            (Some(place), FunctionArgExpr::Expr(value)) => *place = value,
+            _ => return Err(Error::syntax("make_interval() has no argument of this name")),
+        }
+    }
+    *arguments = values
+        .into_iter()
+        .map(|value| FunctionArg::Unnamed(FunctionArgExpr::Expr(value)))
+        .collect();
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Rows of VALUES whose columns are written differently from row to row: a literal beside a cast is of the cast's type,
+//! beside an array it is an array, and numbers keep their own digits.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{Array, Expr, Query, SetExpr, Value, VisitMut, VisitorMut};
+
+use super::syntax::call;
+use crate::types::parse::{ArrayItem, parse_array};
+
+/// Longer lists are loads, whose columns the table decides.
+const LONGEST: usize = 100;
+
+pub(super) fn rewrite(tree: &mut impl VisitMut) {
+    struct Lists;
+    impl VisitorMut for Lists {
+        type Break = ();
+        fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+            if let SetExpr::Values(values) = query.body.as_mut()
+                && (2..=LONGEST).contains(&values.rows.len())
+            {
+                let width = values.rows.iter().map(|row| row.len()).min().unwrap_or_default();
+                for column in 0..width {
+                    let mut cells: Vec<&mut Expr> = values.rows.iter_mut().map(|row| &mut row[column]).collect();
+                    agree(&mut cells);
+                }
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    // Never breaks.
+    let _ = VisitMut::visit(tree, &mut Lists);
+}
+
+fn agree(cells: &mut [&mut Expr]) {
+    let cast = cells.iter().find_map(|cell| match &**cell {
+        Expr::Cast { data_type, .. } => Some(data_type.clone()),
+        _ => None,
+    });
+    let has_array = cells.iter().any(|cell| matches!(&**cell, Expr::Array(_)));
+    let scales: Vec<Option<usize>> = cells.iter().map(|cell| scale(cell)).collect();
+    let numbers: Vec<usize> = scales.iter().flatten().copied().collect();
+    let is_mixed = numbers.iter().any(|scale| Some(scale) != numbers.first());
+    for cell in cells {
+        let text = match &**cell {
+            Expr::Value(value) => match &value.value {
+                Value::SingleQuotedString(text) => Some(text.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        match (text, &cast) {
+            (Some(text), _) if has_array => {
+                if let Some(array) = array(&text) {
+                    **cell = array;
+                }
+            }
+            (Some(_), Some(data_type)) => {
+                let literal = std::mem::replace(&mut **cell, Expr::value(Value::Null));
+                **cell = Expr::Cast {
+                    kind: datafusion::sql::sqlparser::ast::CastKind::Cast,
+                    expr: Box::new(literal),
+                    data_type: data_type.clone(),
+                    array: false,
+                    format: None,
+                };
+            }
+            (None, _) if is_mixed && scale(cell).is_some() => {
+                let number = std::mem::replace(&mut **cell, Expr::value(Value::Null));
+                **cell = call("open_numeric", vec![number]);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The digits behind the point of a number that is written out.
+fn scale(cell: &Expr) -> Option<usize> {
+    match cell {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) if !text.contains(['e', 'E']) => {
+                Some(text.split_once('.').map_or(0, |(_, fraction)| fraction.len()))
+            }
+            _ => None,
+        },
+        Expr::UnaryOp { expr, .. } => scale(expr),
+        _ => None,
+    }
+}
+
+/// `{a,b}` as `ARRAY['a', 'b']`; nothing for what is no array of one dimension.
+fn array(text: &str) -> Option<Expr> {
+    let items = parse_array(text).ok()?;
+    let elements = items.into_iter().map(|item| match item {
+        ArrayItem::Null => Some(Expr::value(Value::Null)),
+        ArrayItem::Text(text) => Some(Expr::value(Value::SingleQuotedString(text))),
+        ArrayItem::Array(_) => None,
+    });
+    Some(Expr::Array(Array {
+        elem: elements.collect::<Option<Vec<_>>>()?,
+        named: true,
+    }))
+}

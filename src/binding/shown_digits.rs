@@ -1,0 +1,278 @@
+//! Gives each numeric of a client's rows the digits behind the point that PostgreSQL would show. The scale of every
+//! value is computed beside it, as far as the query's projections tell, and comes last of all.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Column, DFSchema};
+use datafusion::logical_expr::expr::{BinaryExpr, Case, ScalarFunction};
+use datafusion::logical_expr::{
+    Expr, ExprSchemable, Filter, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Sort, SubqueryAlias, lit,
+};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::functions::{scalar_functions, shown_numeric};
+use crate::types::UNCONSTRAINED_NUMERIC;
+use crate::types::numeric::COMPUTED_NUMERIC;
+
+/// Begins the names of columns that hold scales; stands in no name that a client can write.
+const MARK: &str = "\u{1}scale";
+
+/// The plan with numerics as texts where their digits depend on the row.
+pub fn show_digits(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let has_numerics = plan
+        .schema()
+        .fields()
+        .iter()
+        .any(|field| field.data_type().is_decimal());
+    if !has_numerics {
+        return Ok(plan);
+    }
+    let mut tracer = Tracer { columns: 0 };
+    let (traced, scales) = tracer.trace(&plan)?;
+    let mut changed = false;
+    let columns: Vec<Expr> = plan
+        .schema()
+        .iter()
+        .zip(&scales)
+        .map(|((qualifier, field), scale)| {
+            let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+            match scale {
+                Some(scale) if !is_static(field.data_type(), scale) => {
+                    changed = true;
+                    shown_numeric(column, scale.clone()).alias_qualified(qualifier.cloned(), field.name())
+                }
+                _ => column,
+            }
+        })
+        .collect();
+    match changed {
+        true => Ok(LogicalPlanBuilder::from(traced).project(columns)?.build()?),
+        false => Ok(plan),
+    }
+}
+
+/// Whether the layout shows this scale anyway.
+fn is_static(data_type: &DataType, scale: &Expr) -> bool {
+    matches!((static_scale(data_type), literal(scale)), (Some(shown), Some(wanted)) if shown == wanted)
+}
+
+fn literal(scale: &Expr) -> Option<i32> {
+    match scale {
+        Expr::Literal(datafusion::common::ScalarValue::Int32(scale), _) => *scale,
+        _ => None,
+    }
+}
+
+/// The scale of all values of a layout; `None` where the values tell.
+fn static_scale(data_type: &DataType) -> Option<i32> {
+    match data_type {
+        DataType::Decimal128(precision, scale) if (*precision, *scale) != UNCONSTRAINED_NUMERIC => {
+            Some(i32::from(*scale))
+        }
+        DataType::Decimal256(precision, scale) if (*precision, *scale) != COMPUTED_NUMERIC => Some(i32::from(*scale)),
+        integer if integer.is_integer() => Some(0),
+        _ => None,
+    }
+}
+
+/// For each column of a plan, the expression over it that gives the scale of the column's value.
+type Scales = Vec<Option<Expr>>;
+
+struct Tracer {
+    columns: usize,
+}
+
+impl Tracer {
+    /// The plan with the same columns, perhaps followed by columns of scales.
+    fn trace(&mut self, plan: &LogicalPlan) -> Result<(LogicalPlan, Scales)> {
+        match plan {
+            LogicalPlan::Projection(projection) => self.trace_projection(projection),
+            LogicalPlan::Sort(sort) => {
+                let (input, scales) = self.trace(&sort.input)?;
+                let sort = Sort {
+                    input: Arc::new(input),
+                    ..sort.clone()
+                };
+                Ok((LogicalPlan::Sort(sort), scales))
+            }
+            LogicalPlan::Limit(limit) => {
+                let (input, scales) = self.trace(&limit.input)?;
+                let limit = Limit {
+                    input: Arc::new(input),
+                    ..limit.clone()
+                };
+                Ok((LogicalPlan::Limit(limit), scales))
+            }
+            LogicalPlan::Filter(filter) => {
+                let (input, scales) = self.trace(&filter.input)?;
+                let filter = Filter::try_new(filter.predicate.clone(), Arc::new(input))?;
+                Ok((LogicalPlan::Filter(filter), scales))
+            }
+            LogicalPlan::SubqueryAlias(alias) => {
+                let (input, scales) = self.trace(&alias.input)?;
+                let renamed = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
+                let scales = scales.into_iter().map(|scale| match scale {
+                    Some(Expr::Column(column)) => {
+                        Some(Expr::Column(Column::new(Some(alias.alias.clone()), column.name)))
+                    }
+                    other => other,
+                });
+                let scales = scales.collect();
+                Ok((LogicalPlan::SubqueryAlias(renamed), scales))
+            }
+            other => {
+                let fields = other.schema().fields().iter();
+                let scales = fields.map(|field| static_scale(field.data_type()).map(lit)).collect();
+                Ok((other.clone(), scales))
+            }
+        }
+    }
+
+    fn trace_projection(&mut self, projection: &Projection) -> Result<(LogicalPlan, Scales)> {
+        let (input, below) = self.trace(&projection.input)?;
+        let known = Known {
+            schema: projection.input.schema(),
+            scales: &below,
+        };
+        let mut expressions = projection.expr.clone();
+        let mut scales = vec![];
+        for (expression, field) in projection.expr.iter().zip(projection.schema.fields()) {
+            let is_number = field.data_type().is_decimal() || field.data_type().is_integer();
+            let scale = if is_number { known.scale_of(expression) } else { None };
+            scales.push(match scale {
+                Some(scale) if literal(&scale).is_none() => {
+                    self.columns += 1;
+                    let name = format!("{MARK}{}", self.columns);
+                    expressions.push(scale.alias(&name));
+                    Some(Expr::Column(Column::new_unqualified(name)))
+                }
+                other => other,
+            });
+        }
+        let traced = Projection::try_new(expressions, Arc::new(input))?;
+        Ok((LogicalPlan::Projection(traced), scales))
+    }
+}
+
+/// The columns below a projection, with what is known of their scales.
+struct Known<'a> {
+    schema: &'a DFSchema,
+    scales: &'a Scales,
+}
+
+impl Known<'_> {
+    fn scale_of(&self, expression: &Expr) -> Option<Expr> {
+        let by_layout = || static_scale(&expression.get_type(self.schema).ok()?).map(lit);
+        match expression {
+            Expr::Alias(alias) => self.scale_of(&alias.expr),
+            Expr::Column(column) => {
+                let index = self.schema.maybe_index_of_column(column)?;
+                self.scales.get(index).cloned().flatten()
+            }
+            Expr::Negative(inner) => self.scale_of(inner),
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                let (left, right) = (self.scale_of(left)?, self.scale_of(right)?);
+                match op {
+                    Operator::Plus | Operator::Minus | Operator::Modulo => larger(left, right),
+                    Operator::Multiply => sum(left, right),
+                    _ => by_layout(),
+                }
+            }
+            Expr::ScalarFunction(call) => self.scale_of_call(call).or_else(by_layout),
+            Expr::Case(case) => self.scale_of_case(case).or_else(by_layout),
+            _ => by_layout(),
+        }
+    }
+
+    fn scale_of_call(&self, call: &ScalarFunction) -> Option<Expr> {
+        let argument = |index: usize| call.args.get(index).cloned();
+        let scale = |index: usize| self.scale_of(call.args.get(index)?);
+        let is_numeric = |index: usize| {
+            let data_type = call
+                .args
+                .get(index)
+                .and_then(|argument| argument.get_type(self.schema).ok());
+            data_type.is_some_and(|data_type| data_type.is_decimal() || data_type.is_integer())
+        };
+        match call.func.name() {
+            "numeric_div" | "average" if is_numeric(0) => {
+                function("quotient_scale", vec![argument(0)?, argument(1)?, scale(0)?, scale(1)?])
+            }
+            "numeric_mul" => sum(scale(0)?, scale(1)?),
+            "numeric_mod" => larger(scale(0)?, scale(1)?),
+            "abs" | "nullif" => scale(0),
+            "coalesce" => {
+                let mut pairs = vec![];
+                for (index, argument) in call.args.iter().enumerate() {
+                    pairs.push((Box::new(argument.clone().is_not_null()), Box::new(scale(index)?)));
+                }
+                let first = literal(&pairs.first()?.1);
+                match first.is_some() && pairs.iter().all(|(_, scale)| literal(scale) == first) {
+                    true => first.map(lit),
+                    false => Some(Expr::Case(Case::new(None, pairs, None))),
+                }
+            }
+            name @ ("sqrt" | "exp" | "ln" | "log" | "log10" | "power" | "pow") => {
+                let result = Expr::ScalarFunction(call.clone()).get_type(self.schema).ok()?;
+                let scales = match name {
+                    "log10" => "log_scale".to_string(),
+                    "pow" => "power_scale".to_string(),
+                    name => format!("{name}_scale"),
+                };
+                result
+                    .is_decimal()
+                    .then(|| function(&scales, call.args.clone()))
+                    .flatten()
+            }
+            _ => None,
+        }
+    }
+
+    /// The scale of the branch that is taken.
+    fn scale_of_case(&self, case: &Case) -> Option<Expr> {
+        let is_null = |expression: &Expr| matches!(expression, Expr::Literal(value, _) if value.is_null());
+        let branch = |result: &Expr| {
+            if is_null(result) {
+                Some(lit(0))
+            } else {
+                self.scale_of(result)
+            }
+        };
+        let mut pairs = vec![];
+        for (condition, result) in &case.when_then_expr {
+            pairs.push((condition.clone(), Box::new(branch(result)?)));
+        }
+        let otherwise = match &case.else_expr {
+            Some(otherwise) => Some(Box::new(branch(otherwise)?)),
+            None => None,
+        };
+        let first = literal(&pairs.first()?.1);
+        let others = pairs
+            .iter()
+            .map(|(_, scale)| literal(scale))
+            .chain(otherwise.iter().map(|scale| literal(scale)));
+        match first.is_some() && others.into_iter().all(|scale| scale == first) {
+            true => first.map(lit),
+            false => Some(Expr::Case(Case::new(case.expr.clone(), pairs, otherwise))),
+        }
+    }
+}
+
+fn sum(left: Expr, right: Expr) -> Option<Expr> {
+    Some(match (literal(&left), literal(&right)) {
+        (Some(left), Some(right)) => lit(left + right),
+        _ => left + right,
+    })
+}
+
+fn larger(left: Expr, right: Expr) -> Option<Expr> {
+    match (literal(&left), literal(&right)) {
+        (Some(left), Some(right)) => Some(lit(left.max(right))),
+        _ => Some(datafusion::functions::expr_fn::greatest(vec![left, right])),
+    }
+}
+
+fn function(name: &str, arguments: Vec<Expr>) -> Option<Expr> {
+    let function = scalar_functions().iter().find(|function| function.name() == name)?;
+    Some(function.call(arguments))
+}

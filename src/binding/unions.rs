@@ -1,0 +1,111 @@
+//! The column types of UNION: PostgreSQL's choice among those of the branches, with literals of unknown type following
+//! the others, or 42804.
+
+use std::sync::Arc;
+
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Union, Volatility};
+
+use crate::error::{Error, Result, SqlState};
+use crate::functions::{cast_unknown, is_unknown_literal, postgres_cast};
+use crate::types::SqlType;
+use crate::types::coercion::{common_type, is_same, shown};
+use crate::types::format::FormatSettings;
+
+/// A union whose branches have the same types.
+pub(super) fn agree(union: Union) -> Result<LogicalPlan> {
+    let width = union.inputs.first().map_or(0, |input| input.schema().fields().len());
+    if union.inputs.iter().any(|input| input.schema().fields().len() != width) {
+        return Ok(LogicalPlan::Union(union));
+    }
+    let mut wanted = vec![];
+    for column in 0..width {
+        let types: Vec<SqlType> = union.inputs.iter().map(|input| type_of(input, column)).collect();
+        let is_open = types.iter().all(is_plain);
+        wanted.push(match (is_open, common_type(&types)) {
+            (false, _) => None,
+            (true, Ok(common)) => types
+                .iter()
+                .any(|sql_type| !is_same(sql_type, &common))
+                .then_some(common),
+            (true, Err((left, right))) => {
+                let message = format!("UNION types {} and {} cannot be matched", shown(&left), shown(&right));
+                return Err(Error::new(SqlState::DatatypeMismatch, message));
+            }
+        });
+    }
+    if wanted.iter().all(Option::is_none) {
+        return Ok(LogicalPlan::Union(union));
+    }
+    let inputs = union
+        .inputs
+        .iter()
+        .map(|input| cast_columns(input, &wanted).map(Arc::new))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
+}
+
+/// Types that only the catalogs have are left to the engine.
+fn is_plain(sql_type: &SqlType) -> bool {
+    !matches!(
+        sql_type,
+        SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc | SqlType::Name | SqlType::Char
+    )
+}
+
+/// The expression that a branch selects, if it is a select list.
+fn selected(plan: &LogicalPlan, column: usize) -> Option<&Expr> {
+    match plan {
+        LogicalPlan::Projection(projection) => projection.expr.get(column).map(plain),
+        LogicalPlan::SubqueryAlias(alias) => selected(&alias.input, column),
+        LogicalPlan::Distinct(distinct) => selected(distinct.input(), column),
+        _ => None,
+    }
+}
+
+fn plain(expression: &Expr) -> &Expr {
+    match expression {
+        Expr::Alias(alias) => plain(&alias.expr),
+        other => other,
+    }
+}
+
+fn type_of(plan: &LogicalPlan, column: usize) -> SqlType {
+    let field = plan.schema().field(column);
+    match selected(plan, column) {
+        Some(literal) if is_unknown_literal(literal) => SqlType::Unknown,
+        _ if field.data_type().is_null() => SqlType::Unknown,
+        _ => SqlType::from_field(field),
+    }
+}
+
+fn cast_columns(input: &LogicalPlan, wanted: &[Option<SqlType>]) -> Result<LogicalPlan> {
+    let columns = input.schema().iter().zip(wanted).enumerate();
+    let columns = columns.map(|(index, ((qualifier, field), wanted))| {
+        let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+        let Some(wanted) = wanted else { return column };
+        let found = type_of(input, index);
+        if is_same(&found, wanted) {
+            return column;
+        }
+        let value = match selected(input, index) {
+            // A literal is read as the type, whatever it looked like.
+            Some(literal @ Expr::Literal(ScalarValue::Utf8(Some(_)), None)) => literal.clone(),
+            _ => column,
+        };
+        // Numbers that are written out keep their own digits.
+        if *wanted == SqlType::Numeric(None)
+            && matches!(selected(input, index), Some(Expr::Literal(..) | Expr::Cast(_)))
+        {
+            let settings = FormatSettings::default();
+            let open = postgres_cast(value, found, SqlType::Numeric(None), &settings, Volatility::Immutable);
+            return open.alias_qualified(qualifier.cloned(), field.name());
+        }
+        cast_unknown(value, wanted).alias_qualified(qualifier.cloned(), field.name())
+    });
+    let columns: Vec<Expr> = columns.collect();
+    Ok(LogicalPlan::Projection(Projection::try_new(
+        columns,
+        Arc::new(input.clone()),
+    )?))
+}

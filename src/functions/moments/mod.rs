@@ -1,0 +1,43 @@
+//! Dates, times, timestamps and intervals over whole columns: differences and shifts on the session's clock, fields,
+//! truncation, zones, series.
+
+mod fields;
+mod making;
+mod series;
+mod shifts;
+mod truncation;
+mod zones;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::ScalarUDF;
+
+use crate::error::{Error, SqlState};
+use crate::types::TimeZone;
+use crate::types::calendar::MICROS_PER_SECOND;
+
+pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
+    [
+        fields::functions(),
+        making::functions(),
+        series::functions(),
+        shifts::functions(),
+        truncation::functions(),
+        zones::functions(),
+    ]
+    .concat()
+}
+
+/// The clock of a zone at an instant.
+fn to_clock(instant: i64, zone: &TimeZone) -> i64 {
+    instant + i64::from(zone.offset_at(instant)) * MICROS_PER_SECOND
+}
+
+/// The instant at which a zone's clock shows a time.
+fn to_instant(clock: i64, zone: &TimeZone) -> i64 {
+    clock - i64::from(zone.offset_for_local(clock)) * MICROS_PER_SECOND
+}
+
+fn out_of_range(what: &str) -> Error {
+    Error::new(SqlState::DatetimeFieldOverflow, format!("{what} out of range"))
+}

@@ -1,0 +1,218 @@
+//! Moments plus and minus intervals, and differences: months and days move the calendar, hours the instant.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::{
+    IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+};
+use datafusion::logical_expr::ScalarUDF;
+
+use super::super::datum::Datum;
+use super::super::overload::{Arguments, OverloadedFunction, kernel, rows};
+use super::{out_of_range, to_clock, to_instant};
+use crate::error::Result;
+use crate::types::TimeZone;
+use crate::types::calendar::{
+    CivilDate, MICROS_PER_DAY, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY, days_in_month,
+};
+
+pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
+    let immutable = OverloadedFunction::immutable;
+    let stable = OverloadedFunction::stable;
+    vec![
+        immutable(
+            "timestamp_mi",
+            vec![
+                kernel("(timestamp, timestamp) interval", difference),
+                kernel("(timestamptz, timestamptz) interval", difference),
+            ],
+        ),
+        stable(
+            "timestamptz_pl_interval",
+            vec![kernel("(timestamptz, interval) timestamptz", |args| {
+                shifted(args, false)
+            })],
+        ),
+        stable(
+            "timestamptz_mi_interval",
+            vec![kernel("(timestamptz, interval) timestamptz", |args| {
+                shifted(args, true)
+            })],
+        ),
+        immutable(
+            "time_pl_interval",
+            vec![kernel("(time, interval) time", |args| moved_time(args, false))],
+        ),
+        immutable(
+            "time_mi_interval",
+            vec![kernel("(time, interval) time", |args| moved_time(args, true))],
+        ),
+        immutable(
+            "time_mi_time",
+            vec![kernel("(time, time) interval", |args| {
+                let later = args.numbers::<Time64MicrosecondType>(0)?;
+                let earlier = args.numbers::<Time64MicrosecondType>(1)?;
+                args.build::<IntervalMonthDayNanoType>(|row| {
+                    let pair = later.get(row).zip(earlier.get(row));
+                    Ok(pair.map(|(later, earlier)| IntervalMonthDayNano::new(0, 0, (later - earlier) * 1000)))
+                })
+            })],
+        ),
+        stable(
+            "overlaps",
+            vec![
+                rows("(timestamp, timestamp, timestamp, timestamp) bool", |_, row| {
+                    Ok(overlap(row))
+                })
+                .called_on_null(),
+                rows("(timestamptz, timestamptz, timestamptz, timestamptz) bool", |_, row| {
+                    Ok(overlap(row))
+                })
+                .called_on_null(),
+                rows("(time, time, time, time) bool", |_, row| Ok(overlap(row))).called_on_null(),
+            ],
+        ),
+        // The end of a period: a moment as it is, or the beginning plus an interval.
+        stable(
+            "period_end",
+            vec![
+                kernel("(timestamp, interval) timestamp", |args| shifted_clock(args)),
+                kernel("(timestamptz, interval) timestamptz", |args| shifted(args, false)),
+                kernel("(time, interval) time", |args| moved_time(args, false)),
+                kernel("(timestamp, timestamp) timestamp", |args| Ok(Arc::clone(args.array(1)))),
+                kernel("(timestamptz, timestamptz) timestamptz", |args| {
+                    Ok(Arc::clone(args.array(1)))
+                }),
+                kernel("(time, time) time", |args| Ok(Arc::clone(args.array(1)))),
+            ],
+        ),
+    ]
+}
+
+/// Days and time between two moments.
+fn difference(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let later = args.numbers::<TimestampMicrosecondType>(0)?;
+    let earlier = args.numbers::<TimestampMicrosecondType>(1)?;
+    let is_infinite = |micros: i64| matches!(micros, TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY);
+    args.build::<IntervalMonthDayNanoType>(|row| {
+        let (Some(later), Some(earlier)) = (later.get(row), earlier.get(row)) else {
+            return Ok(None);
+        };
+        if is_infinite(later) || is_infinite(earlier) {
+            return Err(crate::error::Error::new(
+                crate::error::SqlState::DatetimeFieldOverflow,
+                "cannot subtract infinite timestamps",
+            ));
+        }
+        let micros = later.checked_sub(earlier).ok_or_else(|| out_of_range("interval"))?;
+        let days = (micros / MICROS_PER_DAY) as i32;
+        Ok(Some(IntervalMonthDayNano::new(0, days, micros % MICROS_PER_DAY * 1000)))
+    })
+}
+
+fn shifted(args: &Arguments<'_>, backwards: bool) -> Result<ArrayRef> {
+    let zone = args.zone();
+    let moments = args.numbers::<TimestampMicrosecondType>(0)?;
+    let intervals = args.intervals(1)?;
+    args.build::<TimestampMicrosecondType>(|row| match (moments.get(row), intervals.get(row)) {
+        (Some(moment), Some(interval)) => {
+            let interval = if backwards { negative(interval) } else { interval };
+            shift(moment, interval, &zone).map(Some)
+        }
+        _ => Ok(None),
+    })
+}
+
+fn shifted_clock(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let moments = args.numbers::<TimestampMicrosecondType>(0)?;
+    let intervals = args.intervals(1)?;
+    args.build::<TimestampMicrosecondType>(|row| match (moments.get(row), intervals.get(row)) {
+        (Some(moment), Some(interval)) => shift(moment, interval, &TimeZone::UTC).map(Some),
+        _ => Ok(None),
+    })
+}
+
+fn negative(interval: IntervalMonthDayNano) -> IntervalMonthDayNano {
+    IntervalMonthDayNano::new(
+        interval.months.wrapping_neg(),
+        interval.days.wrapping_neg(),
+        interval.nanoseconds.wrapping_neg(),
+    )
+}
+
+/// An instant moved by months and days on a zone's calendar, then by the rest.
+pub(super) fn shift(instant: i64, interval: IntervalMonthDayNano, zone: &TimeZone) -> Result<i64> {
+    if matches!(instant, TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY) {
+        return Ok(instant);
+    }
+    let mut moment = instant;
+    if interval.months != 0 || interval.days != 0 {
+        let clock = to_clock(moment, zone);
+        let time = clock.rem_euclid(MICROS_PER_DAY);
+        let mut days = clock.div_euclid(MICROS_PER_DAY);
+        if interval.months != 0 {
+            let date = CivilDate::from_days(days);
+            let months = date.year * 12 + i64::from(date.month) - 1 + i64::from(interval.months);
+            let (year, month) = (months.div_euclid(12), months.rem_euclid(12) as u8 + 1);
+            let day = date.day.min(days_in_month(year, month));
+            days = CivilDate { year, month, day }.to_days();
+        }
+        days += i64::from(interval.days);
+        let clock = days
+            .checked_mul(MICROS_PER_DAY)
+            .and_then(|start| start.checked_add(time));
+        moment = to_instant(clock.ok_or_else(|| out_of_range("timestamp"))?, zone);
+    }
+    moment
+        .checked_add(interval.nanoseconds / 1000)
+        .ok_or_else(|| out_of_range("timestamp"))
+}
+
+/// A time of day goes round the clock.
+fn moved_time(args: &Arguments<'_>, backwards: bool) -> Result<ArrayRef> {
+    let times = args.numbers::<Time64MicrosecondType>(0)?;
+    let intervals = args.intervals(1)?;
+    args.build::<Time64MicrosecondType>(|row| {
+        Ok(times.get(row).zip(intervals.get(row)).map(|(time, interval)| {
+            let micros = interval.nanoseconds / 1000 % MICROS_PER_DAY;
+            (if backwards { time - micros } else { time + micros }).rem_euclid(MICROS_PER_DAY)
+        }))
+    })
+}
+
+/// Whether two periods share a moment, as SQL's OVERLAPS has it: each holds its beginning, not its end.
+fn overlap(row: &[Datum]) -> Datum {
+    let micros = |index: usize| match row.get(index) {
+        Some(Datum::Micros(micros)) => Some(*micros),
+        _ => None,
+    };
+    let period = |first: Option<i64>, second: Option<i64>| match (first, second) {
+        (Some(first), Some(second)) => (Some(first.min(second)), Some(first.max(second))),
+        (Some(only), None) | (None, Some(only)) => (Some(only), None),
+        (None, None) => (None, None),
+    };
+    let (first_start, first_end) = period(micros(0), micros(1));
+    let (second_start, second_end) = period(micros(2), micros(3));
+    let (Some(first_start), Some(second_start)) = (first_start, second_start) else {
+        return Datum::Null;
+    };
+    let answer = if first_start > second_start {
+        match second_end {
+            None => None,
+            Some(second_end) if first_start < second_end => Some(true),
+            Some(_) if first_end.is_none() => None,
+            Some(_) => Some(false),
+        }
+    } else if first_start < second_start {
+        match first_end {
+            None => None,
+            Some(first_end) if second_start < first_end => Some(true),
+            Some(_) if second_end.is_none() => None,
+            Some(_) => Some(false),
+        }
+    } else {
+        (first_end.is_some() && second_end.is_some()).then_some(true)
+    };
+    answer.into()
+}

@@ -1,0 +1,106 @@
+//! Comparisons, AND and OR: a literal takes the other side's type, and types that have no common one are refused.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::logical_expr::Expr;
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use super::operand::{Operand, cast_to, cast_unknown};
+use super::{Operation, Planned, call};
+use crate::error::{Error, Result, SqlState};
+use crate::types::SqlType;
+use crate::types::coercion::{Category, category, shown, without_modifier};
+
+impl Operation {
+    pub(super) fn comparison(self) -> Result<Planned> {
+        let Operation { op, left, right } = self;
+        let (left, right) = (typed_by(left, &right.1), right);
+        let right = typed_by(right, &left.1);
+        let operation = Operation { op, left, right };
+        operation.check_comparable()?;
+        operation.compare()
+    }
+
+    fn check_comparable(&self) -> Result<()> {
+        let (left, right) = (&self.left.1.sql_type, &self.right.1.sql_type);
+        if *left == SqlType::Json && *right == SqlType::Json {
+            return Err(self.undefined());
+        }
+        let is_plain = |sql_type: &SqlType| {
+            !matches!(
+                sql_type,
+                SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc | SqlType::Name | SqlType::Char
+            ) && !matches!(category(sql_type), Category::Unknown | Category::Other)
+        };
+        let (first, second) = (category(left), category(right));
+        let is_clock = |sql_type: &SqlType| *sql_type == SqlType::Time;
+        let apart = first != second || (first == Category::Moment && is_clock(left) != is_clock(right));
+        match is_plain(left) && is_plain(right) && apart {
+            true => Err(self.undefined()),
+            false => Ok(()),
+        }
+    }
+
+    fn compare(self) -> Result<Planned> {
+        let (left, right) = (self.left.1.sql_type.clone(), self.right.1.sql_type.clone());
+        match (&left, &right) {
+            (SqlType::Interval, SqlType::Interval) => Ok(Planned::Operands(
+                self.op,
+                call("interval_length", vec![self.left.0])?,
+                call("interval_length", vec![self.right.0])?,
+            )),
+            // The clock of the session decides which instant a date or timestamp is.
+            (SqlType::Timestamptz, SqlType::Date | SqlType::Timestamp) => Ok(Planned::Operands(
+                self.op,
+                self.left.0,
+                cast_to(self.right.0, &SqlType::Timestamptz),
+            )),
+            (SqlType::Date | SqlType::Timestamp, SqlType::Timestamptz) => Ok(Planned::Operands(
+                self.op,
+                cast_to(self.left.0, &SqlType::Timestamptz),
+                self.right.0,
+            )),
+            _ => Ok(self.unchanged()),
+        }
+    }
+
+    pub(super) fn logic(self) -> Result<Planned> {
+        let name = if self.op == BinaryOperator::And { "AND" } else { "OR" };
+        let side = |(expression, operand): (Expr, Operand)| match operand.sql_type {
+            SqlType::Bool => Ok(expression),
+            SqlType::Unknown => Ok(cast_unknown(expression, &SqlType::Bool)),
+            other => Err(Error::new(
+                SqlState::DatatypeMismatch,
+                format!("argument of {name} must be type boolean, not type {}", shown(&other)),
+            )),
+        };
+        Ok(Planned::Operands(self.op, side(self.left)?, side(self.right)?))
+    }
+}
+
+/// An unknown literal beside a value takes the value's type.
+fn typed_by((expression, operand): (Expr, Operand), other: &Operand) -> (Expr, Operand) {
+    if !operand.is_unknown() || other.is_unknown() {
+        return (expression, operand);
+    }
+    // NULL is of every type, and texts of any length compare as they are.
+    let is_null = matches!(&expression, Expr::Literal(value, _) if value.is_null());
+    let is_text = category(&other.sql_type) == Category::Text || other.sql_type == SqlType::Char;
+    if is_null || (is_text && !matches!(expression, Expr::Placeholder(_))) {
+        return (expression, operand);
+    }
+    if is_text {
+        return (cast_unknown(expression, &SqlType::Text), operand);
+    }
+    let expression = match &other.layout {
+        // OIDs and arrays of them are read by the engine.
+        DataType::UInt32 => datafusion::logical_expr::cast(expression, DataType::UInt32),
+        DataType::List(item) if item.data_type() == &DataType::UInt32 => {
+            match super::containers::array_literal(&expression, &other.layout) {
+                Ok(Some(array)) => array,
+                _ => expression,
+            }
+        }
+        _ => cast_unknown(expression, &without_modifier(&other.sql_type)),
+    };
+    (expression, other.clone())
+}

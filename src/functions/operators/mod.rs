@@ -1,0 +1,140 @@
+//! Operators as PostgreSQL means them, decided by the operands' types while an expression is planned: which
+//! type a quoted literal takes, which function answers, or 42883 for an operator that does not exist.
+
+mod arithmetic;
+mod comparison;
+mod containers;
+mod operand;
+mod temporal;
+
+use std::sync::Arc;
+
+use datafusion::common::{DFSchema, Result as PlanResult};
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use self::operand::Operand;
+use crate::error::{Error, Result, SqlState};
+use crate::types::coercion::shown;
+
+pub use operand::{agree, cast_unknown, is_unknown_literal};
+
+/// The planners to ask before DataFusion's own.
+pub fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
+    vec![Arc::new(Operators)]
+}
+
+#[derive(Debug)]
+struct Operators;
+
+impl ExprPlanner for Operators {
+    fn plan_binary_op(&self, expression: RawBinaryExpr, schema: &DFSchema) -> PlanResult<PlannerResult<RawBinaryExpr>> {
+        let RawBinaryExpr { op, left, right } = expression;
+        // The planner tells better than a type could where an unknown column stands.
+        let (Some(first), Some(second)) = (Operand::of(&left, schema), Operand::of(&right, schema)) else {
+            return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
+        };
+        let operation = Operation {
+            op,
+            left: (left, first),
+            right: (right, second),
+        };
+        Ok(match operation.plan()? {
+            Planned::Expression(expression) => PlannerResult::Planned(expression),
+            Planned::Operands(op, left, right) => PlannerResult::Original(RawBinaryExpr { op, left, right }),
+        })
+    }
+}
+
+/// What became of an operation.
+enum Planned {
+    Expression(Expr),
+    /// The engine's operator is right for these operands.
+    Operands(BinaryOperator, Expr, Expr),
+}
+
+/// An operator between two operands whose types are known.
+struct Operation {
+    op: BinaryOperator,
+    left: (Expr, Operand),
+    right: (Expr, Operand),
+}
+
+impl Operation {
+    fn plan(self) -> Result<Planned> {
+        use BinaryOperator as B;
+        match self.op {
+            B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo | B::PGExp => self.arithmetic(),
+            B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq | B::Spaceship => self.comparison(),
+            B::And | B::Or => self.logic(),
+            B::StringConcat => self.concatenation(),
+            B::PGStartsWith => self.into_call("starts_with"),
+            B::PGRegexMatch => self.matching("regexp_matches_pattern", false),
+            B::PGRegexIMatch => self.matching("regexp_imatches_pattern", false),
+            B::PGRegexNotMatch => self.matching("regexp_matches_pattern", true),
+            B::PGRegexNotIMatch => self.matching("regexp_imatches_pattern", true),
+            B::PGBitwiseShiftLeft | B::PGBitwiseShiftRight => self.shift(),
+            _ => self.containment(),
+        }
+    }
+
+    /// As it stands.
+    fn unchanged(self) -> Planned {
+        Planned::Operands(self.op, self.left.0, self.right.0)
+    }
+
+    /// A call of one of our own functions over the operands.
+    fn into_call(self, function: &str) -> Result<Planned> {
+        call(function, vec![self.left.0, self.right.0]).map(Planned::Expression)
+    }
+
+    fn swapped_call(self, function: &str) -> Result<Planned> {
+        call(function, vec![self.right.0, self.left.0]).map(Planned::Expression)
+    }
+
+    fn matching(self, function: &str, negated: bool) -> Result<Planned> {
+        let matched = call(function, vec![self.left.0, self.right.0])?;
+        Ok(Planned::Expression(if negated {
+            Expr::Not(Box::new(matched))
+        } else {
+            matched
+        }))
+    }
+
+    /// 42883 with the types.
+    fn undefined(&self) -> Error {
+        let message = format!(
+            "operator does not exist: {} {} {}",
+            shown(&self.left.1.sql_type),
+            self.op,
+            shown(&self.right.1.sql_type)
+        );
+        Error::new(SqlState::UndefinedFunction, message).with_hint(
+            "No operator matches the given name and argument types. You might need to add explicit type casts.",
+        )
+    }
+
+    /// 42725: literals alone do not tell which operator is meant.
+    fn ambiguous(&self) -> Error {
+        let message = format!(
+            "operator is not unique: {} {} {}",
+            shown(&self.left.1.sql_type),
+            self.op,
+            shown(&self.right.1.sql_type)
+        );
+        Error::new(SqlState::AmbiguousFunction, message)
+            .with_hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
+    }
+}
+
+/// A call of one of our own functions.
+fn call(name: &str, arguments: Vec<Expr>) -> Result<Expr> {
+    let function = super::scalar_functions()
+        .iter()
+        .find(|function| function.name() == name);
+    match function {
+        Some(function) => Ok(function.call(arguments)),
+        None => Err(Error::internal(format!("{name}() is missing"))),
+    }
+}

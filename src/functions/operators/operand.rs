@@ -1,0 +1,139 @@
+//! One side of an operator: its type, and how a literal of unknown type takes another.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::expr::{Cast, Placeholder};
+use datafusion::logical_expr::{Expr, ExprSchemable};
+
+use crate::error::{Error, Result, SqlState};
+use crate::types::SqlType;
+use crate::types::coercion::{common_type, is_same, shown};
+
+/// The type of one side; `SqlType::Unknown` for a quoted literal, NULL or an untyped parameter.
+#[derive(Debug, Clone)]
+pub(super) struct Operand {
+    pub sql_type: SqlType,
+    pub layout: DataType,
+}
+
+impl Operand {
+    /// `None` where the expression has no type yet.
+    pub fn of(expression: &Expr, schema: &DFSchema) -> Option<Operand> {
+        if is_unknown_literal(expression) {
+            return Some(Operand {
+                sql_type: SqlType::Unknown,
+                layout: DataType::Utf8,
+            });
+        }
+        let (_, field) = expression.to_field(schema).ok()?;
+        let sql_type = match field.data_type() {
+            DataType::Null => SqlType::Unknown,
+            _ => SqlType::from_field(&field),
+        };
+        Some(Operand {
+            sql_type,
+            layout: field.data_type().clone(),
+        })
+    }
+
+    pub fn is_unknown(&self) -> bool {
+        self.sql_type == SqlType::Unknown
+    }
+}
+
+/// Whether the text alone says nothing about the expression's type.
+pub fn is_unknown_literal(expression: &Expr) -> bool {
+    match expression {
+        Expr::Literal(ScalarValue::Utf8(_) | ScalarValue::Null, None) => true,
+        Expr::Placeholder(placeholder) => placeholder.field.is_none(),
+        _ => false,
+    }
+}
+
+/// An unknown literal as a value of a type; a parameter takes the type.
+pub fn cast_unknown(expression: Expr, target: &SqlType) -> Expr {
+    let field = Arc::new(target.to_field("", true));
+    match expression {
+        Expr::Placeholder(placeholder) if placeholder.field.is_none() => {
+            Expr::Placeholder(Placeholder::new_with_field(placeholder.id, Some(field)))
+        }
+        other => cast_to(other, target),
+    }
+}
+
+/// A cast that the query could have written.
+pub(super) fn cast_to(expression: Expr, target: &SqlType) -> Expr {
+    let field = Arc::new(target.to_field("", true));
+    Expr::Cast(Cast::new_from_field(Box::new(expression), field))
+}
+
+/// Brings expressions that stand for one value (branches of CASE, arguments of COALESCE) to one type; 42804
+/// names the construct where two cannot be matched.
+pub fn agree(expressions: Vec<Expr>, schema: &DFSchema, construct: &str) -> Result<Vec<Expr>> {
+    let operands: Option<Vec<Operand>> = expressions
+        .iter()
+        .map(|expression| Operand::of(expression, schema))
+        .collect();
+    let Some(operands) = operands else {
+        return Ok(expressions);
+    };
+    let types: Vec<SqlType> = operands.iter().map(|operand| operand.sql_type.clone()).collect();
+    // Types that only the catalogs have follow the engine's own coercion.
+    if types.iter().any(is_internal) {
+        return Ok(expressions);
+    }
+    let common = common_type(&types).map_err(|(left, right)| {
+        let message = format!(
+            "{construct} types {} and {} cannot be matched",
+            shown(&left),
+            shown(&right)
+        );
+        Error::new(SqlState::DatatypeMismatch, message)
+    })?;
+    // Literals of several scales keep their own digits; columns keep theirs, which the engine widens.
+    let is_open = matches!(common, SqlType::Numeric(_))
+        && types.iter().any(|sql_type| *sql_type != types[0])
+        && expressions.iter().all(is_number_literal);
+    let brought = expressions.into_iter().zip(operands).map(|(expression, operand)| {
+        if operand.is_unknown() {
+            return match (&expression, &common) {
+                (Expr::Literal(value, _), _) if value.is_null() => expression,
+                (_, SqlType::Text) if !matches!(expression, Expr::Placeholder(_)) => expression,
+                _ => cast_unknown(expression, &common),
+            };
+        }
+        if is_open {
+            return datafusion::logical_expr::cast(expression, SqlType::Numeric(None).to_arrow());
+        }
+        match is_same(&operand.sql_type, &common) || matches!(common, SqlType::Numeric(_)) {
+            true => expression,
+            false => cast_to(expression, &common),
+        }
+    });
+    Ok(brought.collect())
+}
+
+fn is_number_literal(expression: &Expr) -> bool {
+    match expression {
+        Expr::Literal(..) => true,
+        Expr::Cast(cast) => is_number_literal(&cast.expr),
+        Expr::Negative(inner) => is_number_literal(inner),
+        _ => false,
+    }
+}
+
+fn is_internal(sql_type: &SqlType) -> bool {
+    match sql_type {
+        SqlType::Oid
+        | SqlType::Regclass
+        | SqlType::Regtype
+        | SqlType::Regproc
+        | SqlType::Name
+        | SqlType::Char
+        | SqlType::Void => true,
+        SqlType::Array(element) => is_internal(element),
+        _ => false,
+    }
+}

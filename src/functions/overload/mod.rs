@@ -1,0 +1,14 @@
+//! Functions declared by PostgreSQL's signatures, with kernels over whole columns. A call is resolved by
+//! PostgreSQL's rules when its types are known: which overload, which casts, or 42883 with the types.
+
+mod arguments;
+mod by_name;
+mod decimals;
+mod function;
+mod resolve;
+
+pub(crate) use arguments::{Arguments, Texts};
+pub(crate) use by_name::{call_overloaded, is_overloaded};
+pub use function::pinned;
+pub(crate) use function::{Kernel, Overload, OverloadedFunction, RowBody, delegate, invalid, kernel, rows};
+pub(crate) use resolve::{Given, given, undefined_function};

@@ -1,0 +1,53 @@
+//! A value under the name of its SQL type, where the engine passed on the value alone.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::Result as PlanResult;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+use crate::types::SqlType;
+
+/// The expression, described as `sql_type`; its layout must be the type's already.
+pub fn retyped(expression: Expr, sql_type: SqlType) -> Expr {
+    let function = Retyped {
+        sql_type,
+        signature: Signature::any(1, Volatility::Immutable),
+    };
+    Arc::new(ScalarUDF::new_from_impl(function)).call(vec![expression])
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Retyped {
+    sql_type: SqlType,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Retyped {
+    fn name(&self) -> &str {
+        "retyped"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _types: &[DataType]) -> PlanResult<DataType> {
+        Ok(self.sql_type.to_arrow())
+    }
+
+    fn return_field_from_args(&self, _arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
+        Ok(Arc::new(self.sql_type.to_field(self.name(), true)))
+    }
+
+    fn schema_name(&self, arguments: &[Expr]) -> PlanResult<String> {
+        let shown = arguments.first().map(|argument| argument.schema_name().to_string());
+        Ok(shown.unwrap_or_default())
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        arguments.args[0].cast_to(&self.sql_type.to_arrow(), None)
+    }
+}

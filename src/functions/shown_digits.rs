@@ -1,0 +1,141 @@
+//! Digits behind the point as PostgreSQL keeps them beside each numeric value: what a quotient, average or root has,
+//! and the text of a value with so many. Columns carry one scale for all rows; a client is shown each row's own.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
+use datafusion::common::Result as PlanResult;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+use super::overload::{Arguments, OverloadedFunction, kernel};
+use crate::error::Result;
+use crate::types::numeric::{MAX_SCALE, Number};
+use crate::types::{SqlType, TYPE_KEY};
+
+pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
+    let immutable = OverloadedFunction::immutable;
+    vec![
+        // Dividend, divisor and their scales.
+        immutable(
+            "quotient_scale",
+            vec![kernel("(numeric, numeric, int4, int4) int4", |args| {
+                let (dividends, divisors) = (args.decimals(0)?, args.decimals(1)?);
+                let (scales, divisor_scales) = (args.int4(2)?, args.int4(3)?);
+                args.build::<Int32Type>(|row| {
+                    let pair = dividends
+                        .get(row)
+                        .zip(divisors.get(row))
+                        .zip(scales.get(row).zip(divisor_scales.get(row)));
+                    Ok(pair.map(|((dividend, divisor), (scale, divisor_scale))| {
+                        // The scale of a carrier says nothing; what the expression had does.
+                        let natural = dividend.trimmed().quotient_scale(divisor.trimmed());
+                        natural.max(scale).max(divisor_scale).min(MAX_SCALE)
+                    }))
+                })
+            })],
+        ),
+        immutable(
+            "sqrt_scale",
+            vec![kernel("(numeric) int4", |args| scale_of_one(args, Number::square_root))],
+        ),
+        immutable(
+            "exp_scale",
+            vec![kernel("(numeric) int4", |args| scale_of_one(args, Number::exponential))],
+        ),
+        immutable(
+            "ln_scale",
+            vec![kernel("(numeric) int4", |args| {
+                scale_of_one(args, Number::natural_logarithm)
+            })],
+        ),
+        immutable(
+            "log_scale",
+            vec![
+                kernel("(numeric) int4", |args| scale_of_one(args, Number::common_logarithm)),
+                kernel("(numeric, numeric) int4", |args| {
+                    scale_of_two(args, Number::logarithm_of)
+                }),
+            ],
+        ),
+        immutable(
+            "power_scale",
+            vec![kernel("(numeric, numeric) int4", |args| {
+                scale_of_two(args, Number::power)
+            })],
+        ),
+    ]
+}
+
+fn scale_of_one(args: &Arguments<'_>, body: fn(Number) -> Result<Number>) -> Result<ArrayRef> {
+    let numbers = args.decimals(0)?;
+    args.build::<Int32Type>(|row| numbers.get(row).map(|number| Ok(body(number)?.scale)).transpose())
+}
+
+fn scale_of_two(args: &Arguments<'_>, body: fn(Number, Number) -> Result<Number>) -> Result<ArrayRef> {
+    let (left, right) = (args.decimals(0)?, args.decimals(1)?);
+    args.build::<Int32Type>(|row| match (left.get(row), right.get(row)) {
+        (Some(left), Some(right)) => Ok(Some(body(left, right)?.scale)),
+        _ => Ok(None),
+    })
+}
+
+/// The value with a scale of its own, as a client is shown it.
+pub fn shown_numeric(value: Expr, scale: Expr) -> Expr {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        Arc::new(ScalarUDF::new_from_impl(ShownNumeric {
+            text: OverloadedFunction::immutable(
+                "numeric_text",
+                vec![kernel("(numeric, int4) text", |args| {
+                    let (numbers, scales) = (args.decimals(0)?, args.int4(1)?);
+                    args.build_text(|row, out| {
+                        let (Some(number), Some(scale)) = (numbers.get(row), scales.get(row)) else {
+                            return Ok(false);
+                        };
+                        *out = number.rounded(scale)?.to_string();
+                        Ok(true)
+                    })
+                })],
+            ),
+            signature: Signature::any(2, Volatility::Immutable),
+        }))
+    });
+    FUNCTION.call(vec![value, scale])
+}
+
+/// Text that is described as a numeric.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ShownNumeric {
+    text: Arc<ScalarUDF>,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for ShownNumeric {
+    fn name(&self) -> &str {
+        "shown_numeric"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _types: &[DataType]) -> PlanResult<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn return_field_from_args(&self, _arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
+        let metadata = [(TYPE_KEY.to_string(), SqlType::Numeric(None).to_string())].into();
+        Ok(Arc::new(
+            Field::new(self.name(), DataType::Utf8View, true).with_metadata(metadata),
+        ))
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        self.text.invoke_with_args(ScalarFunctionArgs {
+            return_field: Arc::new(Field::new("text", DataType::Utf8View, true)),
+            ..arguments
+        })
+    }
+}

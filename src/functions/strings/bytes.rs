@@ -1,0 +1,202 @@
+//! bytea: lengths, slices, encodings and digests.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
+use datafusion::arrow::datatypes::Int32Type;
+use datafusion::functions::crypto;
+use datafusion::logical_expr::ScalarUDF;
+
+use super::super::datum::Datum;
+use super::super::overload::{Arguments, OverloadedFunction, delegate, invalid, kernel, rows};
+use crate::error::{Error, Result, SqlState};
+
+pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
+    let immutable = OverloadedFunction::immutable;
+    vec![
+        immutable(
+            "md5",
+            vec![
+                delegate("(text) text", crypto::md5()),
+                delegate("(bytea) text", crypto::md5()),
+            ],
+        ),
+        immutable("sha224", vec![delegate("(bytea) bytea", crypto::sha224())]),
+        immutable("sha256", vec![delegate("(bytea) bytea", crypto::sha256())]),
+        immutable("sha384", vec![delegate("(bytea) bytea", crypto::sha384())]),
+        immutable("sha512", vec![delegate("(bytea) bytea", crypto::sha512())]),
+        immutable(
+            "encode",
+            vec![rows("(bytea, text) text", |_, row| match row {
+                [Datum::Bytes(bytes), Datum::Text(format)] => encoded(bytes, format).map(Datum::from),
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "decode",
+            vec![rows("(text, text) bytea", |_, row| match row {
+                [Datum::Text(text), Datum::Text(format)] => decoded(text, format).map(Datum::Bytes),
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "byteacat",
+            vec![rows("(bytea, bytea) bytea", |_, row| match row {
+                [Datum::Bytes(left), Datum::Bytes(right)] => Ok(Datum::Bytes([left.as_slice(), right].concat())),
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "get_byte",
+            vec![rows("(bytea, int4) int4", |_, row| match row {
+                [Datum::Bytes(bytes), Datum::Int(index)] => {
+                    let byte = usize::try_from(*index).ok().and_then(|index| bytes.get(index));
+                    byte.map(|byte| Datum::Int(i64::from(*byte)))
+                        .ok_or_else(|| outside(*index, bytes.len()))
+                }
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "set_byte",
+            vec![rows("(bytea, int4, int4) bytea", |_, row| match row {
+                [Datum::Bytes(bytes), Datum::Int(index), Datum::Int(value)] => {
+                    let mut bytes = bytes.clone();
+                    let length = bytes.len();
+                    let byte = usize::try_from(*index).ok().and_then(|index| bytes.get_mut(index));
+                    *byte.ok_or_else(|| outside(*index, length))? = *value as u8;
+                    Ok(Datum::Bytes(bytes))
+                }
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "convert_from",
+            vec![rows("(bytea, text) text", |_, row| match row {
+                [Datum::Bytes(bytes), Datum::Text(encoding)] => {
+                    check_encoding(encoding)?;
+                    crate::types::parse::utf8(bytes).map(Datum::from)
+                }
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "convert_to",
+            vec![rows("(text, text) bytea", |_, row| match row {
+                [Datum::Text(text), Datum::Text(encoding)] => {
+                    check_encoding(encoding)?;
+                    Ok(Datum::Bytes(text.clone().into_bytes()))
+                }
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "to_hex",
+            vec![
+                kernel("(int4) text", |args| {
+                    let numbers = args.int4(0)?;
+                    args.build_text(|row, out| {
+                        Ok(numbers.get(row).map(|number| *out = format!("{number:x}")).is_some())
+                    })
+                }),
+                kernel("(int8) text", |args| {
+                    let numbers = args.int8(0)?;
+                    args.build_text(|row, out| {
+                        Ok(numbers.get(row).map(|number| *out = format!("{number:x}")).is_some())
+                    })
+                }),
+            ],
+        ),
+    ]
+}
+
+fn binaries<'a>(args: &'a Arguments<'_>) -> Result<&'a BinaryArray> {
+    let array = args.array(0).as_binary_opt::<i32>();
+    array.ok_or_else(|| Error::internal("bytea was expected"))
+}
+
+pub(super) fn length(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let bytes = binaries(args)?;
+    args.build::<Int32Type>(|row| {
+        let row = args.row_of(0, row);
+        Ok(bytes.is_valid(row).then(|| bytes.value(row).len() as i32))
+    })
+}
+
+pub(super) fn bit_length(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let bytes = binaries(args)?;
+    args.build::<Int32Type>(|row| {
+        let row = args.row_of(0, row);
+        Ok(bytes.is_valid(row).then(|| bytes.value(row).len() as i32 * 8))
+    })
+}
+
+fn outside(index: i64, length: usize) -> Error {
+    let last = length as i64 - 1;
+    Error::new(
+        SqlState::ArraySubscriptError,
+        format!("index {index} out of valid range, 0..{last}"),
+    )
+}
+
+fn check_encoding(name: &str) -> Result<()> {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    match plain.to_ascii_lowercase().as_str() {
+        "utf8" | "unicode" | "sqlascii" => Ok(()),
+        _ => Err(Error::unsupported(format!("the encoding {name}"))),
+    }
+}
+
+fn encoded(bytes: &[u8], format: &str) -> Result<String> {
+    match format.to_ascii_lowercase().as_str() {
+        "hex" => Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        // Lines of 76 characters, as MIME has them.
+        "base64" => {
+            let text = STANDARD.encode(bytes);
+            let lines: Vec<&str> = (0..text.len())
+                .step_by(76)
+                .map(|start| &text[start..text.len().min(start + 76)])
+                .collect();
+            Ok(lines.join("\n"))
+        }
+        "escape" => {
+            let mut out = String::new();
+            for byte in bytes {
+                match byte {
+                    b'\\' => out.push_str("\\\\"),
+                    0 | 128.. => out.push_str(&format!("\\{byte:03o}")),
+                    byte => out.push(char::from(*byte)),
+                }
+            }
+            Ok(out)
+        }
+        _ => Err(invalid(format!("unrecognized encoding: \"{format}\""))),
+    }
+}
+
+fn decoded(text: &str, format: &str) -> Result<Vec<u8>> {
+    match format.to_ascii_lowercase().as_str() {
+        "hex" => {
+            let mut digits = vec![];
+            for character in text.chars().filter(|character| !character.is_whitespace()) {
+                let digit = character.to_digit(16);
+                digits.push(digit.ok_or_else(|| invalid(format!("invalid hexadecimal digit: \"{character}\"")))? as u8);
+            }
+            if digits.len() % 2 == 1 {
+                return Err(invalid("invalid hexadecimal data: odd number of digits"));
+            }
+            Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+        }
+        "base64" => {
+            let plain: String = text.chars().filter(|character| !character.is_whitespace()).collect();
+            STANDARD.decode(plain).map_err(|_| {
+                invalid("invalid base64 end sequence")
+                    .with_hint("Input data is missing padding, is truncated, or is otherwise corrupted.")
+            })
+        }
+        "escape" => crate::types::parse::parse_bytea(text),
+        _ => Err(invalid(format!("unrecognized encoding: \"{format}\""))),
+    }
+}

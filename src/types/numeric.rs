@@ -1,0 +1,393 @@
+//! PostgreSQL's numeric arithmetic on scaled integers: how many digits a quotient, root or logarithm has, and
+//! how each is rounded. Results whose digits depend on the value travel as `COMPUTED_NUMERIC`.
+
+use std::cmp::Ordering;
+use std::sync::LazyLock;
+
+use datafusion::arrow::datatypes::i256;
+
+use crate::error::{Error, Result, SqlState};
+
+/// Precision and scale that carry a computed numeric; the digits that it shows follow from its value.
+pub const COMPUTED_NUMERIC: (u8, i8) = (76, 38);
+/// Digits behind the point that a computed numeric can hold.
+pub const MAX_SCALE: i32 = 38;
+/// PostgreSQL's NUMERIC_MIN_SIG_DIGITS.
+const SIGNIFICANT_DIGITS: i32 = 16;
+/// Decimal digits in one digit of PostgreSQL's numeric.
+const GROUP: i32 = 4;
+
+/// An exact number: `value * 10^-scale`, shown with `scale` digits behind the point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number {
+    pub value: i256,
+    pub scale: i32,
+}
+
+static POWERS: LazyLock<Vec<i256>> = LazyLock::new(|| {
+    let ten = i256::from_i128(10);
+    std::iter::successors(Some(i256::ONE), |power| power.checked_mul(ten))
+        .take(77)
+        .collect()
+});
+
+/// 10^exponent; `None` past 76.
+pub fn power_of_ten(exponent: i32) -> Option<i256> {
+    usize::try_from(exponent)
+        .ok()
+        .and_then(|exponent| POWERS.get(exponent).copied())
+}
+
+/// 22003 as PostgreSQL words it for numeric.
+pub fn overflow() -> Error {
+    Error::new(SqlState::NumericValueOutOfRange, "value overflows numeric format")
+}
+
+fn division_by_zero() -> Error {
+    Error::new(SqlState::DivisionByZero, "division by zero")
+}
+
+/// Quotient rounded half away from zero.
+fn divide_rounded(dividend: i256, divisor: i256) -> i256 {
+    if let (Some(dividend), Some(divisor)) = (dividend.to_i128(), divisor.to_i128()) {
+        let (quotient, remainder) = (dividend / divisor, dividend % divisor);
+        let is_up = remainder.unsigned_abs() >= divisor.unsigned_abs().div_ceil(2);
+        let away = if (dividend < 0) == (divisor < 0) { 1 } else { -1 };
+        return i256::from_i128(if remainder != 0 && is_up {
+            quotient + away
+        } else {
+            quotient
+        });
+    }
+    let quotient = dividend.wrapping_div(divisor);
+    let remainder = dividend.wrapping_sub(quotient.wrapping_mul(divisor));
+    let twice = remainder.wrapping_abs().checked_add(remainder.wrapping_abs());
+    let is_up = twice.is_none_or(|twice| twice >= divisor.wrapping_abs());
+    let away = match dividend.is_negative() == divisor.is_negative() {
+        true => i256::ONE,
+        false => i256::MINUS_ONE,
+    };
+    if remainder != i256::ZERO && is_up {
+        quotient.wrapping_add(away)
+    } else {
+        quotient
+    }
+}
+
+impl Number {
+    pub fn new(value: i128, scale: i32) -> Number {
+        Number {
+            value: i256::from_i128(value),
+            scale,
+        }
+    }
+
+    /// A computed numeric as it is carried: its zeros at the end are no digits of it.
+    pub fn computed(carried: i256) -> Number {
+        let mut number = Number {
+            value: carried,
+            scale: MAX_SCALE,
+        }
+        .trimmed();
+        number.scale_up_to(number.natural_scale());
+        number
+    }
+
+    /// Without zeros at the end of its fraction.
+    pub fn trimmed(mut self) -> Number {
+        if self.value == i256::ZERO {
+            return Number { scale: 0, ..self };
+        }
+        for step in [16, 8, 4, 2, 1] {
+            while self.scale >= step {
+                let Some(power) = power_of_ten(step) else { break };
+                let quotient = self.value.wrapping_div(power);
+                if quotient.wrapping_mul(power) != self.value {
+                    break;
+                }
+                self = Number {
+                    value: quotient,
+                    scale: self.scale - step,
+                };
+            }
+        }
+        self
+    }
+
+    fn scale_up_to(&mut self, scale: i32) {
+        if scale > self.scale
+            && let Some(value) = power_of_ten(scale - self.scale).and_then(|power| self.value.checked_mul(power))
+        {
+            (self.value, self.scale) = (value, scale);
+        }
+    }
+
+    /// The value as it is carried.
+    pub fn to_carried(self) -> Result<i256> {
+        self.rounded(MAX_SCALE)?.limited().ok_or_else(overflow)
+    }
+
+    fn limited(self) -> Option<i256> {
+        let limit = power_of_ten(i32::from(COMPUTED_NUMERIC.0))?;
+        (self.value.wrapping_abs() < limit).then_some(self.value)
+    }
+
+    /// The same number with another scale, rounded half away from zero.
+    pub fn rounded(self, scale: i32) -> Result<Number> {
+        let value = match scale.cmp(&self.scale) {
+            Ordering::Equal => self.value,
+            Ordering::Greater => power_of_ten(scale - self.scale)
+                .and_then(|power| self.value.checked_mul(power))
+                .ok_or_else(overflow)?,
+            Ordering::Less => match power_of_ten(self.scale - scale) {
+                Some(power) => divide_rounded(self.value, power),
+                None => i256::ZERO,
+            },
+        };
+        Ok(Number { value, scale })
+    }
+
+    /// The same number cut to a scale.
+    pub fn truncated(self, scale: i32) -> Result<Number> {
+        if scale >= self.scale {
+            return self.rounded(scale);
+        }
+        let value = power_of_ten(self.scale - scale).map_or(i256::ZERO, |power| self.value.wrapping_div(power));
+        Ok(Number { value, scale })
+    }
+
+    /// The value as a 128-bit integer of this scale; `None` where it does not fit.
+    pub fn to_i128(self) -> Option<i128> {
+        self.value.to_i128()
+    }
+
+    pub fn to_f64(self) -> f64 {
+        self.to_string().parse().unwrap_or(f64::NAN)
+    }
+
+    /// Weight and first digit of PostgreSQL's base-10000 form, and whether nothing follows the first digit.
+    fn leading(self) -> (i32, i256, bool) {
+        let magnitude = self.value.wrapping_abs();
+        let Some(digits) = magnitude.checked_ilog10() else {
+            return (0, i256::ZERO, true);
+        };
+        let weight = (digits as i32 - self.scale).div_euclid(GROUP);
+        let exponent = weight * GROUP + self.scale;
+        match exponent >= 0 {
+            true => {
+                let power = power_of_ten(exponent).unwrap_or(i256::ONE);
+                let first = magnitude.wrapping_div(power);
+                (weight, first, first.wrapping_mul(power) == magnitude)
+            }
+            false => (
+                weight,
+                magnitude.wrapping_mul(power_of_ten(-exponent).unwrap_or(i256::ONE)),
+                true,
+            ),
+        }
+    }
+
+    /// The digits behind the point of a quotient of this value, as far as the value alone tells.
+    pub fn natural_scale(self) -> i32 {
+        let (weight, first, is_whole) = self.leading();
+        let weight = if first <= i256::ONE && is_whole {
+            weight - 1
+        } else {
+            weight
+        };
+        (SIGNIFICANT_DIGITS - weight * GROUP).clamp(0, MAX_SCALE)
+    }
+
+    /// PostgreSQL's select_div_scale().
+    pub fn quotient_scale(self, divisor: Number) -> i32 {
+        let (weight, first, _) = self.leading();
+        let (divisor_weight, divisor_first, _) = divisor.leading();
+        let quotient_weight = weight - divisor_weight - i32::from(first <= divisor_first);
+        let scale = SIGNIFICANT_DIGITS - quotient_weight * GROUP;
+        scale.max(self.scale).max(divisor.scale).clamp(0, MAX_SCALE)
+    }
+
+    pub fn divide(self, divisor: Number) -> Result<Number> {
+        self.divide_to(divisor, self.quotient_scale(divisor))
+    }
+
+    /// The quotient rounded to a scale.
+    pub fn divide_to(self, divisor: Number, scale: i32) -> Result<Number> {
+        if divisor.value == i256::ZERO {
+            return Err(division_by_zero());
+        }
+        let shift = scale + divisor.scale - self.scale;
+        let (dividend, by) = match shift >= 0 {
+            true => (
+                power_of_ten(shift).and_then(|power| self.value.checked_mul(power)),
+                Some(divisor.value),
+            ),
+            false => (
+                Some(self.value),
+                power_of_ten(-shift).and_then(|power| divisor.value.checked_mul(power)),
+            ),
+        };
+        match (dividend, by) {
+            (Some(dividend), Some(by)) => Ok(Number {
+                value: divide_rounded(dividend, by),
+                scale,
+            }),
+            // Fewer digits than PostgreSQL computes are better than none.
+            _ if scale > 0 => self.divide_to(divisor, scale - 1),
+            _ => Err(overflow()),
+        }
+    }
+
+    /// The whole part of a quotient.
+    pub fn whole_quotient(self, divisor: Number) -> Result<Number> {
+        let (left, right, _) = self.aligned(divisor)?;
+        if right == i256::ZERO {
+            return Err(division_by_zero());
+        }
+        Ok(Number {
+            value: left.wrapping_div(right),
+            scale: 0,
+        })
+    }
+
+    pub fn remainder(self, divisor: Number) -> Result<Number> {
+        let (left, right, scale) = self.aligned(divisor)?;
+        if right == i256::ZERO {
+            return Err(division_by_zero());
+        }
+        Ok(Number {
+            value: left.wrapping_rem(right),
+            scale,
+        })
+    }
+
+    pub fn multiply(self, factor: Number) -> Result<Number> {
+        let scale = self.scale + factor.scale;
+        if let Some(value) = self.value.checked_mul(factor.value) {
+            return Number { value, scale }.rounded(scale.min(MAX_SCALE));
+        }
+        let (left, right) = (self.trimmed(), factor.trimmed());
+        let value = left.value.checked_mul(right.value).ok_or_else(overflow)?;
+        let scale = left.scale + right.scale;
+        Number { value, scale }.rounded(scale.min(MAX_SCALE))
+    }
+
+    pub fn add(self, other: Number) -> Result<Number> {
+        let (left, right, scale) = self.aligned(other)?;
+        let value = left.checked_add(right).ok_or_else(overflow)?;
+        Ok(Number { value, scale })
+    }
+
+    pub fn compare(self, other: Number) -> Ordering {
+        match self.aligned(other) {
+            Ok((left, right, _)) => left.cmp(&right),
+            Err(_) => self.to_f64().total_cmp(&other.to_f64()),
+        }
+    }
+
+    fn aligned(self, other: Number) -> Result<(i256, i256, i32)> {
+        let scale = self.scale.max(other.scale);
+        Ok((self.rounded(scale)?.value, other.rounded(scale)?.value, scale))
+    }
+
+    /// The square root, with PostgreSQL's digits.
+    pub fn square_root(self) -> Result<Number> {
+        if self.value.is_negative() {
+            return Err(Error::new(
+                SqlState::InvalidArgumentForPowerFunction,
+                "cannot take square root of a negative number",
+            ));
+        }
+        let (weight, _, _) = self.leading();
+        // Half as many digits before the point as the argument has, as far as its groups tell.
+        let scale = (SIGNIFICANT_DIGITS - (2 * weight + 1)).max(self.scale).clamp(0, 30);
+        let square = self.rounded(2 * (scale + 1)).or_else(|_| self.rounded(2 * scale))?;
+        let root = Number {
+            value: integer_root(square.value),
+            scale: square.scale / 2,
+        };
+        root.rounded(scale)
+    }
+}
+
+/// The whole part of a square root, by Newton's method from a float.
+fn integer_root(value: i256) -> i256 {
+    if value == i256::ZERO {
+        return value;
+    }
+    let digits = value.checked_ilog10().unwrap_or_default() as i32;
+    let mut root = power_of_ten(digits / 2 + 1).unwrap_or(i256::ONE);
+    loop {
+        let next = root
+            .wrapping_add(value.wrapping_div(root))
+            .wrapping_div(i256::from_i128(2));
+        if next >= root {
+            return root;
+        }
+        root = next;
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = self.value.wrapping_abs().to_string();
+        let scale = self.scale.max(0) as usize;
+        let padded = format!("{digits:0>width$}", width = scale + 1);
+        let (whole, fraction) = padded.split_at(padded.len() - scale);
+        let sign = if self.value.is_negative() { "-" } else { "" };
+        match fraction {
+            "" => write!(f, "{sign}{whole}"),
+            fraction => write!(f, "{sign}{whole}.{fraction}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Number {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        Number::new(format!("{whole}{fraction}").parse().unwrap(), fraction.len() as i32)
+    }
+
+    /// Answers of PostgreSQL 15.
+    #[test]
+    fn quotients_have_postgres_digits() {
+        for (left, right, expected) in [
+            ("7.0", "2", "3.5000000000000000"),
+            ("1", "3.0", "0.33333333333333333333"),
+            ("100000", "3.0", "33333.333333333333"),
+            ("1.0", "1", "1.00000000000000000000"),
+            ("0", "5.0", "0.00000000000000000000"),
+            ("12345", "1.0", "12345.0000000000000000"),
+            ("99999", "100.0", "999.9900000000000000"),
+            ("0.00005", "3", "0.000016666666666666666667"),
+            ("-7.0", "2", "-3.5000000000000000"),
+        ] {
+            assert_eq!(number(left).divide(number(right)).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_carried_quotient_shows_its_digits_again() {
+        for text in [
+            "3.5000000000000000",
+            "0.33333333333333333333",
+            "33333.333333333333",
+            "-16.2500000000000000",
+        ] {
+            let carried = number(text).to_carried().unwrap();
+            assert_eq!(Number::computed(carried).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn roots_have_postgres_digits() {
+        assert_eq!(number("2.0").square_root().unwrap().to_string(), "1.414213562373095");
+        assert_eq!(
+            number("122.9166666666666667").square_root().unwrap().to_string(),
+            "11.0867789130417256"
+        );
+    }
+}
