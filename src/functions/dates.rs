@@ -38,6 +38,13 @@ pub(super) fn functions() -> Vec<RowFunction> {
             SqlType::Interval,
             age_of,
         ),
+        RowFunction::stable("now", &[&[]], SqlType::Timestamptz, transaction_start),
+        RowFunction::stable("current_timestamp", &[&[]], SqlType::Timestamptz, transaction_start),
+        RowFunction::stable("current_date", &[&[]], SqlType::Date, |call, _| {
+            let now = call.environment()?.context().transaction_start.timestamp_micros();
+            let clock = now + i64::from(zone(call).offset_at(now)) * MICROS_PER_SECOND;
+            Ok(Datum::Date(clock.div_euclid(MICROS_PER_DAY) as i32))
+        }),
         immutable("justify_hours", INTERVAL, SqlType::Interval, |_, row| {
             Ok(justified(row, true, false))
         }),
@@ -119,6 +126,11 @@ pub(super) fn functions() -> Vec<RowFunction> {
         })
         .with_volatility(Volatility::Volatile),
     ]
+}
+
+fn transaction_start(call: &Call<'_>, _: &[Datum]) -> Result<Datum> {
+    let started = call.environment()?.context().transaction_start;
+    Ok(Datum::Micros(started.timestamp_micros()))
 }
 
 fn micros(row: &[Datum], index: usize) -> Option<i64> {

@@ -13,54 +13,53 @@ use crate::types::SqlType;
 use crate::types::json::write_string;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
-    let stable = OverloadedFunction::stable;
     let immutable = OverloadedFunction::immutable;
     vec![
-        stable(
+        immutable(
             "to_json",
             vec![kernel("(any) json", |args| written(args, JsonStyle::Json))],
         ),
-        stable(
+        immutable(
             "to_jsonb",
             vec![kernel("(any) jsonb", |args| written(args, JsonStyle::Jsonb))],
         ),
-        stable(
+        immutable(
             "row_to_json",
             vec![kernel("(any) json", |args| written(args, JsonStyle::Json))],
         ),
-        stable(
+        immutable(
             "array_to_json",
             vec![kernel("(anyarray) json", |args| written(args, JsonStyle::Json))],
         ),
-        stable(
+        immutable(
             "json_build_object",
             vec![
                 kernel("() json", |args| object(args, JsonStyle::Json)),
                 kernel("(any, variadic any) json", |args| object(args, JsonStyle::Json)),
             ],
         ),
-        stable(
+        immutable(
             "jsonb_build_object",
             vec![
                 kernel("() jsonb", |args| object(args, JsonStyle::Jsonb)),
                 kernel("(any, variadic any) jsonb", |args| object(args, JsonStyle::Jsonb)),
             ],
         ),
-        stable(
+        immutable(
             "json_build_array",
             vec![
                 kernel("() json", |args| array(args, JsonStyle::Json)),
                 kernel("(any, variadic any) json", |args| array(args, JsonStyle::Json)),
             ],
         ),
-        stable(
+        immutable(
             "jsonb_build_array",
             vec![
                 kernel("() jsonb", |args| array(args, JsonStyle::Jsonb)),
                 kernel("(any, variadic any) jsonb", |args| array(args, JsonStyle::Jsonb)),
             ],
         ),
-        stable(
+        immutable(
             "json_key",
             vec![kernel("(any) text", |args| {
                 let mut writer = ValueWriter::new(args.array(0), args.sql_type(0), args.settings())?;

@@ -18,8 +18,8 @@ use crate::types::numeric::{COMPUTED_NUMERIC, Number};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
-        OverloadedFunction::stable("extract", overloads("numeric")),
-        OverloadedFunction::stable("date_part", overloads("float8")),
+        OverloadedFunction::immutable("extract", overloads("numeric")),
+        OverloadedFunction::immutable("date_part", overloads("float8")),
     ]
 }
 

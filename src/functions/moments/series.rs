@@ -18,7 +18,7 @@ use crate::types::numeric::Number;
 const LONGEST: usize = i32::MAX as usize;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
-    vec![OverloadedFunction::stable(
+    vec![OverloadedFunction::immutable(
         "generate_series",
         vec![
             kernel("(int4, int4) int4[]", |args| integers::<Int32Type>(args)),

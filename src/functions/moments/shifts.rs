@@ -19,7 +19,6 @@ use crate::types::calendar::{
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
-    let stable = OverloadedFunction::stable;
     vec![
         immutable(
             "timestamp_mi",
@@ -28,13 +27,13 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 kernel("(timestamptz, timestamptz) interval", difference),
             ],
         ),
-        stable(
+        immutable(
             "timestamptz_pl_interval",
             vec![kernel("(timestamptz, interval) timestamptz", |args| {
                 shifted(args, false)
             })],
         ),
-        stable(
+        immutable(
             "timestamptz_mi_interval",
             vec![kernel("(timestamptz, interval) timestamptz", |args| {
                 shifted(args, true)
@@ -59,7 +58,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 })
             })],
         ),
-        stable(
+        immutable(
             "overlaps",
             vec![
                 rows("(timestamp, timestamp, timestamp, timestamp) bool", |_, row| {
@@ -74,7 +73,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             ],
         ),
         // The end of a period: a moment as it is, or the beginning plus an interval.
-        stable(
+        immutable(
             "period_end",
             vec![
                 kernel("(timestamp, interval) timestamp", |args| shifted_clock(args)),

@@ -22,7 +22,7 @@ const MICROS_PER_HOUR: i64 = 60 * MICROS_PER_MINUTE;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
-        OverloadedFunction::stable(
+        OverloadedFunction::immutable(
             "date_trunc",
             vec![
                 kernel("(text, timestamp) timestamp", |args| {

@@ -169,13 +169,9 @@ pub fn pinned(function: &ScalarUDF, fields: &[FieldRef]) -> Result<Option<Arc<Sc
 }
 
 impl OverloadedFunction {
+    /// A function of its arguments, and at most of how the session writes values: that is in the key of every cache.
     pub fn immutable(name: &'static str, overloads: Vec<Overload>) -> Arc<ScalarUDF> {
         OverloadedFunction::with_volatility(name, Volatility::Immutable, overloads)
-    }
-
-    /// A function that also depends on the session.
-    pub fn stable(name: &'static str, overloads: Vec<Overload>) -> Arc<ScalarUDF> {
-        OverloadedFunction::with_volatility(name, Volatility::Stable, overloads)
     }
 
     pub fn with_volatility(name: &'static str, volatility: Volatility, overloads: Vec<Overload>) -> Arc<ScalarUDF> {

@@ -14,12 +14,11 @@ use crate::types::text::write_text;
 use crate::types::values::{Column, ColumnValues};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
-    let stable = OverloadedFunction::stable;
     let immutable = OverloadedFunction::immutable;
     vec![
-        stable("concat", vec![kernel("(any, variadic any) text", concat)]),
-        stable("concat_ws", vec![kernel("(text, variadic any) text", concat_ws)]),
-        stable(
+        immutable("concat", vec![kernel("(any, variadic any) text", concat)]),
+        immutable("concat_ws", vec![kernel("(text, variadic any) text", concat_ws)]),
+        immutable(
             "array_to_string",
             vec![
                 kernel("(anyarray, text) text", array_to_string),
