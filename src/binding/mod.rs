@@ -38,8 +38,8 @@ pub use parameters::parameter_types;
 pub use relations::{is_current, table_address};
 pub(crate) use rewrite::folded;
 pub use rewrite::{output_column_name, output_name};
-pub use stored_expression::{BoundChecks, bind_checks, bind_defaults, check_condition, check_default};
 pub use shown_digits::show_digits;
+pub use stored_expression::{BoundChecks, bind_checks, bind_defaults, check_condition, check_default};
 pub use time_travel::TimeTravel;
 #[cfg(test)]
 pub(crate) use {correlation::unnest_subqueries, rewrite::rewrite as rewrite_query};
