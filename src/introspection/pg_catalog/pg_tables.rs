@@ -3,7 +3,7 @@
 use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid};
 use crate::error::Result;
 use crate::functions::builtin::{builtin_indexes, builtin_relation, builtin_relations};
-use crate::functions::{Datum, Lookup, call_row_function, view_definition};
+use crate::functions::{Datum, Lookup, call_function, view_definition};
 use crate::introspection::{Introspection, Rows};
 
 /// pg_tables.
@@ -75,7 +75,7 @@ pub(super) fn role_name(lookup: &Lookup<'_>, role: Oid) -> Datum {
 pub(super) fn indexes(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     let lookup = &introspection.lookup;
     let definition = |oid: Oid| {
-        let call = call_row_function("pg_get_indexdef", introspection.environment, &[oid.into()]);
+        let call = call_function("pg_get_indexdef", introspection.environment, &[oid.into()]);
         call.unwrap_or(Ok(Datum::Null))
     };
     for key in lookup.keys() {
