@@ -19,7 +19,11 @@ impl Session {
         let tag = match &parsed.statement {
             Statement::Begin(modes) => {
                 self.begin(modes)?;
-                "BEGIN"
+                let starts = parsed
+                    .text
+                    .get(..5)
+                    .is_some_and(|word| word.eq_ignore_ascii_case("start"));
+                if starts { "START TRANSACTION" } else { "BEGIN" }
             }
             Statement::Commit { chain } => self.end_transaction(true, *chain).await?,
             Statement::Rollback { chain } => self.end_transaction(false, *chain).await?,
@@ -65,7 +69,8 @@ impl Session {
             Statement::Show { name: ShowTarget::All } => return Ok(Some(Outcome::Rows(self.show_all()?))),
             Statement::Prepare { name, types, statement } => {
                 let declared = types.iter().cloned().map(Some).collect();
-                self.prepare(name, statement.as_ref().clone(), declared, Some(&parsed.text))
+                let source = self.source_of(&parsed.text);
+                self.prepare(name, statement.as_ref().clone(), declared, Some(&source))
                     .await?;
                 "PREPARE"
             }

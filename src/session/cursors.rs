@@ -58,7 +58,7 @@ impl Session {
         };
         let status = CursorStatus {
             name: declare.name.clone(),
-            statement: statement.parsed.text.clone(),
+            statement: self.source_of(&statement.parsed.text).to_string(),
             holdable: declare.hold,
             binary: declare.binary,
             scrollable: declare.scroll != Some(false),

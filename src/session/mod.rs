@@ -163,8 +163,8 @@ pub struct Session {
     has_queried: bool,
     /// The client sent several statements in one simple query.
     in_script: bool,
-    /// What a simple query is shown as covers its statements.
-    in_simple_query: bool,
+    /// The whole text of a simple query, as long as it runs.
+    script: Option<Arc<str>>,
     notices: Vec<Notice>,
     copy_in: Option<Box<CopyIn>>,
     /// statement_timeout of the running statement, wherever it waits.
@@ -216,7 +216,7 @@ impl Session {
             begun: false,
             has_queried: false,
             in_script: false,
-            in_simple_query: false,
+            script: None,
             notices: vec![],
             copy_in: None,
             time_limit: None,
@@ -266,7 +266,7 @@ impl Session {
         };
         self.show_running(&shown);
         let statements = statements?;
-        self.in_simple_query = true;
+        self.script = Some(shown.into());
         self.in_script = statements.len() > 1;
         Ok(statements)
     }
@@ -306,7 +306,7 @@ impl Session {
 
     /// The client is about to hear that the session waits for it.
     pub fn rest(&mut self) {
-        self.in_simple_query = false;
+        self.script = None;
         let state = match self.transaction_status() {
             b'E' => SessionState::IdleInFailedTransaction,
             b'T' => SessionState::IdleInTransaction,
@@ -336,6 +336,11 @@ impl Session {
 
     fn handle(&self) -> &Arc<SessionHandle> {
         &self.entered.handle
+    }
+
+    /// The text that a statement came in: of a simple query all of it, as PostgreSQL remembers it.
+    fn source_of(&self, statement: &str) -> Arc<str> {
+        self.script.clone().unwrap_or_else(|| statement.into())
     }
 
     /// Others see what the session runs from now on.

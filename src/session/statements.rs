@@ -182,7 +182,7 @@ impl Session {
         if let PortalState::Ready = portal.state {
             self.start_clock();
         }
-        if !self.in_simple_query {
+        if self.script.is_none() {
             self.show_running(&portal.statement.texts.shown);
         }
         let fetched = match self.step(name, &mut portal, max_rows).await {

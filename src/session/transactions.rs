@@ -14,6 +14,8 @@ pub(super) struct Savepoint {
     transaction: TransactionMark,
     settings: SettingsMark,
     identity: IdentityMark,
+    /// RELEASE comes back to it too: the mode is a subtransaction's.
+    read_only: bool,
     locks: usize,
     listening: (usize, usize),
 }
@@ -164,6 +166,7 @@ impl Session {
             transaction: self.transaction.mark(),
             settings: self.settings.mark(),
             identity: self.identity.mark(),
+            read_only: self.transaction.read_only,
             locks: self.engine.services.locks.mark(self.handle().process_id),
             listening: self.listening.mark(),
         });
@@ -173,7 +176,16 @@ impl Session {
     /// RELEASE: it and all later ones are forgotten, what was done stays.
     pub(super) fn release_savepoint(&mut self, name: &str) -> Result<()> {
         let position = self.savepoint(name, "RELEASE SAVEPOINT")?;
+        let read_only = self
+            .savepoints
+            .get(position)
+            .is_some_and(|savepoint| savepoint.read_only);
         self.savepoints.truncate(position);
+        if read_only != self.transaction.read_only {
+            let value = if read_only { "on" } else { "off" };
+            self.settings.set_internal("transaction_read_only", value, true);
+            self.take_over_modes();
+        }
         self.transaction.keep_savepoints(position);
         for portal in self.portals.values_mut() {
             portal.depth = portal.depth.min(position);

@@ -12,25 +12,54 @@ pub(super) async fn run(command: &mut CommandContext<'_>, lock: &LockTable) -> R
         let catalog = &command.context.catalog;
         let relation = catalog.resolve_relation(command.names(), &name.0)?;
         require(command, relation, lock.mode)?;
-        let tag = LockTag::Relation {
-            database: command.context.database,
-            relation: relation.id(),
-        };
-        let process_id = command.context.session.process_id;
-        let locks = &command.services.locks;
-        if lock.nowait {
-            if !locks.try_acquire(process_id, tag, lock.mode, LockScope::Transaction) {
-                let message = format!("could not obtain lock on relation \"{}\"", relation.name());
-                return Err(Error::new(SqlState::LockNotAvailable, message));
-            }
-            continue;
+        for relation in with_what_it_reads(command, relation) {
+            acquire(command, relation, lock).await?;
         }
-        let (cancel, timeout) = (&command.context.cancel, command.context.lock_timeout);
-        locks
-            .acquire(process_id, tag, lock.mode, LockScope::Transaction, cancel, timeout)
-            .await?;
     }
     Ok("LOCK TABLE")
+}
+
+/// A view is locked with the relations under it.
+fn with_what_it_reads<'a>(command: &'a CommandContext<'_>, relation: &'a Object) -> Vec<&'a Object> {
+    let mut found = vec![relation];
+    let mut next = 0;
+    while let Some(relation) = found.get(next).copied() {
+        next += 1;
+        let Object::View(view) = relation else { continue };
+        for reference in &view.references {
+            match command.context.catalog.object(reference.object) {
+                Some(under @ (Object::Table(_) | Object::View(_)))
+                    if found.iter().all(|known| known.id() != under.id()) =>
+                {
+                    found.push(under);
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+async fn acquire(command: &CommandContext<'_>, relation: &Object, lock: &LockTable) -> Result<()> {
+    let tag = LockTag::Relation {
+        database: command.context.database,
+        relation: relation.id(),
+    };
+    let process_id = command.context.session.process_id;
+    let locks = &command.services.locks;
+    if lock.nowait {
+        return match locks.try_acquire(process_id, tag, lock.mode, LockScope::Transaction) {
+            true => Ok(()),
+            false => {
+                let message = format!("could not obtain lock on relation \"{}\"", relation.name());
+                Err(Error::new(SqlState::LockNotAvailable, message))
+            }
+        };
+    }
+    let (cancel, timeout) = (&command.context.cancel, command.context.lock_timeout);
+    locks
+        .acquire(process_id, tag, lock.mode, LockScope::Transaction, cancel, timeout)
+        .await
 }
 
 /// Reading rights lock out nobody but DROP; writing rights lock as writers do.
