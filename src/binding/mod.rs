@@ -41,8 +41,6 @@ pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{BoundChecks, bind_checks, bind_defaults, check_condition, check_default};
 pub use time_travel::TimeTravel;
-#[cfg(test)]
-pub(crate) use {correlation::unnest_subqueries, rewrite::rewrite as rewrite_query};
 
 use crate::catalog::model::{Function, Oid, Reference};
 use crate::context::{QueryContext, SystemTables};

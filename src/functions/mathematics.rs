@@ -49,9 +49,9 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         immutable(
             "mod",
             vec![
-                kernel("(int2, int2) int2", |args| remainder::<Int16Type>(args)),
-                kernel("(int4, int4) int4", |args| remainder::<Int32Type>(args)),
-                kernel("(int8, int8) int8", |args| remainder::<Int64Type>(args)),
+                kernel("(int2, int2) int2", remainder::<Int16Type>),
+                kernel("(int4, int4) int4", remainder::<Int32Type>),
+                kernel("(int8, int8) int8", remainder::<Int64Type>),
                 kernel("(numeric, numeric) numeric", |args| binary(args, Number::remainder)).returning(larger_scale),
             ],
         ),
@@ -390,7 +390,7 @@ fn towards(number: Number, direction: Ordering) -> Result<Number> {
         (Ordering::Less, Ordering::Less) => -1,
         _ => 0,
     };
-    cut.add(Number::new(step, 0))
+    cut.plus(Number::new(step, 0))
 }
 
 pub(super) fn float(args: &Arguments<'_>, body: impl Fn(f64) -> Result<f64>) -> Result<ArrayRef> {

@@ -56,7 +56,7 @@ impl Sum {
         let summed = summed_as(input.data_type()).unwrap_or_else(|| input.data_type().clone());
         let inner = self.inner.return_type(std::slice::from_ref(&summed))?;
         let outer = arguments.return_field.data_type().clone();
-        let layouts = (summed != *input.data_type() || inner != outer).then(|| Layouts { summed, outer });
+        let layouts = (summed != *input.data_type() || inner != outer).then_some(Layouts { summed, outer });
         let return_field = Arc::new(arguments.return_field.as_ref().clone().with_data_type(inner));
         Ok((
             AccumulatorArgs {

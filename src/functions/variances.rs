@@ -153,7 +153,7 @@ impl ExactSpread {
             value: square.value.wrapping_neg(),
             ..square
         };
-        let above = count.multiply(number(self.squares, 2 * scale))?.add(negative)?;
+        let above = count.multiply(number(self.squares, 2 * scale))?.plus(negative)?;
         if above.value <= i256::ZERO {
             return Ok(Some(Number::new(0, 0)));
         }

@@ -272,7 +272,7 @@ impl Number {
         Number { value, scale }.rounded(scale.min(MAX_SCALE))
     }
 
-    pub fn add(self, other: Number) -> Result<Number> {
+    pub fn plus(self, other: Number) -> Result<Number> {
         let (left, right, scale) = self.aligned(other)?;
         let value = left.checked_add(right).ok_or_else(overflow)?;
         Ok(Number { value, scale })

@@ -261,7 +261,7 @@ fn of_timestamps(args: &Arguments<'_>, zone: Option<TimeZone>) -> Result<ArrayRe
             (Field::Epoch, _) => Some(Number::new(i128::from(moment), 6)),
             (Field::Julian, _) => {
                 let part = Number::new(i128::from(time), 0).divide(Number::new(i128::from(MICROS_PER_DAY), 0))?;
-                Some(whole(days + 2_440_588).add(part)?)
+                Some(whole(days + 2_440_588).plus(part)?)
             }
             (Field::Zone, Some(offset)) => Some(whole(offset)),
             (Field::ZoneHour, Some(offset)) => Some(whole(offset / 3600)),

@@ -21,10 +21,10 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![OverloadedFunction::immutable(
         "generate_series",
         vec![
-            kernel("(int4, int4) int4[]", |args| integers::<Int32Type>(args)),
-            kernel("(int4, int4, int4) int4[]", |args| integers::<Int32Type>(args)),
-            kernel("(int8, int8) int8[]", |args| integers::<Int64Type>(args)),
-            kernel("(int8, int8, int8) int8[]", |args| integers::<Int64Type>(args)),
+            kernel("(int4, int4) int4[]", integers::<Int32Type>),
+            kernel("(int4, int4, int4) int4[]", integers::<Int32Type>),
+            kernel("(int8, int8) int8[]", integers::<Int64Type>),
+            kernel("(int8, int8, int8) int8[]", integers::<Int64Type>),
             rows("(numeric, numeric) numeric[]", |_, row| numerics(row)),
             rows("(numeric, numeric, numeric) numeric[]", |_, row| numerics(row)),
             kernel("(timestamp, timestamp, interval) timestamp[]", |args| {
@@ -125,7 +125,7 @@ fn numerics(row: &[Datum]) -> Result<Datum> {
         if values.len() > LONGEST {
             return Err(too_long());
         }
-        next = next.add(step)?;
+        next = next.plus(step)?;
     }
     Ok(Datum::List(values))
 }

@@ -76,7 +76,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         immutable(
             "period_end",
             vec![
-                kernel("(timestamp, interval) timestamp", |args| shifted_clock(args)),
+                kernel("(timestamp, interval) timestamp", shifted_clock),
                 kernel("(timestamptz, interval) timestamptz", |args| shifted(args, false)),
                 kernel("(time, interval) time", |args| moved_time(args, false)),
                 kernel("(timestamp, timestamp) timestamp", |args| Ok(Arc::clone(args.array(1)))),

@@ -106,8 +106,6 @@ pub(super) fn compile(pattern: &str, mut flags: Flags) -> Result<Regex> {
             invalid("invalid repetition count(s)")
         } else if said("class range") {
             invalid("invalid character range")
-        } else if said("escape") {
-            invalid("invalid escape \\ sequence")
         } else {
             invalid("invalid escape \\ sequence")
         }
