@@ -99,6 +99,18 @@ fn by_position(expression: Expr, schema: &DFSchema) -> Result<Expr> {
 
 /// A column's default as a value of its type; NULL where it has none.
 pub(crate) async fn default_of(services: &BindingServices, context: &QueryContext, column: &Column) -> Result<Expr> {
+    if let Some(numbering) = column.numbering {
+        let nextval = services.base.scalar_functions().get("nextval").cloned();
+        let nextval = nextval.ok_or_else(|| Error::internal("there is no nextval()"))?;
+        let number = nextval.call(vec![lit(numbering.sequence)]);
+        return super::modification::assigned(
+            number,
+            &DFSchema::empty(),
+            &column.name,
+            &column.sql_type,
+            &services.format,
+        );
+    }
     let Some(default) = &column.default else {
         return Ok(lit(ScalarValue::try_from(&column.sql_type.to_arrow())?));
     };
@@ -115,7 +127,8 @@ pub async fn bind_defaults(
     given: &[String],
 ) -> Result<Vec<(String, Expr)>> {
     let mut defaults = vec![];
-    let left_out = |column: &&Column| column.default.is_some() && !given.contains(&column.name);
+    let has_default = |column: &Column| column.default.is_some() || column.numbering.is_some();
+    let left_out = |column: &&Column| has_default(column) && !given.contains(&column.name);
     for column in table.columns.iter().filter(left_out) {
         defaults.push((column.name.clone(), default_of(services, context, column).await?));
     }

@@ -233,6 +233,7 @@ impl Privilege {
             ObjectKind::Table | ObjectKind::View => &[Insert, Select, Update, Delete, Truncate, References, Trigger],
             ObjectKind::Column => &[Insert, Select, Update, References],
             ObjectKind::Function => &[Execute],
+            ObjectKind::Sequence => &[Usage, Select, Update],
             ObjectKind::ExternalLocation => &[ReadFiles, WriteFiles],
             ObjectKind::Role => &[],
         }

@@ -75,6 +75,7 @@ fn stage(staged: &mut Staged, dice: &mut Dice) -> Result<Option<(Oid, Option<Str
                 nullable: true,
                 field_id: None,
                 default: None,
+                numbering: None,
                 comment: None,
             };
             let (columns, partition_by, location, comment) = (vec![column], vec![], None, None);

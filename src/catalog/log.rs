@@ -11,6 +11,7 @@ use super::checkpoint::{self, LastCheckpoint};
 use super::clock::boot_time;
 use super::entry::{Entry, FOLDER, corrupt};
 use super::identifiers::Identifiers;
+use super::sequences::SequenceBlocks;
 use super::snapshot::CatalogSnapshot;
 use super::staged::Staged;
 use super::store::EntryStore;
@@ -50,6 +51,7 @@ pub struct Catalog {
     fresh_since: Mutex<Duration>,
     pub(super) committing: tokio::sync::Mutex<()>,
     pub(super) identifiers: Arc<Identifiers>,
+    pub(super) sequences: SequenceBlocks,
 }
 
 impl Catalog {
@@ -66,6 +68,7 @@ impl Catalog {
             fresh_since: Mutex::new(started),
             committing: tokio::sync::Mutex::new(()),
             identifiers: Arc::default(),
+            sequences: SequenceBlocks::default(),
         }))
     }
 

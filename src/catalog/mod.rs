@@ -18,6 +18,7 @@ mod redact;
 mod requirement;
 mod resolve;
 pub mod scram;
+mod sequences;
 mod snapshot;
 mod staged;
 pub mod store;

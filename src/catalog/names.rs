@@ -28,6 +28,7 @@ impl Name {
             Object::Schema(object) => Name::Schema(object.database, object.name.clone()),
             Object::Table(object) => Name::Relation(object.schema, object.name.clone()),
             Object::View(object) => Name::Relation(object.schema, object.name.clone()),
+            Object::Sequence(object) => Name::Relation(object.schema, object.name.clone()),
             Object::Function(object) => Name::Function(object.schema, object.name.clone(), object.argument_oids()),
             Object::Role(object) => Name::Role(object.name.clone()),
             Object::ExternalLocation(object) => Name::ExternalLocation(object.name.clone()),

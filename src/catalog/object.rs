@@ -15,6 +15,7 @@ impl Object {
             Object::Function(object) => object.id,
             Object::Role(object) => object.id,
             Object::ExternalLocation(object) => object.id,
+            Object::Sequence(object) => object.id,
         }
     }
 
@@ -27,6 +28,7 @@ impl Object {
             Object::Function(object) => &object.name,
             Object::Role(object) => &object.name,
             Object::ExternalLocation(object) => &object.name,
+            Object::Sequence(object) => &object.name,
         }
     }
 
@@ -39,6 +41,7 @@ impl Object {
             Object::Function(object) => &mut object.name,
             Object::Role(object) => &mut object.name,
             Object::ExternalLocation(object) => &mut object.name,
+            Object::Sequence(object) => &mut object.name,
         }
     }
 
@@ -51,6 +54,7 @@ impl Object {
             Object::Function(_) => ObjectKind::Function,
             Object::Role(_) => ObjectKind::Role,
             Object::ExternalLocation(_) => ObjectKind::ExternalLocation,
+            Object::Sequence(_) => ObjectKind::Sequence,
         }
     }
 
@@ -63,6 +67,7 @@ impl Object {
             Object::View(object) => Some(object.owner),
             Object::Function(object) => Some(object.owner),
             Object::ExternalLocation(object) => Some(object.owner),
+            Object::Sequence(object) => Some(object.owner),
             Object::Role(_) => None,
         }
     }
@@ -75,6 +80,7 @@ impl Object {
             Object::View(object) => Some(&mut object.owner),
             Object::Function(object) => Some(&mut object.owner),
             Object::ExternalLocation(object) => Some(&mut object.owner),
+            Object::Sequence(object) => Some(&mut object.owner),
             Object::Role(_) => None,
         }
     }
@@ -86,6 +92,7 @@ impl Object {
             Object::Table(object) => Some(object.schema),
             Object::View(object) => Some(object.schema),
             Object::Function(object) => Some(object.schema),
+            Object::Sequence(object) => Some(object.schema),
             Object::Database(_) | Object::Role(_) | Object::ExternalLocation(_) => None,
         }
     }
@@ -99,6 +106,7 @@ impl Object {
             Object::View(object) => &object.grants,
             Object::Function(object) => &object.grants,
             Object::ExternalLocation(object) => &object.grants,
+            Object::Sequence(object) => &object.grants,
             Object::Role(_) => &[],
         }
     }
@@ -111,6 +119,7 @@ impl Object {
             Object::View(object) => Some(&mut object.grants),
             Object::Function(object) => Some(&mut object.grants),
             Object::ExternalLocation(object) => Some(&mut object.grants),
+            Object::Sequence(object) => Some(&mut object.grants),
             Object::Role(_) => None,
         }
     }
@@ -140,6 +149,7 @@ impl Object {
             Object::View(object) => object.comment.as_deref(),
             Object::Function(object) => object.comment.as_deref(),
             Object::Role(object) => object.comment.as_deref(),
+            Object::Sequence(object) => object.comment.as_deref(),
             Object::ExternalLocation(_) => None,
         }
     }
@@ -151,6 +161,7 @@ impl Object {
         match self {
             Object::Table(table) => ids.extend(table.policy_functions()),
             Object::View(view) => ids.extend(view.references.iter().map(|reference| reference.object)),
+            Object::Sequence(sequence) => ids.extend(sequence.owned_by.map(|(table, _)| table)),
             Object::Function(function) => ids.extend(function.references.iter().map(|reference| reference.object)),
             _ => {}
         }
@@ -197,6 +208,7 @@ impl Object {
             Object::View(object) => object.comment = text,
             Object::Function(object) => object.comment = text,
             Object::Role(object) => object.comment = text,
+            Object::Sequence(object) => object.comment = text,
             Object::ExternalLocation(_) => {}
         }
     }
@@ -316,6 +328,7 @@ impl ObjectKind {
             ObjectKind::Function => "function",
             ObjectKind::Role => "role",
             ObjectKind::ExternalLocation => "external location",
+            ObjectKind::Sequence => "sequence",
             ObjectKind::Column => "column",
         }
     }
@@ -347,4 +360,13 @@ macro_rules! into_object {
     };
 }
 
-into_object!(Database, Schema, Table, View, Function, Role, ExternalLocation);
+into_object!(
+    Database,
+    Schema,
+    Table,
+    View,
+    Function,
+    Role,
+    ExternalLocation,
+    Sequence
+);

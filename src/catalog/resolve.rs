@@ -183,7 +183,7 @@ impl CatalogSnapshot {
             ObjectKind::Function => self.resolve_function(scope, name)?.id,
             ObjectKind::Role => self.resolve_role(single()?)?.id,
             ObjectKind::ExternalLocation => self.resolve_external_location(single()?)?.id,
-            ObjectKind::Table | ObjectKind::View => {
+            ObjectKind::Table | ObjectKind::View | ObjectKind::Sequence => {
                 let Some(object) = self.find_relation(scope, name)? else {
                     self.check_schema_exists(scope, name)?;
                     return Err(missing_relation(kind.word(), name));

@@ -264,7 +264,7 @@ pub(super) fn already_exists(object: &Object) -> Error {
     match object {
         Object::Database(_) => plain(SqlState::DuplicateDatabase),
         Object::Schema(_) => plain(SqlState::DuplicateSchema),
-        Object::Table(_) | Object::View(_) => {
+        Object::Table(_) | Object::View(_) | Object::Sequence(_) => {
             Error::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists"))
         }
         Object::Function(_) => {

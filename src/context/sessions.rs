@@ -72,6 +72,31 @@ pub struct CursorStatus {
     pub created: DateTime<Utc>,
 }
 
+/// The last numbers that a session got of each sequence: currval() and lastval().
+#[derive(Debug, Default)]
+pub struct SequenceValues {
+    values: BTreeMap<Oid, i64>,
+    last: Option<Oid>,
+}
+
+impl SequenceValues {
+    /// Remembers a number.
+    pub fn note(&mut self, sequence: Oid, value: i64) {
+        self.values.insert(sequence, value);
+        self.last = Some(sequence);
+    }
+
+    /// The last number of this sequence.
+    pub fn value(&self, sequence: Oid) -> Option<i64> {
+        self.values.get(&sequence).copied()
+    }
+
+    /// The last number of any sequence.
+    pub fn last(&self) -> Option<i64> {
+        self.value(self.last?)
+    }
+}
+
 /// One connected session.
 #[derive(Debug)]
 pub struct SessionHandle {
@@ -85,6 +110,8 @@ pub struct SessionHandle {
     pub started: DateTime<Utc>,
     interrupt: Arc<Interrupt>,
     activity: Mutex<Activity>,
+    /// What nextval() gave the session.
+    pub sequences: Mutex<SequenceValues>,
     /// The session's prepared statements by name.
     pub prepared: Mutex<BTreeMap<String, PreparedStatus>>,
     /// The session's open cursors by name.
@@ -123,6 +150,7 @@ impl SessionHandle {
                 query_started: None,
                 state_changed: now,
             }),
+            sequences: Mutex::default(),
             prepared: Mutex::default(),
             cursors: Mutex::default(),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::Engine;
-use crate::catalog::model::{Oid, Privilege};
+use crate::catalog::model::{Object, Oid, Privilege, Sequence};
 use crate::context::interrupt::InterruptReason;
 use crate::context::locks::Locks;
 use crate::context::settings::{Settings, definition};
@@ -96,6 +96,44 @@ impl FunctionEnvironment for StatementEnvironment {
         };
         self.context.changed_settings.lock().push(change);
         Ok(shown)
+    }
+
+    fn next_value(&self, sequence: &Sequence) -> Result<i64> {
+        let object = Object::Sequence(sequence.clone());
+        let access = self.context.catalog.access(self.context.principal.role);
+        // Who may insert into the table may number its rows.
+        let table = sequence
+            .owned_by
+            .and_then(|(table, _)| self.context.catalog.object(table));
+        let may_insert = table.is_some_and(|table| access.has_any_column(table, Privilege::Insert));
+        if !may_insert && !access.has(&object, Privilege::Usage) && !access.has(&object, Privilege::Update) {
+            return Err(Error::denied("sequence", &sequence.name));
+        }
+        let catalog = &self.engine.services.catalog;
+        let next = catalog.next_value(sequence.id, &self.context.catalog);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(next))
+    }
+
+    fn set_value(&self, sequence: &Sequence, value: i64, is_called: bool) -> Result<()> {
+        let object = Object::Sequence(sequence.clone());
+        let access = self.context.catalog.access(self.context.principal.role);
+        if !access.has(&object, Privilege::Update) {
+            return Err(Error::denied("sequence", &sequence.name));
+        }
+        if !(sequence.minimum..=sequence.maximum).contains(&value) {
+            let message = format!(
+                "setval: value {value} is out of bounds for sequence \"{}\" ({}..{})",
+                sequence.name, sequence.minimum, sequence.maximum
+            );
+            return Err(Error::new(SqlState::NumericValueOutOfRange, message));
+        }
+        let next = if is_called { sequence.after(value) } else { Some(value) };
+        let set = self
+            .engine
+            .services
+            .catalog
+            .set_value(sequence.id, next, &self.context.catalog);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(set))
     }
 
     fn relation_size(&self, relation: Oid) -> Option<i64> {

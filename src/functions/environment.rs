@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
 
-use crate::catalog::model::Oid;
+use crate::catalog::model::{Oid, Sequence};
 use crate::context::QueryContext;
 use crate::context::locks::Locks;
 use crate::error::{Error, Result, SqlState};
@@ -51,6 +51,17 @@ pub trait FunctionEnvironment: Send + Sync {
     /// Address and port that the client came from; `None` on a local socket.
     fn client_address(&self) -> Option<(String, u16)> {
         None
+    }
+
+    /// nextval(): 42501 for who may not use the sequence.
+    fn next_value(&self, sequence: &Sequence) -> Result<i64> {
+        Err(Error::unsupported(format!("sequence \"{}\" here", sequence.name)))
+    }
+
+    /// setval(): what nextval() goes on from.
+    fn set_value(&self, sequence: &Sequence, value: i64, is_called: bool) -> Result<()> {
+        let _ = (value, is_called);
+        Err(Error::unsupported(format!("sequence \"{}\" here", sequence.name)))
     }
 
     /// Advisory locks; `None` outside a server.

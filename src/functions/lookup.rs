@@ -110,7 +110,7 @@ impl<'a> Lookup<'a> {
             return Some(Relation::Builtin(builtin));
         }
         let object = self.catalog.object(oid)?;
-        let is_here = matches!(object, Object::Table(_) | Object::View(_))
+        let is_here = matches!(object, Object::Table(_) | Object::View(_) | Object::Sequence(_))
             && object
                 .parent()
                 .and_then(|schema| self.catalog.schema(schema))

@@ -33,6 +33,7 @@ mod privileges;
 mod regular;
 mod retyped;
 mod row_function;
+mod sequences;
 mod server;
 mod settings;
 mod signals;
@@ -126,6 +127,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         notifications::functions(),
         patterns::functions(),
         privileges::functions(),
+        sequences::functions(),
         server::functions(),
         settings::functions(),
         signals::functions(),

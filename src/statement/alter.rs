@@ -6,6 +6,7 @@ use super::alter_table;
 use super::ast::{Alter, ObjectKind, ObjectName, Statement};
 use super::reader::Reader;
 use super::role_options::role_options;
+use super::sequence;
 use crate::error::{Error, Result};
 
 pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
@@ -15,6 +16,10 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
         "table" => return alter_table::alter_table(reader),
         "role" | "user" => return alter_role(reader),
         "group" => return alter_group(reader),
+        "sequence" => {
+            reader.advance();
+            return sequence::alter_sequence(reader);
+        }
         "view" => ObjectKind::View,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
@@ -26,10 +31,9 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
                 .with_hint("Settings of the server are in its configuration file.")
                 .at(position));
         }
-        other @ ("index" | "sequence" | "materialized" | "type" | "domain" | "extension" | "policy" | "trigger"
-        | "procedure" | "foreign" | "server" | "collation" | "aggregate" | "operator" | "publication"
-        | "subscription" | "statistics" | "tablespace" | "text" | "rule" | "language" | "large"
-        | "routine") => {
+        other @ ("index" | "materialized" | "type" | "domain" | "extension" | "policy" | "trigger" | "procedure"
+        | "foreign" | "server" | "collation" | "aggregate" | "operator" | "publication" | "subscription"
+        | "statistics" | "tablespace" | "text" | "rule" | "language" | "large" | "routine") => {
             return Err(Error::unsupported(format!("ALTER {}", other.to_uppercase())).at(position));
         }
         _ => return Err(reader.error_here()),
@@ -66,7 +70,10 @@ pub(super) fn object_action(reader: &mut Reader, kind: ObjectKind, name: &Object
             to: reader.role_name()?,
         }));
     }
-    let has_schema = matches!(kind, ObjectKind::Table | ObjectKind::View | ObjectKind::Function);
+    let has_schema = matches!(
+        kind,
+        ObjectKind::Table | ObjectKind::View | ObjectKind::Function | ObjectKind::Sequence
+    );
     if has_schema && reader.accept(&["set", "schema"]) {
         return Ok(Some(Alter::SetSchema {
             kind,

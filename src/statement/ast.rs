@@ -1,10 +1,18 @@
 //! What a client may ask for, after parsing and before any name is looked up.
 
+mod modification;
+
 use datafusion::sql::sqlparser::ast as sql;
 
 pub use crate::catalog::OnCommit;
+pub use modification::{
+    AssignedColumn, ConflictAction, ConflictTarget, Delete, Insert, Merge, MergeAction, MergeClause, MergeWhen,
+    OnConflict, Update,
+};
+
+use crate::catalog::changes::SequenceOptions;
 pub use crate::catalog::model::ObjectKind;
-use crate::catalog::model::Privilege;
+use crate::catalog::model::{NumberingKind, Privilege};
 use crate::types::SqlType;
 pub use crate::types::copy::{CopyFormat, CopyOptions};
 
@@ -83,6 +91,13 @@ pub enum Statement {
         name: String,
         if_not_exists: bool,
         options: RoleOptions,
+    },
+    CreateSequence {
+        name: ObjectName,
+        if_not_exists: bool,
+        options: SequenceOptions,
+        /// Table and column.
+        owned_by: Option<(ObjectName, String)>,
     },
     CreateExternalLocation {
         name: String,
@@ -197,115 +212,6 @@ pub enum Statement {
 }
 
 #[derive(Debug, Clone)]
-pub struct Insert {
-    pub table: ObjectName,
-    /// What ON CONFLICT and RETURNING call the table.
-    pub alias: String,
-    /// Empty: all columns in order.
-    pub columns: Vec<String>,
-    /// VALUES or a query; `None` is DEFAULT VALUES.
-    pub source: Option<Box<sql::Query>>,
-    /// Row and column of each DEFAULT in VALUES, which is NULL in `source`.
-    pub defaults: Vec<(usize, usize)>,
-    /// INSERT OVERWRITE replaces the table's content.
-    pub overwrite: bool,
-    pub on_conflict: Option<OnConflict>,
-    pub returning: Vec<sql::SelectItem>,
-}
-
-/// INSERT … ON CONFLICT.
-#[derive(Debug, Clone)]
-pub struct OnConflict {
-    pub target: ConflictTarget,
-    pub action: ConflictAction,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConflictTarget {
-    /// Every declared key.
-    Any,
-    Columns(Vec<String>),
-    Constraint(String),
-}
-
-#[derive(Debug, Clone)]
-pub enum ConflictAction {
-    Nothing,
-    Update {
-        columns: Vec<AssignedColumn>,
-        /// One for each of `columns`.
-        values: Vec<sql::SelectItem>,
-        condition: Option<Box<sql::Expr>>,
-    },
-}
-
-/// MERGE INTO target USING source ON … WHEN … [RETURNING …].
-#[derive(Debug, Clone)]
-pub struct Merge {
-    pub table: ObjectName,
-    /// SELECT each clause's condition and values, then RETURNING's items, FROM source JOIN target ON ….
-    pub rows: Box<sql::Query>,
-    pub clauses: Vec<MergeClause>,
-    pub returning: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MergeClause {
-    pub when: MergeWhen,
-    pub action: MergeAction,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MergeWhen {
-    Matched,
-    /// WHEN NOT MATCHED [BY TARGET].
-    NotInTarget,
-    /// WHEN NOT MATCHED BY SOURCE.
-    NotInSource,
-}
-
-/// The items of `rows` that belong to an action follow its condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MergeAction {
-    Update(Vec<AssignedColumn>),
-    Delete,
-    /// The columns; without a list, all of the table's, in order. `None`: DEFAULT VALUES.
-    Insert {
-        columns: Vec<String>,
-        values: Vec<bool>,
-    },
-    Nothing,
-}
-
-/// UPDATE target SET … [FROM …] [WHERE …] [RETURNING …].
-#[derive(Debug, Clone)]
-pub struct Update {
-    pub table: ObjectName,
-    /// The columns that the first items of `rows` are assigned to.
-    pub columns: Vec<AssignedColumn>,
-    /// SELECT values, RETURNING's items FROM target, further tables WHERE ….
-    pub rows: Box<sql::Query>,
-    pub returning: bool,
-}
-
-/// A column that SET or a list of columns names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AssignedColumn {
-    pub name: String,
-    /// The value is the column's default; the item is NULL.
-    pub default: bool,
-}
-
-/// DELETE FROM target [USING …] [WHERE …] [RETURNING …].
-#[derive(Debug, Clone)]
-pub struct Delete {
-    pub table: ObjectName,
-    /// SELECT RETURNING's items FROM target, further tables WHERE ….
-    pub rows: Box<sql::Query>,
-    pub returning: bool,
-}
-
-#[derive(Debug, Clone)]
 pub struct Copy {
     pub target: CopyTarget,
     pub direction: CopyDirection,
@@ -376,6 +282,8 @@ pub struct ColumnDefinition {
     pub not_null: bool,
     /// The text of DEFAULT's expression.
     pub default: Option<String>,
+    /// serial, or GENERATED … AS IDENTITY.
+    pub numbering: Option<(NumberingKind, SequenceOptions)>,
     pub constraints: Vec<TableConstraint>,
     pub comment: Option<String>,
     pub mask: Option<PolicyFunction>,
@@ -454,6 +362,12 @@ pub enum Alter {
         table: ObjectName,
         column: String,
         not_null: bool,
+    },
+    /// `owned_by`: `Some(None)` is OWNED BY NONE.
+    Sequence {
+        name: ObjectName,
+        options: SequenceOptions,
+        owned_by: Option<Option<(ObjectName, String)>>,
     },
     /// `None` is DROP DEFAULT.
     SetDefault {

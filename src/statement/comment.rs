@@ -10,6 +10,7 @@ pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
     let kind = match reader.label()?.as_str() {
         "table" => ObjectKind::Table,
         "view" => ObjectKind::View,
+        "sequence" => ObjectKind::Sequence,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "role" => ObjectKind::Role,

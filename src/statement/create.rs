@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{ObjectName, Statement};
 use super::reader::Reader;
-use super::{create_function, create_table, role_options};
+use super::{create_function, create_table, role_options, sequence};
 use crate::error::{Error, Result};
 
 pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
@@ -31,6 +31,9 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     }
     if reader.accept(&["function"]) {
         return create_function::create_function(reader, or_replace);
+    }
+    if !or_replace && reader.accept(&["sequence"]) {
+        return sequence::create_sequence(reader);
     }
     if let Some(error) = unsupported_object(reader) {
         return Err(error);
@@ -69,7 +72,6 @@ fn unsupported_object(reader: &Reader) -> Option<Error> {
             "CREATE MATERIALIZED VIEW",
             Some("Use CREATE TABLE … AS, or a view: results are cached."),
         ),
-        "sequence" => ("CREATE SEQUENCE", Some("Use row_number() or a UUID.")),
         "type" => ("CREATE TYPE", None),
         "domain" => ("CREATE DOMAIN", None),
         "extension" => ("CREATE EXTENSION", None),

@@ -10,7 +10,11 @@ use super::constraint;
 use super::create::{names_temporary, properties};
 use super::prepare;
 use super::reader::Reader;
+use super::sequence;
+use crate::catalog::changes::SequenceOptions;
+use crate::catalog::model::NumberingKind;
 use crate::error::{Error, Result, SqlState};
+use crate::types::SqlType;
 
 /// A query; SELECT … INTO is CREATE TABLE AS in another spelling.
 pub(super) fn select(reader: &mut Reader) -> Result<Statement> {
@@ -142,11 +146,27 @@ fn elements(reader: &mut Reader, table: &mut CreateTable) -> Result<()> {
 /// `name type [NOT NULL] [COMMENT 'text'] [MASK f [USING COLUMNS (…)]]`.
 pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition> {
     let name = reader.name()?;
-    let sql_type = reader.data_type()?;
+    let serial = match reader.peek_word() {
+        Some("serial" | "serial4") => Some(SqlType::Int4),
+        Some("bigserial" | "serial8") => Some(SqlType::Int8),
+        Some("smallserial" | "serial2") => Some(SqlType::Int2),
+        _ => None,
+    };
+    let numbering = serial
+        .as_ref()
+        .map(|_| (NumberingKind::Serial, SequenceOptions::default()));
+    let sql_type = match serial {
+        Some(sql_type) => {
+            reader.advance();
+            sql_type
+        }
+        None => reader.data_type()?,
+    };
     let mut column = ColumnDefinition {
         name,
         sql_type,
-        not_null: false,
+        not_null: numbering.is_some(),
+        numbering,
         default: None,
         constraints: vec![],
         comment: None,
@@ -169,7 +189,8 @@ pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition>
             reader.expression()?;
             column.default = Some(reader.text_since(start).to_string());
         } else if reader.peek_words(&["generated"]) {
-            return Err(Error::unsupported("GENERATED").at(reader.position()));
+            column.numbering = Some(identity(reader)?);
+            column.not_null = true;
         } else if let Some(constraint) = constraint::of_column(reader, &column.name)? {
             column.constraints.push(constraint);
         } else if reader.peek_words(&["not", "null"]) || reader.peek_words(&["null"]) {
@@ -177,6 +198,30 @@ pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition>
             return Ok(column);
         }
     }
+}
+
+/// GENERATED ALWAYS | BY DEFAULT AS IDENTITY [(options)].
+fn identity(reader: &mut Reader) -> Result<(NumberingKind, SequenceOptions)> {
+    let position = reader.position();
+    reader.expect(&["generated"])?;
+    let kind = match reader.accept(&["always"]) {
+        true => NumberingKind::Always,
+        false => {
+            reader.expect(&["by", "default"])?;
+            NumberingKind::ByDefault
+        }
+    };
+    reader.expect(&["as"])?;
+    if *reader.peek() == Token::LParen {
+        return Err(Error::unsupported("a generated column").at(position));
+    }
+    reader.expect(&["identity"])?;
+    let mut options = SequenceOptions::default();
+    if reader.accept_token(&Token::LParen) {
+        options = sequence::options(reader)?.0;
+        reader.expect_token(&Token::RParen)?;
+    }
+    Ok((kind, options))
 }
 
 /// `function [USING COLUMNS (…)]`, after MASK.

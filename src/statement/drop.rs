@@ -11,16 +11,16 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
     let kind = match word.as_str() {
         "table" => ObjectKind::Table,
         "view" => ObjectKind::View,
+        "sequence" => ObjectKind::Sequence,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "function" => ObjectKind::Function,
         "role" | "user" | "group" => ObjectKind::Role,
         "external" => ObjectKind::ExternalLocation,
-        "index" | "sequence" | "materialized" | "type" | "domain" | "extension" | "policy" | "trigger"
-        | "procedure" | "foreign" | "server" | "collation" | "aggregate" | "operator" | "publication"
-        | "subscription" | "statistics" | "tablespace" | "text" | "rule" | "language" | "cast" | "owned"
-        | "routine" | "event" | "access" | "transform" | "conversion" | "volume" | "share" | "recipient"
-        | "connection" => {
+        "index" | "materialized" | "type" | "domain" | "extension" | "policy" | "trigger" | "procedure" | "foreign"
+        | "server" | "collation" | "aggregate" | "operator" | "publication" | "subscription" | "statistics"
+        | "tablespace" | "text" | "rule" | "language" | "cast" | "owned" | "routine" | "event" | "access"
+        | "transform" | "conversion" | "volume" | "share" | "recipient" | "connection" => {
             return Err(Error::unsupported(format!("DROP {}", word.to_uppercase())).at(position));
         }
         _ => return Err(reader.error_here()),

@@ -211,6 +211,7 @@ fn target(reader: &mut Reader) -> Result<GrantTarget> {
     let kind = match word.as_str() {
         "table" => ObjectKind::Table,
         "view" => ObjectKind::View,
+        "sequence" => ObjectKind::Sequence,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "function" => ObjectKind::Function,
@@ -222,8 +223,8 @@ fn target(reader: &mut Reader) -> Result<GrantTarget> {
                 names,
             });
         }
-        "sequence" | "language" | "type" | "domain" | "foreign" | "large" | "parameter" | "tablespace"
-        | "procedure" | "routine" | "volume" | "share" => {
+        "language" | "type" | "domain" | "foreign" | "large" | "parameter" | "tablespace" | "procedure" | "routine"
+        | "volume" | "share" => {
             return Err(Error::unsupported(format!("GRANT ON {}", word.to_uppercase())).at(position));
         }
         _ => {

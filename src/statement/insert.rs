@@ -27,6 +27,7 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
     } else {
         vec![]
     };
+    let overriding = reader.accept(&["overriding", "system", "value"]);
     if let Some(word) = reader.accept_any(&["partition", "replace", "overriding"]) {
         return Err(Error::unsupported(format!("INSERT … {}", word.to_uppercase())));
     }
@@ -64,6 +65,7 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
         source,
         defaults,
         overwrite,
+        overriding,
         on_conflict,
         returning: target::returning(reader)?,
     })))

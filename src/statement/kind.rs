@@ -21,6 +21,7 @@ impl Statement {
             | Statement::CreateView { .. }
             | Statement::CreateFunction(_)
             | Statement::CreateRole { .. }
+            | Statement::CreateSequence { .. }
             | Statement::CreateExternalLocation { .. } => "create",
             Statement::Drop { .. } => "drop",
             Statement::Alter { .. } => "alter",
@@ -71,6 +72,7 @@ impl Statement {
                 ObjectKind::Table => "DROP TABLE",
                 ObjectKind::View => "DROP VIEW",
                 ObjectKind::Function => "DROP FUNCTION",
+                ObjectKind::Sequence => "DROP SEQUENCE",
                 ObjectKind::Role => "DROP ROLE",
                 _ => "DROP",
             },

@@ -33,6 +33,7 @@ mod prepare;
 mod query;
 mod reader;
 mod role_options;
+mod sequence;
 mod set;
 mod show;
 mod source;

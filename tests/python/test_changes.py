@@ -124,3 +124,35 @@ def test_updates_survive_kill(tmp_path):
         with server.connect() as connection:
             assert connection.execute("select sum(n), count(*) from account").fetchone() == (2000, 2)
         assert sum(row[1] for row in rows_of(tmp_path / "data", "id")) == 2000
+
+
+def test_no_number_is_given_twice(tmp_path):
+    """Two servers number rows of one table at the same time, and again after a kill."""
+    with Server(tmp_path / "data") as first, Server(tmp_path / "data") as second:
+        with first.connect() as connection:
+            connection.execute("create table numbered (id bigserial primary key, who text)")
+        eventually(lambda: count_of(second, "numbered"), 0)
+        numbers, lock = [], threading.Lock()
+
+        def add(server, who):
+            with server.connect() as connection:
+                for _ in range(8):
+                    rows = connection.execute(
+                        "insert into numbered (who) select %s from generate_series(1, 20) returning id", [who]
+                    ).fetchall()
+                    with lock:
+                        numbers.extend(row[0] for row in rows)
+
+        def run():
+            threads = [threading.Thread(target=add, args=pair) for pair in ((first, "a"), (second, "b"), (first, "c"))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+        run()
+        first.kill()
+        first.start()
+        run()
+        assert len(numbers) == 2 * 3 * 8 * 20
+        assert len(set(numbers)) == len(numbers)

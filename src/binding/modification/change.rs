@@ -7,9 +7,9 @@ use super::expressions::assigned;
 use super::rows::{Rows, first_relation, items, retarget, shorten};
 use super::{Action, BoundModification, column_named, declare_item, load_target};
 use crate::binding::{BindingServices, stored_expression};
-use crate::catalog::model::Table;
+use crate::catalog::model::{NumberingKind, Table};
 use crate::context::QueryContext;
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::{Delete, Update};
 use crate::types::SqlType;
 
@@ -34,6 +34,16 @@ pub async fn bind_update(
     let mut values = vec![];
     for (column, value) in update.columns.iter().zip(&rows.items) {
         let known = column_named(table, &column.name)?;
+        let is_always = known
+            .numbering
+            .is_some_and(|numbering| numbering.kind == NumberingKind::Always);
+        if is_always && !column.default {
+            let name = &known.name;
+            let message = format!("column \"{name}\" can only be updated to DEFAULT");
+            return Err(Error::new(SqlState::GeneratedAlways, message).with_detail(format!(
+                "Column \"{name}\" is an identity column defined as GENERATED ALWAYS."
+            )));
+        }
         let value = match column.default {
             true => stored_expression::default_of(services, context, known).await?,
             false => {

@@ -16,7 +16,7 @@ use super::expressions::{assigned, assigned_from_query, locators};
 use super::rows::{Rows, retarget};
 use super::{ACTION, Action, BoundModification, Repeated, column_named, declare, declare_item, finish, load_target};
 use crate::binding::{BindingServices, BoundTable, Rights, names, relations, rewrite, stored_expression};
-use crate::catalog::model::{ConstraintRule, Table};
+use crate::catalog::model::{ConstraintRule, NumberingKind, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::{ConflictAction, ConflictTarget, Insert, OnConflict};
@@ -144,6 +144,22 @@ async fn new_rows(
             continue;
         };
         let place = columns[..given].iter().position(|column| *column == name);
+        let all_default = |place: usize| {
+            let rows = insert.defaults.iter().filter(|(_, column)| *column == place).count();
+            matches!(insert.source.as_ref().map(|query| query.body.as_ref()),
+                Some(sql::SetExpr::Values(values)) if values.rows.len() == rows)
+        };
+        let is_always = known
+            .numbering
+            .is_some_and(|numbering| numbering.kind == NumberingKind::Always);
+        if is_always && !insert.overriding && place.is_some_and(|place| !all_default(place)) {
+            let message = format!("cannot insert a non-DEFAULT value into column \"{name}\"");
+            return Err(Error::new(SqlState::GeneratedAlways, message)
+                .with_detail(format!(
+                    "Column \"{name}\" is an identity column defined as GENERATED ALWAYS."
+                ))
+                .with_hint("Use OVERRIDING SYSTEM VALUE to override."));
+        }
         let value = match place {
             None => stored_expression::default_of(services, context, known).await?,
             Some(place) => {

@@ -80,6 +80,9 @@ pub fn drop_column(
             .with_hint("Drop the row filter or column mask first."));
     }
     drop_users(staged, &table, id, cascade)?;
+    if let Some(numbering) = table.column(id).and_then(|column| column.numbering) {
+        staged.drop_object(numbering.sequence)?;
+    }
     table.columns.retain(|column| column.id != id);
     table.constraints.retain(|constraint| !constraint.uses(id));
     staged.put(table)?;

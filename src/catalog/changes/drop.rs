@@ -63,6 +63,9 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
         .filter_map(|id| empty_public_schema(&snapshot, *id))
         .collect();
     let (all, edges) = closure(&snapshot, asked.union(&implied).copied().collect());
+    for id in ids {
+        check_numbering(&snapshot, *id, &all)?;
+    }
     let name = |id: Oid| {
         snapshot
             .object(id)
@@ -73,6 +76,7 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
     let extra: Vec<&Edge> = edges
         .iter()
         .filter(|edge| !asked.contains(&edge.dependent) && !implied.contains(&edge.dependent))
+        .filter(|edge| !is_owned_sequence(&snapshot, edge.dependent))
         .collect();
     if let Some(policy) = edges
         .iter()
@@ -99,7 +103,7 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
     let victims: Vec<Oid> = all
         .iter()
         .copied()
-        .filter(|id| !asked.contains(id) && !implied.contains(id))
+        .filter(|id| !asked.contains(id) && !implied.contains(id) && !is_owned_sequence(&snapshot, *id))
         .collect();
     match victims.as_slice() {
         [] => {}
@@ -119,6 +123,38 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
     drop(snapshot);
     remove(staged, all)?;
     Ok(dropped)
+}
+
+/// A sequence that goes with its table's column, without a word.
+fn is_owned_sequence(snapshot: &CatalogSnapshot, id: Oid) -> bool {
+    matches!(snapshot.object(id), Some(Object::Sequence(sequence)) if sequence.owned_by.is_some())
+}
+
+/// Refuses to drop a sequence that numbers a column which stays.
+fn check_numbering(snapshot: &CatalogSnapshot, id: Oid, all: &BTreeSet<Oid>) -> Result<()> {
+    let Some(Object::Sequence(sequence)) = snapshot.object(id) else {
+        return Ok(());
+    };
+    let Some(Object::Table(table)) = sequence.owned_by.and_then(|(table, _)| snapshot.object(table)) else {
+        return Ok(());
+    };
+    let numbers = |column: &&Column| column.numbering.is_some_and(|numbering| numbering.sequence == id);
+    match table.columns.iter().find(numbers).filter(|_| !all.contains(&table.id)) {
+        None => Ok(()),
+        Some(column) => {
+            let message = format!(
+                "cannot drop sequence {} because other objects depend on it",
+                sequence.name
+            );
+            let detail = format!(
+                "default value for column {} of table {} depends on sequence {}",
+                column.name, table.name, sequence.name
+            );
+            Err(Error::new(SqlState::DependentObjectsStillExist, message)
+                .with_detail(detail)
+                .with_hint("Drop the column, or its table."))
+        }
+    }
 }
 
 /// Drops the objects with all that depends on them, for a statement that has said so already.

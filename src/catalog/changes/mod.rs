@@ -16,6 +16,7 @@ mod policy;
 mod rename;
 mod role;
 mod schema;
+mod sequence;
 mod set_schema;
 mod table;
 mod view;
@@ -35,6 +36,7 @@ pub use policy::{drop_column_mask, drop_row_filter, set_column_mask, set_row_fil
 pub use rename::rename;
 pub use role::{RoleAttributes, alter_role, create_role, drop_role};
 pub use schema::create_schema;
+pub use sequence::{NewSequence, SequenceOptions, alter_sequence, create_sequence};
 pub use set_schema::set_schema;
 pub use table::{NewColumn, NewTable, create_table};
 pub use view::{NewView, create_view};
@@ -100,7 +102,9 @@ fn require_create(staged: &mut Staged, role: Oid, schema: Oid) -> Result<()> {
 /// Names the object as dependency messages do, with its schema unless that is `public`.
 fn describe(snapshot: &CatalogSnapshot, object: &Object) -> String {
     let schema = match object {
-        Object::Table(_) | Object::View(_) | Object::Function(_) => object.parent().and_then(|id| snapshot.schema(id)),
+        Object::Table(_) | Object::View(_) | Object::Function(_) | Object::Sequence(_) => {
+            object.parent().and_then(|id| snapshot.schema(id))
+        }
         _ => None,
     };
     let word = object.kind().word();

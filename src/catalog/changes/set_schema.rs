@@ -19,6 +19,7 @@ pub fn set_schema(staged: &mut Staged, role: Oid, id: Oid, schema: Oid) -> Resul
         Object::Table(table) => table.schema = schema,
         Object::View(view) => view.schema = schema,
         Object::Function(function) => function.schema = schema,
+        Object::Sequence(sequence) => sequence.schema = schema,
         other => {
             let message = format!("{} cannot be moved to another schema", other.kind().word());
             return Err(Error::new(SqlState::WrongObjectType, message));

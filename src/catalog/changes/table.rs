@@ -18,6 +18,8 @@ pub struct NewColumn {
     /// Delta's column-mapping id, where the table maps columns.
     pub field_id: Option<i64>,
     pub default: Option<StoredExpression>,
+    /// A sequence of its own that numbers the rows.
+    pub numbering: Option<(NumberingKind, SequenceOptions)>,
     pub comment: Option<String>,
 }
 
@@ -90,7 +92,14 @@ pub fn create_table(staged: &mut Staged, role: Oid, new: NewTable, when_taken: W
     for constraint in new.constraints {
         declare_constraint(staged, &mut table, constraint)?;
     }
-    staged.put(table)?;
+    // A column's sequence refers to the table, and the column to it.
+    staged.put(table.clone())?;
+    for column in new.columns.iter().filter(|column| column.numbering.is_some()) {
+        super::sequence::number_column(staged, role, &mut table, column)?;
+    }
+    if table.columns.iter().any(|column| column.numbering.is_some()) {
+        staged.put(table)?;
+    }
     Ok(Created::New(id))
 }
 
@@ -146,6 +155,7 @@ pub(super) fn numbered(columns: &[NewColumn], first: i16) -> Result<Vec<Column>>
             nullable: column.nullable,
             field_id: column.field_id,
             default: column.default.clone(),
+            numbering: None,
             mask: None,
             grants: vec![],
             comment: column.comment.clone(),

@@ -48,6 +48,7 @@ fn column(id: i16, name: &str, sql_type: &str, nullable: bool) -> Column {
         mask: None,
         grants: vec![],
         default: None,
+        numbering: None,
         comment: None,
     }
 }

@@ -1,6 +1,6 @@
 //! ALTER of anything. Changes of a table's columns go to its Delta log and to the catalog.
 
-use super::{CommandContext, constraint, policy, role};
+use super::{CommandContext, constraint, policy, role, sequence};
 use crate::catalog::changes;
 use crate::catalog::model::{Object, ObjectKind, Table};
 use crate::error::{Error, Result, SqlState};
@@ -87,6 +87,11 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             alter_log(command, &table, "RENAME COLUMN", vec![renamed]).await?;
             Ok("ALTER TABLE")
         }
+        Alter::Sequence {
+            name,
+            options,
+            owned_by,
+        } => sequence::alter(command, name, options, owned_by.as_ref()).await,
         Alter::SetDefault { table, column, default } => {
             let table = command.table(table)?;
             constraint::set_default(command, &table, column, default.as_deref()).await?;
@@ -206,6 +211,9 @@ async fn add_columns(
     }
     let mut new = vec![];
     for (column, if_not_exists) in columns {
+        if column.numbering.is_some() {
+            return Err(Error::unsupported("a new column that numbers the rows"));
+        }
         if column.default.is_some() {
             return Err(Error::unsupported("a new column with DEFAULT")
                 .with_hint("Add the column, then ALTER COLUMN … SET DEFAULT, which holds for new rows."));
@@ -268,5 +276,6 @@ fn tag(kind: ObjectKind) -> &'static str {
         ObjectKind::Function => "ALTER FUNCTION",
         ObjectKind::Role => "ALTER ROLE",
         ObjectKind::ExternalLocation => "ALTER EXTERNAL LOCATION",
+        ObjectKind::Sequence => "ALTER SEQUENCE",
     }
 }

@@ -4,12 +4,21 @@ use super::CommandContext;
 use crate::binding;
 use crate::catalog::changes::{self, NewColumn, NewConstraint, NewRule};
 use crate::catalog::model::{StoredExpression, Table};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::{ColumnDefinition, ConstraintDefinition, TableConstraint};
 use crate::types::SqlType;
 
 /// A column of CREATE TABLE or ADD COLUMN.
 pub(super) async fn new_column(command: &CommandContext<'_>, column: &ColumnDefinition) -> Result<NewColumn> {
+    if column.numbering.is_some() && column.default.is_some() {
+        let message = format!("both default and identity specified for column \"{}\"", column.name);
+        return Err(Error::new(SqlState::SyntaxError, message));
+    }
+    let is_integer = matches!(column.sql_type, SqlType::Int2 | SqlType::Int4 | SqlType::Int8);
+    if column.numbering.is_some() && !is_integer {
+        let message = "identity column type must be smallint, integer, or bigint";
+        return Err(Error::new(SqlState::InvalidParameterValue, message));
+    }
     let default = match &column.default {
         Some(text) => Some(default(command, text, &column.name, &column.sql_type).await?),
         None => None,
@@ -20,6 +29,7 @@ pub(super) async fn new_column(command: &CommandContext<'_>, column: &ColumnDefi
         nullable: !column.not_null,
         field_id: None,
         default,
+        numbering: column.numbering.clone(),
         comment: column.comment.clone(),
     })
 }

@@ -45,6 +45,9 @@ pub async fn run(
         Some(rows) => (query_columns(&rows.schema(), &create.column_names)?, false),
         None => columns_of(command, create).await?,
     };
+    if create.temporary.is_some() && create.columns.iter().any(|column| column.numbering.is_some()) {
+        return Err(Error::unsupported("a serial or identity column of a temporary table"));
+    }
     let numbered: Vec<(i16, String, SqlType)> = (1..)
         .zip(&columns)
         .map(|(id, column)| (id, column.name.clone(), column.sql_type.clone()))
@@ -158,6 +161,7 @@ fn query_columns(schema: &Schema, names: &[String]) -> Result<Vec<NewColumn>> {
         nullable: true,
         field_id: None,
         default: None,
+        numbering: None,
         comment: None,
     });
     Ok(columns.collect())
@@ -219,6 +223,7 @@ fn columns_of_delta(schema: &Schema, field_ids: &[Option<i64>]) -> Vec<NewColumn
             nullable: field.is_nullable(),
             field_id: field_ids.get(index).copied().flatten(),
             default: None,
+            numbering: None,
             comment: None,
         })
         .collect()

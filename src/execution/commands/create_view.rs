@@ -38,6 +38,7 @@ pub async fn run(command: &mut CommandContext<'_>, view: NewView<'_>) -> Result<
         nullable: true,
         field_id: None,
         default: None,
+        numbering: None,
         comment: None,
     });
     let over_temporary = is_over_temporary(command, &view.references);

@@ -37,6 +37,7 @@ pub(super) async fn run(
         ObjectKind::Table => "DROP TABLE",
         ObjectKind::View => "DROP VIEW",
         ObjectKind::Function => "DROP FUNCTION",
+        ObjectKind::Sequence => "DROP SEQUENCE",
         ObjectKind::ExternalLocation => "DROP EXTERNAL LOCATION",
         ObjectKind::Role => "DROP ROLE",
         ObjectKind::Column => return Err(Error::internal("a column is dropped by ALTER TABLE")),

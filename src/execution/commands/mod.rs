@@ -22,6 +22,7 @@ pub mod modify;
 mod policy;
 mod role;
 pub mod row_checks;
+mod sequence;
 mod show;
 mod truncate;
 
@@ -150,6 +151,12 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             url,
             options,
         } => create::external_location(command, name, *if_not_exists, url, options).await?,
+        Statement::CreateSequence {
+            name,
+            if_not_exists,
+            options,
+            owned_by,
+        } => sequence::create(command, name, *if_not_exists, options, owned_by.as_ref()).await?,
         Statement::CreateRole {
             name,
             if_not_exists,

@@ -50,8 +50,11 @@ impl Transaction {
         for alteration in alterations {
             alteration.commit().await?;
         }
-        if let Some(staged) = staged {
+        if let Some(mut staged) = staged {
+            services.catalog.settle_sequences(&mut staged)?;
+            let changed: Vec<Oid> = staged.changed().collect();
             services.catalog.commit(staged, committer).await?;
+            services.catalog.forget_sequences(&changed);
         }
         let Some(mut temporary) = temporary else {
             return Ok(());

@@ -99,6 +99,7 @@ pub fn catalog_table(id: Oid, name: &str, schema: &Schema, filtered: bool, maske
         }),
         grants: vec![],
         default: None,
+        numbering: None,
         comment: None,
     };
     Table {

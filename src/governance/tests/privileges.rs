@@ -40,6 +40,7 @@ async fn roles() -> Roles {
         nullable: true,
         field_id: None,
         default: None,
+        numbering: None,
         comment: None,
     };
     let columns = vec![

@@ -65,6 +65,7 @@ fn column(name: &str, sql_type: SqlType) -> NewColumn {
         nullable: true,
         field_id: None,
         default: None,
+        numbering: None,
         comment: None,
     }
 }
