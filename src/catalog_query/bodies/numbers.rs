@@ -7,8 +7,8 @@ use crate::functions::Datum;
 
 pub(super) fn body(name: &str) -> Option<Body> {
     Some(match name {
-        "abs" => |_, _, row| match &row[0] {
-            Datum::Int(value) => Ok(Datum::Int(value.abs())),
+        "abs" => |_, callable, row| match &row[0] {
+            Datum::Int(value) => super::operators::integer_within(value.checked_abs(), &callable.result),
             Datum::Float(value) => Ok(Datum::Float(value.abs())),
             Datum::Decimal(value, scale) => Ok(Datum::Decimal(value.abs(), *scale)),
             _ => Err(not_covered("abs of this type")),

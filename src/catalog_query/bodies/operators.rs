@@ -68,8 +68,8 @@ pub(in crate::catalog_query) fn binary_operator(name: &str, left: &Type, right: 
 /// The body of a prefix operator.
 pub(in crate::catalog_query) fn prefix_operator(name: &str) -> Option<Body> {
     Some(match name {
-        "-" => |_, _, row| match &row[0] {
-            Datum::Int(value) => Ok(Datum::Int(-value)),
+        "-" => |_, callable, row| match &row[0] {
+            Datum::Int(value) => integer_within(value.checked_neg(), &callable.result),
             Datum::Float(value) => Ok(Datum::Float(-value)),
             Datum::Decimal(value, scale) => Ok(Datum::Decimal(-value, *scale)),
             _ => Err(not_covered("this negation")),
@@ -101,13 +101,18 @@ fn integer_arithmetic(_: &Executor<'_>, callable: &Callable, row: &[Datum]) -> R
         "/" => left.checked_div(*right),
         _ => Some(left.wrapping_rem(*right)),
     };
-    let fits = |value: &i64| match callable.result.oid {
+    integer_within(value, &callable.result)
+}
+
+/// An integer of a type; 22003 for one that the type does not hold.
+pub(super) fn integer_within(value: Option<i64>, ty: &Type) -> Result<Datum> {
+    let fits = |value: &i64| match ty.oid {
         INT2 => i16::try_from(*value).is_ok(),
         INT4 => i32::try_from(*value).is_ok(),
         _ => true,
     };
     value.filter(fits).map(Datum::Int).ok_or_else(|| {
-        let message = format!("{} out of range", callable.result.name());
+        let message = format!("{} out of range", ty.name());
         Error::new(SqlState::NumericValueOutOfRange, message)
     })
 }
