@@ -1,6 +1,7 @@
 //! CREATE TABLE: columns or a query, and Databricks' clauses (USING DELTA, LOCATION, PARTITIONED BY,
 //! TBLPROPERTIES, COMMENT, MASK, WITH ROW FILTER).
 
+use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{
@@ -186,8 +187,15 @@ pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition>
             return Err(Error::unsupported("a column's COLLATE").at(reader.position()));
         } else if reader.accept(&["default"]) {
             let start = reader.position();
-            reader.expression()?;
-            column.default = Some(reader.text_since(start).to_string());
+            let expression = reader.expression()?;
+            let text = reader.text_since(start);
+            // The expression's grammar takes the column's NOT NULL for its own.
+            let default = match expression {
+                Expr::IsNotNull(_) => without_not_null(text),
+                _ => None,
+            };
+            column.not_null |= default.is_some();
+            column.default = Some(default.unwrap_or(text).to_string());
         } else if reader.peek_words(&["generated"]) {
             column.numbering = Some(identity(reader)?);
             column.not_null = true;
@@ -197,6 +205,21 @@ pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition>
         } else {
             return Ok(column);
         }
+    }
+}
+
+/// What stands before a NOT NULL at the end that is no IS NOT NULL.
+fn without_not_null(text: &str) -> Option<&str> {
+    let strip = |text: &'_ str, word: &str| {
+        let end = text.len().checked_sub(word.len())?;
+        let matches = text.get(end..)?.eq_ignore_ascii_case(word);
+        matches.then(|| text[..end].trim_end().len())
+    };
+    let end = strip(text, "null")?;
+    let end = strip(&text[..end], "not")?;
+    match strip(&text[..end], "is") {
+        Some(_) => None,
+        None => Some(&text[..end]),
     }
 }
 
