@@ -20,6 +20,7 @@ mod row_values;
 mod special_syntax;
 mod syntax;
 mod table_oid;
+mod whole_row_count;
 mod value_lists;
 
 use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
@@ -43,6 +44,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     misplaced::check(tree)?;
     // First, because names come from the text as it was written.
     output_names::rewrite(tree);
+    whole_row_count::check(tree)?;
     // Names are known now, and what it makes is rewritten like the rest.
     multisets::rewrite(tree)?;
     value_lists::rewrite(tree);
