@@ -30,6 +30,12 @@ pub(super) fn explain(reader: &mut Reader) -> Result<Statement> {
     let statement = Box::new(dispatch::statement(reader)?);
     match &*statement {
         Statement::Query(_) | Statement::Insert(_) | Statement::Execute { .. } | Statement::CreateTable(_) => {}
+        other @ (Statement::Update(_) | Statement::Delete(_) | Statement::Merge(_) | Statement::DeclareCursor(_)) => {
+            return Err(Error::unsupported(format!(
+                "EXPLAIN of {}",
+                other.kind().to_uppercase()
+            )));
+        }
         _ => {
             return Err(Error::syntax(
                 "EXPLAIN takes a query, an INSERT, an EXECUTE or a CREATE TABLE AS",

@@ -367,6 +367,8 @@ fn what_is_not_there_yet_or_wrong() {
             "42P11 cannot specify both SCROLL and NO SCROLL"),
         ("vacuum",
             "0A000 VACUUM is not supported yet"),
+        ("explain delete from t",
+            "0A000 EXPLAIN of DELETE is not supported yet"),
         ("analyze t (a",
             "42601 syntax error at end of input@13"),
         ("lock table t in no mode",
