@@ -113,7 +113,7 @@ async fn a_driver_cancels() {
 async fn the_grace_time_ends() {
     let mut running = start(Duration::from_millis(100)).await;
     let client = connect(&running, "pencil").await.unwrap();
-    let statement = tokio::spawn(async move { client.simple_query("stubborn").await });
+    let statement = tokio::spawn(async move { client.simple_query("deaf").await });
     while !running.log.lock().iter().any(|event| event == "sleeping") {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

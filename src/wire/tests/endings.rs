@@ -25,7 +25,7 @@ async fn cancel(gate: &TestGate, key_data: &[u8]) {
 
 #[tokio::test]
 async fn a_cancel_request_stops_the_statement_and_nothing_else() {
-    for script in ["sleep", "stubborn"] {
+    for script in ["sleep", "deaf"] {
         let gate = gate();
         let (mut client, key) = RawClient::log_in_with_key(&gate).await;
         cancel(&gate, &key).await;
@@ -75,7 +75,7 @@ async fn a_statement_runs_out_of_time() {
 
 #[tokio::test]
 async fn a_vanished_client_stops_its_statement() {
-    for script in ["sleep", "stubborn"] {
+    for script in ["sleep", "deaf"] {
         let gate = gate();
         let mut client = RawClient::log_in(&gate).await;
         client.send(&query(script)).await;
@@ -137,7 +137,7 @@ async fn shutdown_lets_statements_finish_and_idle_clients_go() {
     let mut stuck = RawClient::log_in(&gate).await;
     busy.send(&query("committing")).await;
     wait_for(&gate, "sleeping").await;
-    stuck.send(&query("stubborn")).await;
+    stuck.send(&query("deaf")).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     gate.closing.cancel();
     let farewell = "E(FATAL 57P01 terminating connection due to administrator command)";

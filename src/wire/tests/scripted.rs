@@ -273,7 +273,7 @@ impl Backend for ScriptedSession {
                 self.interrupt.token().cancelled().await;
                 return Err(InterruptReason::UserRequest.error());
             }
-            ["stubborn"] => {
+            ["deaf"] => {
                 let _dropped = Dropped(Arc::clone(&self.log));
                 self.note("sleeping");
                 std::future::pending().await
