@@ -76,9 +76,13 @@ def test_pool_resets_and_listens(url):
         async with asyncpg.create_pool(url, min_size=2, max_size=2) as pool:
             heard = asyncio.get_running_loop().create_future()
             async with pool.acquire() as listener, pool.acquire() as other:
-                await listener.add_listener("channel", lambda *message: heard.set_result(message[3]))
+                def hear(*message):
+                    heard.set_result(message[3])
+
+                await listener.add_listener("channel", hear)
                 await other.execute("notify channel, 'hello'")
                 message = await asyncio.wait_for(heard, 10)
+                await listener.remove_listener("channel", hear)
             async with pool.acquire() as again:
                 return message, await again.fetchval("select 1")
 
