@@ -1,6 +1,7 @@
 # What people and CI run. `make run` needs a Rust toolchain only; `make test` installs what the tests use.
 
 VENV := .venv
+BENCH_VENV := bench/.venv
 PYTHON := $(VENV)/bin/python
 NODE_MODULES := tests/python/clients/node/node_modules
 CARGO_TEST := cargo test --release --locked
@@ -41,8 +42,14 @@ test-python: tools $(VENV)/.installed $(NODE_MODULES)
 	$(LINT) cargo build --release --locked --bin boathouse
 	$(PYTHON) -m pytest tests/python
 
-bench: build tools $(VENV)/.installed ## TPC-H, result cache and memory, beside DuckDB and PostgreSQL; SCALE=1 by default.
-	$(PYTHON) bench/run.py $(if $(SCALE),--scale $(SCALE)) $(BENCH_ARGS)
+bench: build tools $(BENCH_VENV)/.installed ## TPC-H, TPC-DS, web analytics, dashboards, concurrency, beside other systems; SCALE=1 by default.
+	$(BENCH_VENV)/bin/python bench/run.py $(if $(SCALE),--scale $(SCALE)) $(BENCH_ARGS)
+
+# The other systems have an environment of their own: the tests need none of them.
+$(BENCH_VENV)/.installed: bench/requirements.txt
+	python3 -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --requirement bench/requirements.txt
+	touch $@
 
 $(NODE_MODULES): tests/python/clients/node/package.json
 	cd tests/python/clients/node && npm install --silent --no-audit --no-fund --no-package-lock

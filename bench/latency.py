@@ -6,7 +6,7 @@ import time
 import psycopg
 
 from postgres_process import Postgres
-from tpch import QUERIES
+from tpch import QUERIES, sample_server
 
 EXECUTIONS = 3000
 
@@ -26,12 +26,12 @@ def median_microseconds(connection, sql):
     return statistics.median(times)
 
 
-def measure(server, report):
+def measure(data, options, kinds, report):
     queries = {query.stem: query.read_text() for query in QUERIES if query.stem in ("q01", "q06")}
     queries = {"select 1": "select 1", "count": "select count(*) from lineitem", **queries}
     with Postgres() as postgres, psycopg.connect(postgres.conninfo(), autocommit=True) as connection:
         reference = median_microseconds(connection, "select 1")
-    with server.connect() as connection:
+    with sample_server(data, options.scale) as server, server.connect() as connection:
         connection.execute("set search_path = sample")
         times = {name: median_microseconds(connection, text) for name, text in queries.items()}
     report.section(

@@ -17,7 +17,8 @@ def megabytes(server):
     return server.resident_kilobytes() / 1024
 
 
-def measure(data, scale, report):
+def measure(data, options, kinds, report):
+    scale = options.scale
     report.section("Memory", "Resident megabytes of the server process.")
     rows = [*idle(data, report), *slow_reader(data, scale, report)]
     report.table(["situation", "MB"], [[name, f"{value:.0f}"] for name, value in rows])

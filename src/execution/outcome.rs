@@ -163,6 +163,31 @@ pub fn stream_of_batches(schema: SchemaRef, batches: Vec<RecordBatch>) -> Sendab
     ))
 }
 
+/// The columns of a statement whose result has this shape.
+pub fn columns_of_shape(shape: &[(&'static str, SqlType)]) -> Vec<OutputColumn> {
+    shape
+        .iter()
+        .map(|(name, sql_type)| OutputColumn::new(*name, sql_type.clone()))
+        .collect()
+}
+
+/// Rows of that shape; the arrays may be narrower than the types' usual ones.
+pub fn shaped_rows(shape: &[(&'static str, SqlType)], columns: Vec<ArrayRef>, tag: &'static str) -> Result<RowSet> {
+    let fields: Vec<Field> = shape
+        .iter()
+        .zip(&columns)
+        .map(|((name, sql_type), column)| {
+            sql_type
+                .to_field(*name, true)
+                .with_data_type(column.data_type().clone())
+        })
+        .collect();
+    Ok(RowSet::of_batch(
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?,
+        tag,
+    ))
+}
+
 /// Rows of text columns.
 pub fn text_rows(names: &[&str], rows: &[Vec<String>], tag: &'static str) -> Result<RowSet> {
     let fields: Vec<Field> = names

@@ -470,6 +470,7 @@ fn needs_catalog(statement: &Statement) -> bool {
             | CreateTable(_)
             | DeclareCursor(_)
             | DescribeTable { .. }
+            | DescribeDetail { .. }
             | DescribeHistory { .. }
     )
 }

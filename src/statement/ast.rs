@@ -133,6 +133,9 @@ pub enum Statement {
     DescribeTable {
         name: ObjectName,
     },
+    DescribeDetail {
+        name: ObjectName,
+    },
     DescribeHistory {
         name: ObjectName,
         limit: Option<u64>,

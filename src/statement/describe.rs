@@ -1,4 +1,4 @@
-//! DESCRIBE [TABLE] [EXTENDED] t, DESCRIBE HISTORY t [LIMIT n]; DESC is the same word.
+//! DESCRIBE [TABLE] [EXTENDED] t, DESCRIBE DETAIL t, DESCRIBE HISTORY t [LIMIT n]; DESC is the same word.
 
 use super::ast::Statement;
 use super::reader::Reader;
@@ -30,6 +30,12 @@ pub(super) fn describe(reader: &mut Reader) -> Result<Statement> {
             reader.peek_nth(1),
             datafusion::sql::sqlparser::tokenizer::Token::Word(_)
         );
+        if followed && word == "detail" {
+            reader.advance();
+            return Ok(Statement::DescribeDetail {
+                name: reader.object_name()?,
+            });
+        }
         if followed {
             return Err(Error::unsupported(format!("DESCRIBE {}", word.to_uppercase())));
         }

@@ -27,7 +27,9 @@ impl Statement {
             Statement::Alter { .. } => "alter",
             Statement::Grant(_) | Statement::GrantRole { .. } => "grant",
             Statement::Comment { .. } => "comment",
-            Statement::DescribeTable { .. } | Statement::DescribeHistory { .. } => "describe",
+            Statement::DescribeTable { .. } | Statement::DescribeDetail { .. } | Statement::DescribeHistory { .. } => {
+                "describe"
+            }
             Statement::Set { .. }
             | Statement::SetRole { .. }
             | Statement::SetSessionAuthorization { .. }

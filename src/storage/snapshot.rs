@@ -163,6 +163,24 @@ impl TableSnapshot {
         &self.metadata.id
     }
 
+    /// The table's folder as a URL; what carries credentials in it is left out.
+    pub fn url(&self) -> String {
+        let mut url = self.location.url.clone();
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.to_string()
+    }
+
+    /// When the table was made, in milliseconds since 1970, where its metadata says so.
+    pub fn created(&self) -> Option<i64> {
+        self.metadata.created_time
+    }
+
+    /// The least versions of the protocol that a reader and a writer must know.
+    pub fn protocol_versions(&self) -> (i32, i32) {
+        (self.protocol.min_reader_version, self.protocol.min_writer_version)
+    }
+
     /// The table's description.
     pub fn comment(&self) -> Option<&str> {
         self.metadata.description.as_deref()

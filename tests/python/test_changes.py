@@ -2,7 +2,9 @@
 
 import threading
 
+import deltalake
 import psycopg
+import pytest
 
 from server_process import Server
 from test_durability import delta_table
@@ -156,3 +158,24 @@ def test_no_number_is_given_twice(tmp_path):
         run()
         assert len(numbers) == 2 * 3 * 8 * 20
         assert len(set(numbers)) == len(numbers)
+
+
+def test_a_table_says_where_it_lies(tmp_path):
+    """DESCRIBE DETAIL leads other readers to the table; it is for the owner, because sizes tell of hidden rows."""
+    with Server(tmp_path / "warehouse") as server, server.connect() as connection:
+        connection.execute("create table sold (day date, amount int) partitioned by (day)")
+        connection.execute("insert into sold values ('2024-01-01', 1), ('2024-01-02', 2)")
+        cursor = connection.execute("describe detail sold")
+        detail = dict(zip((column.name for column in cursor.description), cursor.fetchone(), strict=True))
+        assert (detail["format"], detail["name"]) == ("delta", "boathouse.public.sold")
+        assert (detail["partitionColumns"], detail["numFiles"]) == (["day"], 2)
+        table = deltalake.DeltaTable(detail["location"].removeprefix("file://"))
+        assert str(table.metadata().id) == detail["id"]
+        assert sorted(table.to_pyarrow_table()["amount"].to_pylist()) == [1, 2]
+        sizes = table.get_add_actions(flatten=True).column("size_bytes").to_pylist()
+        assert sum(sizes) == detail["sizeInBytes"]
+        connection.execute("create role reader")
+        connection.execute("grant select on sold to reader")
+        connection.execute("set role reader")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("describe detail sold")

@@ -4,14 +4,12 @@ The reference is computed here, by DuckDB over the very Parquet files that the D
 which files those are is read by the `deltalake` package. TPCH_SCALES names the scales (0.1 and 1).
 """
 
-import datetime
-import decimal
-import math
 import os
 
 import duckdb
 import pytest
 
+from same_rows import assert_same_rows
 from server_process import Server
 from tpch_data import QUERIES, TABLES, parquet_files
 
@@ -45,30 +43,6 @@ def session(request, tpch):
             connection.execute("set boathouse.result_cache = off")
             connection.execute("set boathouse.plan_cache = off")
         yield connection
-
-
-def comparable(value):
-    """Numbers of any type by their value, dates without a time, text as it is."""
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, (int, float, decimal.Decimal)):
-        return float(value)
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat()
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    return value.rstrip()
-
-
-def assert_same_rows(actual, expected):
-    assert len(actual) == len(expected)
-    for actual_row, expected_row in zip(actual, expected, strict=True):
-        assert len(actual_row) == len(expected_row)
-        for left, right in zip(map(comparable, actual_row), map(comparable, expected_row), strict=True):
-            if isinstance(left, float) and isinstance(right, float):
-                assert math.isclose(left, right, rel_tol=1e-6, abs_tol=1e-6), (actual_row, expected_row)
-            else:
-                assert left == right, (actual_row, expected_row)
 
 
 @pytest.mark.parametrize("protocol", ["simple", "extended", "extended-binary"])

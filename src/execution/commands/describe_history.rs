@@ -3,16 +3,13 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray};
 
 use super::CommandContext;
 use crate::binding::table_address;
 use crate::catalog::model::Object;
 use crate::error::Result;
-use crate::execution::outcome::{OutputColumn, RowSet};
+use crate::execution::outcome::{OutputColumn, RowSet, columns_of_shape, shaped_rows};
 use crate::statement::ast::ObjectName;
 use crate::types::SqlType;
 
@@ -30,10 +27,7 @@ fn shape() -> [(&'static str, SqlType); 8] {
 }
 
 pub(super) fn columns() -> Vec<OutputColumn> {
-    shape()
-        .into_iter()
-        .map(|(name, sql_type)| OutputColumn::new(name, sql_type))
-        .collect()
+    columns_of_shape(&shape())
 }
 
 pub(super) async fn run(command: &CommandContext<'_>, name: &ObjectName, limit: Option<u64>) -> Result<RowSet> {
@@ -69,17 +63,5 @@ pub(super) async fn run(command: &CommandContext<'_>, name: &ObjectName, limit: 
             entries.iter().map(|entry| entry.is_blind_append),
         )),
     ];
-    let fields: Vec<_> = shape()
-        .iter()
-        .zip(&columns)
-        .map(|((name, sql_type), column)| {
-            sql_type
-                .to_field(*name, true)
-                .with_data_type(column.data_type().clone())
-        })
-        .collect();
-    Ok(RowSet::of_batch(
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?,
-        "DESCRIBE",
-    ))
+    shaped_rows(&shape(), columns, "DESCRIBE")
 }

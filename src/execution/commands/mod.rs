@@ -12,6 +12,7 @@ mod create;
 pub mod create_function;
 pub mod create_table;
 pub mod create_view;
+mod describe_detail;
 mod describe_history;
 mod describe_table;
 mod drop;
@@ -183,6 +184,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             text,
         } => comment::run(command, *kind, name, column.as_deref(), text.as_deref()).await?,
         Statement::DescribeTable { name } => return Ok(Outcome::Rows(describe_table::run(command, name)?)),
+        Statement::DescribeDetail { name } => return Ok(Outcome::Rows(describe_detail::run(command, name).await?)),
         Statement::DescribeHistory { name, limit } => {
             return Ok(Outcome::Rows(describe_history::run(command, name, *limit).await?));
         }
@@ -197,6 +199,7 @@ pub fn columns_of(statement: &Statement) -> Option<Vec<OutputColumn>> {
     match statement {
         Statement::Explain { .. } => Some(super::explain::columns()),
         Statement::DescribeTable { .. } => Some(describe_table::columns()),
+        Statement::DescribeDetail { .. } => Some(describe_detail::columns()),
         Statement::DescribeHistory { .. } => Some(describe_history::columns()),
         Statement::Show {
             name: ShowTarget::Tables { .. },
