@@ -24,6 +24,16 @@ struct Report {
     hint: Option<String>,
     /// One-based character in the text of the statement.
     position: Option<usize>,
+    subject: Subject,
+}
+
+/// The objects that an error is about, for clients that tell constraints apart by name.
+#[derive(Debug, Clone, Default)]
+pub struct Subject {
+    pub schema: Option<String>,
+    pub table: Option<String>,
+    pub column: Option<String>,
+    pub constraint: Option<String>,
 }
 
 macro_rules! sql_states {
@@ -164,6 +174,7 @@ impl Error {
             detail: None,
             hint: None,
             position: None,
+            subject: Subject::default(),
         }))
     }
 
@@ -204,6 +215,26 @@ impl Error {
         self
     }
 
+    /// Names the table of the column or constraint that the error is about, where it is about one.
+    pub fn in_table(mut self, schema: &str, table: &str) -> Self {
+        let subject = &mut self.0.subject;
+        if subject.column.is_some() || subject.constraint.is_some() {
+            subject.schema = Some(schema.to_string());
+            subject.table = Some(table.to_string());
+        }
+        self
+    }
+
+    pub fn in_column(mut self, column: &str) -> Self {
+        self.0.subject.column = Some(column.to_string());
+        self
+    }
+
+    pub fn of_constraint(mut self, constraint: &str) -> Self {
+        self.0.subject.constraint = Some(constraint.to_string());
+        self
+    }
+
     pub fn state(&self) -> SqlState {
         self.0.state
     }
@@ -218,6 +249,9 @@ impl Error {
     }
     pub fn position(&self) -> Option<usize> {
         self.0.position
+    }
+    pub fn subject(&self) -> &Subject {
+        &self.0.subject
     }
 }
 

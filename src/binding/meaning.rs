@@ -20,7 +20,7 @@ use crate::functions::{
 };
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
-use crate::types::cast::{CastContext, cast_array};
+use crate::types::cast::{CastContext, as_deep_as, as_deep_as_text, cast_array};
 use crate::types::coercion::shown;
 use crate::types::format::FormatSettings;
 use crate::types::parse::{parse_value, reads_the_clock};
@@ -125,7 +125,7 @@ pub(crate) fn of_expression(
             let construct = AGREEING.iter().find(|(name, _)| *name == call.func.name());
             call.args = agree(call.args, schema, construct.map_or("", |(_, construct)| construct))?;
             let sql_type = match call.func.name() {
-                "make_array" => None,
+                "make_array" => named_type(&call.args, schema).map(|element| SqlType::Array(Box::new(element))),
                 _ => named_type(&call.args, schema),
             };
             Ok(Transformed::yes(described(Expr::ScalarFunction(call), sql_type)))
@@ -290,8 +290,20 @@ fn negative(inner: Expr, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
     }
 }
 
-fn of_cast(cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Transformed<Expr>> {
-    let target = SqlType::from_field(&cast.field);
+fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Transformed<Expr>> {
+    let declared = SqlType::from_field(&cast.field);
+    let target = match cast.expr.as_ref() {
+        Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _) => {
+            as_deep_as_text(text, declared)
+        }
+        expression => match expression.to_field(schema) {
+            Ok((_, field)) => as_deep_as(&SqlType::from_field(&field), declared),
+            Err(_) => declared,
+        },
+    };
+    if matches!(target, SqlType::Array(_)) {
+        cast.field = Arc::new(target.to_field("", true));
+    }
     let unchanged = |cast| Ok(Transformed::no(Expr::Cast(cast)));
     match cast.expr.as_ref() {
         // The cast says what the parameter is.

@@ -1,6 +1,6 @@
 //! Numbers of sequences. Each process takes blocks by commits of its own, outside any transaction, so that no number is
 //! handed out twice whoever rolls back; what is left of a block when the process ends is never used. A sequence that
-//! is not committed yet is nobody else's: its numbers are counted here until its transaction commits.
+//! is not committed yet, or temporary, is nobody else's: its numbers are counted here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ struct Block {
     sequence: Sequence,
     left: u64,
     size: u64,
-    /// Of a transaction that has not committed: unlimited.
+    /// Of a transaction that has not committed, or temporary: unlimited.
     is_own: bool,
 }
 
@@ -175,29 +175,36 @@ impl Catalog {
     pub fn settle_sequences(&self, staged: &mut Staged) -> Result<()> {
         let changed: Vec<Oid> = staged.changed().collect();
         for id in changed {
-            let own = self
-                .sequences
-                .blocks
-                .lock()
-                .get(&id)
-                .filter(|block| block.is_own)
-                .cloned();
-            if let (Some(block), Some(Object::Sequence(sequence))) = (own, staged.snapshot().object(id)) {
-                let next = block.sequence.next;
-                staged.put(Sequence {
-                    next,
-                    ..sequence.clone()
-                })?;
+            let snapshot = staged.snapshot();
+            if !snapshot.object(id).is_some_and(|object| snapshot.is_temporary(object)) {
+                self.settle_sequence(staged, id)?;
             }
         }
         Ok(())
+    }
+
+    /// Gives a sequence that is counted here alone the state that it came to, and counts it no more.
+    pub fn settle_sequence(&self, staged: &mut Staged, id: Oid) -> Result<()> {
+        let next = {
+            let mut blocks = self.sequences.blocks.lock();
+            if !blocks.get(&id).is_some_and(|block| block.is_own) {
+                return Ok(());
+            }
+            blocks.remove(&id).and_then(|block| block.sequence.next)
+        };
+        let Some(Object::Sequence(sequence)) = staged.snapshot().object(id).cloned() else {
+            return Ok(());
+        };
+        staged.put(Sequence { next, ..sequence })
     }
 
     /// After a commit: what is held of changed sequences is held no more.
     pub fn forget_sequences(&self, changed: &[Oid]) {
         let mut blocks = self.sequences.blocks.lock();
         for id in changed {
-            blocks.remove(id);
+            if blocks.get(id).is_some_and(|block| !block.is_own) {
+                blocks.remove(id);
+            }
         }
     }
 }

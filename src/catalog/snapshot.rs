@@ -106,6 +106,10 @@ impl CatalogSnapshot {
     pub fn schema(&self, id: Oid) -> Option<&Schema> {
         as_schema(self.object(id)?)
     }
+    /// What the schema is called; nothing once it is gone.
+    pub fn schema_name(&self, id: Oid) -> &str {
+        self.schema(id).map_or("", |schema| &schema.name)
+    }
     pub fn table(&self, id: Oid) -> Option<&Table> {
         as_table(self.object(id)?)
     }

@@ -69,7 +69,9 @@ pub(super) async fn run(
     let governed = governance::govern(bound.plan.clone(), request.context, session.config_options())?;
     let optimized = planning::optimize(&governed, &session)?;
     let stream = execute(request, &optimized, parameters).await?;
-    commands::modify::run(&mut command, &table, &bound, stream, &session, kind, check).await
+    commands::modify::run(&mut command, &table, &bound, stream, &session, kind, check)
+        .await
+        .map_err(|error| error.in_table(request.context.catalog.schema_name(table.schema), &table.name))
 }
 
 fn table(request: &Request<'_>) -> Result<Table> {
@@ -95,8 +97,7 @@ fn table(request: &Request<'_>) -> Result<Table> {
         }
     };
     if !context.catalog.access(context.principal.role).uses_schema(table.schema) {
-        let schema = context.catalog.schema(table.schema).map(|schema| schema.name.clone());
-        return Err(Error::denied("schema", &schema.unwrap_or_default()));
+        return Err(Error::denied("schema", context.catalog.schema_name(table.schema)));
     }
     Ok(table.clone())
 }

@@ -19,17 +19,24 @@ pub(super) fn alter_table(reader: &mut Reader) -> Result<Statement> {
     reader.accept(&["only"]);
     let table = reader.object_name()?;
     reader.accept_token(&Token::Mul);
-    let mut alter = action(reader, &table)?;
+    let first = action(reader, &table)?;
+    if *reader.peek() != Token::Comma {
+        return Ok(Statement::Alter {
+            alter: first,
+            if_exists,
+        });
+    }
+    let mut actions = vec![first];
     while reader.accept_token(&Token::Comma) {
-        let next = action(reader, &table)?;
-        match (&mut alter, next) {
-            (Alter::AddColumns { columns, .. }, Alter::AddColumns { columns: more, .. }) => columns.extend(more),
-            _ => {
-                return Err(Error::unsupported("several actions in one ALTER TABLE")
-                    .with_hint("Write one ALTER TABLE for each."));
+        match (actions.last_mut(), action(reader, &table)?) {
+            (Some(Alter::AddColumns { columns, .. }), Alter::AddColumns { columns: more, .. }) => columns.extend(more),
+            (_, Alter::Rename { .. } | Alter::SetSchema { .. } | Alter::RenameColumn { .. }) => {
+                return Err(reader.error_here());
             }
+            (_, next) => actions.push(next),
         }
     }
+    let alter = Alter::Several(actions);
     Ok(Statement::Alter { alter, if_exists })
 }
 

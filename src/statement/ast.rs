@@ -94,6 +94,7 @@ pub enum Statement {
     },
     CreateSequence {
         name: ObjectName,
+        temporary: bool,
         if_not_exists: bool,
         options: SequenceOptions,
         /// Table and column.
@@ -329,6 +330,8 @@ pub struct RoleOptions {
 
 #[derive(Debug, Clone)]
 pub enum Alter {
+    /// One after the other; none of them is `Several`.
+    Several(Vec<Alter>),
     Rename {
         kind: ObjectKind,
         name: ObjectName,

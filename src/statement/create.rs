@@ -11,9 +11,9 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["create"])?;
     let or_replace = reader.accept(&["or", "replace"]);
     let temporary = temporary(reader)?;
-    if temporary && !matches!(reader.peek_word(), Some("table" | "view")) {
+    if temporary && !matches!(reader.peek_word(), Some("table" | "view" | "sequence")) {
         return Err(match reader.peek_word() {
-            Some(word @ ("sequence" | "recursive" | "function")) => {
+            Some(word @ ("recursive" | "function")) => {
                 Error::unsupported(format!("CREATE TEMPORARY {}", word.to_uppercase()))
             }
             _ => reader.error_here(),
@@ -33,7 +33,7 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
         return create_function::create_function(reader, or_replace);
     }
     if !or_replace && reader.accept(&["sequence"]) {
-        return sequence::create_sequence(reader);
+        return sequence::create_sequence(reader, temporary);
     }
     if let Some(error) = unsupported_object(reader) {
         return Err(error);

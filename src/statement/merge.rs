@@ -1,7 +1,10 @@
 //! MERGE INTO t USING source ON … WHEN [NOT] MATCHED [BY SOURCE | BY TARGET] [AND …] THEN … [RETURNING …].
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, SelectItem, TableAlias, TableFactor, Value, With,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, Query, SelectItem, TableAlias, TableFactor, Value, VisitMut,
+    VisitorMut, With,
 };
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -30,8 +33,17 @@ pub(super) fn merge(reader: &mut Reader, with: Option<With>) -> Result<Statement
     reader.expect(&["on"])?;
     let condition = reader.expression()?;
     let (mut clauses, mut items) = (vec![], vec![]);
+    let source_name = name_of(reader, &source)?;
+    let target_name = name_of(reader, &into.relation)?;
     while reader.accept(&["when"]) {
-        clauses.push(clause(reader, &mut items)?);
+        let first = items.len();
+        let clause = clause(reader, &mut items)?;
+        match clause.when {
+            MergeWhen::Matched => {}
+            MergeWhen::NotInTarget => qualify(&mut items[first..], &source_name),
+            MergeWhen::NotInSource => qualify(&mut items[first..], &target_name),
+        }
+        clauses.push(clause);
     }
     if clauses.is_empty() {
         return Err(reader.error_here());
@@ -62,18 +74,60 @@ pub(super) fn merge(reader: &mut Reader, with: Option<With>) -> Result<Statement
     }))
 }
 
-/// The source as a subquery with a mark in every row, under its own name.
-fn marked(reader: &Reader, source: TableFactor) -> Result<TableFactor> {
-    let name = match &source {
+/// What the relation is called in the statement.
+fn name_of(reader: &Reader, relation: &TableFactor) -> Result<Ident> {
+    match relation {
         TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-            alias.name.clone()
+            Ok(alias.name.clone())
         }
         TableFactor::Table { name, alias: None, .. } => match name.0.last().and_then(|part| part.as_ident()) {
-            Some(name) => name.clone(),
-            None => return Err(reader.error_here()),
+            Some(name) => Ok(name.clone()),
+            None => Err(reader.error_here()),
         },
-        _ => return Err(Error::syntax("subquery in MERGE must have an alias")),
-    };
+        _ => Err(Error::syntax("subquery in MERGE must have an alias")),
+    }
+}
+
+/// Says of which relation the columns are, where a clause sees one of the two only.
+fn qualify(items: &mut [SelectItem], relation: &Ident) {
+    struct Qualifier<'a> {
+        relation: &'a Ident,
+        /// Subqueries around the expression: there, a column may be the subquery's own.
+        depth: usize,
+    }
+    impl VisitorMut for Qualifier<'_> {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+            if let Expr::Identifier(column) = expression
+                && self.depth == 0
+            {
+                let mut relation = self.relation.clone();
+                relation.span = column.span;
+                *expression = Expr::CompoundIdentifier(vec![relation, column.clone()]);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut qualifier = Qualifier { relation, depth: 0 };
+    for item in items {
+        let _ = item.visit(&mut qualifier);
+    }
+}
+
+/// The source as a subquery with a mark in every row, under its own name.
+fn marked(reader: &Reader, source: TableFactor) -> Result<TableFactor> {
+    let name = name_of(reader, &source)?;
     let all = SelectItem::Wildcard(Default::default());
     let mark = SelectItem::ExprWithAlias {
         expr: Expr::Value(Value::Boolean(true).into()),

@@ -9,12 +9,13 @@ use crate::catalog::changes::SequenceOptions;
 use crate::error::{Error, Result};
 
 /// CREATE SEQUENCE, after these words.
-pub(super) fn create_sequence(reader: &mut Reader) -> Result<Statement> {
+pub(super) fn create_sequence(reader: &mut Reader, temporary: bool) -> Result<Statement> {
     let if_not_exists = reader.if_not_exists();
     let name = reader.object_name()?;
     let (options, owned_by) = options(reader)?;
     Ok(Statement::CreateSequence {
         name,
+        temporary,
         if_not_exists,
         options,
         owned_by: owned_by.flatten(),

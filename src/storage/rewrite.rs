@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::{filter_record_batch, interleave, interleave_record_batch};
-use datafusion::arrow::datatypes::{Int64Type, SchemaRef};
+use datafusion::arrow::datatypes::{Int32Type, Int64Type, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::Result as PlanResult;
 use datafusion::execution::SendableRecordBatchStream;
@@ -53,9 +53,9 @@ impl DeltaTable {
             let mut copies: Vec<Vec<SendableRecordBatchStream>> = vec![];
             copies.resize_with(session.config().target_partitions().clamp(1, copied.len()), Vec::new);
             let writers = copies.len();
-            for (partition, file) in copied.iter().enumerate() {
+            for partition in 0..copied.len() {
                 let raw = plan.execute(partition, session.task_ctx())?;
-                copies[partition % writers].push(merger.stream(*file, raw));
+                copies[partition % writers].push(merger.stream(raw));
             }
             streams.extend(copies.into_iter().map(|copies| chained(base.schema(), copies)));
         }
@@ -88,17 +88,25 @@ impl Merger {
         Merger { schema, changes, check }
     }
 
-    fn stream(self: &Arc<Self>, file: usize, raw: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    fn stream(self: &Arc<Self>, raw: SendableRecordBatchStream) -> SendableRecordBatchStream {
         let merger = Arc::clone(self);
-        let merged = raw.and_then(move |batch| futures::future::ready(merger.merge(file, &batch)));
+        let merged = raw.and_then(move |batch| futures::future::ready(merger.merge(&batch)));
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), merged))
     }
 
-    /// `batch` has the table's columns and each row's place.
-    fn merge(&self, file: usize, batch: &RecordBatch) -> PlanResult<RecordBatch> {
-        let changes = self.changes.files.get(&file).ok_or_else(lost)?;
+    /// `batch` has the table's columns, and each row's file and place. Partitions of a scan take files from each other,
+    /// so only the rows tell which file they are of.
+    fn merge(&self, batch: &RecordBatch) -> PlanResult<RecordBatch> {
         let columns = self.schema.fields().len();
-        let places = batch.column(columns).as_primitive::<Int64Type>();
+        let files = batch.column(columns).as_primitive::<Int32Type>().values();
+        let Some(file) = files.first() else {
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
+        };
+        if files.iter().any(|other| other != file) {
+            return Err(Error::internal("a batch of a scan holds rows of two files").into());
+        }
+        let changes = self.changes.files.get(&(*file as usize)).ok_or_else(lost)?;
+        let places = batch.column(columns + 1).as_primitive::<Int64Type>();
         let mut updated: Vec<(usize, RowUpdate)> = vec![];
         let mut kept = vec![];
         for row in 0..batch.num_rows() {

@@ -64,10 +64,9 @@ impl TableSnapshot {
             .await
     }
 
-    /// A plan with one partition for each of these files, in their order: all columns, and each row's place.
+    /// A plan with as many partitions as these files: all columns, and each row's file and place.
     pub(super) async fn scan_files(&self, session: &dyn Session, files: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
-        let [_, place] = self.locators();
-        let columns: Vec<usize> = (0..self.schema.columns.len()).chain([place]).collect();
+        let columns: Vec<usize> = (0..self.schema.columns.len()).chain(self.locators()).collect();
         let statistics = statistics::of_files(&self.schema, &self.files, files, false);
         let groups = |files: Vec<PartitionedFile>| files.into_iter().map(|file| FileGroup::new(vec![file])).collect();
         self.source(session, Some(&columns), files, statistics, groups, None)

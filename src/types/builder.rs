@@ -339,7 +339,7 @@ fn append_string(builder: &mut StringViewBuilder, sql_type: &SqlType, text: &str
     Ok(())
 }
 
-pub(super) fn too_many_dimensions() -> Error {
+pub(in crate::types) fn too_many_dimensions() -> Error {
     Error::new(
         SqlState::FeatureNotSupported,
         "an array of more dimensions than its column has is not supported yet",

@@ -93,7 +93,8 @@ where
                     self.conclude().await
                 } else {
                     self.skipping = true;
-                    Ok(())
+                    // A client that asked with Flush waits for the answer, and its Flush is skipped.
+                    flush(&mut self.socket, &self.interrupt).await
                 }
             }
             other => other,

@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::error::{Error, SqlState};
+use crate::error::{Error, SqlState, Subject};
 use crate::types::SqlType;
 use crate::types::format::Format;
 use crate::wire::backend::{Notice, Notification, OutputColumn};
@@ -180,6 +180,17 @@ pub fn error(out: &mut BytesMut, severity: Severity, error: &Error) {
         );
         if let Some(position) = error.position() {
             field(out, b'P', &position.to_string());
+        }
+        let Subject {
+            schema,
+            table,
+            column,
+            constraint,
+        } = error.subject();
+        for (code, name) in [(b's', schema), (b't', table), (b'c', column), (b'n', constraint)] {
+            if let Some(name) = name {
+                field(out, code, name);
+            }
         }
         out.put_u8(0);
     });

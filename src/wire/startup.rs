@@ -133,6 +133,10 @@ where
                 return refuse(socket, &Error::unsupported("the replication protocol")).await;
             }
             "replication" => {}
+            "options" => match settings_of_options(&value) {
+                Ok(settings) => drop(rest.splice(0..0, settings)),
+                Err(error) => return refuse(socket, &error).await,
+            },
             _ => rest.push((name, value)),
         }
     }
@@ -152,6 +156,41 @@ where
         parameters: rest,
         endpoint_hash,
     })))
+}
+
+/// The settings of the startup parameter `options`: `-c name=value` and `--name=value`, with blanks between and a
+/// backslash before a blank that belongs to a value.
+fn settings_of_options(options: &str) -> Result<Vec<(String, String)>, Error> {
+    let mut words = vec![];
+    let mut word: Option<String> = None;
+    let mut characters = options.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => word.get_or_insert_default().extend(characters.next()),
+            blank if blank.is_ascii_whitespace() => words.extend(word.take()),
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    let mut words = words.into_iter();
+    let mut settings = vec![];
+    while let Some(word) = words.next() {
+        let (switch, assignment) = match (word.strip_prefix("-c"), word.strip_prefix("--")) {
+            (Some(""), _) => ("-c ", words.next()),
+            (Some(assignment), _) => ("-c ", Some(assignment.to_string())),
+            (None, assignment) => ("--", assignment.map(str::to_string)),
+        };
+        let assignment = assignment.ok_or_else(|| {
+            let message = format!("invalid command-line argument for server process: {word}");
+            Error::new(SqlState::SyntaxError, message)
+        })?;
+        let (name, value) = assignment.split_once('=').ok_or_else(|| {
+            let message = format!("{switch}{assignment} requires a value");
+            Error::new(SqlState::SyntaxError, message)
+        })?;
+        settings.push((name.replace('-', "_"), value.to_string()));
+    }
+    Ok(settings)
 }
 
 /// Shakes hands over what the client has sent so far and will send.

@@ -8,7 +8,7 @@ import time
 import psycopg
 import pytest
 from psycopg import errors
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
 # Takes minutes if nothing stops it.
 ENDLESS = "select sum(a.n * b.n) from generate_series(1, 1000000) a(n), generate_series(1, 1000000) b(n)"
@@ -109,6 +109,61 @@ def test_error_fields(connection):
     assert diagnostic.sqlstate == "42703"
     assert "nosuchcolumn" in diagnostic.message_primary
     assert diagnostic.statement_position == "12"
+
+
+def test_errors_of_constraints_name_them(connection):
+    connection.execute("create table constrained (n int not null, m int constraint positive check (m > 0))")
+    with pytest.raises(errors.NotNullViolation) as caught:
+        connection.execute("insert into constrained values (null, 1)")
+    fields = caught.value.diag
+    assert (fields.schema_name, fields.table_name, fields.column_name) == ("public", "constrained", "n")
+    with pytest.raises(errors.CheckViolation) as caught:
+        connection.execute("insert into constrained values (1, 0)")
+    fields = caught.value.diag
+    assert (fields.schema_name, fields.table_name, fields.constraint_name) == ("public", "constrained", "positive")
+    with pytest.raises(errors.CheckViolation) as caught, connection.cursor() as cursor:
+        with cursor.copy("copy constrained from stdin") as copy:
+            copy.write("1\t0\n")
+    assert caught.value.diag.constraint_name == "positive"
+    with pytest.raises(errors.UndefinedTable) as caught:
+        connection.execute("select * from nosuch")
+    assert caught.value.diag.table_name is None
+
+
+def test_options_at_the_start_of_a_session(server, database):
+    options = "-c statement_timeout=5s --search-path=pg_catalog -cdatestyle=sql,\\ dmy"
+    with server.connect(dbname=database, options=options) as connection:
+        shown = [connection.execute(f"show {name}").fetchone()[0]
+                 for name in ("statement_timeout", "search_path", "datestyle")]
+        assert shown == ["5s", "pg_catalog", "SQL, DMY"]
+        connection.execute("set statement_timeout = 1")
+        connection.execute("reset statement_timeout")
+        assert connection.execute("show statement_timeout").fetchone() == ("5s",)
+    for wrong, message in (("-x", "invalid command-line argument"), ("-c geqo", "-c geqo requires a value"),
+                           ("-c nosuch=1", "unrecognized configuration parameter")):
+        with pytest.raises(psycopg.OperationalError, match=message):
+            server.connect(dbname=database, options=wrong)
+
+
+def test_an_error_is_sent_before_the_sync(connection):
+    """asyncpg sends Parse, Describe and Flush, and waits for the answer."""
+    pgconn = connection.pgconn
+    connection.execute("select 1")
+    pgconn.enter_pipeline_mode()
+    pgconn.send_prepare(b"", b"select nosuch")
+    pgconn.send_flush_request()
+    pgconn.flush()
+    deadline = time.monotonic() + 10
+    while pgconn.is_busy():
+        assert time.monotonic() < deadline, "no answer before Sync"
+        pgconn.consume_input()
+        time.sleep(0.01)
+    assert b"nosuch" in pgconn.get_result().error_message
+    pgconn.get_result()
+    pgconn.pipeline_sync()
+    while (result := pgconn.get_result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
+        pass
+    pgconn.exit_pipeline_mode()
 
 
 def test_command_tags(connection):

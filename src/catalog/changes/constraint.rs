@@ -79,7 +79,7 @@ pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: Ne
                 let message = format!("multiple primary keys for table \"{}\" are not allowed", table.name);
                 return Err(Error::new(SqlState::InvalidTableDefinition, message));
             }
-            let columns = column_ids(table, &columns)?;
+            let columns = key_columns(table, &columns, "primary key")?;
             let nullable = |id: &&i16| table.column(**id).is_some_and(|column| column.nullable);
             if columns.iter().find(nullable).is_some() {
                 return Err(Error::unsupported("a primary key on a column that may be null"));
@@ -88,7 +88,7 @@ pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: Ne
         }
         NewRule::Unique(columns) => {
             let ending = format!("{}_key", columns.join("_"));
-            let columns = column_ids(table, &columns)?;
+            let columns = key_columns(table, &columns, "unique")?;
             (ConstraintRule::Unique { columns }, ending)
         }
         NewRule::ForeignKey {
@@ -159,13 +159,21 @@ fn column_ids(table: &Table, names: &[String]) -> Result<Vec<i16>> {
             let message = format!("column \"{name}\" named in key does not exist");
             Error::new(SqlState::UndefinedColumn, message)
         })?;
-        if ids.contains(&id) {
-            let message = format!("column \"{name}\" appears twice in unique constraint");
-            return Err(Error::new(SqlState::DuplicateColumn, message));
-        }
         ids.push(id);
     }
     Ok(ids)
+}
+
+/// The columns of a key, each once.
+fn key_columns(table: &Table, names: &[String], key: &str) -> Result<Vec<i16>> {
+    let ids = column_ids(table, names)?;
+    match (1..ids.len()).find(|place| ids[..*place].contains(&ids[*place])) {
+        Some(place) => {
+            let message = format!("column \"{}\" appears twice in {key} constraint", names[place]);
+            Err(Error::new(SqlState::DuplicateColumn, message))
+        }
+        None => Ok(ids),
+    }
 }
 
 /// The key that a foreign key refers to.

@@ -9,7 +9,18 @@ use crate::statement::ast::{Alter, ColumnDefinition, ObjectName};
 use crate::storage::{ColumnDefinition as StoredColumn, Operation, SchemaChange};
 
 pub(super) async fn run(command: &mut CommandContext<'_>, alter: &Alter, if_exists: bool) -> Result<&'static str> {
-    match change(command, alter).await {
+    let actions = match alter {
+        Alter::Several(actions) => actions.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut outcome = Ok("ALTER TABLE");
+    for action in actions {
+        outcome = change(command, action).await;
+        if outcome.is_err() {
+            break;
+        }
+    }
+    match outcome {
         Err(error) if if_exists && error.state() == SqlState::UndefinedTable => {
             command
                 .notices
@@ -22,6 +33,7 @@ pub(super) async fn run(command: &mut CommandContext<'_>, alter: &Alter, if_exis
 
 async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'static str> {
     match alter {
+        Alter::Several(_) => Err(Error::internal("several actions stand where one does")),
         Alter::Rename { kind, name, to } => {
             let id = object(command, *kind, name)?.id();
             command
@@ -220,12 +232,14 @@ async fn add_columns(
         }
         new.push((constraint::new_column(command, column).await?, *if_not_exists));
     }
+    // An earlier action of the statement may have dropped a column of that name.
+    let before = super::create_table::staged_table(command, table.id).await?;
     command
         .stage(|staged, role, _| changes::add_columns(staged, role, table.id, &new))
         .await?;
     let added = new
         .iter()
-        .filter(|(column, _)| table.column_named(&column.name).is_none());
+        .filter(|(column, _)| before.column_named(&column.name).is_none());
     let added: Vec<SchemaChange> = added
         .map(|(column, _)| {
             SchemaChange::AddColumn(StoredColumn {

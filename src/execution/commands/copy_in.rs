@@ -76,7 +76,12 @@ pub async fn begin(
     );
     let writer = {
         let (delta, base) = (Arc::clone(&delta), Arc::clone(&base));
-        tokio::spawn(async move { delta.stage(&base, vec![rows]).await })
+        let schema = command.context.catalog.schema_name(table.schema).to_string();
+        let name = table.name.clone();
+        tokio::spawn(async move {
+            let staged = delta.stage(&base, vec![rows]).await;
+            staged.map_err(|error| error.in_table(&schema, &name))
+        })
     };
     let operation = Operation::new("COPY").with_user(&command.context.principal.role_name);
     let count = columns.len();

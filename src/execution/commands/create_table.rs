@@ -45,9 +45,6 @@ pub async fn run(
         Some(rows) => (query_columns(&rows.schema(), &create.column_names)?, false),
         None => columns_of(command, create).await?,
     };
-    if create.temporary.is_some() && create.columns.iter().any(|column| column.numbering.is_some()) {
-        return Err(Error::unsupported("a serial or identity column of a temporary table"));
-    }
     let numbered: Vec<(i16, String, SqlType)> = (1..)
         .zip(&columns)
         .map(|(id, column)| (id, column.name.clone(), column.sql_type.clone()))

@@ -154,10 +154,17 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
         } => create::external_location(command, name, *if_not_exists, url, options).await?,
         Statement::CreateSequence {
             name,
+            temporary,
             if_not_exists,
             options,
             owned_by,
-        } => sequence::create(command, name, *if_not_exists, options, owned_by.as_ref()).await?,
+        } => {
+            let schema = match temporary {
+                true => Some(command.temporary_schema(name).await?),
+                false => None,
+            };
+            sequence::create(command, name, schema, *if_not_exists, options, owned_by.as_ref()).await?
+        }
         Statement::CreateRole {
             name,
             if_not_exists,

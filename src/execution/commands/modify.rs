@@ -181,7 +181,7 @@ pub(super) fn stored_values(
             let relation = &table.name;
             let message =
                 format!("null value in column \"{name}\" of relation \"{relation}\" violates not-null constraint");
-            return Err(Error::new(SqlState::NotNullViolation, message));
+            return Err(Error::new(SqlState::NotNullViolation, message).in_column(&name));
         }
         let options = CastOptions {
             safe: false,

@@ -41,7 +41,7 @@ pub fn row_check(checks: &BoundChecks, table: &str, session: &dyn Session) -> Re
             };
             if (0..outcome.len()).any(|row| outcome.is_valid(row) && !outcome.value(row)) {
                 let message = format!("new row for relation \"{table}\" violates check constraint \"{name}\"");
-                return Err(Error::new(SqlState::CheckViolation, message));
+                return Err(Error::new(SqlState::CheckViolation, message).of_constraint(name));
             }
         }
         Ok(())

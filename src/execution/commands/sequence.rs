@@ -1,5 +1,7 @@
 //! CREATE and ALTER SEQUENCE.
 
+use std::sync::Arc;
+
 use super::CommandContext;
 use super::create::when_taken;
 use crate::catalog::changes::{self, NewSequence, SequenceOptions};
@@ -7,14 +9,19 @@ use crate::catalog::model::{ObjectKind, Oid};
 use crate::error::Result;
 use crate::statement::ast::ObjectName;
 
+/// `temporary` is the schema of temporary objects, for one that goes with the session.
 pub(super) async fn create(
     command: &mut CommandContext<'_>,
     name: &ObjectName,
+    temporary: Option<Oid>,
     if_not_exists: bool,
     options: &SequenceOptions,
     owned_by: Option<&(ObjectName, String)>,
 ) -> Result<&'static str> {
-    let (schema, name) = command.context.catalog.resolve_creation(command.names(), &name.0)?;
+    let (schema, name) = match temporary {
+        Some(schema) => (schema, name.last()),
+        None => command.context.catalog.resolve_creation(command.names(), &name.0)?,
+    };
     let new = NewSequence {
         schema,
         name: name.to_string(),
@@ -43,8 +50,12 @@ pub(super) async fn alter(
         Some(None) => Some(None),
         None => None,
     };
+    let numbers = Arc::clone(&command.services.catalog);
     command
-        .stage(|staged, role, _| changes::alter_sequence(staged, role, id, options, owned_by))
+        .stage(|staged, role, _| {
+            numbers.settle_sequence(staged, id)?;
+            changes::alter_sequence(staged, role, id, options, owned_by)
+        })
         .await?;
     Ok("ALTER SEQUENCE")
 }

@@ -2,6 +2,7 @@
 //! place where sqlparser is corrected. A fix works on the tokens of one statement before it is parsed.
 
 mod collation;
+mod fetch_expression;
 mod keywords;
 mod parenless_functions;
 mod qualified_operator;
@@ -29,6 +30,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     table_command::spell_out_table(tokens);
     parenless_functions::add_parentheses(tokens);
     trim_characters::write_blanks(tokens);
+    fetch_expression::write_limits(tokens);
     keywords::hide_foreign_keywords(tokens);
 }
 

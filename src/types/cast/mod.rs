@@ -9,7 +9,7 @@ mod rules;
 
 pub use assignment::{Assignment, TargetColumn};
 pub use not_null::check_not_null;
-pub use rules::CastContext;
+pub use rules::{CastContext, as_deep_as, as_deep_as_text};
 
 use std::sync::Arc;
 
@@ -23,6 +23,9 @@ use crate::types::format::FormatSettings;
 pub fn check_assignable(column: &str, source: &SqlType, target: &SqlType) -> Result<()> {
     if rules::is_allowed(source, target, CastContext::Assignment) {
         return Ok(());
+    }
+    if rules::dimensions(source) > rules::dimensions(target) && matches!(target, SqlType::Array(_)) {
+        return Err(super::builder::too_many_dimensions());
     }
     let message = format!(
         "column \"{column}\" is of type {} but expression is of type {}",

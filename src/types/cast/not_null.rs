@@ -35,7 +35,7 @@ pub fn check_not_null(batch: &RecordBatch, table: &SchemaRef, relation: &str, se
     let Some((row, column)) = first else { return Ok(()) };
     let name = table.field(column).name();
     let message = format!("null value in column \"{name}\" of relation \"{relation}\" violates not-null constraint");
-    let error = Error::new(SqlState::NotNullViolation, message);
+    let error = Error::new(SqlState::NotNullViolation, message).in_column(name);
     Err(error.with_detail(format!(
         "Failing row contains ({}).",
         row_text(batch, table, row, settings)?

@@ -57,7 +57,40 @@ pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContex
         (Timestamp, Timestamptz) | (Timestamptz, Timestamp) | (Time, Interval) | (Interval, Time) => true,
         (Json, Jsonb) | (Jsonb, Json) => true,
         (Jsonb, target) => explicit && (is_number(target) || *target == Bool),
-        (Array(source), Array(target)) => is_allowed(source, target, context),
+        (Array(source), Array(target)) => {
+            dimensions(source) <= dimensions(target) && is_allowed(source, target, context)
+        }
         _ => false,
     }
+}
+
+/// How deep arrays of a type are: 0 for what is no array.
+pub(super) fn dimensions(sql_type: &SqlType) -> usize {
+    match sql_type {
+        SqlType::Array(element) => 1 + dimensions(element),
+        _ => 0,
+    }
+}
+
+/// An array type as deep as what is cast to it: PostgreSQL's array types say nothing of dimensions.
+pub fn as_deep_as(source: &SqlType, target: SqlType) -> SqlType {
+    deepened(target, dimensions(source))
+}
+
+/// The same for the text of an array.
+pub fn as_deep_as_text(text: &str, target: SqlType) -> SqlType {
+    let braces = text
+        .chars()
+        .filter(|character| !character.is_whitespace())
+        .take_while(|character| *character == '{');
+    deepened(target, braces.count())
+}
+
+fn deepened(mut target: SqlType, depth: usize) -> SqlType {
+    if matches!(target, SqlType::Array(_)) {
+        for _ in dimensions(&target)..depth {
+            target = SqlType::Array(Box::new(target));
+        }
+    }
+    target
 }

@@ -1,0 +1,62 @@
+//! `FETCH FIRST (expression) ROWS ONLY` → `LIMIT (expression)`: sqlparser takes only a literal there.
+
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::is_word;
+
+pub(super) fn write_limits(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 0;
+    while index + 2 < tokens.len() {
+        let word_at = |place: usize, words: &[&str]| {
+            let token = tokens.get(place).map(|token| &token.token);
+            words.iter().any(|word| token.is_some_and(|token| is_word(token, word)))
+        };
+        if word_at(index, &["fetch"])
+            && word_at(index + 1, &["first", "next"])
+            && tokens[index + 2].token == Token::LParen
+            && let Some(close) = closing(tokens, index + 2)
+            && word_at(close + 1, &["row", "rows"])
+            && word_at(close + 2, &["only"])
+        {
+            tokens.drain(close + 1..=close + 2);
+            tokens.remove(index + 1);
+            tokens[index].token = Token::make_word("limit", None);
+        }
+        index += 1;
+    }
+}
+
+/// Where the parenthesis that opens at `open` closes.
+fn closing(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (index, token) in tokens.iter().enumerate().skip(open) {
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(index);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::statement::dialect::fixed;
+
+    #[test]
+    fn a_fetched_expression_is_a_limit() {
+        assert_eq!(
+            fixed("select 1 offset 2 rows fetch first (1 + (2)) rows only"),
+            "select 1 offset 2 rows limit ( 1 + ( 2 ) )"
+        );
+        assert_eq!(fixed("fetch next 3 rows only"), "fetch next 3 rows only");
+        assert_eq!(
+            fixed("fetch first (1) rows with ties"),
+            "fetch first ( 1 ) rows with ties"
+        );
+        assert_eq!(fixed("fetch first (1"), "fetch first ( 1");
+    }
+}
