@@ -185,6 +185,7 @@ async fn open_warehouse(config: &Config) -> Result<(Arc<Storage>, Arc<Catalog>)>
     };
     let storage = Storage::open(&config.warehouse.url, &options, &limits)?;
     let catalog = Catalog::open(Arc::new(storage.log_store()), CatalogOptions::default()).await?;
+    storage.decide_by(Arc::clone(&catalog) as _);
     Ok((storage, catalog))
 }
 

@@ -421,7 +421,7 @@ fn plan_key(request: &Request<'_>, text: &str) -> PlanKey {
         database: context.database,
         search_path: context.search_path.clone(),
         settings: settings_fingerprint(request.settings),
-        catalog_version: context.catalog.version(),
+        catalog_version: context.catalog.definitions_changed_at(),
     }
 }
 
@@ -447,7 +447,7 @@ fn result_key(
         role: context.principal.role,
         database: context.database,
         search_path: context.search_path.clone(),
-        catalog_version: context.catalog.version(),
+        catalog_version: context.catalog.definitions_changed_at(),
         policies: cached.plan.fingerprint(),
         parameters: parameters.to_vec(),
         formats: formats.to_vec(),

@@ -25,6 +25,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long interrupted connections may take to say farewell.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// From the start of the server to its first search for garbage.
+const FIRST_VACUUM: Duration = Duration::from_secs(600);
+
 /// Of the connection limit, places that only superusers get.
 const RESERVED_FOR_SUPERUSERS: usize = 3;
 
@@ -62,6 +65,7 @@ pub async fn run(engine: Arc<Engine>, started: impl FnOnce(&[SocketAddr])) -> Re
         .map(TcpListener::local_addr)
         .collect::<std::io::Result<Vec<_>>>()?;
     started(&addresses);
+    tokio::spawn(keep_up(Arc::clone(&engine)));
     serve(
         listeners,
         Arc::new(gate),
@@ -70,6 +74,20 @@ pub async fn run(engine: Arc<Engine>, started: impl FnOnce(&[SocketAddr])) -> Re
     )
     .await;
     Ok(())
+}
+
+/// Finishes what servers that died had decided, then deletes garbage now and then.
+async fn keep_up(engine: Arc<Engine>) {
+    engine.services.finish_decided().await;
+    let interval = engine.config.storage.vacuum_interval.0;
+    if interval.is_zero() {
+        return;
+    }
+    tokio::time::sleep(FIRST_VACUUM.min(interval)).await;
+    loop {
+        engine.services.vacuum_all(engine.config.storage.retention.0).await;
+        tokio::time::sleep(interval).await;
+    }
 }
 
 /// Binds every address (`HOST:PORT`), or says which cannot be had.

@@ -35,7 +35,7 @@ pub use modification::{
     bind_update, insert_columns,
 };
 pub use parameters::parameter_types;
-pub use relations::{is_current, table_address};
+pub use relations::{is_current, newest_snapshot, table_address};
 pub(crate) use rewrite::folded;
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;

@@ -21,7 +21,7 @@ use crate::catalog::model::{Function, Object, Oid, Privilege, Table, TableLocati
 use crate::catalog::{CatalogSnapshot, Resolved, Scope as NameScope};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
-use crate::storage::{TableAddress, TableSnapshot};
+use crate::storage::{DeltaTable, Freshness, TableAddress, TableSnapshot};
 
 /// Views inside views, functions inside functions.
 const MAX_DEPTH: usize = 32;
@@ -209,7 +209,7 @@ async fn load_snapshot(
     }
     let delta = services.storage.table(&table_address(&context.catalog, table)?)?;
     let loaded = match travel {
-        None => delta.snapshot(services.freshness).await,
+        None => newest_snapshot(context, &delta, table, services.freshness).await,
         Some(travel) => {
             return delta
                 .snapshot_at(travel.in_storage()?)
@@ -219,6 +219,19 @@ async fn load_snapshot(
     };
     let snapshot = loaded.map_err(|error| named(error, table))?;
     Ok(context.pin(table.id, snapshot))
+}
+
+/// A table's newest version, with all that the statement's catalog decided about it and nothing decided later.
+pub async fn newest_snapshot(
+    context: &QueryContext,
+    delta: &DeltaTable,
+    table: &Table,
+    freshness: Freshness,
+) -> Result<Arc<TableSnapshot>> {
+    let decided = context.committed.decided(table.id);
+    let snapshot = delta.snapshot_including(decided, freshness).await?;
+    context.check_decided(table, &snapshot)?;
+    Ok(snapshot)
 }
 
 /// Says which table is damaged.

@@ -1,6 +1,7 @@
 //! A whole snapshot in one file, beside the entries that led to it, so that opening does not replay the log
 //! from its start. Checkpoints only add; losing one costs time, never content.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +22,8 @@ struct Checkpoint {
     next_oid: Oid,
     policies_changed_at: u64,
     objects: Vec<StoredObject>,
+    #[serde(default)]
+    decided: BTreeMap<Oid, u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +60,7 @@ pub(super) fn encode(snapshot: &CatalogSnapshot) -> Result<Bytes> {
         objects: objects
             .map(|(object, changed_at)| StoredObject { changed_at, object })
             .collect(),
+        decided: snapshot.all_decided().collect(),
     };
     Ok(Bytes::from(
         serde_json::to_vec(&checkpoint).map_err(|error| Error::internal(error.to_string()))?,
@@ -80,5 +84,6 @@ pub(super) fn decode_snapshot(version: u64, bytes: &[u8]) -> Result<CatalogSnaps
     let restored = CatalogSnapshot::restored(version, checkpoint.next_oid, checkpoint.policies_changed_at, objects);
     restored
         .map(|snapshot| snapshot.with_min_writer(checkpoint.min_writer))
+        .map(|snapshot| snapshot.with_decided(checkpoint.decided))
         .map_err(|error| corrupt(&path, error))
 }

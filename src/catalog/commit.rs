@@ -10,6 +10,7 @@ use chrono::Utc;
 use uuid::Uuid;
 
 use super::clock::boot_time;
+use super::decision::Decision;
 use super::entry::{Author, Entry, FORMAT};
 use super::identifiers::BLOCK;
 use super::log::{Catalog, apply};
@@ -28,7 +29,7 @@ pub struct Committer {
 }
 
 /// What became of a slot.
-enum Slot {
+pub(super) enum Slot {
     Ours,
     Taken,
 }
@@ -66,6 +67,7 @@ impl Catalog {
             "BOOTSTRAP".into(),
             changes,
             Uuid::new_v4(),
+            None,
         );
         let _turn = self.committing.lock().await;
         let slot = self
@@ -109,7 +111,9 @@ impl Catalog {
             staged.rebase(self.current())?;
             let base = staged.base().clone();
             check_writer(&base)?;
-            let entry = self.entry(&base, &committer, staged.statement_text(), staged.change_list(), token);
+            self.check_not_given_up(staged.decision())?;
+            let (statement, changes) = (staged.statement_text(), staged.change_list());
+            let entry = self.entry(&base, &committer, statement, changes, token, staged.decision().cloned());
             // The entry must be readable by everybody after us, so it is applied before it is written.
             apply(&base, &entry)?;
             let started = boot_time();
@@ -134,13 +138,14 @@ impl Catalog {
         }
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
         base: &CatalogSnapshot,
         committer: &Committer,
         statement: String,
         changes: Vec<Change>,
         token: Uuid,
+        decision: Option<Decision>,
     ) -> Entry {
         let used_up = self.identifiers.are_low();
         let first_free = base.next_oid().max(FIRST_USER_OID);
@@ -156,11 +161,12 @@ impl Catalog {
             token,
             next_oid: if used_up { first_free + BLOCK } else { first_free },
             changes,
+            decision,
         }
     }
 
     /// Puts the entry at its slot until it is certain whose the slot is.
-    async fn put_entry(&self, entry: &Entry, deadline: Instant) -> Result<Slot> {
+    pub(super) async fn put_entry(&self, entry: &Entry, deadline: Instant) -> Result<Slot> {
         let path = Entry::path(entry.version);
         let bytes = entry.encode()?;
         let mut pause = Duration::from_millis(10);
@@ -222,7 +228,7 @@ fn check_writer(base: &CatalogSnapshot) -> Result<()> {
     .with_hint("Upgrade this server."))
 }
 
-fn author(id: Oid, name: &str) -> Author {
+pub(super) fn author(id: Oid, name: &str) -> Author {
     Author {
         id,
         name: name.to_string(),

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::decision::Decision;
 use super::model::Oid;
 use super::snapshot::Change;
 use crate::error::{Error, Result, SqlState};
@@ -15,7 +16,7 @@ use crate::error::{Error, Result, SqlState};
 pub(super) const FOLDER: &str = "_boathouse/catalog/";
 
 /// The format that this program writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// A role as an entry names it: the id counts, the name is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,9 @@ pub struct Entry {
     /// All ids from here on are free: the commit reserves those below.
     pub next_oid: Oid,
     pub changes: Vec<Change>,
+    /// What becomes of a transaction over several tables; since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
 }
 
 /// The part of entries and checkpoints that every format keeps.

@@ -1,21 +1,30 @@
 //! The catalog's log in the warehouse: one process's handle on it. Reading replays entries onto an immutable
 //! snapshot, writing puts the next entry if it is absent. Versions only rise, here and everywhere.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use super::checkpoint::{self, LastCheckpoint};
 use super::clock::boot_time;
+use super::decision::Decision;
 use super::entry::{Entry, FOLDER, corrupt};
 use super::identifiers::Identifiers;
+use super::model::{Object, Table, TableLocation};
 use super::sequences::SequenceBlocks;
-use super::snapshot::CatalogSnapshot;
+use super::snapshot::{CatalogSnapshot, Change};
 use super::staged::Staged;
 use super::store::EntryStore;
 use crate::error::{Error, Result, SqlState};
+
+/// Entries read at a time.
+const READS: usize = 16;
 
 /// How a handle behaves towards its store.
 #[derive(Debug, Clone)]
@@ -52,6 +61,8 @@ pub struct Catalog {
     pub(super) committing: tokio::sync::Mutex<()>,
     pub(super) identifiers: Arc<Identifiers>,
     pub(super) sequences: SequenceBlocks,
+    /// Transactions over several tables that an entry gave up, since this process reads the log.
+    pub(super) given_up: Mutex<HashSet<Uuid>>,
 }
 
 impl Catalog {
@@ -69,6 +80,7 @@ impl Catalog {
             committing: tokio::sync::Mutex::new(()),
             identifiers: Arc::default(),
             sequences: SequenceBlocks::default(),
+            given_up: Mutex::default(),
         }))
     }
 
@@ -167,6 +179,9 @@ impl Catalog {
         if entry.version != current.version() + 1 {
             return Ok(());
         }
+        if let Some(Decision::GiveUp { transaction }) = entry.decision {
+            self.given_up.lock().insert(transaction);
+        }
         self.current.store(Arc::new(apply(&current, entry)?));
         Ok(())
     }
@@ -177,6 +192,11 @@ impl Catalog {
             self.reserve_identifiers().await?;
         }
         Ok(Staged::new(self.current(), self.identifiers.clone()))
+    }
+
+    /// Begins the commit of a transaction without DDL: it needs no ids.
+    pub fn begin_without_ids(&self) -> Staged {
+        Staged::new(self.current(), self.identifiers.clone())
     }
 
     /// The catalog as an earlier entry left it; 22023 for a version that does not exist.
@@ -206,6 +226,36 @@ impl Catalog {
         Ok(entries)
     }
 
+    /// The managed tables that any version since then has, by the ids of their folders.
+    pub async fn tables_since(&self, since: DateTime<Utc>) -> Result<HashSet<Uuid>> {
+        let folder = |table: &Table| match table.location {
+            TableLocation::Managed(id) => Some(id),
+            _ => None,
+        };
+        let newest = self.current();
+        let mut folders: HashSet<Uuid> = newest.tables().filter_map(folder).collect();
+        let versions = futures::stream::iter((1..=newest.version()).rev());
+        let mut entries = versions
+            .map(|version| read(self.store.as_ref(), version))
+            .buffered(READS)
+            .boxed();
+        while let Some(entry) = entries.try_next().await? {
+            if entry.at < since {
+                let before = self.snapshot_at(entry.version).await?;
+                folders.extend(before.tables().filter_map(folder));
+                break;
+            }
+            for change in &entry.changes {
+                if let Change::Put(object) = change
+                    && let Object::Table(table) = object.as_ref()
+                {
+                    folders.extend(folder(table));
+                }
+            }
+        }
+        Ok(folders)
+    }
+
     /// Best effort: without it the next start replays a few more entries.
     pub(super) async fn write_checkpoint(&self, snapshot: &CatalogSnapshot) {
         let version = snapshot.version();
@@ -227,7 +277,9 @@ impl Catalog {
 pub(super) fn apply(snapshot: &CatalogSnapshot, entry: &Entry) -> Result<CatalogSnapshot> {
     let applied = snapshot.applied(entry.version, entry.next_oid, &entry.changes);
     let applied = applied.map_err(|error| corrupt(&Entry::path(entry.version), error.detail().unwrap_or_default()))?;
-    Ok(applied.with_min_writer(entry.min_writer))
+    let decided = entry.decision.iter().flat_map(Decision::tables);
+    let decided = decided.map(|table| (table, entry.version));
+    Ok(applied.with_min_writer(entry.min_writer).with_decided(decided))
 }
 
 async fn latest(store: &dyn EntryStore) -> Result<CatalogSnapshot> {
@@ -285,7 +337,7 @@ async fn replay(store: &dyn EntryStore, start: CatalogSnapshot, until: u64) -> R
     Ok(snapshot)
 }
 
-async fn read(store: &dyn EntryStore, version: u64) -> Result<Entry> {
+pub(super) async fn read(store: &dyn EntryStore, version: u64) -> Result<Entry> {
     let bytes = store.get(&Entry::path(version)).await?;
     let bytes = bytes.ok_or_else(|| corrupt(&Entry::path(version), "it is missing"))?;
     Entry::decode(version, &bytes)

@@ -57,7 +57,7 @@ async fn two_nodes_share_a_folder_on_disk() {
     assert_eq!(third.current().schemas(DEFAULT_DATABASE).count(), 10);
 }
 
-async fn warehouse() -> (MemoryStore, Arc<Catalog>, Arc<Catalog>) {
+pub(super) async fn warehouse() -> (MemoryStore, Arc<Catalog>, Arc<Catalog>) {
     let store = MemoryStore::default();
     let first = node(&store).await;
     assert!(first.bootstrap(None).await.unwrap());
@@ -65,7 +65,7 @@ async fn warehouse() -> (MemoryStore, Arc<Catalog>, Arc<Catalog>) {
     (store, first, second)
 }
 
-fn admin() -> Committer {
+pub(super) fn admin() -> Committer {
     Committer {
         login: Author {
             id: BOOTSTRAP_ROLE,
@@ -102,7 +102,7 @@ fn view(staged: &Staged, schema: Oid, name: &str) -> View {
     }
 }
 
-async fn create_schema(catalog: &Arc<Catalog>, name: &str) -> Result<Oid> {
+pub(super) async fn create_schema(catalog: &Arc<Catalog>, name: &str) -> Result<Oid> {
     let mut staged = catalog.begin().await?;
     let schema = schema(&staged, name);
     let id = schema.id;

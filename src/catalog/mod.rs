@@ -8,6 +8,7 @@ pub mod changes;
 mod checkpoint;
 mod clock;
 mod commit;
+mod decision;
 mod entry;
 mod identifiers;
 mod log;
@@ -26,6 +27,7 @@ mod temporary;
 
 pub use access::Access;
 pub use commit::Committer;
+pub use decision::{Decision, TableActions};
 pub use entry::{Author, Entry};
 pub use log::{Catalog, CatalogOptions};
 pub use names::Name;
@@ -36,6 +38,8 @@ pub use snapshot::{CatalogSnapshot, Change, UNCOMMITTED, system_schemas};
 pub use staged::{Notice, Severity, Staged};
 pub use temporary::{OnCommit, Temporary};
 
+#[cfg(test)]
+mod decision_tests;
 #[cfg(test)]
 mod log_tests;
 #[cfg(test)]

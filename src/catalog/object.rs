@@ -220,6 +220,11 @@ impl Table {
         matches!(self.location, TableLocation::Temporary(_))
     }
 
+    /// Whether it lies in the warehouse, where nobody else's catalog names it.
+    pub fn is_managed(&self) -> bool {
+        matches!(self.location, TableLocation::Managed(_))
+    }
+
     pub fn column(&self, id: i16) -> Option<&Column> {
         self.columns.iter().find(|column| column.id == id)
     }

@@ -30,6 +30,10 @@ pub struct CatalogSnapshot {
     /// No object has, had or is promised this id or a higher one.
     next_oid: Oid,
     policies_changed_at: u64,
+    /// The version of the last entry that changed an object.
+    definitions_changed_at: u64,
+    /// Table → the last entry that decided about its rows, of tables that ever were part of such a transaction.
+    decided: HashMap<Oid, u64>,
     staged: bool,
     /// The schema of the session's temporary objects, where a session looks.
     pub(super) temporary: Option<Oid>,
@@ -63,6 +67,28 @@ impl CatalogSnapshot {
     /// The version that last changed what policies may say: a row filter, a mask, a function or a role.
     pub fn policies_changed_at(&self) -> u64 {
         self.policies_changed_at
+    }
+
+    /// The version that last changed any object: entries that only decide about rows leave it as it is.
+    pub fn definitions_changed_at(&self) -> u64 {
+        self.definitions_changed_at
+    }
+
+    /// The last entry that decided about the table's rows; 0 without one.
+    pub fn decided(&self, table: Oid) -> u64 {
+        self.decided.get(&table).copied().unwrap_or(0)
+    }
+
+    /// Tables with the last entry that decided about their rows.
+    pub fn all_decided(&self) -> impl Iterator<Item = (Oid, u64)> {
+        self.decided.iter().map(|(table, version)| (*table, *version))
+    }
+
+    pub(super) fn with_decided(mut self, decided: impl IntoIterator<Item = (Oid, u64)>) -> CatalogSnapshot {
+        let objects = &self.objects;
+        let there = decided.into_iter().filter(|(table, _)| objects.contains_key(table));
+        self.decided.extend(there);
+        self
     }
 
     pub(super) fn min_writer(&self) -> u32 {
@@ -218,6 +244,9 @@ impl CatalogSnapshot {
         let mut snapshot = self.clone();
         snapshot.apply(version, changes)?;
         snapshot.version = version;
+        if !changes.is_empty() {
+            snapshot.definitions_changed_at = version;
+        }
         snapshot.next_oid = snapshot.next_oid.max(next_oid);
         Ok(snapshot)
     }
@@ -244,6 +273,9 @@ impl CatalogSnapshot {
             }
             if let Some(old) = old {
                 self.unindex(&old);
+            }
+            if new.is_none() {
+                self.decided.remove(&id);
             }
         }
         for change in changes {
@@ -316,6 +348,7 @@ impl CatalogSnapshot {
             version,
             next_oid,
             policies_changed_at,
+            definitions_changed_at: version,
             ..CatalogSnapshot::default()
         };
         for (object, changed_at) in objects {

@@ -4,6 +4,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
+use super::decision::{Decision, TableActions};
 use super::identifiers::Identifiers;
 use super::model::*;
 use super::names::Name;
@@ -36,6 +39,8 @@ pub struct Staged {
     identifiers: Arc<Identifiers>,
     statements: Vec<String>,
     notices: Vec<Notice>,
+    /// Changes of tables that the entry decides.
+    decision: Option<Decision>,
 }
 
 impl Staged {
@@ -50,6 +55,7 @@ impl Staged {
             identifiers,
             statements: vec![],
             notices: vec![],
+            decision: None,
         }
     }
 
@@ -69,7 +75,22 @@ impl Staged {
 
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
-        !self.changes.values().any(|change| self.lasts(change))
+        self.decision.is_none() && !self.changes.values().any(|change| self.lasts(change))
+    }
+
+    /// Lets the entry decide about rows too. The tables have to be there still.
+    pub fn decide(&mut self, transaction: Uuid, tables: Vec<TableActions>) {
+        for table in &tables {
+            self.requirements.exists(&self.base.clone(), table.table);
+        }
+        if self.statements.is_empty() {
+            self.statements.push("COMMIT".into());
+        }
+        self.decision = Some(Decision::Commit { transaction, tables });
+    }
+
+    pub(super) fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
     }
 
     /// Whether a change is the log's: what is temporary is the session's.

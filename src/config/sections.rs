@@ -116,6 +116,8 @@ sections! {
     storage: Storage {
         freshness: Interval,
         commit_deadline: Interval,
+        vacuum_interval: Interval,
+        retention: Interval,
     }
     /// How much runs at once.
     execution: Execution {

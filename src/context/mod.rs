@@ -9,7 +9,7 @@ pub mod settings;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::CatalogSnapshot;
-use crate::catalog::model::Oid;
+use crate::catalog::model::{Oid, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::storage::TableSnapshot;
 use crate::telemetry::QueryRecord;
@@ -42,6 +42,11 @@ pub struct QueryContext {
     pub principal: Principal,
     /// The catalog as this statement sees it, its own transaction's DDL included.
     pub catalog: Arc<CatalogSnapshot>,
+    /// The catalog as others see it: each table is read with what this version decided about its rows, and nothing
+    /// decided later.
+    pub committed: Arc<CatalogSnapshot>,
+    /// A table turned out to have what a later version of the catalog decided: the statement has to begin anew.
+    pub outdated: AtomicBool,
     /// The connected database.
     pub database: Oid,
     pub database_name: String,
@@ -91,6 +96,21 @@ impl QueryContext {
     /// Holds the statement to this version, or answers the one it is already held to.
     pub fn pin(&self, table: Oid, snapshot: Arc<TableSnapshot>) -> Arc<TableSnapshot> {
         Arc::clone(self.pins.lock().entry(table).or_insert(snapshot))
+    }
+
+    /// Refuses a version of a table that has rows which `committed` did not decide about: another table of the
+    /// same transaction may have been read without them.
+    pub fn check_decided(&self, table: &Table, snapshot: &TableSnapshot) -> Result<()> {
+        if !table.is_managed() || snapshot.applied() <= self.committed.version() {
+            return Ok(());
+        }
+        self.outdated.store(true, Ordering::Relaxed);
+        Err(Error::new(
+            SqlState::SerializationFailure,
+            "could not serialize access due to concurrent update",
+        )
+        .with_detail("A transaction over several tables committed after the snapshot was taken.")
+        .with_hint("Retry the transaction."))
     }
 
     /// Warns the client, beside whatever the statement answers.

@@ -7,3 +7,4 @@ pub mod outcome;
 pub mod services;
 mod temporary;
 pub mod transaction;
+pub mod upkeep;

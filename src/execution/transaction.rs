@@ -1,7 +1,9 @@
-//! A session's transaction: DDL staged for one catalog commit, files staged for one Delta commit, and
+//! A session's transaction: DDL staged for one catalog commit, changes of tables staged for their logs, and
 //! the table versions that its statements see. Dropped before its commit, it leaves nothing behind.
 
 mod commit;
+mod pending;
+mod several_tables;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,13 +12,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::OwnedMutexGuard;
 
-use commit::commit_write;
+use pending::PendingChange;
 
 use super::services::Services;
 use crate::catalog::model::{Oid, Table};
 use crate::catalog::{CatalogSnapshot, OnCommit, Staged, Temporary};
 use crate::error::{Error, Result, SqlState};
-use crate::storage::{DeltaTable, Operation, Removal, SchemaChange, StagedFiles, TableSnapshot};
+use crate::storage::{
+    DeltaTable, LONGEST_TRANSACTION, Operation, Removal, SchemaChange, StagedFiles, TableChange, TableSnapshot,
+};
 
 /// What BEGIN … COMMIT spans; an implicit one spans a single simple query or pipeline.
 #[derive(Default)]
@@ -34,9 +38,8 @@ pub struct Transaction {
     /// Savepoints that ROLLBACK TO may come back to.
     savepoints: usize,
     staged: Option<Staged>,
-    /// One for each written table; of tables that are not the transaction's own, there is one at most.
-    writes: Vec<PendingWrite>,
-    alterations: Vec<PendingAlteration>,
+    /// One for each table that it changes.
+    pending: Vec<PendingChange>,
     /// The session's temporary objects as the last transaction left them.
     temporary: Option<Arc<Temporary>>,
     /// The catalog that they were last laid over, and what came of it.
@@ -45,6 +48,8 @@ pub struct Transaction {
     on_commit: Vec<(Oid, OnCommit)>,
     /// Tables that this transaction created: nobody else's yet, so their logs take commits at once.
     created: Vec<Oid>,
+    /// Under REPEATABLE READ: the catalog whose decisions about rows all statements see.
+    horizon: Option<Arc<CatalogSnapshot>>,
     /// Versions that the transaction's statements are held to.
     pins: HashMap<Oid, Arc<TableSnapshot>>,
     /// Tables whose rows the transaction changes: others of this process wait.
@@ -58,38 +63,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What ROLLBACK TO SAVEPOINT comes back to.
 pub struct TransactionMark {
     staged: Option<Staged>,
-    writes: Vec<PendingWrite>,
-    alterations: Vec<PendingAlteration>,
+    pending: Vec<PendingChange>,
     created: Vec<Oid>,
     pins: HashMap<Oid, Arc<TableSnapshot>>,
-}
-
-/// Rows for a table, written and not yet committed to its log.
-#[derive(Clone)]
-struct PendingWrite {
-    table: Oid,
-    name: String,
-    /// Of the session's own table: any number of these go with a transaction.
-    temporary: bool,
-    delta: Arc<DeltaTable>,
-    base: Arc<TableSnapshot>,
-    /// Files of `base` that go.
-    removal: Removal,
-    files: StagedFiles,
-    /// The rows depend on what was not in `base`.
-    complete: bool,
-    operation: Operation,
-}
-
-/// Schema changes for an existing table's log.
-#[derive(Clone)]
-struct PendingAlteration {
-    table: Oid,
-    temporary: bool,
-    delta: Arc<DeltaTable>,
-    base: Arc<TableSnapshot>,
-    changes: Vec<SchemaChange>,
-    operation: Operation,
 }
 
 /// Rows that a statement wrote for a table.
@@ -119,6 +95,19 @@ impl Transaction {
         };
     }
 
+    /// Refuses to commit files that VACUUM may take for those of a server that died.
+    fn check_age(&self) -> Result<()> {
+        let age = self.started.map(|started| Utc::now().signed_duration_since(started));
+        match age.and_then(|age| age.to_std().ok()) {
+            Some(age) if age > LONGEST_TRANSACTION && self.has_writes() => Err(Error::new(
+                SqlState::SerializationFailure,
+                "the transaction took too long",
+            )
+            .with_detail("What a transaction wrote is kept for 20 hours, until it commits.")),
+            _ => Ok(()),
+        }
+    }
+
     /// The session's temporary objects, as they are between transactions.
     pub fn temporary(&self) -> Option<&Arc<Temporary>> {
         self.temporary.as_ref()
@@ -134,8 +123,7 @@ impl Transaction {
         self.savepoints += 1;
         TransactionMark {
             staged: self.staged.clone(),
-            writes: self.writes.clone(),
-            alterations: self.alterations.clone(),
+            pending: self.pending.clone(),
             created: self.created.clone(),
             pins: self.pins.clone(),
         }
@@ -143,7 +131,7 @@ impl Transaction {
 
     /// ROLLBACK TO SAVEPOINT. What a later statement saw of tables that it did not write still holds.
     pub fn back_to(&mut self, mark: &TransactionMark) {
-        let written: Vec<Oid> = self.writes.iter().map(|write| write.table).collect();
+        let written: Vec<Oid> = self.pending.iter().map(|pending| pending.table).collect();
         let seen = std::mem::replace(&mut self.pins, mark.pins.clone());
         for (table, snapshot) in seen {
             if !written.contains(&table) {
@@ -151,8 +139,7 @@ impl Transaction {
             }
         }
         self.staged = mark.staged.clone();
-        self.writes = mark.writes.clone();
-        self.alterations = mark.alterations.clone();
+        self.pending = mark.pending.clone();
         self.created = mark.created.clone();
         self.failed = false;
     }
@@ -178,6 +165,24 @@ impl Transaction {
         let laid = Arc::new(current.with_temporary(temporary)?);
         self.overlay = Some((current.version(), Arc::clone(&laid)));
         Ok(laid)
+    }
+
+    /// The catalog whose decisions about rows the next statement sees, where `current` is the newest one.
+    pub fn committed(&mut self, current: Arc<CatalogSnapshot>) -> Arc<CatalogSnapshot> {
+        match self.explicit && self.repeatable_read {
+            true => Arc::clone(self.horizon.get_or_insert(current)),
+            false => current,
+        }
+    }
+
+    /// Whether a statement that saw too old a catalog may begin anew with a newer one: nothing that the transaction
+    /// has read holds it back.
+    pub fn may_move_on(&mut self) -> bool {
+        let may = !self.repeatable_read || self.pins.is_empty();
+        if may {
+            self.horizon = None;
+        }
+        may
     }
 
     pub fn pins(&self) -> HashMap<Oid, Arc<TableSnapshot>> {
@@ -222,7 +227,7 @@ impl Transaction {
 
     /// Whether statements of this transaction see rows that nobody else does.
     pub fn has_writes(&self) -> bool {
-        !self.writes.is_empty() || !self.created.is_empty()
+        !self.pending.is_empty() || !self.created.is_empty()
     }
 
     /// A table that this transaction created.
@@ -269,62 +274,37 @@ impl Transaction {
         if write.removal.is_none() && write.files.file_count() == 0 {
             return Ok(());
         }
-        let own = self.created(table.id);
-        let earlier = self.writes.iter().position(|earlier| earlier.table == table.id);
-        if own && earlier.is_none() && self.savepoints == 0 {
-            let (delta, base) = (Arc::clone(&write.delta), Arc::clone(&write.base));
-            return commit_write(
-                &delta,
-                base,
-                write.removal,
-                write.files,
-                write.complete,
-                write.operation,
-            )
-            .await;
+        let earlier = self.take_pending(table);
+        if earlier.is_none() && self.takes_at_once(table) {
+            let delta = Arc::clone(&write.delta);
+            delta.commit_change(write.into_change()).await?;
+            return Ok(());
         }
-        let alone = !own && !table.is_temporary();
-        let stands_alone = |other: &&PendingWrite| !other.temporary && !self.created(other.table);
-        if let Some(other) = self.writes.iter().find(|other| alone && stands_alone(other))
-            && earlier.is_none()
-        {
-            return Err(
-                Error::unsupported("writing to more than one existing table in one transaction")
-                    .with_detail(format!(
-                        "The transaction has already written to table \"{}\".",
-                        other.name
-                    ))
-                    .with_hint("Commit after each table."),
-            );
-        }
-        let pending = match earlier.map(|position| self.writes.remove(position)) {
-            None => PendingWrite {
-                table: table.id,
-                name: table.name.clone(),
-                temporary: table.is_temporary(),
-                base: self.pins.get(&table.id).cloned().unwrap_or(write.base),
-                delta: write.delta,
-                removal: write.removal,
-                files: write.files,
-                complete: write.complete,
-                operation: write.operation,
-            },
+        let pending = match earlier {
+            None => {
+                let base = self
+                    .pins
+                    .get(&table.id)
+                    .cloned()
+                    .unwrap_or_else(|| Arc::clone(&write.base));
+                PendingChange::new(
+                    table,
+                    Arc::clone(&write.delta),
+                    TableChange {
+                        base,
+                        ..write.into_change()
+                    },
+                )
+            }
             Some(mut earlier) => {
-                earlier.removal = earlier.removal.followed_by(&write.removal, &mut earlier.files);
-                earlier.files.merge(write.files)?;
-                earlier.complete |= write.complete;
+                earlier.add_write(write)?;
                 earlier
             }
         };
-        let preview = pending
-            .delta
-            .with_staged(&pending.base, &pending.files, &pending.removal)?;
-        self.pins.insert(table.id, preview);
-        self.writes.push(pending);
-        Ok(())
+        self.keep_pending(pending)
     }
 
-    /// Takes schema changes for a table's log.
+    /// Takes changes of a table's columns or properties.
     pub async fn add_alteration(
         &mut self,
         table: &Table,
@@ -333,28 +313,57 @@ impl Transaction {
         changes: Vec<SchemaChange>,
         operation: Operation,
     ) -> Result<()> {
-        if self.created(table.id) {
-            if self.savepoints > 0 || self.writes.iter().any(|write| write.table == table.id) {
-                return Err(
-                    Error::unsupported("changing a table after SAVEPOINT in the transaction that created it")
-                        .with_hint("Change it before the savepoint, or in a transaction of its own."),
-                );
-            }
+        let earlier = self.take_pending(table);
+        if earlier.is_none() && self.takes_at_once(table) {
             delta.alter(&base, &changes, operation).await?;
             return Ok(());
         }
-        if let Some(earlier) = self.alterations.iter_mut().find(|earlier| earlier.table == table.id) {
-            earlier.changes.extend(changes);
-            return Ok(());
-        }
-        self.alterations.push(PendingAlteration {
-            temporary: table.is_temporary(),
-            table: table.id,
-            delta,
-            base,
-            changes,
-            operation,
+        let mut pending = earlier.unwrap_or_else(|| {
+            let change = TableChange {
+                altered: None,
+                removal: Removal::None,
+                files: delta.nothing_staged(&base),
+                base,
+                complete: false,
+                operation,
+            };
+            PendingChange::new(table, delta, change)
         });
-        Ok(())
+        pending.alter(&changes).await?;
+        self.keep_pending(pending)
+    }
+
+    /// Whether the table is nobody else's and nothing may want the change undone.
+    fn takes_at_once(&self, table: &Table) -> bool {
+        self.created(table.id) && self.savepoints == 0
+    }
+
+    fn take_pending(&mut self, table: &Table) -> Option<PendingChange> {
+        let position = self.pending.iter().position(|pending| pending.table == table.id)?;
+        Some(self.pending.remove(position))
+    }
+
+    fn keep_pending(&mut self, pending: PendingChange) -> Result<()> {
+        self.pins.insert(pending.table, pending.change.preview()?);
+        self.pending.push(pending);
+        self.check_stands_alone()
+    }
+
+    /// A table outside the warehouse commits alone: its other writers know no locks.
+    fn check_stands_alone(&self) -> Result<()> {
+        let mut existing = self
+            .pending
+            .iter()
+            .filter(|pending| !pending.temporary && !self.created(pending.table));
+        let (Some(_), Some(_)) = (existing.clone().nth(1), existing.find(|pending| !pending.managed)) else {
+            return Ok(());
+        };
+        let external = self
+            .pending
+            .iter()
+            .find(|pending| !pending.managed && !pending.temporary);
+        Err(pending::external_stands_alone(
+            external.map_or("", |pending| &pending.name),
+        ))
     }
 }

@@ -113,6 +113,12 @@ impl Session {
                 "NOTIFY"
             }
             Statement::LockTable(_) if !self.in_block() => return Err(outside_block("LOCK TABLE")),
+            Statement::Vacuum(_) if self.in_block() => {
+                return Err(Error::new(
+                    SqlState::ActiveSqlTransaction,
+                    "VACUUM cannot run inside a transaction block",
+                ));
+            }
             Statement::Discard(kind) => self.discard(*kind).await?,
             _ => return Ok(None),
         };

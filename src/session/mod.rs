@@ -6,6 +6,7 @@ mod cursor_rows;
 mod cursors;
 mod identity;
 mod listening;
+mod lone_statement;
 mod portal;
 mod prepared;
 mod settings;
@@ -15,6 +16,7 @@ mod transactions;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +42,7 @@ use crate::types::copy::CopyEncoder;
 use crate::types::format::{Format, FormatSettings};
 use identity::Identity;
 use listening::Listening;
+use lone_statement::Lone;
 use portal::Portal;
 use prepared::{PreparedStatement, Texts};
 use transactions::Savepoint;
@@ -169,6 +172,8 @@ pub struct Session {
     copy_in: Option<Box<CopyIn>>,
     /// statement_timeout of the running statement, wherever it waits.
     time_limit: Option<TimeLimit>,
+    /// What ran since the last commit, outside a transaction block.
+    lone: Option<Lone>,
     context: Option<Arc<QueryContext>>,
 }
 
@@ -220,6 +225,7 @@ impl Session {
             notices: vec![],
             copy_in: None,
             time_limit: None,
+            lone: None,
             context: None,
             engine,
         })
@@ -279,11 +285,17 @@ impl Session {
             return Ok(());
         }
         self.context = None;
+        let lone = self.lone.take();
         if self.transaction.failed {
             self.roll_back();
             return Ok(());
         }
-        self.commit().await
+        match (self.commit().await, lone) {
+            (Err(error), Some(Lone::Statement(lone))) if error.state() == SqlState::SerializationFailure => {
+                self.repeat(lone, error).await
+            }
+            (committed, _) => committed,
+        }
     }
 
     /// A statement failed, wherever the error arose: the transaction is aborted.
@@ -292,6 +304,7 @@ impl Session {
             self.engine.finish_record(&context.record, Some(error));
         }
         self.in_script = false;
+        self.lone = None;
         self.copy_in = None;
         self.time_limit = None;
         if self.transaction.explicit {
@@ -354,11 +367,22 @@ impl Session {
         self.transaction.catalog(current)
     }
 
+    /// After an error: whether the statement may begin anew, because it saw too old a catalog, which is newer now.
+    async fn catches_up(&mut self, context: &QueryContext) -> Result<bool> {
+        if !context.outdated.load(Ordering::Relaxed) || !self.transaction.may_move_on() {
+            return Ok(false);
+        }
+        let newest = self.engine.services.catalog.refresh(Duration::ZERO).await?;
+        Ok(newest.version() > context.committed.version())
+    }
+
     /// What the next statement may know: the newest catalog within the bound, the settings' search path.
     async fn statement_context(&mut self, texts: &Texts) -> Result<Arc<QueryContext>> {
         let transaction_start = self.transaction.start(self.arrived);
         self.handle().in_transaction_since(Some(transaction_start));
-        let catalog = self.catalog().await?;
+        let current = self.engine.services.refresh_catalog().await?;
+        let committed = self.transaction.committed(Arc::clone(&current));
+        let catalog = self.transaction.catalog(current)?;
         if catalog.role(self.identity.current().login).is_none() || catalog.role(self.identity.current().role).is_none()
         {
             return Err(Error::new(
@@ -374,6 +398,8 @@ impl Session {
         let context = Arc::new(QueryContext {
             principal: self.identity.current().clone(),
             catalog,
+            committed,
+            outdated: Default::default(),
             database: self.database,
             database_name: self.database_name.clone(),
             search_path,

@@ -45,14 +45,16 @@ impl Session {
             return self.describe_session_statement(parsed, declared);
         }
         self.start_clock();
-        let context = self.statement_context(texts).await?;
-        let request = self.request(&context, parsed, declared);
-        let described = query::describe(&request)
-            .await
-            .map_err(|error| located(error, parsed))?;
-        // Planning does not wait for anything: a cancel request that came meanwhile is noticed here.
-        context.check_cancelled()?;
-        Ok(described)
+        loop {
+            let context = self.statement_context(texts).await?;
+            let described = query::describe(&self.request(&context, parsed, declared)).await;
+            // Planning does not wait for anything: a cancel request that came meanwhile is noticed here.
+            context.check_cancelled()?;
+            match described {
+                Err(_) if self.catches_up(&context).await? => {}
+                described => return described.map_err(|error| located(error, parsed)),
+            }
+        }
     }
 
     fn request<'a>(
@@ -197,11 +199,7 @@ impl Session {
             self.time_limit = None;
         }
         if matches!(fetched, Fetched::Complete(_) | Fetched::Empty) {
-            if let Some(context) = self.context.take() {
-                self.apply_changed_settings(&context).await?;
-                self.listen_to_functions(&context);
-                self.engine.finish_record(&context.record, None);
-            }
+            self.end_statement().await?;
             // A cursor may be moved back from its end.
             if portal.cursor.is_none() {
                 portal.state = PortalState::Finished;
@@ -259,6 +257,7 @@ impl Session {
                     .await?
             }
         };
+        self.note_lone(statement, &portal.parameters, &outcome);
         match outcome {
             Outcome::Done(tag) => Ok(Some(Fetched::Complete(tag))),
             Outcome::Rows(rows) => {
@@ -323,25 +322,42 @@ impl Session {
     ) -> Result<Outcome> {
         self.ensure_begun()?;
         self.has_queried = true;
-        let context = self.statement_context(&statement.texts).await?;
         let columns = statement.description.columns.as_ref().map_or(0, Vec::len);
         let formats = formats_for(result_formats, columns).unwrap_or_default();
         self.transaction.command = statement.parsed.statement.written_command();
-        let request = Request {
-            engine: &self.engine,
-            context: &context,
-            settings: self.settings.current(),
-            statement: &statement.parsed,
-            declared: &statement.declared,
-            keeps_rows,
+        let outcome = loop {
+            let context = self.statement_context(&statement.texts).await?;
+            let request = Request {
+                engine: &self.engine,
+                context: &context,
+                settings: self.settings.current(),
+                statement: &statement.parsed,
+                declared: &statement.declared,
+                keeps_rows,
+            };
+            // In its place while it is used: a statement that is dropped midway must not take the block with it.
+            let (transaction, notices) = (&mut self.transaction, &mut self.notices);
+            let outcome = query::run(&request, parameters, &formats, transaction, notices).await;
+            match outcome {
+                Err(_) if self.catches_up(&context).await? => {}
+                outcome => {
+                    self.transaction.keep_pins(&context.pins.lock());
+                    break outcome?;
+                }
+            }
         };
-        // In its place while it is used: a statement that is dropped midway must not take the block with it.
-        let (transaction, notices) = (&mut self.transaction, &mut self.notices);
-        let outcome = query::run(&request, parameters, &formats, transaction, notices).await;
-        self.transaction.keep_pins(&context.pins.lock());
-        let outcome = outcome?;
         self.check_shape(statement, &outcome)?;
         Ok(outcome)
+    }
+
+    /// Takes over what a statement left behind that ended well.
+    pub(super) async fn end_statement(&mut self) -> Result<()> {
+        if let Some(context) = self.context.take() {
+            self.apply_changed_settings(&context).await?;
+            self.listen_to_functions(&context);
+            self.engine.finish_record(&context.record, None);
+        }
+        Ok(())
     }
 
     /// What functions of a statement that ended warned of and want said.

@@ -63,6 +63,7 @@ pub enum Statement {
     /// ANALYZE: statistics are written with the rows, so that only the names are checked. Each table with its
     /// columns, if any are named.
     Analyze(Vec<(ObjectName, Vec<String>)>),
+    Vacuum(Vacuum),
     Truncate {
         tables: Vec<ObjectName>,
     },
@@ -504,4 +505,14 @@ pub enum DiscardKind {
     Plans,
     Sequences,
     Temp,
+}
+
+/// VACUUM.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Vacuum {
+    /// None: all that the role owns.
+    pub tables: Vec<ObjectName>,
+    pub verbose: bool,
+    /// RETAIN … HOURS.
+    pub retain_hours: Option<u64>,
 }

@@ -6,7 +6,7 @@ use super::ast::Statement;
 use super::reader::Reader;
 use super::{
     alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, insert, lock,
-    merge, notify, prepare, set, show, transaction, unsupported, update,
+    merge, notify, prepare, set, show, transaction, unsupported, update, vacuum,
 };
 use crate::error::Result;
 
@@ -36,6 +36,7 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "copy" => copy::copy(reader),
         "truncate" => drop::truncate(reader),
         "analyze" | "analyse" => analyze::analyze(reader),
+        "vacuum" => vacuum::vacuum(reader),
         "explain" => explain::explain(reader),
         "prepare" => prepare::prepare(reader),
         "execute" => prepare::execute(reader),

@@ -15,6 +15,7 @@ impl Statement {
             Statement::Copy(_) => "copy",
             Statement::Truncate { .. } => "truncate",
             Statement::Analyze(_) => "analyze",
+            Statement::Vacuum(_) => "vacuum",
             Statement::CreateDatabase { .. }
             | Statement::CreateSchema { .. }
             | Statement::CreateTable(_)

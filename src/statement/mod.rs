@@ -42,6 +42,7 @@ mod transaction;
 mod types;
 mod unsupported;
 mod update;
+mod vacuum;
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 

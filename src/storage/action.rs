@@ -25,7 +25,33 @@ pub(super) struct LogLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) remove: Option<Remove>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) txn: Option<Value>,
+    pub(super) txn: Option<SetTransaction>,
+}
+
+impl LogLine {
+    pub(super) fn of_protocol(protocol: &Protocol) -> LogLine {
+        LogLine {
+            protocol: Some(protocol.clone()),
+            ..LogLine::default()
+        }
+    }
+
+    pub(super) fn of_metadata(metadata: &Metadata) -> LogLine {
+        LogLine {
+            metadata: Some(metadata.clone()),
+            ..LogLine::default()
+        }
+    }
+}
+
+/// How far an application has got with this table; survives in checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SetTransaction {
+    pub(super) app_id: String,
+    pub(super) version: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_updated: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

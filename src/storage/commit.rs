@@ -2,14 +2,16 @@
 //! the one that was re-checked, and carries a token; an ambiguous answer is resolved by reading back. Only
 //! commits that read nothing and add files only may move on to a later version.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::action::{Add, FileKey, LogLine, Metadata, Protocol, Remove};
+use super::action::{Add, FileKey, Metadata, Protocol};
 use super::features;
+use super::lock::LockRequest;
 use super::log_entry::{PutOutcome, put_entry};
 use super::removal::Removal;
 use super::replay;
@@ -18,8 +20,6 @@ use super::staged::{self, StagedFiles};
 use super::table::{DeltaTable, Freshness};
 use crate::error::{Error, Result, SqlState};
 
-/// How Boathouse names itself in logs and files.
-pub(super) const ENGINE: &str = concat!("Boathouse/", env!("CARGO_PKG_VERSION"));
 /// Commits between checkpoints where the table does not say.
 const CHECKPOINT_INTERVAL: u64 = 10;
 /// Losses to other writers after which a commit gives up.
@@ -80,19 +80,42 @@ pub(super) enum Change {
         removal: Removal,
         complete: bool,
     },
-    /// Another schema or other properties, for exactly the version that they were made from.
-    Alter {
-        base: u64,
-        protocol: Option<Protocol>,
-        metadata: Metadata,
-    },
+    /// Nothing but another schema or other properties, for exactly this version.
+    Alter { base: u64 },
 }
 
-/// A commit on its way.
+/// Another schema or other properties, made from those of a version.
+pub(super) struct SchemaStep {
+    pub(super) from: Arc<TableSnapshot>,
+    pub(super) protocol: Arc<Protocol>,
+    pub(super) metadata: Arc<Metadata>,
+}
+
+/// A commit that somebody asks for.
 pub(super) struct CommitRequest {
     pub(super) change: Change,
+    pub(super) schema: Option<SchemaStep>,
     pub(super) files: Option<StagedFiles>,
     pub(super) operation: Operation,
+}
+
+/// A commit on its way: its files are its own.
+pub(super) struct Attempt {
+    pub(super) change: Change,
+    pub(super) schema: Option<SchemaStep>,
+    /// What the files were written for.
+    pub(super) staged_for: Option<Arc<Metadata>>,
+    pub(super) adds: Vec<Add>,
+    pub(super) operation: Operation,
+    pub(super) token: Uuid,
+}
+
+/// An entry that is in the log.
+pub(super) struct Landed {
+    /// What it follows.
+    pub(super) base: Option<Arc<TableSnapshot>>,
+    pub(super) version: u64,
+    pub(super) bytes: Bytes,
 }
 
 impl DeltaTable {
@@ -100,6 +123,7 @@ impl DeltaTable {
     pub async fn append(self: &Arc<Self>, files: StagedFiles, operation: Operation) -> Result<Committed> {
         self.commit(CommitRequest {
             change: Change::Append,
+            schema: None,
             files: Some(files),
             operation,
         })
@@ -115,28 +139,7 @@ impl DeltaTable {
     ) -> Result<Committed> {
         self.commit(CommitRequest {
             change: Change::Replace { only_at },
-            files: Some(files),
-            operation,
-        })
-        .await
-    }
-
-    /// Replaces files of `base` by staged ones, at whatever version they are still live; else 40001. With
-    /// `complete`, also 40001 when another writer has added files since.
-    pub async fn rewrite(
-        self: &Arc<Self>,
-        base: Arc<TableSnapshot>,
-        removal: Removal,
-        files: StagedFiles,
-        complete: bool,
-        operation: Operation,
-    ) -> Result<Committed> {
-        self.commit(CommitRequest {
-            change: Change::Rewrite {
-                base,
-                removal,
-                complete,
-            },
+            schema: None,
             files: Some(files),
             operation,
         })
@@ -147,6 +150,7 @@ impl DeltaTable {
     pub async fn truncate(self: &Arc<Self>, only_at: Option<u64>, operation: Operation) -> Result<Committed> {
         self.commit(CommitRequest {
             change: Change::Replace { only_at },
+            schema: None,
             files: None,
             operation,
         })
@@ -168,66 +172,65 @@ impl DeltaTable {
 
     async fn commit_now(self: Arc<Self>, request: CommitRequest) -> Result<Committed> {
         let _one_at_a_time = self.committing.lock().await;
+        let attempt = self.begin(request).await?;
+        let Landed { base, version, bytes } = self.land(&attempt, None).await?;
+        let snapshot = self.published(base, version, &bytes, attempt.token).await?;
+        self.checkpoint_if_due(&snapshot, version..=version);
+        Ok(Committed {
+            version,
+            token: attempt.token,
+            snapshot,
+        })
+    }
+
+    /// The checks that need no look at the log; from here on the commit has its files.
+    pub(super) async fn begin(&self, request: CommitRequest) -> Result<Attempt> {
         self.location
             .store
             .ensure_writable(&self.location.object("_delta_log"))
             .await?;
         self.ensure_unsuspected()?;
-        let token = Uuid::new_v4();
-        let (metadata, adds) = match request.files {
+        let (staged_for, adds) = match request.files {
             Some(files) => (Some(Arc::clone(files.metadata())), files.hand_over()),
             None => (None, vec![]),
         };
-        let outcome = self
-            .commit_adds(&request.change, metadata.as_deref(), &adds, &request.operation, token)
-            .await;
-        // Unless the outcome is unknown, no entry names the files of a failed commit.
-        if outcome
-            .as_ref()
-            .is_err_and(|error| error.state() != SqlState::StatementCompletionUnknown)
-        {
-            staged::delete(self.location.clone(), adds).await;
-        }
-        outcome
+        Ok(Attempt {
+            change: request.change,
+            schema: request.schema,
+            staged_for,
+            adds,
+            operation: request.operation,
+            token: Uuid::new_v4(),
+        })
     }
 
-    async fn commit_adds(
-        &self,
-        change: &Change,
-        staged_for: Option<&Metadata>,
-        adds: &[Add],
-        operation: &Operation,
-        token: Uuid,
-    ) -> Result<Committed> {
+    /// Puts the entry behind the newest version that it may follow: the change itself, or the `lock` that announces
+    /// it. When that certainly failed, the files are deleted.
+    pub(super) async fn land(&self, attempt: &Attempt, lock: Option<&LockRequest>) -> Result<Landed> {
+        let landed = self.try_to_land(attempt, lock).await;
+        // Unless the outcome is unknown, no entry names the files of a failed commit.
+        if let Err(error) = &landed
+            && error.state() != SqlState::StatementCompletionUnknown
+        {
+            staged::delete(self.location.clone(), attempt.adds.clone()).await;
+        }
+        landed
+    }
+
+    async fn try_to_land(&self, attempt: &Attempt, lock: Option<&LockRequest>) -> Result<Landed> {
         for _ in 0..MOST_ATTEMPTS {
-            let base = self.commit_base(change).await?;
+            let base = self.commit_base(&attempt.change).await?;
             if let Some(base) = &base {
-                check(change, base, staged_for)?;
+                check(attempt, base)?;
             }
             let version = base.as_ref().map_or(0, |base| base.version + 1);
-            let bytes = self
-                .entry_bytes(change, base.as_deref(), adds, operation, token)
-                .await?;
-            let path = self.location.log_entry(version);
-            match put_entry(
-                &self.location.store,
-                &path,
-                bytes.clone(),
-                &token.to_string(),
-                self.services.commit_deadline,
-            )
-            .await?
-            {
-                PutOutcome::Created => {
-                    let snapshot = self.published(base, version, &bytes, token).await?;
-                    self.checkpoint_if_due(&snapshot, version);
-                    return Ok(Committed {
-                        version,
-                        token,
-                        snapshot,
-                    });
-                }
-                PutOutcome::AlreadyExists => match change {
+            let bytes = match (lock, &base) {
+                (Some(lock), Some(base)) => self.lock_entry(base, lock, attempt.token).await?,
+                _ => self.entry(attempt, base.as_deref()).await?,
+            };
+            match self.put(version, bytes.clone(), attempt.token).await? {
+                PutOutcome::Created => return Ok(Landed { base, version, bytes }),
+                PutOutcome::AlreadyExists => match attempt.change {
                     Change::Create { .. } => return Err(self.occupied()),
                     Change::Append | Change::Replace { only_at: None } | Change::Rewrite { .. } => {
                         tracing::debug!(table = %self.location.url, version, "another writer took the version, trying the next");
@@ -241,6 +244,13 @@ impl DeltaTable {
         Err(conflict("Other writers committed first each time."))
     }
 
+    /// Puts an entry of the table's log.
+    pub(super) async fn put(&self, version: u64, bytes: Bytes, token: Uuid) -> Result<PutOutcome> {
+        let path = self.location.log_entry(version);
+        let (store, deadline) = (&self.location.store, self.services.commit_deadline);
+        put_entry(store, &path, bytes, &token.to_string(), deadline).await
+    }
+
     /// The version that the commit follows, looked up now; `None` for a new table.
     async fn commit_base(&self, change: &Change) -> Result<Option<Arc<TableSnapshot>>> {
         if matches!(change, Change::Create { .. }) && !self.has_log().await? {
@@ -249,7 +259,7 @@ impl DeltaTable {
         match (self.snapshot(Freshness::Strict).await, change) {
             (Ok(_), Change::Create { .. }) => Err(self.occupied()),
             (Err(error), Change::Create { .. }) if error.state() == SqlState::UndefinedFile => Ok(None),
-            (found, _) => found.map(Some),
+            (found, _) => self.unlocked(found?).await.map(Some),
         }
     }
 
@@ -280,83 +290,8 @@ impl DeltaTable {
         }
     }
 
-    /// The log entry, line by line; `commitInfo` is first, where in-commit timestamps have to be.
-    async fn entry_bytes(
-        &self,
-        change: &Change,
-        base: Option<&TableSnapshot>,
-        adds: &[Add],
-        operation: &Operation,
-        token: Uuid,
-    ) -> Result<Bytes> {
-        let now = chrono::Utc::now().timestamp_millis();
-        let mut lines = vec![];
-        let mut removes: Vec<Remove> = vec![];
-        match change {
-            Change::Create { protocol, metadata } => {
-                lines.push(LogLine {
-                    protocol: Some(protocol.clone()),
-                    ..LogLine::default()
-                });
-                lines.push(LogLine {
-                    metadata: Some(metadata.clone()),
-                    ..LogLine::default()
-                });
-            }
-            Change::Alter { protocol, metadata, .. } => {
-                if let Some(protocol) = protocol {
-                    lines.push(LogLine {
-                        protocol: Some(protocol.clone()),
-                        ..LogLine::default()
-                    });
-                }
-                lines.push(LogLine {
-                    metadata: Some(metadata.clone()),
-                    ..LogLine::default()
-                });
-            }
-            Change::Append => {}
-            Change::Replace { .. } => removes = removed(&Removal::All, base, now)?,
-            Change::Rewrite { removal, .. } => removes = removed(removal, base, now)?,
-        }
-        lines.extend(removes.iter().map(|remove| LogLine {
-            remove: Some(remove.clone()),
-            ..LogLine::default()
-        }));
-        lines.extend(adds.iter().map(|add| LogLine {
-            add: Some(add.clone()),
-            ..LogLine::default()
-        }));
-        let in_commit_timestamp = match base {
-            Some(base) if features::has_in_commit_timestamps(&base.protocol, &base.metadata) => {
-                let last = self
-                    .commit_info(base.version)
-                    .await?
-                    .and_then(|info| info["inCommitTimestamp"].as_i64());
-                Some(last.map_or(now, |last| now.max(last + 1)))
-            }
-            _ => None,
-        };
-        let info = commit_info(change, base, adds, &removes, operation, token, now, in_commit_timestamp);
-        lines.insert(
-            0,
-            LogLine {
-                commit_info: Some(info),
-                ..LogLine::default()
-            },
-        );
-        let mut text = String::new();
-        for line in &lines {
-            text.push_str(
-                &serde_json::to_string(line)
-                    .map_err(|error| Error::internal(format!("could not write a log entry: {error}")))?,
-            );
-            text.push('\n');
-        }
-        Ok(Bytes::from(text))
-    }
-
-    fn checkpoint_if_due(&self, snapshot: &TableSnapshot, version: u64) {
+    /// Writes a checkpoint of the last of the versions when one of them is the checkpoint interval's.
+    pub(super) fn checkpoint_if_due(&self, snapshot: &TableSnapshot, versions: RangeInclusive<u64>) {
         let configured = snapshot
             .metadata
             .configuration
@@ -365,7 +300,9 @@ impl DeltaTable {
         let interval = configured
             .filter(|interval| *interval > 0)
             .unwrap_or(CHECKPOINT_INTERVAL);
-        if version == 0 || !version.is_multiple_of(interval) {
+        let is_due = |version: u64| version > 0 && version.is_multiple_of(interval);
+        let version = *versions.end();
+        if !versions.into_iter().any(is_due) {
             return;
         }
         let location = self.location.clone();
@@ -386,14 +323,17 @@ impl DeltaTable {
 }
 
 /// Whether the change still may be made to `base`, the newest version.
-fn check(change: &Change, base: &TableSnapshot, staged_for: Option<&Metadata>) -> Result<()> {
+fn check(attempt: &Attempt, base: &TableSnapshot) -> Result<()> {
     features::ensure_writable(&base.protocol, &base.metadata)?;
-    if let Some(staged_for) = staged_for
-        && !same_shape(staged_for, &base.metadata)
-    {
-        return Err(conflict("The table's schema changed since the rows were written."));
+    let is_current = match (&attempt.schema, &attempt.staged_for) {
+        (Some(step), _) => step.from.metadata == base.metadata && step.from.protocol == base.protocol,
+        (None, Some(staged_for)) => same_shape(staged_for, &base.metadata),
+        (None, None) => true,
+    };
+    if !is_current {
+        return Err(conflict("Another writer changed the table's schema."));
     }
-    match change {
+    match &attempt.change {
         Change::Replace { only_at } => {
             if base.files.len() > 0 {
                 features::ensure_removable(&base.metadata)?;
@@ -425,9 +365,7 @@ fn check(change: &Change, base: &TableSnapshot, staged_for: Option<&Metadata>) -
             }
             Ok(())
         }
-        Change::Alter { base: version, .. } if *version != base.version => {
-            Err(conflict("Another writer committed first."))
-        }
+        Change::Alter { base: version } if *version != base.version => Err(conflict("Another writer committed first.")),
         _ => Ok(()),
     }
 }
@@ -439,64 +377,7 @@ fn same_shape(one: &Metadata, other: &Metadata) -> bool {
         && one.configuration == other.configuration
 }
 
-fn removed(removal: &Removal, base: Option<&TableSnapshot>, now: i64) -> Result<Vec<Remove>> {
-    base.map_or_else(|| Ok(vec![]), |base| removal.actions(base, now))
-}
-
-#[expect(clippy::too_many_arguments, reason = "the members of one JSON object")]
-fn commit_info(
-    change: &Change,
-    base: Option<&TableSnapshot>,
-    adds: &[Add],
-    removes: &[Remove],
-    operation: &Operation,
-    token: Uuid,
-    now: i64,
-    in_commit_timestamp: Option<i64>,
-) -> Value {
-    let mut info = Map::new();
-    if let Some(timestamp) = in_commit_timestamp {
-        info.insert("inCommitTimestamp".into(), json!(timestamp));
-    }
-    info.insert("timestamp".into(), json!(now));
-    if let Some(user) = &operation.user {
-        info.insert("userName".into(), json!(user));
-    }
-    info.insert("operation".into(), json!(operation.name));
-    // Parameters are JSON texts inside JSON, as other writers have them.
-    let parameters: Map<String, Value> = operation
-        .parameters
-        .iter()
-        .map(|(key, value)| {
-            (
-                key.clone(),
-                value
-                    .as_str()
-                    .map_or_else(|| json!(value.to_string()), |text| json!(text)),
-            )
-        })
-        .collect();
-    info.insert("operationParameters".into(), Value::Object(parameters));
-    if let Some(base) = base {
-        info.insert("readVersion".into(), json!(base.version));
-    }
-    let is_blind = matches!(change, Change::Append);
-    info.insert(
-        "isolationLevel".into(),
-        json!(if is_blind { "WriteSerializable" } else { "Serializable" }),
-    );
-    info.insert("isBlindAppend".into(), json!(is_blind));
-    let bytes: i64 = adds.iter().map(|add| add.size).sum();
-    info.insert(
-        "operationMetrics".into(),
-        json!({"numFiles": adds.len().to_string(), "numRemovedFiles": removes.len().to_string(), "numOutputBytes": bytes.to_string()}),
-    );
-    info.insert("engineInfo".into(), json!(ENGINE));
-    info.insert("txnId".into(), json!(token.to_string()));
-    Value::Object(info)
-}
-
-fn conflict(detail: &str) -> Error {
+pub(super) fn conflict(detail: &str) -> Error {
     Error::new(
         SqlState::SerializationFailure,
         "could not serialize access due to concurrent update",

@@ -210,21 +210,11 @@ impl DeltaTable {
         };
         self.commit(CommitRequest {
             change,
+            schema: None,
             files,
             operation,
         })
         .await
-    }
-
-    /// The table as a transaction sees it before its COMMIT: `snapshot` without the files that the transaction
-    /// removed, and with those that it staged.
-    pub fn with_staged(
-        &self,
-        snapshot: &TableSnapshot,
-        files: &StagedFiles,
-        removal: &Removal,
-    ) -> Result<Arc<TableSnapshot>> {
-        Ok(Arc::new(snapshot.with_uncommitted(&files.adds(), removal)?))
     }
 
     /// A table that the transaction has created and not committed, with the rows staged for it.
@@ -234,6 +224,8 @@ impl DeltaTable {
             protocol: draft.protocol.clone(),
             metadata: draft.metadata.as_ref().clone(),
             adds: files.map(StagedFiles::adds).unwrap_or_default(),
+            applied: 0,
+            lock: None,
         };
         let mut snapshot = TableSnapshot::from_replay(self.location.clone(), replayed, Arc::clone(&self.services))?;
         snapshot.has_uncommitted_files = true;

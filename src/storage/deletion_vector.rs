@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use delta_kernel::actions::deletion_vector::DeletionVectorDescriptor;
+use object_store::path::Path;
 
 use super::action::DeletionVector;
 use super::cache::ByteCache;
@@ -32,8 +33,8 @@ pub(super) async fn load(location: &Location, vector: &DeletionVector, cache: &V
     if let Some(rows) = cache.get(&identity) {
         return Ok(rows);
     }
+    check(location, vector)?;
     let descriptor = descriptor(vector)?;
-    check_path(location, &descriptor)?;
     let engine = kernel_engine(location);
     let url = location.url.clone();
     let rows = blocking(move || {
@@ -57,16 +58,15 @@ pub(super) async fn load(location: &Location, vector: &DeletionVector, cache: &V
     Ok(rows)
 }
 
-/// Refuses a vector whose file lies outside the table.
-pub(super) fn check(location: &Location, vector: &DeletionVector) -> Result<()> {
-    check_path(location, &descriptor(vector)?)
+/// The vector's file; `None` for one that is in the log itself.
+pub(super) fn path(location: &Location, vector: &DeletionVector) -> Result<Option<Path>> {
+    let url = descriptor(vector)?.absolute_path(&location.url).map_err(from_kernel)?;
+    url.map(|url| location.resolve(url.as_str())).transpose()
 }
 
-fn check_path(location: &Location, descriptor: &DeletionVectorDescriptor) -> Result<()> {
-    match descriptor.absolute_path(&location.url).map_err(from_kernel)? {
-        Some(url) => location.resolve(url.as_str()).map(|_| ()),
-        None => Ok(()),
-    }
+/// Refuses a vector whose file lies outside the table.
+pub(super) fn check(location: &Location, vector: &DeletionVector) -> Result<()> {
+    path(location, vector).map(drop)
 }
 
 fn descriptor(vector: &DeletionVector) -> Result<DeletionVectorDescriptor> {

@@ -112,29 +112,7 @@ pub(super) fn has_in_commit_timestamps(protocol: &Protocol, metadata: &Metadata)
 
 /// The protocol with one reader-and-writer feature more; what older version numbers implied is spelled out.
 pub(super) fn with_feature(protocol: &Protocol, feature: &str) -> Protocol {
-    /// Feature, and the writer version from which it is implied.
-    const IMPLIED: [(&str, i32); 7] = [
-        ("appendOnly", 2),
-        ("invariants", 2),
-        ("checkConstraints", 3),
-        ("changeDataFeed", 4),
-        ("generatedColumns", 4),
-        ("columnMapping", 5),
-        ("identityColumns", 6),
-    ];
-    let mut writers = match &protocol.writer_features {
-        Some(listed) => listed.clone(),
-        None => IMPLIED
-            .iter()
-            .filter(|(_, since)| *since <= protocol.min_writer_version)
-            .map(|(name, _)| name.to_string())
-            .collect(),
-    };
-    let mut readers = match &protocol.reader_features {
-        Some(listed) => listed.clone(),
-        None if protocol.min_reader_version == 2 => vec!["columnMapping".to_string()],
-        None => vec![],
-    };
+    let (mut readers, mut writers) = spelled_out(protocol);
     for list in [&mut writers, &mut readers] {
         if !list.iter().any(|listed| listed == feature) {
             list.push(feature.to_string());
@@ -146,6 +124,50 @@ pub(super) fn with_feature(protocol: &Protocol, feature: &str) -> Protocol {
         reader_features: Some(readers),
         writer_features: Some(writers),
     }
+}
+
+/// The protocol with one feature more that readers need not know.
+pub(super) fn with_writer_feature(protocol: &Protocol, feature: &str) -> Protocol {
+    let (readers, mut writers) = spelled_out(protocol);
+    writers.push(feature.to_string());
+    Protocol {
+        min_reader_version: if readers.is_empty() {
+            protocol.min_reader_version
+        } else {
+            3
+        },
+        min_writer_version: 7,
+        reader_features: (!readers.is_empty() || protocol.min_reader_version >= 3).then_some(readers),
+        writer_features: Some(writers),
+    }
+}
+
+/// Reader and writer features by name, those that version numbers imply too.
+fn spelled_out(protocol: &Protocol) -> (Vec<String>, Vec<String>) {
+    /// Feature, and the writer version from which it is implied.
+    const IMPLIED: [(&str, i32); 7] = [
+        ("appendOnly", 2),
+        ("invariants", 2),
+        ("checkConstraints", 3),
+        ("changeDataFeed", 4),
+        ("generatedColumns", 4),
+        ("columnMapping", 5),
+        ("identityColumns", 6),
+    ];
+    let writers = match &protocol.writer_features {
+        Some(listed) => listed.clone(),
+        None => IMPLIED
+            .iter()
+            .filter(|(_, since)| *since <= protocol.min_writer_version)
+            .map(|(name, _)| name.to_string())
+            .collect(),
+    };
+    let readers = match &protocol.reader_features {
+        Some(listed) => listed.clone(),
+        None if protocol.min_reader_version == 2 => vec!["columnMapping".to_string()],
+        None => vec![],
+    };
+    (readers, writers)
 }
 
 fn features(list: &Option<Vec<String>>) -> impl Iterator<Item = &str> {

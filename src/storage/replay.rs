@@ -19,6 +19,7 @@ use super::action::{Add, DeletionVector, Metadata, Protocol};
 use super::features;
 use super::guarded_store::GuardedStore;
 use super::location::Location;
+use super::lock::{APPLICATION, TableLock};
 use crate::error::{Error, Result, SqlState};
 
 /// Everything a log says at one version.
@@ -27,6 +28,8 @@ pub(super) struct Replayed {
     pub(super) protocol: Protocol,
     pub(super) metadata: Metadata,
     pub(super) adds: Vec<Add>,
+    pub(super) applied: u64,
+    pub(super) lock: Option<Arc<TableLock>>,
 }
 
 /// The kernel's engine, confined to the table's folder.
@@ -68,11 +71,16 @@ pub(super) async fn replay(location: &Location, version: Option<u64>) -> Result<
         let metadata: Metadata = convert(configuration.metadata())?;
         features::ensure_readable(&protocol)?;
         let adds = live_files(&snapshot, engine.as_ref())?;
+        let applied = snapshot
+            .get_app_id_version(APPLICATION, engine.as_ref())
+            .map_err(from_kernel)?;
         Ok(Some(Replayed {
             version: snapshot.version(),
             protocol,
             metadata,
             adds,
+            applied: applied.and_then(|version| u64::try_from(version).ok()).unwrap_or(0),
+            lock: None,
         }))
     })
     .await

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::action::{Metadata, Protocol};
-use super::commit::{Change, CommitRequest, Committed, Operation};
+use super::commit::{Change, CommitRequest, Committed, Operation, SchemaStep};
 use super::definition::{check_property, with_needed_features};
 use super::features;
 use super::mapping_upgrade::{self, PhysicalNames, damaged, schema_json};
+use super::replay::{Replayed, replay};
 use super::schema::{ColumnDefinition, delta_field};
 use super::snapshot::TableSnapshot;
 use super::table::DeltaTable;
@@ -43,23 +44,36 @@ impl DeltaTable {
     /// Changes the metadata that `snapshot` shows; 40001 when the table has moved on since.
     pub async fn alter(
         self: &Arc<Self>,
-        snapshot: &TableSnapshot,
+        snapshot: &Arc<TableSnapshot>,
         changes: &[SchemaChange],
         operation: Operation,
     ) -> Result<Committed> {
         let (protocol, metadata) = altered(snapshot, changes)?;
-        let protocol = (protocol != *snapshot.protocol).then_some(protocol);
-        let change = Change::Alter {
-            base: snapshot.version,
-            protocol,
-            metadata,
-        };
         self.commit(CommitRequest {
-            change,
+            change: Change::Alter { base: snapshot.version },
+            schema: Some(SchemaStep {
+                from: Arc::clone(snapshot),
+                protocol: Arc::new(protocol),
+                metadata: Arc::new(metadata),
+            }),
             files: None,
             operation,
         })
         .await
+    }
+
+    /// The table as a transaction sees it that has made these changes and not committed them.
+    pub async fn altered(&self, snapshot: &TableSnapshot, changes: &[SchemaChange]) -> Result<Arc<TableSnapshot>> {
+        let (protocol, metadata) = altered(snapshot, changes)?;
+        let replayed = replay(&self.location, Some(snapshot.version)).await?;
+        let replayed = Replayed {
+            protocol,
+            metadata,
+            ..replayed.ok_or_else(|| self.missing())?
+        };
+        let mut altered = TableSnapshot::from_replay(self.location.clone(), replayed, Arc::clone(&self.services))?;
+        altered.has_uncommitted_files = true;
+        Ok(Arc::new(altered))
     }
 }
 

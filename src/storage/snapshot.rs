@@ -10,6 +10,7 @@ use super::action::{Add, FileKey, LogLine, Metadata, Protocol};
 use super::deletion_vector;
 use super::file_index::FileIndex;
 use super::location::Location;
+use super::lock::{TableLock, applied_decision};
 use super::removal::Removal;
 use super::replay::Replayed;
 use super::schema::TableSchema;
@@ -26,6 +27,10 @@ pub struct TableSnapshot {
     pub(super) schema: Arc<TableSchema>,
     pub(super) files: FileIndex,
     pub(super) services: Arc<Services>,
+    /// The newest decision of the catalog over several tables that is in this version; 0 without any.
+    pub(super) applied: u64,
+    /// Set while the newest entry is the lock of a transaction over several tables.
+    pub(super) lock: Option<Arc<TableLock>>,
     /// Whether files of an uncommitted transaction are among the live ones.
     pub(super) has_uncommitted_files: bool,
     pub(super) table_statistics: OnceLock<Arc<Statistics>>,
@@ -59,6 +64,8 @@ impl TableSnapshot {
             schema: Arc::new(schema),
             files,
             services,
+            applied: replayed.applied,
+            lock: replayed.lock,
             has_uncommitted_files: false,
             table_statistics: OnceLock::new(),
             file_statistics: OnceLock::new(),
@@ -67,9 +74,12 @@ impl TableSnapshot {
 
     /// The snapshot after the log entry `version`, which follows this one's.
     pub(super) fn advance(&self, version: u64, lines: &[LogLine]) -> Result<Advanced> {
+        let lock = TableLock::of_entry(lines);
+        // A lock's protocol keeps other writers out; the table's own one comes back with the next entry.
+        let is_other = |protocol: &Protocol| lock.is_none() && *protocol != *self.protocol;
         if lines
             .iter()
-            .any(|line| line.metadata.is_some() || line.protocol.is_some())
+            .any(|line| line.metadata.is_some() || line.protocol.as_ref().is_some_and(is_other))
         {
             return Ok(Advanced::Replay);
         }
@@ -80,7 +90,11 @@ impl TableSnapshot {
             .collect();
         let (files, missed_removes) = self.with_files(&removes, &adds)?;
         Ok(Advanced::Next {
-            snapshot: Arc::new(self.replaced(version, files)),
+            snapshot: Arc::new(TableSnapshot {
+                applied: self.applied.max(applied_decision(lines)),
+                lock: lock.map(Arc::new),
+                ..self.replaced(version, files)
+            }),
             missed_removes,
         })
     }
@@ -108,6 +122,8 @@ impl TableSnapshot {
             schema: Arc::clone(&self.schema),
             files,
             services: Arc::clone(&self.services),
+            applied: self.applied,
+            lock: self.lock.clone(),
             has_uncommitted_files: self.has_uncommitted_files,
             table_statistics: OnceLock::new(),
             file_statistics: OnceLock::new(),
@@ -122,6 +138,11 @@ impl TableSnapshot {
     /// Whether the snapshot holds files of a transaction that has not committed: nothing about it may be cached.
     pub fn has_uncommitted_files(&self) -> bool {
         self.has_uncommitted_files
+    }
+
+    /// The newest decision of the catalog over several tables that is in this version; 0 without any.
+    pub fn applied(&self) -> u64 {
+        self.applied
     }
 
     /// Where all files of the table lie, as its scans name it: the store's URL and the folder in the store.

@@ -10,7 +10,7 @@ use object_store::path::Path;
 
 use super::action::{Add, FileKey, Metadata};
 use super::location::Location;
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Result};
 
 /// Files that wait for their commit.
 #[derive(Clone)]
@@ -64,14 +64,12 @@ impl StagedFiles {
         self.files.len()
     }
 
-    /// Takes over the files of a later statement of the same transaction. Both were written for one schema.
+    /// Takes over the files of a later statement of the same transaction, which may have changed the schema between.
     pub fn merge(&mut self, mut other: StagedFiles) -> Result<()> {
-        if other.location.url != self.location.url || other.metadata.schema_string != self.metadata.schema_string {
-            return Err(Error::new(
-                SqlState::SerializationFailure,
-                "the table's schema changed within the transaction",
-            ));
+        if other.location.url != self.location.url {
+            return Err(Error::internal("files of different tables were put together"));
         }
+        self.metadata = other.metadata;
         self.files.append(&mut other.files);
         Ok(())
     }

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::action::parse_entry;
 use super::location::Location;
+use super::lock::TableLock;
 use super::replay::replay;
 use super::snapshot::{Advanced, TableSnapshot};
 use super::store::from_store;
@@ -74,12 +75,12 @@ pub struct DeltaTable {
     /// Held while somebody looks at the log: others wait and join if the look began late enough.
     refreshing: Mutex<()>,
     /// Held from re-check to publication by the one local commit under way.
-    pub(super) committing: Mutex<()>,
+    pub(super) committing: Arc<Mutex<()>>,
     /// Held by the transaction that is about to change rows, so that others of this process wait instead of
     /// working in vain.
     turn: Arc<Mutex<()>>,
     /// Why writes are refused: another writer broke Delta's rules.
-    suspicion: SyncMutex<Option<String>>,
+    pub(super) suspicion: SyncMutex<Option<String>>,
 }
 
 impl DeltaTable {
@@ -90,7 +91,7 @@ impl DeltaTable {
             services,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             refreshing: Mutex::default(),
-            committing: Mutex::default(),
+            committing: Arc::default(),
             turn: Arc::default(),
             suspicion: SyncMutex::default(),
         }
@@ -201,7 +202,7 @@ impl DeltaTable {
 
     /// Replays the whole log.
     async fn load(&self, began: Moment, known: Option<&TableSnapshot>) -> Result<Arc<TableSnapshot>> {
-        let replayed = replay(&self.location, None).await?.ok_or_else(|| self.missing())?;
+        let mut replayed = replay(&self.location, None).await?.ok_or_else(|| self.missing())?;
         if let Some(known) = known
             && replayed.version < known.version
             && replayed.metadata.id == known.metadata.id
@@ -212,6 +213,12 @@ impl DeltaTable {
                     known.version, replayed.version
                 )),
             );
+        }
+        if let Some(bytes) = self.read_entry(replayed.version).await?
+            && let Some(lock) = TableLock::of_entry(&parse_entry(replayed.version, &bytes)?)
+        {
+            replayed.protocol = lock.protocol.clone();
+            replayed.lock = Some(Arc::new(lock));
         }
         let snapshot = Arc::new(TableSnapshot::from_replay(
             self.location.clone(),

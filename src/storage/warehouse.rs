@@ -2,7 +2,7 @@
 //! handle for each table, and the caches that all tables share.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
@@ -15,10 +15,12 @@ use super::cache::{ByteCache, CacheStatistics};
 use super::deletion_vector::VectorCache;
 use super::footer_cache::FooterCache;
 use super::location::{Location, parse_url};
+use super::lock::Arbiter;
 use super::log_store::LogStore;
 use super::snapshot::TableSnapshot;
 use super::store::{StoreHandle, from_store};
 use super::table::{Current, DeltaTable};
+use super::vacuum::UNNAMED_RETENTION;
 use crate::error::{Error, Result, SqlState};
 
 /// Folders of the warehouse that no external location may cover.
@@ -72,6 +74,8 @@ pub(super) struct Services {
     pub(super) footers: Arc<FooterCache>,
     pub(super) vectors: VectorCache,
     pub(super) commit_deadline: Duration,
+    /// Knows what became of transactions over several tables.
+    pub(super) arbiter: OnceLock<Arc<dyn Arbiter>>,
 }
 
 type StoreKey = (String, Vec<(String, String)>);
@@ -106,6 +110,7 @@ impl Storage {
             footers: Arc::new(ByteCache::new("footer", limits.footer_cache)),
             vectors: ByteCache::new("deletion vector", limits.vector_cache),
             commit_deadline: limits.commit_deadline,
+            arbiter: OnceLock::new(),
         };
         Ok(Arc::new(Storage {
             warehouse,
@@ -121,6 +126,11 @@ impl Storage {
         let url = parse_url(url)?;
         let stores = HashMap::from([(store_key(&url, &[]), Arc::clone(&store))]);
         Storage::assemble(Location::new(store, url)?, stores, limits)
+    }
+
+    /// Names who decides transactions over several tables; the first call counts.
+    pub fn decide_by(&self, arbiter: Arc<dyn Arbiter>) {
+        let _ = self.services.arbiter.set(arbiter);
     }
 
     /// The warehouse's URL; ends in a slash.
@@ -174,6 +184,34 @@ impl Storage {
                 .map_err(|error| from_store(error, "could not delete the table's files"))?;
         }
         Ok(())
+    }
+
+    /// Ids of the folders where managed tables lie, known to the catalog or not.
+    pub async fn managed_tables(&self) -> Result<Vec<Uuid>> {
+        let folder = self.warehouse.object(TABLES);
+        let listed = self.warehouse.store.store.list_with_delimiter(Some(&folder)).await;
+        let listed = listed.map_err(|error| from_store(error, "could not list the warehouse's tables"))?;
+        let names = listed.common_prefixes.iter().filter_map(Path::filename);
+        Ok(names.filter_map(|name| Uuid::parse_str(name).ok()).collect())
+    }
+
+    /// Deletes a managed table that the catalog does not know, unless something was written there so lately that a
+    /// transaction may be about to create it. Whether it is gone.
+    pub async fn erase_abandoned(&self, id: Uuid) -> Result<bool> {
+        let location = self.locate(&TableAddress::Managed(id))?;
+        let oldest = chrono::Utc::now() - UNNAMED_RETENTION;
+        let listed: Vec<_> = location
+            .store
+            .store
+            .list(Some(&location.root))
+            .try_collect()
+            .await
+            .map_err(|error| from_store(error, "could not list the table's files"))?;
+        if listed.iter().any(|meta| meta.last_modified > oldest) {
+            return Ok(false);
+        }
+        self.erase(id).await?;
+        Ok(true)
     }
 
     /// Checks that `url` may be an external location: readable by scheme, and apart from the warehouse's own

@@ -298,7 +298,7 @@ impl FileWriter {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_created_by(super::commit::ENGINE.to_string())
+            .set_created_by(super::commit_entry::ENGINE.to_string())
             .build();
         // Without Arrow's own schema in the file every reader sees the same plain Parquet types.
         let options = ArrowWriterOptions::new()

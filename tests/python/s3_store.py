@@ -56,7 +56,7 @@ class LossyProxy:
             upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
             while True:
                 head, body = await read_message(client_reader)
-                if head is None:
+                if head is None or not self._forwards(head):
                     break
                 upstream_writer.write(head + body)
                 await upstream_writer.drain()
@@ -73,6 +73,9 @@ class LossyProxy:
             if upstream_writer is not None:
                 upstream_writer.close()
 
+    def _forwards(self, head):
+        return True
+
     def _loses(self, head):
         if not self.is_lossy or not COMMIT.match(head):
             return False
@@ -84,6 +87,36 @@ class LossyProxy:
     def stop(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
+
+
+class DeadlyProxy(LossyProxy):
+    """Calls `kill` at the n-th commit from now, before it arrives or before its answer does."""
+
+    def __init__(self, upstream_port):
+        super().__init__(upstream_port)
+        self.deadly_commit = None
+        self.deadly_request = None
+        self.arrives = False
+        self.kill = None
+
+    def aim(self, commit, arrives, kill):
+        self.commits, self.deadly_commit, self.arrives, self.kill = 0, commit, arrives, kill
+
+    def _forwards(self, head):
+        if COMMIT.match(head):
+            self.commits += 1
+            if self.commits == self.deadly_commit:
+                self.deadly_request = head
+        if head is self.deadly_request and not self.arrives:
+            self.kill()
+            return False
+        return True
+
+    def _loses(self, head):
+        if head is not self.deadly_request:
+            return False
+        self.kill()
+        return True
 
 
 async def read_message(reader, answer_to=b""):

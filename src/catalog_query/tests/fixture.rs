@@ -217,6 +217,8 @@ pub(super) fn context(role_name: &str) -> QueryContext {
             role,
             role_name: role_name.into(),
         },
+        committed: Arc::clone(&catalog),
+        outdated: Default::default(),
         catalog,
         database: DEFAULT_DATABASE,
         database_name: "boathouse".into(),

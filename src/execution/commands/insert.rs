@@ -25,7 +25,10 @@ pub(super) async fn open(command: &CommandContext<'_>, table: &Table) -> Result<
         .table(&table_address(&command.context.catalog, table)?)?;
     let base = match command.transaction.pinned(table.id) {
         Some(pinned) => pinned,
-        None => delta.snapshot(Freshness::Strict).await?,
+        None => {
+            let decided = command.context.committed.decided(table.id);
+            delta.snapshot_including(decided, Freshness::Strict).await?
+        }
     };
     Ok((delta, base))
 }

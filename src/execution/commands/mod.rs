@@ -26,6 +26,7 @@ pub mod row_checks;
 mod sequence;
 mod show;
 mod truncate;
+mod vacuum;
 
 use super::outcome::{Notice, NoticeSeverity, Outcome, OutputColumn};
 use super::services::Services;
@@ -136,6 +137,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
         Statement::LockTable(lock) => lock_table::run(command, lock).await?,
         Statement::Truncate { tables } => truncate::run(command, tables).await?,
         Statement::Analyze(tables) => analyze::run(command, tables)?,
+        Statement::Vacuum(vacuum) => vacuum::run(command, vacuum).await?,
         Statement::CreateDatabase {
             name,
             if_not_exists,

@@ -64,6 +64,7 @@ pub async fn begin(command: &mut CommandContext<'_>, table: &Table, waits: bool)
         command.transaction.take_turn(table.id, &delta).await;
     }
     let (_, base) = open(command, table).await?;
+    command.context.check_decided(table, &base)?;
     command.context.pin(table.id, base);
     Ok(())
 }

@@ -1,22 +1,23 @@
-//! COMMIT: table logs first, then the catalog in one atomic commit; the session's temporary tables follow, once
-//! the rest is certain.
+//! COMMIT: one log's change on its own, several together by a decision of the catalog; the session's temporary tables
+//! follow, once the rest is certain.
 
 use std::sync::Arc;
 
-use super::{PendingAlteration, PendingWrite, Transaction};
+use super::pending::{PendingChange, external_stands_alone};
+use super::{Transaction, several_tables};
 use crate::catalog::model::{Oid, Table, TableLocation};
-use crate::catalog::{Committer, OnCommit, Temporary};
-use crate::error::{Error, Result};
+use crate::catalog::{Committer, OnCommit, Staged, Temporary};
+use crate::error::Result;
 use crate::execution::services::Services;
-use crate::storage::{DeltaTable, Freshness, Operation, Removal, StagedFiles, TableAddress, TableSnapshot};
+use crate::storage::{Freshness, Operation, TableAddress};
 
 impl Transaction {
     /// Makes all of it durable and visible.
     pub async fn commit(&mut self, services: &Services, committer: Committer) -> Result<()> {
+        self.check_age()?;
         let Transaction {
             staged,
-            writes,
-            alterations,
+            pending,
             created,
             on_commit,
             temporary: before,
@@ -30,32 +31,8 @@ impl Transaction {
         };
         (self.temporary, self.overlay) = (before, overlay);
         let staged = staged.filter(|staged| !staged.is_empty());
-        let (own_writes, writes): (Vec<_>, Vec<_>) = writes.into_iter().partition(|write| write.temporary);
-        let (own_alterations, alterations): (Vec<_>, Vec<_>) =
-            alterations.into_iter().partition(|alteration| alteration.temporary);
-        let existing = writes.iter().find(|write| !created.contains(&write.table));
-        if let (Some(_), Some(write)) = (&staged, existing) {
-            return Err(
-                Error::unsupported("changing definitions and writing to an existing table in one transaction")
-                    .with_detail(format!(
-                        "The transaction was rolled back. It wrote to table \"{}\".",
-                        write.name
-                    ))
-                    .with_hint("Commit the definitions first."),
-            );
-        }
-        for write in writes {
-            write.commit().await?;
-        }
-        for alteration in alterations {
-            alteration.commit().await?;
-        }
-        if let Some(mut staged) = staged {
-            services.catalog.settle_sequences(&mut staged)?;
-            let changed: Vec<Oid> = staged.changed().collect();
-            services.catalog.commit(staged, committer).await?;
-            services.catalog.forget_sequences(&changed);
-        }
+        let (own, lasting): (Vec<_>, Vec<_>) = pending.into_iter().partition(|pending| pending.temporary);
+        commit_lasting(services, lasting, &created, staged, committer).await?;
         let Some(mut temporary) = temporary else {
             return Ok(());
         };
@@ -63,36 +40,32 @@ impl Transaction {
             temporary.remember_all_of(before);
         }
         temporary.remember(on_commit);
-        let own = OwnChanges {
-            writes: own_writes,
-            alterations: own_alterations,
-            created,
-        };
-        self.commit_temporary(services, temporary, own).await
+        self.commit_temporary(services, temporary, own, created).await
     }
 
     async fn commit_temporary(
         &mut self,
         services: &Services,
         mut temporary: Temporary,
-        changes: OwnChanges,
+        changes: Vec<PendingChange>,
+        created: Vec<Oid>,
     ) -> Result<()> {
         let before = self.temporary.take();
         let was_there = before.iter().flat_map(|before| before.tables().cloned());
         let all: Vec<Table> = was_there.chain(temporary.tables().cloned()).collect();
         temporary.drop_at_commit();
-        for alteration in changes.alterations {
-            alteration.commit().await?;
-        }
-        for write in changes.writes {
-            if temporary.has(write.table) && temporary.on_commit(write.table) != OnCommit::DeleteRows {
-                write.commit().await?;
+        for mut pending in changes {
+            if temporary.on_commit(pending.table) == OnCommit::DeleteRows {
+                pending.forget_rows();
+            }
+            if temporary.has(pending.table) {
+                pending.commit().await?;
             }
         }
         for table in &all {
             if !temporary.has(table.id) {
                 services.erase_temporary(table);
-            } else if changes.created.contains(&table.id) && temporary.on_commit(table.id) == OnCommit::DeleteRows {
+            } else if created.contains(&table.id) && temporary.on_commit(table.id) == OnCommit::DeleteRows {
                 empty(services, table).await?;
             }
         }
@@ -102,25 +75,53 @@ impl Transaction {
     }
 }
 
-/// What a transaction did to temporary tables.
-struct OwnChanges {
-    writes: Vec<PendingWrite>,
-    alterations: Vec<PendingAlteration>,
-    created: Vec<Oid>,
-}
-
-impl PendingWrite {
-    async fn commit(self) -> Result<()> {
-        let (removal, files) = (self.removal, self.files);
-        commit_write(&self.delta, self.base, removal, files, self.complete, self.operation).await
+/// Commits what others will see, in one step wherever more than one log is part of it.
+async fn commit_lasting(
+    services: &Services,
+    pending: Vec<PendingChange>,
+    created: &[Oid],
+    mut staged: Option<Staged>,
+    committer: Committer,
+) -> Result<()> {
+    let seen = staged.as_ref().map(Staged::snapshot);
+    let is_dropped = |table: Oid| seen.as_ref().is_some_and(|seen| seen.table(table).is_none());
+    let changes = pending
+        .into_iter()
+        .filter(|pending| !pending.change.is_empty() && !is_dropped(pending.table));
+    let (own, mut existing): (Vec<_>, Vec<_>) = changes.partition(|pending| created.contains(&pending.table));
+    let external = existing.iter().find(|pending| !pending.managed);
+    let is_alone = existing.len() == 1 && staged.is_none();
+    if let Some(external) = external
+        && !is_alone
+        && !(existing.len() == 1 && external.change.changes_no_rows())
+    {
+        return Err(external_stands_alone(&external.name));
     }
-}
-
-impl PendingAlteration {
-    async fn commit(self) -> Result<()> {
-        self.delta.alter(&self.base, &self.changes, self.operation).await?;
-        Ok(())
+    // Nobody knows the transaction's own tables before the catalog does.
+    for pending in own {
+        pending.commit().await?;
     }
+    if external.is_some() || is_alone {
+        // An external table's new columns cannot wait for the catalog: its other writers know no locks.
+        for pending in existing.drain(..) {
+            pending.commit().await?;
+        }
+    }
+    let mut changed: Vec<Oid> = vec![];
+    if let Some(staged) = &mut staged {
+        services.catalog.settle_sequences(staged)?;
+        changed.extend(staged.changed());
+    }
+    match (staged, existing.is_empty()) {
+        (Some(staged), true) => drop(services.catalog.commit(staged, committer).await?),
+        (None, true) => {}
+        (staged, false) => {
+            let catalog = Arc::clone(&services.catalog);
+            several_tables::commit(catalog, existing, staged, committer).await?;
+        }
+    }
+    services.catalog.forget_sequences(&changed);
+    Ok(())
 }
 
 /// ON COMMIT DELETE ROWS, for a table whose rows its own transaction committed already.
@@ -137,23 +138,5 @@ async fn empty(services: &Services, table: &Table) -> Result<()> {
     delta
         .overwrite(files, Some(base.version()), Operation::new("TRUNCATE"))
         .await?;
-    Ok(())
-}
-
-/// Commits what was written for one table.
-pub(super) async fn commit_write(
-    delta: &Arc<DeltaTable>,
-    base: Arc<TableSnapshot>,
-    removal: Removal,
-    files: StagedFiles,
-    complete: bool,
-    operation: Operation,
-) -> Result<()> {
-    match &removal {
-        Removal::All => delta.overwrite(files, Some(base.version()), operation).await?,
-        Removal::None if files.file_count() == 0 => return Ok(()),
-        Removal::None if !complete => delta.append(files, operation).await?,
-        _ => delta.rewrite(base, removal, files, complete, operation).await?,
-    };
     Ok(())
 }

@@ -22,7 +22,7 @@ use crate::error::SqlState;
 
 /// What happens to the next log writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     /// The write happens, its answer is lost.
     LostAnswer,
     /// The write does not happen, and no answer says so.
@@ -33,11 +33,11 @@ enum Fault {
 
 /// A local store that misbehaves like a network.
 #[derive(Debug)]
-struct FaultyStore {
+pub(super) struct FaultyStore {
     inner: DurableLocalStore,
     fault: Fault,
     /// Faults still to come.
-    left: AtomicUsize,
+    pub(super) left: AtomicUsize,
 }
 
 impl std::fmt::Display for FaultyStore {
@@ -108,7 +108,7 @@ impl ObjectStore for FaultyStore {
     }
 }
 
-fn faulty(
+pub(super) fn faulty(
     folder: &tempfile::TempDir,
     fault: Fault,
     times: usize,
@@ -130,7 +130,7 @@ fn faulty(
     )
 }
 
-fn one(n: i64) -> Vec<(&'static str, ArrayRef)> {
+pub(super) fn one(n: i64) -> Vec<(&'static str, ArrayRef)> {
     vec![("n", Arc::new(Int64Array::from(vec![n])))]
 }
 

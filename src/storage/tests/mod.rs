@@ -4,6 +4,8 @@ mod empty;
 mod faults;
 mod foreign;
 mod round_trip;
+mod several_tables;
+mod vacuum;
 
 use std::sync::Arc;
 

@@ -238,8 +238,8 @@ async fn staged_rows_are_seen_by_their_transaction_only_and_vanish_when_given_up
         )
         .unwrap();
     assert_eq!((staged.row_count(), files()), (2, 2));
-    let own = table
-        .with_staged(&snapshot, &staged, &crate::storage::Removal::None)
+    let own = snapshot
+        .with_uncommitted(&staged.adds(), &crate::storage::Removal::None)
         .unwrap();
     assert!(own.has_uncommitted_files());
     assert_eq!(read(&own, &[]).await, ["1", "2"]);
