@@ -409,7 +409,7 @@ async fn refusal_after(change: impl Fn(&str) -> String) -> crate::error::Error {
 
 #[tokio::test]
 async fn entries_that_are_not_understood_are_refused() {
-    let error = refusal_after(|text| text.replace("\"min_reader\":1", "\"min_reader\":2,\"restrictive\":true")).await;
+    let error = refusal_after(|text| text.replace("\"min_reader\":2", "\"min_reader\":3,\"restrictive\":true")).await;
     assert_eq!(error.state().code(), "0A000");
     assert!(error.message().contains("newer version"));
 
@@ -453,7 +453,7 @@ async fn a_newer_writer_makes_the_catalog_read_only() {
     store
         .put(
             &path,
-            text.replace("\"min_writer\":1", "\"min_writer\":2").into_bytes().into(),
+            text.replace("\"min_writer\":2", "\"min_writer\":3").into_bytes().into(),
         )
         .await
         .unwrap();
