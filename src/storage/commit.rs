@@ -68,7 +68,10 @@ pub struct Committed {
 /// What a commit does to the table.
 pub(super) enum Change {
     /// The first entry of a new table.
-    Create { protocol: Protocol, metadata: Metadata },
+    Create {
+        protocol: Protocol,
+        metadata: Arc<Metadata>,
+    },
     /// Nothing but new files: moves on to later versions as long as the schema stays.
     Append,
     /// All files go, new ones come. Re-checked against the newest version, unless that must be `only_at`.

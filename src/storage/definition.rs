@@ -11,7 +11,6 @@ use super::action::{Format, Metadata, Protocol};
 use super::commit::{Change, CommitRequest, Committed, Operation};
 use super::features;
 use super::mapping_upgrade::{self, PhysicalNames};
-use super::removal::Removal;
 use super::schema::{ColumnDefinition, TableSchema, delta_field};
 use super::snapshot::TableSnapshot;
 use super::staged::StagedFiles;
@@ -206,7 +205,7 @@ impl DeltaTable {
     ) -> Result<Committed> {
         let change = Change::Create {
             protocol: draft.protocol.clone(),
-            metadata: draft.metadata.as_ref().clone(),
+            metadata: Arc::clone(&draft.metadata),
         };
         self.commit(CommitRequest {
             change,
