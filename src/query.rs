@@ -5,9 +5,10 @@
 //!           or plan physically → verify barriers → execute
 //! ```
 
-mod modification;
-
 mod catalog;
+mod explained;
+mod locking;
+mod modification;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ use crate::result_cache::ResultKey;
 use crate::statement::ast::{CopyDirection, CopyTarget, ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
+
+use locking::Locked;
 
 /// One statement about to run, with all that its meaning depends on.
 pub struct Request<'a> {
@@ -108,6 +111,11 @@ pub async fn run(
     notices: &mut Vec<Notice>,
 ) -> Result<Outcome> {
     request.context.check_cancelled()?;
+    if let Some(query) = locking::locking_query(&request.statement.statement)
+        && locking::take_locks(request, query, transaction, notices).await? == Locked::No
+    {
+        return Ok(Outcome::Rows(locking::no_rows(request, query).await?));
+    }
     match &request.statement.statement {
         Statement::Query(query) => Ok(Outcome::Rows(run_query(request, query, parameters, formats).await?)),
         Statement::DeclareCursor(declare) => Ok(Outcome::Rows(run_cursor(request, &declare.query, parameters).await?)),
@@ -122,7 +130,7 @@ pub async fn run(
                 verbose: *verbose,
                 json: *format_json,
             };
-            run_explain(request, statement, parameters, options).await
+            explained::run(request, statement, parameters, options, transaction, notices).await
         }
         Statement::CreateTable(create) => {
             let rows = match &create.query {
@@ -370,45 +378,6 @@ async fn plan_operators(
     governance::verify(governed, &physical)?;
     request.context.record.add_plan_time(plan_start.elapsed());
     Ok(physical)
-}
-
-/// EXPLAIN shows subjects of a policy the logical plan only; ANALYZE runs the statement and tells where
-/// the time went and what the caches did.
-async fn run_explain(
-    request: &Request<'_>,
-    statement: &Statement,
-    parameters: &[ScalarValue],
-    options: explain::Options,
-) -> Result<Outcome> {
-    let Statement::Query(query) = statement else {
-        return Err(Error::unsupported("EXPLAIN of anything but a query"));
-    };
-    let started = Instant::now();
-    let text = query.to_string();
-    let cached = get_or_plan(request, query, &text).await?;
-    let session = planning_session(request);
-    let bound = parameters.len() >= cached.parameter_types.len();
-    let physical = match bound {
-        true => Some(plan_operators(request, &cached.plan, parameters, &session).await?),
-        false => None,
-    };
-    let planning = started.elapsed();
-    let run = match (&physical, options.analyze) {
-        (Some(physical), true) => {
-            let started = Instant::now();
-            let rows = explain::drain(start(request, &cached.plan, Arc::clone(physical), &session).await?).await?;
-            Some((rows, started.elapsed()))
-        }
-        _ => None,
-    };
-    let report = explain::Report {
-        plan: &cached.plan,
-        physical,
-        planning,
-        run,
-    };
-    let batch = explain::render(&report, &options, &request.context.record)?;
-    Ok(Outcome::Rows(RowSet::of_batch(batch, "EXPLAIN")))
 }
 
 fn plan_key(request: &Request<'_>, text: &str) -> PlanKey {

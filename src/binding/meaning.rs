@@ -42,6 +42,14 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
             Ok(of_expression(expression, &schema, settings)?.update_data(|expression| saved.restore(expression)))
         })?
         .transform_data(|plan| Ok(Transformed::yes(sort_intervals(plan)?)))?
+        .transform_data(|plan| {
+            Ok(match plan {
+                LogicalPlan::Limit(limit) => Transformed::yes(super::ties::keep_ties(limit)?),
+                LogicalPlan::Unnest(unnest) => Transformed::yes(super::unnested::with_types(unnest)?),
+                LogicalPlan::Join(join) => Transformed::yes(super::multisets::count_duplicates(join)?),
+                other => Transformed::no(other),
+            })
+        })?
         .map_data(LogicalPlan::recompute_schema)
     })?;
     Ok(rewritten.data)
@@ -139,6 +147,25 @@ pub(crate) fn of_expression(
             pin(ScalarFunction { func, args }, schema)
         }
         Expr::ScalarFunction(call) => pin(call, schema),
+        Expr::WindowFunction(mut window) if window.params.args.len() == 3 => {
+            // What lag() and lead() give where there is no row is of the type of the others.
+            let default = window.params.args.pop();
+            let offset = window.params.args.pop();
+            let pair = window.params.args.drain(..).chain(default).collect();
+            let mut pair = agree(pair, schema, window.fun.name())?;
+            // Numbers agree without a cast elsewhere; here the value decides what the default becomes.
+            let is_decimal = |value: &Expr| value.get_type(schema).is_ok_and(|data_type| data_type.is_decimal());
+            if pair.iter().any(is_decimal) && !pair.iter().all(is_decimal) {
+                let numeric = SqlType::Numeric(None).to_arrow();
+                let numbers = pair
+                    .into_iter()
+                    .map(|value| datafusion::logical_expr::cast(value, numeric.clone()));
+                pair = numbers.collect();
+            }
+            let mut pair = pair.into_iter();
+            window.params.args = pair.next().into_iter().chain(offset).chain(pair).collect();
+            Ok(Transformed::yes(Expr::WindowFunction(window)))
+        }
         other => Ok(Transformed::no(other)),
     })
 }

@@ -8,6 +8,7 @@ mod expression;
 mod function;
 mod meaning;
 mod modification;
+mod multisets;
 mod names;
 mod parameters;
 mod positions;
@@ -17,9 +18,11 @@ mod rewrite;
 mod scope;
 mod stored_expression;
 mod shown_digits;
+mod ties;
 mod time_travel;
 mod types;
 mod unions;
+mod unnested;
 
 use std::sync::Arc;
 
@@ -34,6 +37,7 @@ pub use modification::{
     ACTION, Action, BoundModification, FILE, FIRST_VALUE, PLACE, Repeated, bind_delete, bind_insert, bind_merge,
     bind_update, insert_columns,
 };
+pub(crate) use names::parts as name_parts;
 pub use parameters::parameter_types;
 pub use relations::{is_current, newest_snapshot, table_address};
 pub(crate) use rewrite::folded;

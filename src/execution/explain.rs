@@ -29,6 +29,8 @@ pub struct Options {
 
 /// What there is to tell.
 pub struct Report<'a> {
+    /// What a statement that changes rows does, and to which table.
+    pub heading: Option<String>,
     pub plan: &'a GovernedPlan,
     /// `None` hides the operators.
     pub physical: Option<Arc<dyn ExecutionPlan>>,
@@ -62,7 +64,8 @@ pub fn render(report: &Report<'_>, options: &Options, record: &QueryRecord) -> R
 }
 
 fn text(report: &Report<'_>, options: &Options, record: &QueryRecord) -> Vec<String> {
-    let mut lines = vec!["Logical Plan".to_string()];
+    let mut lines: Vec<String> = report.heading.iter().cloned().collect();
+    lines.push("Logical Plan".to_string());
     lines.extend(logical(report).lines().map(|line| format!("  {line}")));
     if let Some(physical) = operators(report, options) {
         lines.push("Physical Plan".to_string());
@@ -85,6 +88,9 @@ fn json(report: &Report<'_>, record: &QueryRecord) -> String {
         "Logical Plan": logical(report),
         "Planning Time": report.planning.as_secs_f64() * 1000.0,
     });
+    if let Some(heading) = &report.heading {
+        plan["Operation"] = heading.as_str().into();
+    }
     let options = Options {
         analyze: report.run.is_some(),
         verbose: false,
@@ -102,7 +108,8 @@ fn json(report: &Report<'_>, record: &QueryRecord) -> String {
 }
 
 fn logical(report: &Report<'_>) -> String {
-    report.plan.plan().display_indent().to_string()
+    // Names that no client can write begin with a byte that no text may have.
+    report.plan.plan().display_indent().to_string().replace('\0', "")
 }
 
 fn operators(report: &Report<'_>, options: &Options) -> Option<String> {
@@ -111,7 +118,7 @@ fn operators(report: &Report<'_>, options: &Options) -> Option<String> {
         true => DisplayableExecutionPlan::with_metrics(physical.as_ref()),
         false => DisplayableExecutionPlan::new(physical.as_ref()),
     };
-    Some(display.indent(options.verbose).to_string())
+    Some(display.indent(options.verbose).to_string().replace('\0', ""))
 }
 
 fn milliseconds(time: Duration) -> String {

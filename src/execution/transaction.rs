@@ -258,12 +258,21 @@ impl Transaction {
     }
 
     /// Waits until no other transaction of this process changes rows of the table; the next ones wait for this one.
-    pub async fn take_turn(&mut self, table: Oid, delta: &DeltaTable) {
+    /// Answers whether it is this one's turn; `patience` is the usual one unless given.
+    pub async fn take_turn(&mut self, table: Oid, delta: &DeltaTable, patience: Option<Duration>) -> bool {
         if self.turns.contains_key(&table) || self.created(table) {
-            return;
+            return true;
         }
-        if let Some(turn) = delta.turn(PATIENCE).await {
-            self.turns.insert(table, turn);
+        let turn = delta.turn(patience.unwrap_or(PATIENCE)).await;
+        let is_mine = turn.is_some();
+        self.turns.extend(turn.map(|turn| (table, turn)));
+        is_mine
+    }
+
+    /// Holds an open transaction to the version of a table whose rows it has locked.
+    pub fn hold(&mut self, table: Oid, snapshot: Arc<TableSnapshot>) {
+        if self.explicit {
+            self.pins.entry(table).or_insert(snapshot);
         }
     }
 

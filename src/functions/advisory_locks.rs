@@ -158,7 +158,8 @@ impl ScalarUDFImpl for WaitForLock {
     }
 
     fn return_field_from_args(&self, _: ReturnFieldArgs) -> DataFusionResult<FieldRef> {
-        Ok(Arc::new(SqlType::Text.to_field(self.name, true)))
+        let field = SqlType::Void.to_field(self.name, true);
+        Ok(Arc::new(field.with_data_type(DataType::Utf8View)))
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {

@@ -42,7 +42,8 @@ impl ScalarUDFImpl for Sleep {
     }
 
     fn return_field_from_args(&self, _: ReturnFieldArgs) -> DataFusionResult<FieldRef> {
-        Ok(Arc::new(SqlType::Text.to_field("pg_sleep", true)))
+        let field = SqlType::Void.to_field("pg_sleep", true);
+        Ok(Arc::new(field.with_data_type(DataType::Utf8View)))
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {

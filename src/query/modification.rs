@@ -11,7 +11,7 @@ use crate::execution::commands;
 use crate::execution::commands::modify::Kind;
 use crate::execution::outcome::{Notice, Outcome};
 use crate::execution::transaction::Transaction;
-use crate::governance;
+use crate::governance::{self, GovernedPlan};
 use crate::planning;
 use crate::statement::ast::{ObjectName, Statement};
 
@@ -33,8 +33,7 @@ pub(super) fn is_modification(statement: &Statement) -> bool {
 
 /// Types of its parameters, and RETURNING's columns.
 pub(super) async fn describe(request: &Request<'_>) -> Result<Description> {
-    let table = table(request)?;
-    let bound = bind(request, &table).await?;
+    let (_, bound) = bound(request).await?;
     Ok(Description {
         parameters: bound.parameter_types.clone(),
         columns: match bound.returning {
@@ -66,12 +65,25 @@ pub(super) async fn run(
     let stored = bound.target.snapshot.schema();
     let checks = binding::bind_checks(&command.binding, request.context, &table, &stored).await?;
     let check = commands::row_checks::row_check(&checks, &table.name, &session)?;
-    let governed = governance::govern(bound.plan.clone(), request.context, session.config_options())?;
-    let optimized = planning::optimize(&governed, &session)?;
+    let optimized = optimized(request, &bound)?;
     let stream = execute(request, &optimized, parameters).await?;
     commands::modify::run(&mut command, &table, &bound, stream, &session, kind, check)
         .await
         .map_err(|error| error.in_table(request.context.catalog.schema_name(table.schema), &table.name))
+}
+
+/// The statement's table and what it does there, without doing it.
+pub(super) async fn bound(request: &Request<'_>) -> Result<(Table, BoundModification)> {
+    let table = table(request)?;
+    let bound = bind(request, &table).await?;
+    Ok((table, bound))
+}
+
+/// The governed plan of the rows that a statement changes.
+pub(super) fn optimized(request: &Request<'_>, bound: &BoundModification) -> Result<GovernedPlan> {
+    let session = planning_session(request);
+    let governed = governance::govern(bound.plan.clone(), request.context, session.config_options())?;
+    planning::optimize(&governed, &session)
 }
 
 fn table(request: &Request<'_>) -> Result<Table> {

@@ -27,20 +27,18 @@ pub(super) fn explain(reader: &mut Reader) -> Result<Statement> {
     if reader.peek_words(&["explain"]) {
         return Err(reader.error_here());
     }
+    let unexplained = reader.error_here();
     let statement = Box::new(dispatch::statement(reader)?);
     match &*statement {
-        Statement::Query(_) | Statement::Insert(_) | Statement::Execute { .. } | Statement::CreateTable(_) => {}
-        other @ (Statement::Update(_) | Statement::Delete(_) | Statement::Merge(_) | Statement::DeclareCursor(_)) => {
-            return Err(Error::unsupported(format!(
-                "EXPLAIN of {}",
-                other.kind().to_uppercase()
-            )));
-        }
-        _ => {
-            return Err(Error::syntax(
-                "EXPLAIN takes a query, an INSERT, an EXECUTE or a CREATE TABLE AS",
-            ));
-        }
+        Statement::Query(_)
+        | Statement::Insert(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Merge(_)
+        | Statement::DeclareCursor(_)
+        | Statement::Execute { .. } => {}
+        Statement::CreateTable(create) if create.query.is_some() || create.execute.is_some() => {}
+        _ => return Err(unexplained),
     }
     Ok(Statement::Explain {
         analyze: options.analyze,

@@ -33,6 +33,7 @@ mod prepare;
 mod query;
 mod reader;
 mod role_options;
+mod row_locks;
 mod sequence;
 mod set;
 mod show;

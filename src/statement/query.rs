@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::dialect::{is_function_or_type_name, is_reserved, starts_expression};
 use super::reader::{Reader, too_deep};
+use super::row_locks;
 use crate::error::{Error, Result};
 
 /// Operators of one level that make a tree as deep as they are many.
@@ -80,11 +81,16 @@ pub(super) enum Refusal {
 }
 
 pub(super) fn complete_query(query: &mut Query) -> Result<(), Refusal> {
-    finish(query.visit(&mut Completion))
+    let mut completion = Completion { locks: false };
+    finish(query.visit(&mut completion))?;
+    match completion.locks {
+        true => row_locks::gather(query).map_err(Refusal::Error),
+        false => Ok(()),
+    }
 }
 
 pub(super) fn complete_expression(expression: &mut Expr) -> Result<(), Refusal> {
-    finish(expression.visit(&mut Completion))
+    finish(expression.visit(&mut Completion { locks: false }))
 }
 
 fn finish(flow: ControlFlow<Refusal>) -> Result<(), Refusal> {
@@ -101,17 +107,16 @@ fn flow(outcome: Result<(), Refusal>) -> ControlFlow<Refusal> {
     }
 }
 
-struct Completion;
+struct Completion {
+    /// A query locks what it reads.
+    locks: bool,
+}
 
 impl VisitorMut for Completion {
     type Break = Refusal;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Refusal> {
-        if !query.locks.is_empty() {
-            return ControlFlow::Break(Refusal::Error(Error::unsupported("SELECT … FOR UPDATE").with_hint(
-                "Delta tables have no row locks. A write that another one overtook fails with 40001: repeat it.",
-            )));
-        }
+        self.locks |= !query.locks.is_empty();
         flow(complete_body(&mut query.body).map_err(Refusal::Error))
     }
 

@@ -82,6 +82,14 @@ pub struct Column {
 impl Column {
     /// Prepares an array to be written as `sql_type`; an Arrow type that is close enough is converted.
     pub fn new(array: &ArrayRef, sql_type: &SqlType) -> Result<Column> {
+        if *sql_type == SqlType::Void {
+            // Shown as an empty text, which is not NULL.
+            let empty = StringArray::from(vec![""; array.len()]);
+            return Ok(Column {
+                values: ColumnValues::Utf8(empty),
+                nulls: None,
+            });
+        }
         if array.data_type() == &DataType::Null {
             return Ok(Column {
                 values: ColumnValues::Null,

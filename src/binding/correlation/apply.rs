@@ -109,9 +109,12 @@ fn join_scalar(
         LogicalPlanBuilder::from(plan).aggregate(kept, vec![single])?.build()?
     };
     let condition = same_columns(&Substitution { outer, inner: domain });
-    let joined = LogicalPlanBuilder::from(input.clone())
-        .join_on(plan, JoinType::Left, condition)?
-        .build()?;
+    let joined = LogicalPlanBuilder::from(input.clone());
+    let joined = match condition.is_empty() {
+        // It depends on nothing, and an aggregate without keys gives one row.
+        true => joined.cross_join(plan)?.build()?,
+        false => joined.join_on(plan, JoinType::Left, condition)?.build()?,
+    };
     Ok((joined, Column::new_unqualified(value_name)))
 }
 

@@ -65,24 +65,10 @@ impl VisitorMut for Sets {
         if self.depth == 0
             && let Some(array) = as_array(expression)
         {
-            let rows = call("unnest", vec![array.clone()]);
-            *expression = match json_type(&array) {
-                Some(data_type) => call(data_type, vec![rows]),
-                None => rows,
-            };
+            *expression = call("unnest", vec![array]);
         }
         ControlFlow::Continue(())
     }
-}
-
-/// What makes json of an element that UNNEST knows as text only.
-fn json_type(array: &Expr) -> Option<&'static str> {
-    let Expr::Function(function) = array else { return None };
-    Some(match system_name(&function.name)?.as_str() {
-        "json_elements" => "as_json",
-        "jsonb_elements" | "jsonb_path_rows" => "as_jsonb",
-        _ => return None,
-    })
 }
 
 fn as_array(expression: &Expr) -> Option<Expr> {

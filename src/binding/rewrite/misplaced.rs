@@ -76,7 +76,12 @@ fn check_window(expression: &Expr) -> Result<()> {
 }
 
 fn check_order(query: &Query) -> Result<()> {
-    let Some(order) = &query.order_by else { return Ok(()) };
+    let Some(order) = &query.order_by else {
+        return match query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties) {
+            true => Err(Error::syntax("WITH TIES cannot be specified without ORDER BY clause")),
+            false => Ok(()),
+        };
+    };
     let OrderByKind::Expressions(keys) = &order.kind else {
         return Ok(());
     };

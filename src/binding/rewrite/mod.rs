@@ -10,7 +10,6 @@ mod function_in_select;
 mod interval_literals;
 mod json_aggregates;
 mod misplaced;
-mod multisets;
 mod number_literals;
 mod output_names;
 mod qualified_functions;
@@ -22,6 +21,7 @@ mod syntax;
 mod table_oid;
 mod whole_row_count;
 mod value_lists;
+mod windows;
 
 use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 
@@ -45,13 +45,12 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     // First, because names come from the text as it was written.
     output_names::rewrite(tree);
     whole_row_count::check(tree)?;
-    // Names are known now, and what it makes is rewritten like the rest.
-    multisets::rewrite(tree)?;
     value_lists::rewrite(tree);
     table_oid::rewrite(tree);
     // So that the others meet plain functions only.
     qualified_functions::rewrite(tree)?;
     row_values::rewrite(tree)?;
+    windows::rewrite(tree)?;
     special_syntax::rewrite(tree)?;
     json_aggregates::rewrite(tree)?;
     collation::rewrite(tree)?;

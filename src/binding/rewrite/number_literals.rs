@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     WindowFrameBound, WindowSpec, WindowType,
 };
 
+use super::syntax::call;
 use crate::error::{Error, Result};
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
@@ -138,17 +139,21 @@ impl VisitorMut for Literals {
     }
 }
 
-/// `FETCH FIRST n ROWS ONLY` is LIMIT n; the planner refuses the other forms.
+/// `FETCH FIRST n ROWS ONLY` is LIMIT n, which WITH TIES marks; the planner refuses the other forms.
 fn limit_of_fetch(query: &mut Query) {
     let Some(fetch) = &mut query.fetch else { return };
     fetch.quantity.iter_mut().for_each(plain);
-    if fetch.with_ties || fetch.percent {
+    if fetch.percent {
         return;
     }
     let quantity = fetch
         .quantity
         .clone()
         .unwrap_or_else(|| Expr::value(Value::Number("1".to_string(), false)));
+    let quantity = match fetch.with_ties {
+        true => call(crate::binding::ties::MARK, vec![quantity]),
+        false => quantity,
+    };
     match &mut query.limit_clause {
         Some(LimitClause::LimitOffset {
             limit: limit @ None, ..
@@ -227,7 +232,7 @@ fn needs_reading(text: &str) -> bool {
     text.contains(['e', 'E']) || (!text.contains('.') && text.parse::<i64>().is_err())
 }
 
-fn is_float(data_type: &DataType) -> bool {
+pub(super) fn is_float(data_type: &DataType) -> bool {
     matches!(
         data_type,
         DataType::Float(_)

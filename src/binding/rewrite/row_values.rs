@@ -1,8 +1,11 @@
 //! Comparisons of rows: `(a, b) = (c, d)`, `(a, b) < (c, d)`, `(a, b) IN (…)` and OVERLAPS, spelled out column by column.
 
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Query, Select, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
-    UnaryOperator, VisitMut,
+    BinaryOperator, CaseWhen, Expr, Ident, Query, Select, SetExpr, TableAlias, TableAliasColumnDef, TableFactor,
+    TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::super::relations;
@@ -10,6 +13,19 @@ use super::syntax::{call, replace_expressions, system_name};
 use crate::error::{Error, Result};
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
+    struct Filters;
+    impl VisitorMut for Filters {
+        type Break = Error;
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+            match select.selection.as_mut().map_or(Ok(()), memberships) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(error),
+            }
+        }
+    }
+    if let ControlFlow::Break(error) = VisitMut::visit(tree, &mut Filters) {
+        return Err(error);
+    }
     replace_expressions(tree, |expression| {
         if let Some(rewritten) = rewritten(expression)? {
             *expression = rewritten;
@@ -83,8 +99,7 @@ fn rewritten(expression: &Expr) -> Result<Option<Expr>> {
             subquery,
             negated,
         } => match row(expr) {
-            Some(_) if *negated => return Err(Error::unsupported("NOT IN a subquery of several columns")),
-            Some(left) => Some(exists(left, subquery)?),
+            Some(left) => Some(membership(left, subquery, *negated)?),
             None => None,
         },
         _ => None,
@@ -168,8 +183,54 @@ fn overlaps(left: Vec<Expr>, right: Vec<Expr>) -> Result<Expr> {
     Ok(call("overlaps", vec![start, end, other_start, other_end]))
 }
 
-/// `(a, b) IN (SELECT …)` as EXISTS over the subquery's rows.
-fn exists(left: Vec<Expr>, subquery: &Query) -> Result<Expr> {
+/// Where rows are chosen, unknown is as good as false: one EXISTS, which becomes a join.
+fn memberships(condition: &mut Expr) -> Result<()> {
+    match condition {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
+            memberships(left)?;
+            memberships(right)?;
+        }
+        Expr::Nested(inner) => memberships(inner)?,
+        Expr::InSubquery {
+            expr,
+            subquery,
+            negated,
+        } => {
+            if let Some(left) = row(expr) {
+                *condition = exists(left, subquery, *negated, |matches| match negated {
+                    true => Expr::IsNotFalse(Box::new(matches)),
+                    false => matches,
+                })?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// `(a, b) IN (SELECT …)` anywhere else: unknown where no row matches and one might.
+fn membership(left: Vec<Expr>, subquery: &Query, negated: bool) -> Result<Expr> {
+    let branch = |condition: Expr, result: Value| CaseWhen {
+        condition,
+        result: Expr::value(result),
+    };
+    let found = exists(left.clone(), subquery, false, |matches| matches)?;
+    let unknown = exists(left, subquery, false, |matches| Expr::IsNull(Box::new(matches)))?;
+    Ok(Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![branch(found, Value::Boolean(!negated)), branch(unknown, Value::Null)],
+        else_result: Some(Box::new(Expr::value(Value::Boolean(negated)))),
+    })
+}
+
+/// EXISTS over the rows of a subquery whose columns meet a condition made of their equality with these values.
+fn exists(left: Vec<Expr>, subquery: &Query, negated: bool, condition: impl FnOnce(Expr) -> Expr) -> Result<Expr> {
     const ROWS: &str = "compared_rows";
     let names: Vec<Ident> = (1..=left.len())
         .map(|index| Ident::new(format!("column_{index}")))
@@ -203,9 +264,9 @@ fn exists(left: Vec<Expr>, subquery: &Query) -> Result<Expr> {
         let column = Expr::CompoundIdentifier(vec![Ident::new(ROWS), name]);
         binary(column, BinaryOperator::Eq, value)
     });
-    select.selection = Some(joined(matches, BinaryOperator::And)?);
+    select.selection = Some(condition(joined(matches, BinaryOperator::And)?));
     Ok(Expr::Exists {
         subquery: Box::new(query),
-        negated: false,
+        negated,
     })
 }

@@ -3,8 +3,9 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Array, Expr, Query, SetExpr, Value, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Array, CastKind, DataType, Expr, Query, SetExpr, Value, VisitMut, VisitorMut};
 
+use super::number_literals::is_float;
 use super::syntax::call;
 use crate::types::parse::{ArrayItem, parse_array};
 
@@ -57,13 +58,11 @@ fn agree(cells: &mut [&mut Expr]) {
             }
             (Some(_), Some(data_type)) => {
                 let literal = std::mem::replace(&mut **cell, Expr::value(Value::Null));
-                **cell = Expr::Cast {
-                    kind: datafusion::sql::sqlparser::ast::CastKind::Cast,
-                    expr: Box::new(literal),
-                    data_type: data_type.clone(),
-                    array: false,
-                    format: None,
-                };
+                **cell = cast_to(literal, data_type);
+            }
+            (None, Some(data_type)) if is_float(data_type) && scale(cell).is_some() => {
+                let number = std::mem::replace(&mut **cell, Expr::value(Value::Null));
+                **cell = cast_to(number, data_type);
             }
             (None, _) if is_mixed && scale(cell).is_some() => {
                 let number = std::mem::replace(&mut **cell, Expr::value(Value::Null));
@@ -71,6 +70,16 @@ fn agree(cells: &mut [&mut Expr]) {
             }
             _ => {}
         }
+    }
+}
+
+fn cast_to(value: Expr, data_type: &DataType) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(value),
+        data_type: data_type.clone(),
+        array: false,
+        format: None,
     }
 }
 

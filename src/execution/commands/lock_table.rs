@@ -20,7 +20,7 @@ pub(super) async fn run(command: &mut CommandContext<'_>, lock: &LockTable) -> R
 }
 
 /// A view is locked with the relations under it.
-fn with_what_it_reads<'a>(command: &'a CommandContext<'_>, relation: &'a Object) -> Vec<&'a Object> {
+pub(super) fn with_what_it_reads<'a>(command: &'a CommandContext<'_>, relation: &'a Object) -> Vec<&'a Object> {
     let mut found = vec![relation];
     let mut next = 0;
     while let Some(relation) = found.get(next).copied() {

@@ -18,6 +18,7 @@ mod describe_table;
 mod drop;
 mod grant;
 mod insert;
+pub mod lock_rows;
 mod lock_table;
 pub mod modify;
 mod policy;

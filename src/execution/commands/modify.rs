@@ -61,7 +61,8 @@ impl Kind {
 pub async fn begin(command: &mut CommandContext<'_>, table: &Table, waits: bool) -> Result<()> {
     if waits {
         let (delta, _) = open(command, table).await?;
-        command.transaction.take_turn(table.id, &delta).await;
+        // Who waits too long goes on, and meets the other at the commit.
+        command.transaction.take_turn(table.id, &delta, None).await;
     }
     let (_, base) = open(command, table).await?;
     command.context.check_decided(table, &base)?;

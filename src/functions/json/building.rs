@@ -73,15 +73,6 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 })
             })],
         ),
-        // Text that is json already.
-        immutable(
-            "as_json",
-            vec![kernel("(text) json", |args| Ok(Arc::clone(args.array(0))))],
-        ),
-        immutable(
-            "as_jsonb",
-            vec![kernel("(text) jsonb", |args| Ok(Arc::clone(args.array(0))))],
-        ),
         // What the aggregates make of the values that they gathered.
         immutable(
             "json_aggregated",

@@ -4,6 +4,7 @@
 mod collation;
 mod fetch_expression;
 mod keywords;
+mod lock_strength;
 mod parenless_functions;
 mod qualified_operator;
 mod string_alias;
@@ -31,6 +32,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     parenless_functions::add_parentheses(tokens);
     trim_characters::write_blanks(tokens);
     fetch_expression::write_limits(tokens);
+    lock_strength::plain_clauses(tokens);
     keywords::hide_foreign_keywords(tokens);
 }
 
