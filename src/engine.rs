@@ -127,6 +127,7 @@ impl Engine {
             system_tables: Arc::new(self.system_tables.clone()),
             freshness,
             format: settings.format.clone(),
+            with_relations: vec![],
         }
     }
 

@@ -9,6 +9,7 @@ mod catalog;
 mod explained;
 mod locking;
 mod modification;
+mod with_changes;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::sqlparser::ast as sql;
 
-use crate::binding::{self, BindingServices};
+use crate::binding::{self, BindingServices, WithRelation};
 use crate::context::QueryContext;
 use crate::context::settings::Settings;
 use crate::engine::Engine;
@@ -47,6 +48,8 @@ pub struct Request<'a> {
     pub statement: &'a ParsedStatement,
     /// Types that the client gave to `$1`, `$2` …
     pub declared: &'a [Option<SqlType>],
+    /// What the parts of WITH that ran before returned.
+    pub relations: &'a [WithRelation],
     /// Several statements take the rows, so they come as rows and not as a cached answer.
     pub keeps_rows: bool,
 }
@@ -77,6 +80,7 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
                 columns: Some(columns),
             })
         }
+        Statement::WithChanges(changes) => with_changes::describe_all(request, changes).await,
         Statement::DeclareCursor(declare) => {
             let cached = get_or_plan(request, &declare.query, "").await?;
             Ok(without_rows(cached.parameter_types.clone()))
@@ -118,6 +122,9 @@ pub async fn run(
     }
     match &request.statement.statement {
         Statement::Query(query) => Ok(Outcome::Rows(run_query(request, query, parameters, formats).await?)),
+        Statement::WithChanges(changes) => {
+            with_changes::run(request, changes, parameters, formats, transaction, notices).await
+        }
         Statement::DeclareCursor(declare) => Ok(Outcome::Rows(run_cursor(request, &declare.query, parameters).await?)),
         Statement::Explain {
             analyze,
@@ -286,7 +293,7 @@ async fn run_query_for_command(
 async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> Result<Arc<CachedPlan>> {
     let record = &request.context.record;
     // A plan may hold an answer (a count from the file list), so one over uncommitted files is nobody else's.
-    let private = request.context.catalog.is_staged() || request.context.own_writes;
+    let private = request.context.catalog.is_staged() || request.context.own_writes || !request.relations.is_empty();
     let cacheable = !text.is_empty() && request.settings.plan_cache && !private;
     let key = cacheable.then(|| plan_key(request, text));
     if let Some(key) = &key
@@ -438,7 +445,10 @@ fn planning_session(request: &Request<'_>) -> PlanningSession {
 }
 
 fn binding_services(request: &Request<'_>) -> BindingServices {
-    request.engine.binding_services(request.settings)
+    BindingServices {
+        with_relations: request.relations.to_vec(),
+        ..request.engine.binding_services(request.settings)
+    }
 }
 
 fn command_context<'a>(

@@ -45,7 +45,8 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
         .transform_data(|plan| {
             Ok(match plan {
                 LogicalPlan::Limit(limit) => Transformed::yes(super::ties::keep_ties(limit)?),
-                LogicalPlan::Unnest(unnest) => Transformed::yes(super::unnested::with_types(unnest)?),
+                LogicalPlan::Aggregate(aggregate) => Transformed::yes(super::typed_elements::of_aggregate(aggregate)?),
+                LogicalPlan::Unnest(unnest) => Transformed::yes(super::typed_elements::of_unnest(unnest)?),
                 LogicalPlan::Join(join) => Transformed::yes(super::multisets::count_duplicates(join)?),
                 other => Transformed::no(other),
             })
@@ -370,6 +371,14 @@ fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> Plan
         field.data_type(),
         DataType::Null | DataType::Struct(_) | DataType::Map(..) | DataType::Union(..)
     );
+    if nested && source == SqlType::Record && target != SqlType::Record {
+        if !is_open_text(&target) {
+            let message = format!("cannot cast type record to {target}");
+            return Err(Error::new(SqlState::CannotCoerce, message).into());
+        }
+        let text = postgres_cast(*cast.expr, source, target, settings, Volatility::Stable);
+        return Ok(Transformed::yes(text));
+    }
     if nested || is_plain(&source, field.data_type(), &target) {
         return unchanged(cast);
     }
@@ -429,13 +438,16 @@ fn is_registered(target: &SqlType) -> bool {
     )
 }
 
+fn is_open_text(sql_type: &SqlType) -> bool {
+    matches!(sql_type, SqlType::Text | SqlType::Varchar(None))
+}
+
 /// Whether Arrow's cast is PostgreSQL's, so that the optimizer can see through it.
 fn is_plain(source: &SqlType, layout: &DataType, target: &SqlType) -> bool {
     let is_integer = |sql_type: &SqlType| matches!(sql_type, SqlType::Int2 | SqlType::Int4 | SqlType::Int8);
     let is_float = |sql_type: &SqlType| matches!(sql_type, SqlType::Float4 | SqlType::Float8);
     let is_numeric = |sql_type: &SqlType| matches!(sql_type, SqlType::Numeric(_));
     let is_oid = |sql_type: &SqlType| is_registered(sql_type) || matches!(sql_type, SqlType::Oid);
-    let is_open_text = |sql_type: &SqlType| matches!(sql_type, SqlType::Text | SqlType::Varchar(None));
     if is_oid(source) || is_registered(target) || matches!(layout, DataType::UInt32) {
         return true;
     }

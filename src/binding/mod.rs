@@ -20,12 +20,14 @@ mod stored_expression;
 mod shown_digits;
 mod ties;
 mod time_travel;
+mod typed_elements;
 mod types;
 mod unions;
-mod unnested;
+mod whole_rows;
 
 use std::sync::Arc;
 
+use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast as sql;
@@ -66,6 +68,15 @@ pub struct BindingServices {
     pub freshness: Freshness,
     /// How the statement's session reads texts as times.
     pub format: FormatSettings,
+    /// What the parts of its WITH that changed rows returned.
+    pub with_relations: Vec<WithRelation>,
+}
+
+/// What a part of WITH that changed rows returned; `None` without RETURNING.
+#[derive(Debug, Clone)]
+pub struct WithRelation {
+    pub name: String,
+    pub rows: Option<Arc<dyn TableProvider>>,
 }
 
 /// A query after all names are resolved.

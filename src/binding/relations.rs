@@ -103,6 +103,16 @@ async fn load_relation(
     depth: usize,
 ) -> Result<Option<(Arc<dyn TableSource>, Option<Oid>)>> {
     let Some(last) = name.last() else { return Ok(None) };
+    if depth == 0
+        && let [only] = name
+        && let Some(known) = services.with_relations.iter().find(|known| known.name == *only)
+    {
+        let rows = known.rows.as_ref().ok_or_else(|| {
+            let message = format!("WITH query \"{only}\" does not have a RETURNING clause");
+            Error::new(SqlState::FeatureNotSupported, message)
+        })?;
+        return Ok(Some((provider_as_source(Arc::clone(rows)), None)));
+    }
     let (table_name, travel) = time_travel::split_version(last)?;
     let mut plain = name.to_vec();
     if let Some(last) = plain.last_mut() {

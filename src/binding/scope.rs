@@ -98,11 +98,15 @@ impl Scope {
         super::meaning::of_plan(plan, &self.services.format).map_err(|error| positions.place(error))
     }
 
-    fn plan_as_written(&self, query: sql::Query, declared: &[Option<SqlType>]) -> PlanResult<LogicalPlan> {
+    fn plan_as_written(&self, mut query: sql::Query, declared: &[Option<SqlType>]) -> PlanResult<LogicalPlan> {
         let fields = declared
             .iter()
             .map(|declared| declared.as_ref().map(|sql_type| Arc::new(sql_type.to_field("", true))))
             .collect();
+        super::whole_rows::expand(&mut query, &|name| {
+            let schema = self.sources.get(name)?.schema();
+            Some(schema.fields().iter().map(|field| field.name().clone()).collect())
+        })?;
         let mut planner_context = PlannerContext::new().with_prepare_param_data_types(fields);
         let statement = sql::Statement::Query(Box::new(query));
         self.planner()

@@ -110,9 +110,10 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             quantified(row, false)
         }),
     ];
+    let of_array = kernel("(anyarray, int4) element($1)", subscript);
     functions.push(OverloadedFunction::immutable(
         "array_subscript",
-        vec![kernel("(anyarray, int4) element($1)", subscript)],
+        std::iter::once(of_array).chain(super::json::subscripts()).collect(),
     ));
     functions.push(OverloadedFunction::immutable(
         "array_slice_bounds",

@@ -236,9 +236,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         ),
         immutable(
             "trim_scale",
-            vec![kernel("(numeric) numeric", |args| {
-                unary(args, |number| Ok(number.trimmed()))
-            })],
+            vec![kernel("(numeric) numeric", |args| unary(args, |number| Ok(number.trimmed()))).returning(computed)],
         ),
         immutable(
             "width_bucket",

@@ -5,6 +5,7 @@ mod advisory_locks;
 mod array_functions;
 mod array_or_empty;
 mod arrays;
+mod assigned_parts;
 pub mod builtin;
 mod checked_arithmetic;
 mod comments;
@@ -30,6 +31,7 @@ mod overload;
 mod patterns;
 mod postgres_cast;
 mod privileges;
+mod records;
 mod regular;
 mod retyped;
 mod row_function;
@@ -54,6 +56,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use crate::error::Result;
 
 pub use arrays::exploded_access_item;
+pub use assigned_parts::{ASSIGNED_PART, ASSIGNED_SLICE};
 pub use checked_arithmetic::checked_arithmetic;
 pub use comments::{DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS, ROLE_CLASS};
 pub use datum::{Datum, to_array};
@@ -68,6 +71,7 @@ pub use operators::{agree, cast_unknown, expression_planners, is_unknown_literal
 pub use overload::pinned;
 pub use postgres_cast::{assignment_cast, postgres_cast};
 pub use privileges::PREDEFINED_ROLES;
+pub use records::{ROW_FIELD, ROW_VALUE};
 pub use retyped::retyped;
 pub use server::VERSION;
 pub use shown_digits::shown_numeric;
@@ -81,6 +85,7 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
             .chain([array_or_empty::function(), sleep::function()])
             .chain(advisory_locks::waiting_functions())
             .chain(overloaded_functions())
+            .chain(records::functions())
             .collect()
     });
     &FUNCTIONS
@@ -90,6 +95,7 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
 fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
     let families = [
         array_functions::functions(),
+        assigned_parts::functions(),
         json::functions(),
         mathematics::functions(),
         moments::functions(),

@@ -38,8 +38,14 @@ impl ScalarUDFImpl for Retyped {
         Ok(self.sql_type.to_arrow())
     }
 
-    fn return_field_from_args(&self, _arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
-        Ok(Arc::new(self.sql_type.to_field(self.name(), true)))
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
+        let field = self.sql_type.to_field(self.name(), true);
+        // Only the layout knows the fields of a record.
+        let layout = match (&self.sql_type, arguments.arg_fields.first()) {
+            (SqlType::Array(element), Some(array)) if **element == SqlType::Record => array.data_type().clone(),
+            _ => self.sql_type.to_arrow(),
+        };
+        Ok(Arc::new(field.with_data_type(layout)))
     }
 
     fn schema_name(&self, arguments: &[Expr]) -> PlanResult<String> {
@@ -48,6 +54,6 @@ impl ScalarUDFImpl for Retyped {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
-        arguments.args[0].cast_to(&self.sql_type.to_arrow(), None)
+        arguments.args[0].cast_to(arguments.return_field.data_type(), None)
     }
 }

@@ -86,7 +86,8 @@ pub(super) fn optimized(request: &Request<'_>, bound: &BoundModification) -> Res
     planning::optimize(&governed, &session)
 }
 
-fn table(request: &Request<'_>) -> Result<Table> {
+/// The table that the statement changes rows of.
+pub(super) fn table(request: &Request<'_>) -> Result<Table> {
     let statement = &request.statement.statement;
     let name = target(statement).ok_or_else(|| Error::internal("the statement changes no rows"))?;
     let context = request.context;

@@ -69,6 +69,7 @@ impl Session {
             settings: self.settings.current(),
             statement,
             declared,
+            relations: &[],
             keeps_rows: false,
         }
     }
@@ -333,6 +334,7 @@ impl Session {
                 settings: self.settings.current(),
                 statement: &statement.parsed,
                 declared: &statement.declared,
+                relations: &[],
                 keeps_rows,
             };
             // In its place while it is used: a statement that is dropped midway must not take the block with it.
@@ -477,6 +479,7 @@ fn needs_catalog(statement: &Statement) -> bool {
     matches!(
         statement,
         Query(_)
+            | WithChanges(_)
             | Explain { .. }
             | Insert(_)
             | Update(_)

@@ -45,8 +45,26 @@ pub struct ParsedStatement {
     pub parameter_count: usize,
 }
 
+/// A statement whose WITH changes rows.
+#[derive(Debug, Clone)]
+pub struct WithChanges {
+    /// In the order in which they are written.
+    pub changes: Vec<WithChange>,
+    pub main: Box<ParsedStatement>,
+}
+
+/// A part of WITH that changes rows.
+#[derive(Debug, Clone)]
+pub struct WithChange {
+    pub name: String,
+    /// Other names for the columns that it returns.
+    pub columns: Vec<String>,
+    pub statement: ParsedStatement,
+}
+
 #[derive(Debug, Clone)]
 pub enum Statement {
+    WithChanges(WithChanges),
     /// SELECT, VALUES, TABLE and WITH; no INTO.
     Query(Box<sql::Query>),
     Explain {

@@ -6,7 +6,7 @@ use super::ast::Statement;
 use super::reader::Reader;
 use super::{
     alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, insert, lock,
-    merge, notify, prepare, set, show, transaction, unsupported, update, vacuum,
+    merge, notify, prepare, set, show, transaction, unsupported, update, vacuum, with_changes,
 };
 use crate::error::Result;
 
@@ -17,6 +17,11 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         None if *reader.peek() == Token::LParen => return create_table::select(reader),
         None => return Err(reader.error_here()),
     };
+    if word == "with"
+        && let Some(statement) = with_changes::read(reader)?
+    {
+        return Ok(statement);
+    }
     match word.as_str() {
         "with" if changes_rows(reader) => {
             let with = reader.with_clause()?;

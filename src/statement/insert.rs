@@ -94,7 +94,7 @@ fn on_conflict(reader: &mut Reader) -> Result<OnConflict> {
         let message = "ON CONFLICT DO UPDATE requires inference specification or constraint name";
         return Err(Error::syntax(message).with_hint("For example, ON CONFLICT (column_name)."));
     }
-    let (columns, values) = update::assignments(reader)?;
+    let (columns, values) = update::assignments(reader, None)?;
     let condition = target::selection(reader)?.map(Box::new);
     let action = ConflictAction::Update {
         columns,

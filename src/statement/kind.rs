@@ -7,6 +7,7 @@ impl Statement {
     pub fn kind(&self) -> &'static str {
         match self {
             Statement::Query(_) => "select",
+            Statement::WithChanges(with) => with.main.statement.kind(),
             Statement::Explain { .. } => "explain",
             Statement::Insert(_) => "insert",
             Statement::Update(_) => "update",

@@ -37,7 +37,7 @@ pub(super) fn merge(reader: &mut Reader, with: Option<With>) -> Result<Statement
     let target_name = name_of(reader, &into.relation)?;
     while reader.accept(&["when"]) {
         let first = items.len();
-        let clause = clause(reader, &mut items)?;
+        let clause = clause(reader, target::alias(&into), &mut items)?;
         match clause.when {
             MergeWhen::Matched => {}
             MergeWhen::NotInTarget => qualify(&mut items[first..], &source_name),
@@ -151,7 +151,7 @@ fn marked(reader: &Reader, source: TableFactor) -> Result<TableFactor> {
 }
 
 /// [NOT] MATCHED [BY …] [AND condition] THEN action. The condition and the values go to `items`.
-fn clause(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeClause> {
+fn clause(reader: &mut Reader, target: Option<Ident>, items: &mut Vec<SelectItem>) -> Result<MergeClause> {
     let when = if reader.accept(&["matched"]) {
         MergeWhen::Matched
     } else {
@@ -180,7 +180,7 @@ fn clause(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeClaus
         MergeAction::Delete
     } else {
         reader.expect(&["update", "set"])?;
-        let (columns, values) = update::assignments(reader)?;
+        let (columns, values) = update::assignments(reader, target)?;
         for value in values {
             if let SelectItem::ExprWithAlias { expr, .. } = value {
                 push(items, expr);

@@ -44,6 +44,7 @@ mod types;
 mod unsupported;
 mod update;
 mod vacuum;
+mod with_changes;
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 

@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::dialect::{is_function_or_type_name, is_reserved, starts_expression};
 use super::reader::{Reader, too_deep};
 use super::row_locks;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 
 /// Operators of one level that make a tree as deep as they are many.
 const MAX_OPERATORS: usize = 2_000;
@@ -218,8 +218,8 @@ fn complete_body(body: &mut SetExpr) -> Result<()> {
                 return Err(Error::syntax("SELECT ... INTO is not allowed here"));
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                return Err(Error::unsupported("a data-modifying statement inside WITH")
-                    .with_hint("Run the INSERT as a statement of its own: INSERT INTO t WITH … SELECT …."));
+                let message = "WITH clause containing a data-modifying statement must be at the top level";
+                return Err(Error::new(SqlState::FeatureNotSupported, message));
             }
             SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => {}
         }

@@ -47,6 +47,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A reader of other tokens of the same text.
+    pub(super) fn over(&self, tokens: Vec<TokenWithSpan>, end: usize) -> Reader<'a> {
+        Reader::new(self.source, tokens, end, self.ends_with_semicolon)
+    }
+
+    /// The one-based character after the statement.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
     pub(super) fn peek(&self) -> &Token {
         &self.parser.peek_token_ref().token
     }

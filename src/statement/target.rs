@@ -27,6 +27,14 @@ pub(super) fn target(reader: &mut Reader, clauses: &[&str]) -> Result<(ObjectNam
     Ok((name, table))
 }
 
+/// What a table of FROM is called.
+pub(super) fn alias(table: &TableWithJoins) -> Option<Ident> {
+    match &table.relation {
+        TableFactor::Table { alias: Some(alias), .. } => Some(alias.name.clone()),
+        _ => None,
+    }
+}
+
 /// A table as FROM has it.
 pub fn table(name: &ObjectName, alias: &str) -> TableWithJoins {
     let parts = name

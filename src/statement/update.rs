@@ -1,18 +1,22 @@
 //! UPDATE t SET a = x, (b, c) = (y, z) [FROM …] [WHERE …] [RETURNING …].
 
-use datafusion::sql::sqlparser::ast::{Expr, Query, SelectItem, SetExpr, Value, With};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query,
+    SelectItem, SetExpr, Value, With,
+};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{AssignedColumn, Statement, Update};
 use super::reader::Reader;
 use super::target;
 use crate::error::{Error, Result, SqlState};
+use crate::functions::{ASSIGNED_PART, ASSIGNED_SLICE};
 
 pub(super) fn update(reader: &mut Reader, with: Option<With>) -> Result<Statement> {
     reader.expect(&["update"])?;
     let (table, from) = target::target(reader, &["set"])?;
     reader.expect(&["set"])?;
-    let (columns, mut items) = assignments(reader)?;
+    let (columns, mut items) = assignments(reader, target::alias(&from))?;
     let mut from = vec![from];
     if reader.accept(&["from"]) {
         from.extend(reader.tables()?);
@@ -30,11 +34,33 @@ pub(super) fn update(reader: &mut Reader, with: Option<With>) -> Result<Statemen
 }
 
 /// What follows SET: the columns and, one for each, the items that compute their values.
-pub(super) fn assignments(reader: &mut Reader) -> Result<(Vec<AssignedColumn>, Vec<SelectItem>)> {
+/// A part of a column is changed in its value before, which `relation` qualifies.
+pub(super) fn assignments(
+    reader: &mut Reader,
+    relation: Option<Ident>,
+) -> Result<(Vec<AssignedColumn>, Vec<SelectItem>)> {
     let mut columns: Vec<AssignedColumn> = vec![];
-    let mut items = vec![];
+    let mut items: Vec<SelectItem> = vec![];
     loop {
-        for (name, value) in assignment(reader)? {
+        for (Target { name, part }, value) in assignment(reader)? {
+            let known = columns.iter().position(|known| known.name == name && !known.default);
+            let value = match (part, known.and_then(|known| items.get_mut(known))) {
+                (None, _) => value,
+                // Several parts of one column are changed one after the other.
+                (Some(part), Some(SelectItem::ExprWithAlias { expr, .. })) if part.follows(expr) => {
+                    let whole = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+                    *expr = part.assigned(whole, value)?;
+                    continue;
+                }
+                (Some(part), _) => {
+                    let column = Ident::with_quote('"', &name);
+                    let whole = match &relation {
+                        Some(relation) => Expr::CompoundIdentifier(vec![relation.clone(), column]),
+                        None => Expr::Identifier(column),
+                    };
+                    Some(part.assigned(whole, value)?)
+                }
+            };
             if columns.iter().any(|known| known.name == name) {
                 let message = format!("multiple assignments to same column \"{name}\"");
                 return Err(Error::new(SqlState::SyntaxError, message));
@@ -51,7 +77,7 @@ pub(super) fn assignments(reader: &mut Reader) -> Result<(Vec<AssignedColumn>, V
 }
 
 /// One assignment; a value of `None` is DEFAULT.
-fn assignment(reader: &mut Reader) -> Result<Vec<(String, Option<Expr>)>> {
+fn assignment(reader: &mut Reader) -> Result<Vec<(Target, Option<Expr>)>> {
     if *reader.peek() != Token::LParen {
         let name = column(reader)?;
         reader.expect_token(&Token::Eq)?;
@@ -82,13 +108,80 @@ fn assignment(reader: &mut Reader) -> Result<Vec<(String, Option<Expr>)>> {
     Ok(names.into_iter().zip(values).collect())
 }
 
-fn column(reader: &mut Reader) -> Result<String> {
+/// What a value goes to.
+struct Target {
+    name: String,
+    part: Option<Part>,
+}
+
+/// The part of a column that changes.
+enum Part {
+    Element(Vec<Expr>),
+    Slice(Expr, Expr),
+}
+
+impl Part {
+    /// Whether a value is one that assigns a part already.
+    fn follows(&self, whole: &Expr) -> bool {
+        matches!(whole, Expr::Function(function)
+            if [ASSIGNED_PART, ASSIGNED_SLICE].contains(&function.name.to_string().as_str()))
+    }
+
+    fn assigned(self, whole: Expr, value: Option<Expr>) -> Result<Expr> {
+        let Some(value) = value else {
+            let message = "cannot set an array element to DEFAULT";
+            return Err(Error::new(SqlState::FeatureNotSupported, message));
+        };
+        Ok(match self {
+            Part::Element(subscripts) => call(ASSIGNED_PART, [vec![whole, value], subscripts].concat()),
+            Part::Slice(from, to) => call(ASSIGNED_SLICE, vec![whole, value, from, to]),
+        })
+    }
+}
+
+fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    let arguments = arguments
+        .into_iter()
+        .map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: arguments.collect(),
+            clauses: vec![],
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+fn column(reader: &mut Reader) -> Result<Target> {
     let name = reader.name()?;
-    if matches!(reader.peek(), Token::Period | Token::LBracket) {
+    if *reader.peek() == Token::Period {
         return Err(Error::unsupported("assignment to a part of a column")
             .with_hint("SET takes plain column names, without the table's."));
     }
-    Ok(name)
+    let mut subscripts = vec![];
+    while reader.accept_token(&Token::LBracket) {
+        let from = reader.expression()?;
+        if reader.accept_token(&Token::Colon) {
+            let to = reader.expression()?;
+            reader.expect_token(&Token::RBracket)?;
+            if !subscripts.is_empty() || *reader.peek() == Token::LBracket {
+                return Err(Error::unsupported("assignment to a slice of several dimensions"));
+            }
+            let part = Some(Part::Slice(from, to));
+            return Ok(Target { name, part });
+        }
+        reader.expect_token(&Token::RBracket)?;
+        subscripts.push(from);
+    }
+    let part = (!subscripts.is_empty()).then_some(Part::Element(subscripts));
+    Ok(Target { name, part })
 }
 
 /// An expression; `None` is DEFAULT.

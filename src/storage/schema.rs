@@ -309,7 +309,7 @@ pub(super) fn stored_type(sql_type: &SqlType) -> Result<(Value, DataType)> {
                 DataType::List(Field::new("element", stored, true).into()),
             )
         }
-        SqlType::Interval | SqlType::Void | SqlType::Unknown | SqlType::System(_) => {
+        SqlType::Interval | SqlType::Void | SqlType::Record | SqlType::Unknown | SqlType::System(_) => {
             return Err(Error::unsupported(format!(
                 "a column of type {sql_type} in a Delta table"
             )));

@@ -92,6 +92,7 @@ impl ColumnBuilder {
             | SqlType::Json
             | SqlType::Jsonb
             | SqlType::System(_)
+            | SqlType::Record
             | SqlType::Unknown => Values::Text(StringViewBuilder::with_capacity(capacity)),
         };
         ColumnBuilder {

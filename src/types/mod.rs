@@ -25,7 +25,7 @@ pub use time_zone::TimeZone;
 use std::fmt;
 use std::str::FromStr;
 
-use datafusion::arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, SqlState};
@@ -66,6 +66,8 @@ pub enum SqlType {
     Regtype,
     Regproc,
     Void,
+    /// A row whose fields its layout tells.
+    Record,
     /// A literal or parameter whose type nothing decided.
     Unknown,
     /// A type that only the system's own relations and functions give, by its OID.
@@ -101,6 +103,7 @@ impl SqlType {
             SqlType::Numeric(_) => 1700,
             SqlType::Regclass => 2205,
             SqlType::Regtype => 2206,
+            SqlType::Record => 2249,
             SqlType::Void => 2278,
             SqlType::Uuid => 2950,
             SqlType::Jsonb => 3802,
@@ -132,6 +135,7 @@ impl SqlType {
             SqlType::Interval => 1187,
             SqlType::Numeric(_) => 1231,
             SqlType::Json => 199,
+            SqlType::Record => 2287,
             SqlType::Regclass => 2210,
             SqlType::Regtype => 2211,
             SqlType::Uuid => 2951,
@@ -259,6 +263,7 @@ impl SqlType {
             SqlType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc => DataType::UInt32,
             SqlType::Void => DataType::Null,
+            SqlType::Record => DataType::Struct(Fields::empty()),
             SqlType::Array(element) => DataType::List(Field::new("item", element.to_arrow(), true).into()),
             SqlType::Text
             | SqlType::Varchar(_)
@@ -380,6 +385,7 @@ impl fmt::Display for SqlType {
             SqlType::Regtype => f.write_str("regtype"),
             SqlType::Regproc => f.write_str("regproc"),
             SqlType::Void => f.write_str("void"),
+            SqlType::Record => f.write_str("record"),
             SqlType::Unknown => f.write_str("unknown"),
             SqlType::System(oid) => f.write_str(system::system_name(*oid)),
             SqlType::Array(element) => write!(f, "{element}[]"),
@@ -459,6 +465,7 @@ impl FromStr for SqlType {
             "regtype" => SqlType::Regtype,
             "regproc" | "regprocedure" => SqlType::Regproc,
             "void" => SqlType::Void,
+            "record" => SqlType::Record,
             "unknown" => SqlType::Unknown,
             _ => return Err(unknown_type(text)),
         })

@@ -214,7 +214,14 @@ impl Number {
         }
         let logarithm = working(logarithm(magnitude_of_base)?);
         let product = logarithm.multiply(exponent)?.rounded(WORKING)?;
-        product.exponential_to(scale)
+        let magnitude = product.exponential_to(scale)?;
+        match self.value.is_negative() && whole.is_some_and(|whole| whole % 2 != 0) {
+            true => Ok(Number {
+                value: magnitude.value.wrapping_neg(),
+                ..magnitude
+            }),
+            false => Ok(magnitude),
+        }
     }
 
     /// Repeated multiplication; `None` where the digits do not fit.

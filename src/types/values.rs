@@ -53,6 +53,8 @@ pub enum ColumnValues {
     List(Box<ListValues>),
     /// Written as a JSON object.
     Struct(Box<StructValues>),
+    /// Written as a row: `(1,x)`.
+    Record(Box<StructValues>),
     /// Written as a JSON object; the keys are text.
     Map(Box<ListValues>),
 }
@@ -179,6 +181,10 @@ fn column_values(array: &ArrayRef, sql_type: &SqlType) -> Result<ColumnValues> {
         },
         SqlType::Json | SqlType::Jsonb => json_values(array)?,
         SqlType::Void => ColumnValues::Null,
+        SqlType::Record => match array.data_type() {
+            DataType::Struct(_) => ColumnValues::Record(Box::new(struct_values(array.as_struct())?)),
+            _ => text_values(array)?,
+        },
         SqlType::Text
         | SqlType::Varchar(_)
         | SqlType::Bpchar(_)

@@ -104,7 +104,7 @@ def answer(connection, statement, data):
                 tuple(result.get_value(row, column) for column in range(result.nfields))
                 for row in range(result.ntuples)
             ]
-            ordered = rows if re.search(r"(?i)\border\s+by\b", statement) else sorted(rows, key=repr)
+            ordered = rows if re.search(r"(?i)\border\s+by\b", outside(statement)) else sorted(rows, key=repr)
             parts.append(("rows", tuple(columns), tuple(ordered)))
         elif result.status == ExecStatus.FATAL_ERROR:
             parts.append(("error", (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()))
@@ -112,6 +112,13 @@ def answer(connection, statement, data):
         else:
             parts.append(("done", bytes(result.command_status or b"")))
     return parts
+
+
+def outside(statement):
+    """The statement without what stands in parentheses: the order of a window or a subquery is not that of its rows."""
+    while (shorter := re.sub(r"\([^()]*\)", "", statement)) != statement:
+        statement = shorter
+    return statement
 
 
 def agrees(ours, theirs):

@@ -354,10 +354,11 @@ impl<'a> Dependent<'a> {
         else {
             return not_impl_err!("a computed LIMIT in a correlated subquery");
         };
-        let numbered = row_number()
-            .partition_by(domain.iter().cloned().map(Expr::Column).collect())
-            .order_by(order)
-            .build()?;
+        let numbered = row_number().partition_by(domain.iter().cloned().map(Expr::Column).collect());
+        let numbered = match order.is_empty() {
+            true => numbered.build()?,
+            false => numbered.order_by(order).build()?,
+        };
         let number = Expr::Column(Column::new_unqualified(numbered.schema_name().to_string()));
         let mut wanted = number.clone().gt(lit(skip as u64));
         if let Some(fetch) = fetch {

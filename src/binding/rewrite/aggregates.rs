@@ -3,8 +3,8 @@
 //! `sum(x)` beside `sum(x::real)` would have one name.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident,
-    ObjectName, Value, VisitMut,
+    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, OrderByExpr, OrderByOptions, Value, VisitMut,
 };
 
 use super::syntax::{call, plain_arguments, replace_expressions, system_name};
@@ -60,6 +60,9 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
                 *value = call("typed_as", vec![type_name, value.clone()]);
             }
         }
+        if name == "array_agg" {
+            sort_distinct(list);
+        }
         if name == "avg" && list.args.len() == 1 {
             let named = |name: &str| {
                 let mut part = function.clone();
@@ -70,6 +73,31 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// PostgreSQL finds distinct values by sorting them, and that shows.
+fn sort_distinct(list: &mut FunctionArgumentList) {
+    let is_ordered = |clause: &FunctionArgumentClause| matches!(clause, FunctionArgumentClause::OrderBy(_));
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(value))] = list.args.as_slice() else {
+        return;
+    };
+    // Values that are json already have an order of their own.
+    let is_json = matches!(value, Expr::Function(function)
+        if system_name(&function.name).is_some_and(|name| name.contains("json")));
+    if list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+        && !is_json
+        && !list.clauses.iter().any(is_ordered)
+    {
+        let key = OrderByExpr {
+            expr: value.clone(),
+            options: OrderByOptions {
+                asc: None,
+                nulls_first: Some(false),
+            },
+            with_fill: None,
+        };
+        list.clauses.push(FunctionArgumentClause::OrderBy(vec![key]));
+    }
 }
 
 /// Ordered-set aggregates as functions of the values in their order: `mode() WITHIN GROUP (ORDER BY x)` and its like.

@@ -25,7 +25,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
         let gathered = match (name.as_str(), arguments.as_slice()) {
             ("json_agg", [value]) => call(
                 "json_aggregated",
-                vec![gather(function, call("to_json", vec![value.clone()]))],
+                vec![gather(function, call("json_element", vec![value.clone()]))],
             ),
             ("jsonb_agg", [value]) => call(
                 "jsonb_aggregated",

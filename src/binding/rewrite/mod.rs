@@ -14,12 +14,12 @@ mod number_literals;
 mod output_names;
 mod qualified_functions;
 mod quantified;
+mod records_in_from;
 mod registered_names;
 mod row_values;
 mod special_syntax;
 mod syntax;
 mod table_oid;
-mod whole_row_count;
 mod value_lists;
 mod windows;
 
@@ -28,11 +28,16 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 use crate::error::Result;
 
 pub use output_names::{numbered_name, output_column_name, output_name};
-pub(crate) use syntax::folded;
+pub(crate) use syntax::{call, folded};
 
 /// Rewrites a whole query, subqueries included.
 pub fn rewrite(query: &mut Query) -> Result<()> {
     rewrite_tree(query)
+}
+
+/// Spells out by their columns the rows that a query compares.
+pub fn spread_rows(query: &mut Query) -> Result<()> {
+    row_values::rewrite(query)
 }
 
 /// Rewrites an expression outside a query: a policy's or a function's body.
@@ -44,7 +49,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     misplaced::check(tree)?;
     // First, because names come from the text as it was written.
     output_names::rewrite(tree);
-    whole_row_count::check(tree)?;
+    records_in_from::rewrite(tree)?;
     value_lists::rewrite(tree);
     table_oid::rewrite(tree);
     // So that the others meet plain functions only.

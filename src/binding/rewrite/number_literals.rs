@@ -4,14 +4,18 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Distinct, ExactNumberInfo, Expr, GroupByExpr, LimitClause, NamedWindowExpr,
-    OrderByKind, Query, Select, SetExpr, TableFactor, TableVersion, UnaryOperator, Value, VisitMut, VisitorMut,
-    WindowFrameBound, WindowSpec, WindowType,
+    BinaryOperator, CastKind, DataType, Distinct, ExactNumberInfo, Expr, GroupByExpr, Interval, LimitClause,
+    NamedWindowExpr, OrderByKind, Query, Select, SetExpr, TableFactor, TableVersion, UnaryOperator, Value,
+    ValueWithSpan, VisitMut, VisitorMut, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 
 use super::syntax::call;
 use crate::error::{Error, Result};
+use crate::types::SqlType;
+use crate::types::format::FormatSettings;
+use crate::types::parse::parse_value;
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     match VisitMut::visit(tree, &mut Literals) {
@@ -197,12 +201,48 @@ fn plain_in_select(select: &mut Select) {
 
 fn plain_frame(window: &mut WindowSpec) {
     if let Some(frame) = &mut window.window_frame {
+        let is_range = frame.units == WindowFrameUnits::Range;
         for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.as_mut()) {
             if let WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows)) = bound {
                 plain(rows);
+                if let Some(interval) = interval(rows).filter(|_| is_range) {
+                    **rows = interval;
+                }
             }
         }
     }
+}
+
+/// A distance in time in words that the planner reads as PostgreSQL read the interval.
+fn interval(offset: &Expr) -> Option<Expr> {
+    let literal = match offset {
+        Expr::Cast {
+            expr,
+            data_type: DataType::Interval { .. },
+            ..
+        } => expr,
+        other => other,
+    };
+    let Expr::Value(ValueWithSpan {
+        value: Value::SingleQuotedString(text),
+        ..
+    }) = literal
+    else {
+        return None;
+    };
+    let read = parse_value(&SqlType::Interval, text, &FormatSettings::default()).ok()?;
+    let ScalarValue::IntervalMonthDayNano(Some(interval)) = read else {
+        return None;
+    };
+    let (months, days, nanoseconds) = (interval.months, interval.days, interval.nanoseconds);
+    let words = format!("{months} months {days} days {nanoseconds} nanoseconds");
+    Some(Expr::Interval(Interval {
+        value: Box::new(Expr::value(Value::SingleQuotedString(words))),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    }))
 }
 
 fn as_type(expression: Expr, data_type: DataType) -> Expr {

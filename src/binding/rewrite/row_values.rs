@@ -4,19 +4,21 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, Ident, Query, Select, SetExpr, TableAlias, TableAliasColumnDef, TableFactor,
-    TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
+    BinaryOperator, CaseWhen, Expr, FunctionArguments, GroupByExpr, Ident, Query, Select, SetExpr, TableAlias,
+    TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::super::relations;
-use super::syntax::{call, replace_expressions, system_name};
+use super::syntax::{call, plain_arguments, replace_expressions, system_name};
 use crate::error::{Error, Result};
+use crate::functions::ROW_VALUE;
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     struct Filters;
     impl VisitorMut for Filters {
         type Break = Error;
         fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+            ungroup(&mut select.group_by);
             match select.selection.as_mut().map_or(Ok(()), memberships) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => ControlFlow::Break(error),
@@ -39,15 +41,43 @@ fn row(expression: &Expr) -> Option<Vec<Expr>> {
     match expression {
         Expr::Tuple(columns) => Some(columns.clone()),
         Expr::Nested(inner) => row(inner),
-        Expr::Function(function) if system_name(&function.name).as_deref() == Some("row") => {
-            use datafusion::sql::sqlparser::ast::FunctionArguments;
-            match &function.args {
-                FunctionArguments::List(list) => super::syntax::plain_arguments(&list.args),
+        Expr::Function(function) => {
+            let FunctionArguments::List(list) = &function.args else {
+                return None;
+            };
+            match system_name(&function.name)?.as_str() {
+                "row" => plain_arguments(&list.args),
+                // After whether it is there, names and values take turns.
+                ROW_VALUE => Some(plain_arguments(&list.args)?.into_iter().skip(2).step_by(2).collect()),
                 _ => None,
             }
         }
         _ => None,
     }
+}
+
+/// The record that a row constructor makes.
+fn record(expression: &Expr) -> Option<Expr> {
+    match expression {
+        Expr::Tuple(_) => {}
+        Expr::Function(function) if system_name(&function.name).as_deref() == Some("row") => {}
+        _ => return None,
+    }
+    let fields = row(expression)?.into_iter().enumerate().flat_map(|(index, value)| {
+        let name = Expr::value(Value::SingleQuotedString(format!("f{}", index + 1)));
+        [name, value]
+    });
+    let there = Expr::value(Value::Boolean(true));
+    Some(call(ROW_VALUE, std::iter::once(there).chain(fields).collect()))
+}
+
+/// A row is NULL if all its columns are, and is not NULL if none is.
+fn every(columns: Vec<Expr>, is_null: bool) -> Expr {
+    let tests = columns.into_iter().map(|column| match is_null {
+        true => Expr::IsNull(Box::new(column)),
+        false => Expr::IsNotNull(Box::new(column)),
+    });
+    joined(tests, BinaryOperator::And).unwrap_or_else(|_| Expr::value(Value::Boolean(true)))
 }
 
 fn rewritten(expression: &Expr) -> Result<Option<Expr>> {
@@ -102,7 +132,26 @@ fn rewritten(expression: &Expr) -> Result<Option<Expr>> {
             Some(left) => Some(membership(left, subquery, *negated)?),
             None => None,
         },
-        _ => None,
+        Expr::AnyOp {
+            left,
+            compare_op: BinaryOperator::Eq,
+            right,
+            ..
+        } => match (row(left), right.as_ref()) {
+            (Some(left), Expr::Subquery(subquery)) => Some(membership(left, subquery, false)?),
+            _ => None,
+        },
+        Expr::AllOp {
+            left,
+            compare_op: BinaryOperator::NotEq,
+            right,
+        } => match (row(left), right.as_ref()) {
+            (Some(left), Expr::Subquery(subquery)) => Some(membership(left, subquery, true)?),
+            _ => None,
+        },
+        Expr::IsNull(value) => row(value).map(|columns| every(columns, true)),
+        Expr::IsNotNull(value) => row(value).map(|columns| every(columns, false)),
+        other => record(other),
     })
 }
 
@@ -181,6 +230,19 @@ fn overlaps(left: Vec<Expr>, right: Vec<Expr>) -> Result<Expr> {
     let period_end = |start: &Expr, end: Expr| call("period_end", vec![start.clone(), end]);
     let (end, other_end) = (period_end(&start, end), period_end(&other_start, other_end));
     Ok(call("overlaps", vec![start, end, other_start, other_end]))
+}
+
+/// `GROUP BY (a, b)` groups by the columns, not by a row of them.
+fn ungroup(keys: &mut GroupByExpr) {
+    if let GroupByExpr::Expressions(keys, _) = keys {
+        *keys = std::mem::take(keys)
+            .into_iter()
+            .flat_map(|key| match key {
+                Expr::Tuple(columns) => columns,
+                other => vec![other],
+            })
+            .collect();
+    }
 }
 
 /// Where rows are chosen, unknown is as good as false: one EXISTS, which becomes a join.

@@ -3,11 +3,16 @@
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
+    FunctionArguments, Ident, ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
 };
 
-use super::syntax::{call, replace_expressions, system_name};
+use super::syntax::{call, plain_arguments, replace_expressions, system_name};
 use crate::error::{Error, Result};
+
+/// Types whose names are called as functions: `int8(5)` is a cast.
+const TYPES_AS_FUNCTIONS: [&str; 12] = [
+    "bool", "bpchar", "bytea", "float4", "float8", "int2", "int4", "int8", "json", "jsonb", "text", "uuid",
+];
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     replace_expressions(tree, |expression| {
@@ -203,9 +208,24 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
                 format: None,
             })
         }
-        Expr::Function(function) if system_name(&function.name).as_deref() == Some("make_interval") => {
+        Expr::Function(function) => {
+            let name = system_name(&function.name).unwrap_or_default();
             if let FunctionArguments::List(list) = &mut function.args {
-                position_parts(&mut list.args)?;
+                if name == "make_interval" {
+                    position_parts(&mut list.args)?;
+                }
+                if TYPES_AS_FUNCTIONS.contains(&name.as_str())
+                    && let Some([value]) =
+                        plain_arguments(&list.args).and_then(|arguments| <[Expr; 1]>::try_from(arguments).ok())
+                {
+                    return Ok(Some(Expr::Cast {
+                        kind: CastKind::Cast,
+                        expr: Box::new(value),
+                        data_type: DataType::Custom(ObjectName::from(vec![Ident::new(name)]), vec![]),
+                        array: false,
+                        format: None,
+                    }));
+                }
             }
             None
         }

@@ -3,8 +3,12 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Array, CastKind, DataType, Expr, Query, SetExpr, Value, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    Array, CastKind, DataType, Expr, Ident, Query, SelectItem, SetExpr, SetOperator, SetQuantifier, Value, Values,
+    Visit, VisitMut, Visitor, VisitorMut,
+};
 
+use super::super::relations;
 use super::number_literals::is_float;
 use super::syntax::call;
 use crate::types::parse::{ArrayItem, parse_array};
@@ -26,11 +30,54 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
                     agree(&mut cells);
                 }
             }
+            if let SetExpr::Values(values) = query.body.as_mut()
+                && values.visit(&mut Subqueries).is_break()
+                && let Some(selects) = as_selects(values)
+            {
+                *query.body = selects;
+            }
             ControlFlow::Continue(())
         }
     }
     // Never breaks.
     let _ = VisitMut::visit(tree, &mut Lists);
+}
+
+/// Stops at a subquery.
+struct Subqueries;
+
+impl Visitor for Subqueries {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        ControlFlow::Break(())
+    }
+}
+
+/// The planner computes VALUES before any query runs; rows with subqueries are selected.
+fn as_selects(values: &mut Values) -> Option<SetExpr> {
+    let rows = std::mem::take(&mut values.rows).into_iter().map(|row| {
+        let items = row
+            .content
+            .into_iter()
+            .enumerate()
+            .map(|(index, expr)| SelectItem::ExprWithAlias {
+                expr,
+                alias: Ident::new(format!("column{}", index + 1)),
+            });
+        let mut query = relations::parse_query("SELECT 1").ok()?;
+        if let SetExpr::Select(select) = query.body.as_mut() {
+            select.projection = items.collect();
+        }
+        Some(*query.body)
+    });
+    let rows: Vec<SetExpr> = rows.collect::<Option<_>>()?;
+    rows.into_iter().reduce(|left, right| SetExpr::SetOperation {
+        op: SetOperator::Union,
+        set_quantifier: SetQuantifier::All,
+        left: Box::new(left),
+        right: Box::new(right),
+    })
 }
 
 fn agree(cells: &mut [&mut Expr]) {

@@ -147,6 +147,14 @@ fn query_columns(schema: &Schema, names: &[String]) -> Result<Vec<NewColumn>> {
             "too many column names were specified",
         ));
     }
+    if let Some(field) = schema
+        .fields()
+        .iter()
+        .find(|field| SqlType::from_field(field) == SqlType::Record)
+    {
+        let message = format!("column \"{}\" has pseudo-type record", output_name(field.name()));
+        return Err(Error::new(SqlState::InvalidTableDefinition, message));
+    }
     let columns = schema.fields().iter().enumerate().map(|(index, field)| NewColumn {
         name: names
             .get(index)

@@ -156,7 +156,8 @@ pub fn returned_columns(modification: &BoundModification) -> Result<Vec<OutputCo
     Ok(OutputColumn::of_schema(&schema))
 }
 
-fn returned_schema(modification: &BoundModification) -> SchemaRef {
+/// The layout of what RETURNING shows.
+pub fn returned_schema(modification: &BoundModification) -> SchemaRef {
     let fields = modification.plan.schema().fields();
     let first = FIRST_VALUE + modification.values.len();
     Arc::new(Schema::new(fields.iter().skip(first).cloned().collect::<Vec<_>>()))

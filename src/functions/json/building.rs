@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::super::datum::Datum;
@@ -11,6 +11,8 @@ use super::writing::{JsonStyle, ValueWriter};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::json::write_string;
+
+const NEW_LINE: &str = "\n ";
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
@@ -73,6 +75,25 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 })
             })],
         ),
+        // json_agg() begins a line with each row and array.
+        immutable(
+            "json_element",
+            vec![kernel("(any) json", |args| {
+                let is_nested = matches!(args.sql_type(0), SqlType::Record | SqlType::Array(_));
+                let written = written(args, JsonStyle::Json)?;
+                if !is_nested {
+                    return Ok(written);
+                }
+                let written = written.as_string_view();
+                args.build_text(|row, out| {
+                    if written.is_valid(row) {
+                        out.push_str(NEW_LINE);
+                        out.push_str(written.value(row));
+                    }
+                    Ok(written.is_valid(row))
+                })
+            })],
+        ),
         // What the aggregates make of the values that they gathered.
         immutable(
             "json_aggregated",
@@ -118,7 +139,8 @@ fn joined(row: &[Datum]) -> Datum {
         return Datum::Null;
     };
     let shown: Vec<&str> = values.iter().map(|value| value.as_text().unwrap_or("null")).collect();
-    format!("[{}]", shown.join(", ")).into()
+    let shown = shown.join(", ");
+    format!("[{}]", shown.strip_prefix(NEW_LINE).unwrap_or(&shown)).into()
 }
 
 fn object_of_pairs(row: &[Datum], (open, close): (&str, &str), style: JsonStyle) -> Result<Datum> {

@@ -1,6 +1,7 @@
 //! json and jsonb: reading, building and changing values. A value is its text; what jsonb functions make is brought
 //! into jsonb's canonical form.
 
+mod assignment;
 mod building;
 mod changing;
 mod path;
@@ -11,6 +12,9 @@ mod writing;
 use std::sync::Arc;
 
 use datafusion::logical_expr::ScalarUDF;
+
+pub(super) use assignment::{Step, with_member};
+pub(super) use reading::subscripts;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     [

@@ -163,6 +163,11 @@ fn named_steps(row: &[Datum]) -> Vec<String> {
     row[1..].iter().filter_map(Datum::as_text).map(str::to_string).collect()
 }
 
+/// `value[key]` and `value[position]`.
+pub(crate) fn subscripts() -> Vec<Overload> {
+    picked("jsonb", "jsonb", false)
+}
+
 fn picked(json: &str, returns: &str, as_text: bool) -> Vec<Overload> {
     let by_name: super::super::overload::Kernel = if as_text {
         |args| by_name(args, true)

@@ -92,7 +92,7 @@ fn write_value(
             }
             return out.push(']');
         }
-        ColumnValues::Struct(fields) => {
+        ColumnValues::Struct(fields) | ColumnValues::Record(fields) => {
             out.push('{');
             for (index, (name, field)) in fields.names.iter().zip(&fields.columns).enumerate() {
                 if index > 0 {

@@ -13,7 +13,10 @@ use super::super::overload::{Arguments, Overload, OverloadedFunction, Texts, ker
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::TimeZone;
-use crate::types::calendar::{CivilDate, MICROS_PER_DAY, MICROS_PER_SECOND};
+use crate::types::calendar::{
+    CivilDate, DATE_INFINITY, DATE_NEGATIVE_INFINITY, MICROS_PER_DAY, MICROS_PER_SECOND, TIMESTAMP_INFINITY,
+    TIMESTAMP_NEGATIVE_INFINITY,
+};
 use crate::types::numeric::{COMPUTED_NUMERIC, Number};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -161,12 +164,42 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// What a field has; no numeric of ours is infinite.
+enum Value {
+    Number(Number),
+    Infinite(f64),
+}
+
 /// Numerics for EXTRACT, floats for date_part().
-fn build(args: &Arguments<'_>, mut value: impl FnMut(usize) -> Result<Option<Number>>) -> Result<ArrayRef> {
+fn build(args: &Arguments<'_>, mut value: impl FnMut(usize) -> Result<Option<Value>>) -> Result<ArrayRef> {
     match args.return_type() {
-        DataType::Float64 => args.build::<Float64Type>(|row| Ok(value(row)?.map(Number::to_f64))),
-        _ => args.build_decimals(value),
+        DataType::Float64 => args.build::<Float64Type>(|row| {
+            Ok(value(row)?.map(|value| match value {
+                Value::Number(number) => number.to_f64(),
+                Value::Infinite(infinity) => infinity,
+            }))
+        }),
+        _ => args.build_decimals(|row| match value(row)? {
+            Some(Value::Number(number)) => Ok(Some(number)),
+            Some(Value::Infinite(_)) => Err(Error::unsupported("an infinite numeric")),
+            None => Ok(None),
+        }),
     }
+}
+
+/// The field of a moment that is infinitely far away: years and what counts on are as infinite, the others unknown.
+fn of_infinity(field: Field, infinity: f64) -> Option<Value> {
+    let counts_on = matches!(
+        field,
+        Field::Year
+            | Field::Decade
+            | Field::Century
+            | Field::Millennium
+            | Field::IsoYear
+            | Field::Julian
+            | Field::Epoch
+    );
+    counts_on.then_some(Value::Infinite(infinity))
 }
 
 fn whole(value: i64) -> Number {
@@ -180,14 +213,21 @@ fn of_dates(args: &Arguments<'_>) -> Result<ArrayRef> {
         let (Some(field), Some(days)) = (fields.get(row)?, dates.get(row)) else {
             return Ok(None);
         };
+        let infinity = match days {
+            DATE_INFINITY => Some(f64::INFINITY),
+            DATE_NEGATIVE_INFINITY => Some(f64::NEG_INFINITY),
+            _ => None,
+        };
         let days = i64::from(days);
-        match field {
-            Field::Epoch => Ok(Some(whole(days * (MICROS_PER_DAY / MICROS_PER_SECOND)))),
-            Field::Julian => Ok(Some(whole(days + 2_440_588))),
-            field => match of_calendar(field, days) {
-                Some(value) => Ok(Some(whole(value))),
-                None => Err(unsupported(fields.name(), "date")),
-            },
+        let value = match field {
+            Field::Epoch => Some(days * (MICROS_PER_DAY / MICROS_PER_SECOND)),
+            Field::Julian => Some(days + 2_440_588),
+            field => of_calendar(field, days),
+        };
+        match (value, infinity) {
+            (None, _) => Err(unsupported(fields.name(), "date")),
+            (Some(_), Some(infinity)) => Ok(of_infinity(field, infinity)),
+            (Some(value), None) => Ok(Some(Value::Number(whole(value)))),
         }
     })
 }
@@ -254,6 +294,14 @@ fn of_timestamps(args: &Arguments<'_>, zone: Option<TimeZone>) -> Result<ArrayRe
         let (Some(field), Some(moment)) = (fields.get(row)?, moments.get(row)) else {
             return Ok(None);
         };
+        let infinity = match moment {
+            TIMESTAMP_INFINITY => Some(f64::INFINITY),
+            TIMESTAMP_NEGATIVE_INFINITY => Some(f64::NEG_INFINITY),
+            _ => None,
+        };
+        if let Some(infinity) = infinity {
+            return Ok(of_infinity(field, infinity));
+        }
         let offset = zone.as_ref().map(|zone| i64::from(zone.offset_at(moment)));
         let clock = moment + offset.unwrap_or_default() * MICROS_PER_SECOND;
         let (days, time) = (clock.div_euclid(MICROS_PER_DAY), clock.rem_euclid(MICROS_PER_DAY));
@@ -268,7 +316,8 @@ fn of_timestamps(args: &Arguments<'_>, zone: Option<TimeZone>) -> Result<ArrayRe
             (Field::ZoneMinute, Some(offset)) => Some(whole(offset / 60 % 60)),
             (field, _) => of_calendar(field, days).map(whole).or_else(|| of_clock(field, time)),
         };
-        value.map(Some).ok_or_else(|| unsupported(fields.name(), type_name))
+        let value = value.map(|value| Some(Value::Number(value)));
+        value.ok_or_else(|| unsupported(fields.name(), type_name))
     })
 }
 
@@ -284,7 +333,7 @@ fn of_times(args: &Arguments<'_>) -> Result<ArrayRef> {
             field => of_clock(field, time),
         };
         value
-            .map(Some)
+            .map(|value| Some(Value::Number(value)))
             .ok_or_else(|| unsupported(fields.name(), "time without time zone"))
     })
 }
@@ -297,7 +346,7 @@ fn of_intervals(args: &Arguments<'_>) -> Result<ArrayRef> {
             return Ok(None);
         };
         of_interval(field, interval)
-            .map(Some)
+            .map(|value| Some(Value::Number(value)))
             .ok_or_else(|| unsupported(fields.name(), "interval"))
     })
 }

@@ -1,5 +1,6 @@
 //! to_char() and to_number() of numbers: digits by a picture such as `FM999,990.00`.
 
+use super::template::quoted;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::datum::Datum;
 use crate::types::UNCONSTRAINED_NUMERIC;
@@ -102,11 +103,15 @@ fn picture(pattern: &str) -> Result<Picture> {
             }
             'L' => Some(Place::Text(" ".into())),
             '"' => {
-                let end = rest[1..].find('"').map_or(rest.len(), |end| end + 2);
-                taken = end;
-                Some(Place::Text(rest[1..end].trim_end_matches('"').to_string()))
+                let (text, after) = quoted(&rest[1..]);
+                taken = rest.len() - after.len();
+                Some(Place::Text(text))
             }
-            other => Some(Place::Text(other.to_string())),
+            '\\' if rest[1..].starts_with('"') => {
+                taken = 2;
+                Some(Place::Text("\"".to_string()))
+            }
+            _ => Some(Place::Text(first.to_string())),
         };
         rest = &rest[taken..];
         match place {

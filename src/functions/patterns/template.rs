@@ -73,7 +73,8 @@ pub(super) fn pieces(pattern: &str) -> Vec<Piece> {
     pieces
 }
 
-fn quoted(rest: &str) -> (String, &str) {
+/// What stands before the closing quote, and what follows it.
+pub(super) fn quoted(rest: &str) -> (String, &str) {
     let mut text = String::new();
     let mut characters = rest.char_indices();
     while let Some((index, character)) = characters.next() {

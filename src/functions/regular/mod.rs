@@ -1,6 +1,7 @@
 //! Regular expressions: the operators `~` and SIMILAR TO, and the regexp_ functions. A pattern that is the same in
 //! many rows is compiled once.
 
+mod backtracking;
 mod pattern;
 
 use std::sync::Arc;
@@ -8,9 +9,8 @@ use std::sync::Arc;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::Int32Type;
 use datafusion::logical_expr::ScalarUDF;
-use regex::{Captures, Regex};
 
-use self::pattern::{Flags, compile, similar};
+use self::pattern::{Captures, Flags, Pattern, compile, similar};
 use super::datum::Datum;
 use super::overload::{Arguments, OverloadedFunction, Texts, invalid, kernel, rows};
 use crate::error::{Error, Result, SqlState};
@@ -147,7 +147,7 @@ pub(super) fn is_like(text: &str, pattern: &str, ignore_case: bool) -> Result<bo
 pub(super) fn is_match(text: &str, pattern: &str, ignore_case: bool) -> Result<bool> {
     let flags = Flags::default();
     let flags = if ignore_case { flags.ignoring_case() } else { flags };
-    Ok(compile(pattern, flags)?.is_match(text))
+    compile(pattern, flags)?.is_match(text)
 }
 
 /// A LIKE pattern with another escape character, as one that escapes with a backslash.
@@ -176,11 +176,11 @@ fn with_backslash(pattern: &str, escape: Option<char>, out: &mut String) -> Resu
 /// The pattern of the row before, most often that of the next row too.
 #[derive(Default)]
 struct Compiled {
-    last: Option<(String, Flags, Regex)>,
+    last: Option<(String, Flags, Pattern)>,
 }
 
 impl Compiled {
-    fn get(&mut self, pattern: &str, flags: Flags) -> Result<&Regex> {
+    fn get(&mut self, pattern: &str, flags: Flags) -> Result<&Pattern> {
         let is_same = matches!(&self.last, Some((text, with, _)) if text == pattern && *with == flags);
         if !is_same {
             self.last = Some((pattern.to_string(), flags, compile(pattern, flags)?));
@@ -196,7 +196,7 @@ fn matches(args: &Arguments<'_>, flags: Flags) -> Result<ArrayRef> {
     let (texts, patterns) = (args.texts(0)?, args.texts(1)?);
     let mut compiled = Compiled::default();
     args.build_bool(|row| match (texts.get(row), patterns.get(row)) {
-        (Some(text), Some(pattern)) => Ok(Some(compiled.get(pattern, flags)?.is_match(text))),
+        (Some(text), Some(pattern)) => compiled.get(pattern, flags)?.is_match(text).map(Some),
         _ => Ok(None),
     })
 }
@@ -205,9 +205,10 @@ fn like(args: &Arguments<'_>) -> Result<ArrayRef> {
     let (texts, patterns, options) = (args.texts(0)?, args.texts(1)?, args.texts(2)?);
     let mut compiled = Compiled::default();
     args.build_bool(|row| match (texts.get(row), patterns.get(row), options.get(row)) {
-        (Some(text), Some(pattern), Some(options)) => Ok(Some(
-            compiled.get(pattern, Flags::parse(options, false)?)?.is_match(text),
-        )),
+        (Some(text), Some(pattern), Some(options)) => {
+            let flags = Flags::parse(options, false)?;
+            compiled.get(pattern, flags)?.is_match(text).map(Some)
+        }
         _ => Ok(None),
     })
 }
@@ -236,7 +237,7 @@ fn similar_to(args: &Arguments<'_>) -> Result<ArrayRef> {
             last = Some((pattern.to_string(), similar(pattern, escape_of(escape)?)?));
         }
         let regular = last.as_ref().map(|(_, regular)| regular.as_str()).unwrap_or_default();
-        Ok(Some(compiled.get(regular, Flags::default())?.is_match(text)))
+        compiled.get(regular, Flags::default())?.is_match(text).map(Some)
     })
 }
 
@@ -248,7 +249,7 @@ pub(super) fn substring(args: &Arguments<'_>) -> Result<ArrayRef> {
         let (Some(text), Some(pattern)) = (texts.get(row), patterns.get(row)) else {
             return Ok(false);
         };
-        let found = compiled.get(pattern, Flags::default())?.captures(text);
+        let found = compiled.get(pattern, Flags::default())?.captures(text)?;
         Ok(push_group(found.as_ref(), out))
     })
 }
@@ -262,7 +263,7 @@ pub(super) fn similar_substring(args: &Arguments<'_>) -> Result<ArrayRef> {
             return Ok(false);
         };
         let regular = similar(pattern, escape_of(Some(escape))?)?;
-        let found = compiled.get(&regular, Flags::default())?.captures(text);
+        let found = compiled.get(&regular, Flags::default())?.captures(text)?;
         Ok(push_group(found.as_ref(), out))
     })
 }
@@ -332,14 +333,15 @@ fn replace(args: &Arguments<'_>, flags_at: Option<usize>) -> Result<ArrayRef> {
         };
         let regex = compiled.get(pattern, flags.searching_once())?;
         let mut last = 0;
-        for (index, found) in regex.captures_iter(&text[offset..]).enumerate() {
+        let most = if wanted == 0 { usize::MAX } else { wanted };
+        for (index, found) in regex.all(&text[offset..], most)?.into_iter().enumerate() {
             if wanted != 0 && index + 1 != wanted {
                 continue;
             }
             let Some(whole) = found.get(0) else { continue };
-            out.push_str(&text[last..offset + whole.start()]);
+            out.push_str(&text[last..offset + whole.start]);
             expand(replacement, &found, out);
-            last = offset + whole.end();
+            last = offset + whole.end;
             if wanted != 0 {
                 break;
             }
@@ -385,15 +387,17 @@ fn groups(found: &Captures<'_>) -> Datum {
 
 fn match_first(row: &[Datum]) -> Result<Datum> {
     let regex = compile(text(row, 1), Flags::parse(text(row, 2), false)?)?;
-    Ok(regex.captures(text(row, 0)).map_or(Datum::Null, |found| groups(&found)))
+    Ok(regex
+        .captures(text(row, 0))?
+        .map_or(Datum::Null, |found| groups(&found)))
 }
 
 fn match_all(row: &[Datum]) -> Result<Datum> {
     let flags = Flags::parse(text(row, 2), true)?;
     let regex = compile(text(row, 1), flags)?;
     let limit = if flags.global { usize::MAX } else { 1 };
-    let found = regex.captures_iter(text(row, 0)).take(limit);
-    Ok(Datum::List(found.map(|found| groups(&found)).collect()))
+    let found = regex.all(text(row, 0), limit)?;
+    Ok(Datum::List(found.iter().map(groups).collect()))
 }
 
 /// Empty matches at the ends and next to another match separate nothing.
@@ -401,13 +405,14 @@ fn split(row: &[Datum]) -> Result<Datum> {
     let regex = compile(text(row, 1), Flags::parse(text(row, 2), false)?)?;
     let whole = text(row, 0);
     let (mut parts, mut last) = (vec![], 0);
-    for found in regex.find_iter(whole) {
-        let is_edge = found.is_empty() && (found.start() == 0 || found.start() >= whole.len());
+    let found = regex.all(whole, usize::MAX)?;
+    for found in found.iter().filter_map(|found| found.get(0)) {
+        let is_edge = found.is_empty() && (found.start == 0 || found.start >= whole.len());
         if is_edge {
             continue;
         }
-        parts.push(Datum::text(&whole[last..found.start()]));
-        last = found.end();
+        parts.push(Datum::text(&whole[last..found.start]));
+        last = found.end;
     }
     parts.push(Datum::text(&whole[last..]));
     Ok(Datum::List(parts))
@@ -429,7 +434,7 @@ fn count(args: &Arguments<'_>) -> Result<ArrayRef> {
         };
         let regex = compiled.get(pattern, Flags::parse(flags, false)?)?;
         Ok(Some(match start_offset(text, start)? {
-            Some(offset) => regex.find_iter(&text[offset..]).count() as i32,
+            Some(offset) => regex.all(&text[offset..], usize::MAX)?.len() as i32,
             None => 0,
         }))
     })
@@ -448,7 +453,10 @@ fn nth(row: &[Datum], options_at: usize) -> Result<Option<(Captures<'_>, usize)>
     let Some(offset) = start_offset(whole, start as i32)? else {
         return Ok(None);
     };
-    let found = regex.captures_iter(&whole[offset..]).nth(wanted as usize - 1);
+    let found = regex
+        .all(&whole[offset..], wanted as usize)?
+        .into_iter()
+        .nth(wanted as usize - 1);
     Ok(found.map(|found| (found, offset)))
 }
 
@@ -464,7 +472,7 @@ fn position(row: &[Datum]) -> Result<Datum> {
         return Ok(Datum::Int(0));
     };
     Ok(Datum::Int(found.get(group).map_or(0, |part| {
-        let end = if at_end == 1 { part.end() } else { part.start() };
+        let end = if at_end == 1 { part.end } else { part.start };
         whole[..offset + end].chars().count() as i64 + 1
     })))
 }

@@ -1,7 +1,9 @@
 //! PostgreSQL's regular expressions (advanced ones) and SIMILAR TO patterns, rewritten for the engine of the
-//! `regex` crate. What it cannot do, references back and looking around, is refused by name.
+//! `regex` crate. What it cannot do, references back and looking around, is left to `backtracking`.
 
 use regex::{Regex, RegexBuilder};
+
+use super::backtracking::{Groups, Program};
 
 use crate::error::{Error, Result, SqlState};
 
@@ -51,6 +53,22 @@ impl Flags {
         Ok(flags)
     }
 
+    pub fn ignores_case(self) -> bool {
+        self.ignore_case
+    }
+
+    pub fn skips_blanks(self) -> bool {
+        self.extended
+    }
+
+    pub fn stops_at_lines(self) -> bool {
+        self.newline_anchors
+    }
+
+    pub fn dot_stops_at_lines(self) -> bool {
+        self.partial_newline
+    }
+
     pub fn searching_once(mut self) -> Flags {
         self.global = false;
         self
@@ -62,7 +80,101 @@ impl Flags {
     }
 }
 
-fn invalid(reason: &str) -> Error {
+/// A pattern that is compiled.
+#[derive(Debug)]
+pub(super) enum Pattern {
+    Engine(Regex),
+    Backtracking(Program),
+}
+
+/// A match and its groups.
+#[derive(Debug)]
+pub(super) struct Captures<'t> {
+    text: &'t str,
+    groups: Groups,
+}
+
+/// A part of the text that matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part<'t> {
+    text: &'t str,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl<'t> Part<'t> {
+    pub fn as_str(&self) -> &'t str {
+        &self.text[self.start..self.end]
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+}
+
+impl<'t> Captures<'t> {
+    /// A group; the whole match is the first.
+    pub fn get(&self, group: usize) -> Option<Part<'t>> {
+        let (start, end) = self.groups.get(group).copied().flatten()?;
+        let text = self.text;
+        Some(Part { text, start, end })
+    }
+
+    /// How many groups there are, with the whole match.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+}
+
+impl Pattern {
+    pub fn is_match(&self, text: &str) -> Result<bool> {
+        match self {
+            Pattern::Engine(regex) => Ok(regex.is_match(text)),
+            Pattern::Backtracking(program) => Ok(program.find(text, 0)?.is_some()),
+        }
+    }
+
+    /// The first match.
+    pub fn captures<'t>(&self, text: &'t str) -> Result<Option<Captures<'t>>> {
+        self.captures_at(text, 0)
+    }
+
+    fn captures_at<'t>(&self, text: &'t str, start: usize) -> Result<Option<Captures<'t>>> {
+        let groups = match self {
+            Pattern::Engine(regex) => regex.captures_at(text, start).map(|found| {
+                let groups = found
+                    .iter()
+                    .map(|group| group.map(|group| (group.start(), group.end())));
+                groups.collect()
+            }),
+            Pattern::Backtracking(program) => program.find(text, start)?,
+        };
+        Ok(groups.map(|groups| Captures { text, groups }))
+    }
+
+    /// All matches that do not overlap, up to so many; an empty one does not follow another directly.
+    pub fn all<'t>(&self, text: &'t str, limit: usize) -> Result<Vec<Captures<'t>>> {
+        let (mut found, mut start, mut last) = (vec![], 0, None);
+        while found.len() < limit
+            && start <= text.len()
+            && let Some(captures) = self.captures_at(text, start)?
+        {
+            let Some(whole) = captures.get(0) else { break };
+            start = whole.end;
+            if whole.is_empty() {
+                start += text[whole.end..].chars().next().map_or(1, char::len_utf8);
+                if last == Some(whole.end) {
+                    continue;
+                }
+            }
+            last = Some(whole.end);
+            found.push(captures);
+        }
+        Ok(found)
+    }
+}
+
+pub(super) fn invalid(reason: &str) -> Error {
     Error::new(
         SqlState::InvalidRegularExpression,
         format!("invalid regular expression: {reason}"),
@@ -70,28 +182,28 @@ fn invalid(reason: &str) -> Error {
 }
 
 /// Compiles a pattern.
-pub(super) fn compile(pattern: &str, mut flags: Flags) -> Result<Regex> {
+pub(super) fn compile(pattern: &str, mut flags: Flags) -> Result<Pattern> {
     let mut pattern = pattern;
-    let literal;
     if let Some(rest) = pattern.strip_prefix("***=") {
         (pattern, flags.literal) = (rest, true);
     } else if let Some(rest) = pattern.strip_prefix("***:") {
         pattern = rest;
     }
     let translated = match flags.literal {
-        true => {
-            literal = regex::escape(pattern);
-            literal
-        }
+        true => (regex::escape(pattern), false),
         false => translated(pattern, &mut flags)?,
     };
+    let (translated, needs_backtracking) = translated;
+    if needs_backtracking {
+        return Program::compile(&translated, flags).map(Pattern::Backtracking);
+    }
     let built = RegexBuilder::new(&translated)
         .case_insensitive(flags.ignore_case)
         .dot_matches_new_line(!flags.partial_newline)
         .multi_line(flags.newline_anchors)
         .ignore_whitespace(flags.extended)
         .build();
-    built.map_err(|error| {
+    built.map(Pattern::Engine).map_err(|error| {
         let text = error.to_string();
         let said = |words: &str| text.contains(words);
         if said("unclosed group") || said("unopened group") {
@@ -112,8 +224,10 @@ pub(super) fn compile(pattern: &str, mut flags: Flags) -> Result<Regex> {
     })
 }
 
-/// The same pattern in the crate's syntax. Embedded options change the flags.
-fn translated(pattern: &str, flags: &mut Flags) -> Result<String> {
+/// The same pattern in the crate's syntax, and whether it is more than the crate can do. Embedded options change the
+/// flags.
+fn translated(pattern: &str, flags: &mut Flags) -> Result<(String, bool)> {
+    let mut needs_backtracking = false;
     let mut rest = pattern;
     if let Some(options) = rest.strip_prefix("(?")
         && let Some((letters, after)) = options.split_once(')')
@@ -146,7 +260,11 @@ fn translated(pattern: &str, flags: &mut Flags) -> Result<String> {
                     let digits: String = characters.by_ref().take(4).collect();
                     out.push_str(&format!("\\u{{{digits}}}"));
                 }
-                Some('1'..='9') => return Err(Error::unsupported("a reference back in a regular expression")),
+                Some(digit @ '1'..='9') => {
+                    needs_backtracking = true;
+                    out.push('\\');
+                    out.push(digit);
+                }
                 // Escaped letters that mean themselves have no meaning in the crate's syntax.
                 Some(other) if other.is_alphanumeric() && !"dDwWsSntrfvx0".contains(other) => {
                     return Err(invalid("invalid escape \\ sequence"));
@@ -163,7 +281,7 @@ fn translated(pattern: &str, flags: &mut Flags) -> Result<String> {
                     let mut ahead = characters.clone();
                     ahead.next();
                     if matches!(ahead.peek(), Some('=' | '!' | '<')) {
-                        return Err(Error::unsupported("looking around in a regular expression"));
+                        needs_backtracking = true;
                     }
                 }
             }
@@ -173,7 +291,7 @@ fn translated(pattern: &str, flags: &mut Flags) -> Result<String> {
             other => out.push(other),
         }
     }
-    Ok(out)
+    Ok((out, needs_backtracking))
 }
 
 fn is_bound_end(out: &str) -> bool {
@@ -308,7 +426,7 @@ mod tests {
 
     #[test]
     fn patterns_keep_their_meaning() {
-        let matches = |pattern: &str, text: &str| compile(pattern, Flags::default()).unwrap().is_match(text);
+        let matches = |pattern: &str, text: &str| compile(pattern, Flags::default()).unwrap().is_match(text).unwrap();
         assert!(matches(r"\mfoo\M", "a foo b"));
         assert!(!matches(r"\mfoo\M", "afoob"));
         assert!(matches("[[:<:]]b", "a b"));
@@ -332,6 +450,7 @@ mod tests {
             compile(&similar(pattern, Some('\\')).unwrap(), Flags::default())
                 .unwrap()
                 .is_match(text)
+                .unwrap()
         };
         assert!(matches("a(b|c)+", "abc"));
         assert!(!matches("a", "abc"));

@@ -5,6 +5,7 @@ mod collation;
 mod fetch_expression;
 mod keywords;
 mod lock_strength;
+mod only_table;
 mod parenless_functions;
 mod qualified_operator;
 mod string_alias;
@@ -33,6 +34,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     trim_characters::write_blanks(tokens);
     fetch_expression::write_limits(tokens);
     lock_strength::plain_clauses(tokens);
+    only_table::drop_only(tokens);
     keywords::hide_foreign_keywords(tokens);
 }
 
@@ -94,6 +96,11 @@ impl Dialect for BoathouseDialect {
     /// `SELECT * t FROM …` is a syntax error.
     fn supports_select_wildcard_with_alias(&self) -> bool {
         false
+    }
+
+    /// `(t).*`
+    fn supports_select_expr_star(&self) -> bool {
+        true
     }
 
     fn is_identifier_start(&self, ch: char) -> bool {

@@ -11,7 +11,7 @@ use crate::types::calendar::{
 use crate::types::format::FormatSettings;
 use crate::types::numeric::Number;
 use crate::types::text::{fill_wide_digits, write_text};
-use crate::types::values::{ColumnValues, ListValues};
+use crate::types::values::{ColumnValues, ListValues, StructValues};
 
 const JSONB_VERSION: u8 = 1;
 
@@ -80,7 +80,25 @@ pub fn write_binary(values: &ColumnValues, row: usize, sql_type: &SqlType, out: 
             out.put_i32(interval.months);
         }
         ColumnValues::List(list) => write_array(list, row, first_index(sql_type), out)?,
+        ColumnValues::Record(record) => write_record(record, row, out)?,
         ColumnValues::Struct(_) | ColumnValues::Map(_) => write_text(values, row, &FormatSettings::default(), out),
+    }
+    Ok(())
+}
+
+/// The number of fields, and of each its type and its value with the length in front.
+fn write_record(record: &StructValues, row: usize, out: &mut BytesMut) -> Result<()> {
+    out.put_i32(record.columns.len() as i32);
+    for (column, sql_type) in record.columns.iter().zip(&record.types) {
+        out.put_u32(sql_type.oid());
+        let length_at = out.len();
+        out.put_i32(-1);
+        if column.is_null(row) || matches!(column.values, ColumnValues::Null) {
+            continue;
+        }
+        write_binary(&column.values, row, sql_type, out)?;
+        let length = (out.len() - length_at - 4) as i32;
+        out[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
     }
     Ok(())
 }

@@ -46,6 +46,7 @@ pub fn write_text(values: &ColumnValues, row: usize, settings: &FormatSettings, 
         }
         ColumnValues::Interval(array) => write_interval(array.value(row), settings.interval_style, out),
         ColumnValues::List(list) => nested::write_array(list, row, settings, out),
+        ColumnValues::Record(record) => nested::write_record(record, row, settings, out),
         ColumnValues::Struct(_) | ColumnValues::Map(_) => nested::write_json(values, row, settings, out),
     }
 }

@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::write_text;
 use crate::types::format::{ByteaOutput, DateStyle, FormatSettings};
-use crate::types::values::{Column, ColumnValues, ListValues};
+use crate::types::values::{Column, ColumnValues, ListValues, StructValues};
 
 /// Appends a list; the elements of inner lists become further dimensions.
 pub(super) fn write_array(list: &ListValues, row: usize, settings: &FormatSettings, out: &mut BytesMut) {
@@ -25,6 +25,35 @@ pub(super) fn write_array(list: &ListValues, row: usize, settings: &FormatSettin
         }
     }
     out.put_u8(b'}');
+}
+
+/// Appends a row: `(1,"a b",)`. NULL is nothing, and a quote or backslash in quotes is doubled.
+pub(super) fn write_record(record: &StructValues, row: usize, settings: &FormatSettings, out: &mut BytesMut) {
+    out.put_u8(b'(');
+    for (index, column) in record.columns.iter().enumerate() {
+        if index > 0 {
+            out.put_u8(b',');
+        }
+        if column.is_null(row) || matches!(column.values, ColumnValues::Null) {
+            continue;
+        }
+        let start = out.len();
+        write_text(&column.values, row, settings, out);
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | b'(' | b')' | b',' | b' ' | b'\t'..=b'\r');
+        if start < out.len() && !out[start..].iter().any(special) {
+            continue;
+        }
+        let field = out.split_off(start);
+        out.put_u8(b'"');
+        for byte in field {
+            if matches!(byte, b'"' | b'\\') {
+                out.put_u8(byte);
+            }
+            out.put_u8(byte);
+        }
+        out.put_u8(b'"');
+    }
+    out.put_u8(b')');
 }
 
 fn may_need_quotes(values: &ColumnValues) -> bool {
@@ -67,7 +96,7 @@ fn quote_element(start: usize, out: &mut BytesMut) {
 /// Appends a struct, map, list or scalar as JSON; timestamps in ISO 8601 as `to_json` writes them.
 pub(super) fn write_json(values: &ColumnValues, row: usize, settings: &FormatSettings, out: &mut BytesMut) {
     match values {
-        ColumnValues::Struct(structure) => {
+        ColumnValues::Struct(structure) | ColumnValues::Record(structure) => {
             out.put_u8(b'{');
             for (position, (name, column)) in structure.names.iter().zip(&structure.columns).enumerate() {
                 if position > 0 {

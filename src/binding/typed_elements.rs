@@ -1,0 +1,59 @@
+//! Elements of a type that their layout does not tell: `jsonb_array_elements` gives jsonb and no text, and `array_agg` of
+//! rows an array of rows. The engine passes on layouts alone.
+
+use datafusion::common::Column;
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Unnest};
+
+use crate::error::Result;
+use crate::functions::retyped;
+use crate::types::SqlType;
+
+/// The columns of unnested arrays with their types.
+pub(super) fn of_unnest(unnest: Unnest) -> Result<LogicalPlan> {
+    let input = unnest.input.schema();
+    let element = |place: &usize| {
+        let is_list = unnest.list_type_columns.iter().any(|(list, _)| list == place);
+        match SqlType::from_field(input.fields().get(*place).filter(|_| is_list)?) {
+            SqlType::Array(element) if is_named(&element) => Some(*element),
+            _ => None,
+        }
+    };
+    let types: Vec<Option<SqlType>> = unnest.dependency_indices.iter().map(element).collect();
+    typed(LogicalPlan::Unnest(unnest), types)
+}
+
+/// The arrays that an aggregation gathers with their types.
+pub(super) fn of_aggregate(aggregate: Aggregate) -> Result<LogicalPlan> {
+    let gathered = |expression: &Expr| match expression.clone().unalias_nested().data {
+        Expr::AggregateFunction(call) if call.func.name() == "array_agg" => {
+            let (_, field) = call.params.args.first()?.to_field(aggregate.input.schema()).ok()?;
+            let element = SqlType::from_field(&field);
+            is_named(&element).then(|| SqlType::Array(Box::new(element)))
+        }
+        _ => None,
+    };
+    let gathered: Vec<Option<SqlType>> = aggregate.aggr_expr.iter().map(gathered).collect();
+    let keys = aggregate.schema.fields().len() - gathered.len();
+    let types = std::iter::repeat_n(None, keys).chain(gathered).collect();
+    typed(LogicalPlan::Aggregate(aggregate), types)
+}
+
+fn is_named(sql_type: &SqlType) -> bool {
+    SqlType::from_arrow(&sql_type.to_arrow()) != *sql_type
+}
+
+fn typed(plan: LogicalPlan, types: Vec<Option<SqlType>>) -> Result<LogicalPlan> {
+    if types.iter().all(Option::is_none) {
+        return Ok(plan);
+    }
+    let columns = plan.schema().columns().into_iter().zip(types);
+    let columns = columns.map(|(column, sql_type)| {
+        let Column { relation, name, .. } = column.clone();
+        match sql_type {
+            Some(sql_type) => retyped(Expr::Column(column), sql_type).alias_qualified(relation, name),
+            None => Expr::Column(column),
+        }
+    });
+    let columns: Vec<Expr> = columns.collect();
+    Ok(LogicalPlanBuilder::from(plan).project(columns)?.build()?)
+}
