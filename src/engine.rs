@@ -270,7 +270,14 @@ fn base_state(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionState {
     options.execution.parquet.schema_force_view_types = true;
     options.execution.parquet.pushdown_filters = false;
     options.execution.collect_statistics = true;
-    options.optimizer.hash_join_single_partition_threshold = 32 << 20;
+    // `planning::join_order` has chosen the sides, and knows more of what they yield.
+    options.optimizer.join_reordering = false;
+    // One table for all partitions: dividing millions of probing rows by hash to spread a small table costs more.
+    options.optimizer.repartition_joins = false;
+    // Whole numbers in a range of so many are looked up by position instead of by hash: two megabytes at most.
+    options.execution.perfect_hash_join_small_build_threshold = 512 << 10;
+    // Where half of the rows are groups of their own, grouping them twice is wasted.
+    options.execution.skip_partial_aggregation_probe_ratio_threshold = 0.5;
     let mut builder = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)

@@ -238,7 +238,7 @@ async fn run_query(
     if key.is_some() {
         request.context.record.result_cache_miss();
     }
-    let stream = execute(request, &cached.plan, parameters).await?;
+    let stream = execute(request, &cached, parameters).await?;
     let fill = key.map(|key| request.engine.result_cache.fill(key));
     Ok(RowSet {
         columns,
@@ -256,7 +256,7 @@ async fn run_cursor(request: &Request<'_>, query: &sql::Query, parameters: &[Sca
     Ok(RowSet {
         columns: OutputColumn::of_schema(cached.plan.schema()),
         rows: Rows::Stream {
-            stream: execute(request, &cached.plan, parameters).await?,
+            stream: execute(request, &cached, parameters).await?,
             fill: None,
         },
         tag: "SELECT",
@@ -270,7 +270,7 @@ async fn run_copy_out(request: &Request<'_>, query: &sql::Query, parameters: &[S
     }
     let cached = get_or_plan(request, query, "").await?;
     let columns = OutputColumn::of_schema(cached.plan.schema());
-    let stream = execute(request, &cached.plan, parameters).await?;
+    let stream = execute(request, &cached, parameters).await?;
     Ok(RowSet {
         columns,
         rows: Rows::Stream { stream, fill: None },
@@ -285,7 +285,7 @@ async fn run_query_for_command(
     parameters: &[ScalarValue],
 ) -> Result<SendableRecordBatchStream> {
     let cached = get_or_plan(request, query, "").await?;
-    execute(request, &cached.plan, parameters).await
+    execute(request, &cached, parameters).await
 }
 
 /// The optimized, governed plan of a query: bind → govern → optimize, or the plan cache. An empty `text`
@@ -318,28 +318,24 @@ async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> R
     let plan_start = Instant::now();
     let session = planning_session(request);
     let optimized = planning::optimize(&governed, &session)?;
+    let cached = Arc::new(CachedPlan::new(optimized, bound.parameter_types, &session)?);
     record.add_plan_time(plan_start.elapsed());
-    let repeatable = optimized.is_repeatable();
-    let cached = Arc::new(CachedPlan {
-        plan: optimized,
-        parameter_types: bound.parameter_types,
-        repeatable,
-    });
+    let repeatable = cached.repeatable;
     if let (Some(key), true) = (key, repeatable) {
         request.engine.plan_cache.insert(key, Arc::clone(&cached));
     }
     Ok(cached)
 }
 
-/// Starts a governed plan's operators.
+/// Starts a plan's operators.
 async fn execute(
     request: &Request<'_>,
-    governed: &GovernedPlan,
+    planned: &CachedPlan,
     parameters: &[ScalarValue],
 ) -> Result<SendableRecordBatchStream> {
     let session = planning_session(request);
-    let physical = plan_operators(request, governed, parameters, &session).await?;
-    start(request, governed, physical, &session).await
+    let physical = plan_operators(request, planned, parameters, &session).await?;
+    start(request, &planned.plan, physical, &session).await
 }
 
 /// Starts operators when there is a place. What reads no table is let in at once: whoever looks after a
@@ -365,19 +361,21 @@ async fn start(
     Ok(admission::running(admission, place, stream, Arc::clone(record)))
 }
 
-/// Binds parameters, plans physically, and verifies that every governed scan is behind its barrier.
+/// Binds parameters, orders joins, plans physically, and verifies that every governed scan is behind its barrier.
 async fn plan_operators(
     request: &Request<'_>,
-    governed: &GovernedPlan,
+    planned: &CachedPlan,
     parameters: &[ScalarValue],
     session: &PlanningSession,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let plan_start = Instant::now();
     let with_values;
-    let governed = match parameters {
-        [] => governed,
-        values => {
-            with_values = planning::bind_parameters(governed, ParamValues::from(values.to_vec()), session)?;
+    let governed = match &planned.ordered {
+        Some(ordered) => ordered,
+        None => {
+            let values = ParamValues::from(parameters.to_vec());
+            let bound = planning::bind_parameters(&planned.plan, values, session)?;
+            with_values = planning::order_joins(&bound, session)?;
             &with_values
         }
     };

@@ -1,13 +1,14 @@
 //! Governed logical plan → optimized logical plan → physical plan. The rule lists are DataFusion's own
 //! with ours put in, each with its reason; the plan cache keeps optimized logical plans.
 
+mod cardinality;
+mod join_order;
 mod plan_cache;
 pub mod rules;
 mod session;
 
 use std::sync::Arc;
 
-use datafusion::catalog::Session;
 use datafusion::common::ParamValues;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::push_down_limit::PushDownLimit;
@@ -25,7 +26,7 @@ use crate::governance::GovernedPlan;
 
 /// Type coercion and all logical rules.
 pub fn optimize(governed: &GovernedPlan, session: &PlanningSession) -> Result<GovernedPlan> {
-    beside_other_tasks(|| governed.rewrite(|plan| Ok(session.optimize(&plan)?)))
+    beside_other_tasks(|| governed.rewrite(|plan| Ok(session.optimize_for_all(&plan)?)))
 }
 
 /// Runs long work that never waits. The thread may be the one that watches the sockets and timers; without
@@ -52,6 +53,12 @@ pub fn bind_parameters(
         ];
         Ok(Optimizer::with_rules(rules).optimize(bound, session, |_, _| {})?)
     })
+}
+
+/// The plan with its joins in the order that runs. It depends on how many rows the tables have, so it is not what
+/// EXPLAIN shows.
+pub fn order_joins(governed: &GovernedPlan, session: &PlanningSession) -> Result<GovernedPlan> {
+    beside_other_tasks(|| governed.rewrite(|plan| Ok(session.order_joins(plan)?)))
 }
 
 /// Operators for an optimized plan.

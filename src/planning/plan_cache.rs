@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use moka::sync::Cache;
 
+use super::PlanningSession;
 use crate::catalog::model::Oid;
+use crate::error::Result;
 use crate::governance::GovernedPlan;
 use crate::types::SqlType;
 
@@ -32,9 +34,27 @@ pub struct PlanKey {
 pub struct CachedPlan {
     /// Optimized; parameters are open.
     pub plan: GovernedPlan,
+    /// The same with its joins in order, where no parameter has a say in that.
+    pub ordered: Option<GovernedPlan>,
     pub parameter_types: Vec<SqlType>,
     /// Whether the plan means the same whenever it runs on the same versions.
     pub repeatable: bool,
+}
+
+impl CachedPlan {
+    /// Orders the joins of an optimized plan.
+    pub fn new(plan: GovernedPlan, parameter_types: Vec<SqlType>, session: &PlanningSession) -> Result<CachedPlan> {
+        let ordered = match parameter_types.as_slice() {
+            [] => Some(super::order_joins(&plan, session)?),
+            _ => None,
+        };
+        Ok(CachedPlan {
+            repeatable: plan.is_repeatable(),
+            plan,
+            ordered,
+            parameter_types,
+        })
+    }
 }
 
 /// Bounded by an estimate of the plans' bytes.
@@ -88,12 +108,15 @@ impl PlanCache {
     }
 }
 
-/// Nodes of the plan, subqueries included; what cannot be walked counts as one.
+/// Nodes of the plans, subqueries included.
 fn node_count(cached: &CachedPlan) -> u32 {
     let mut count = 0;
-    let walked = cached.plan.plan().apply_with_subqueries(|_| {
-        count += 1;
-        Ok(TreeNodeRecursion::Continue)
-    });
-    if walked.is_ok() { count } else { 1 }
+    for plan in std::iter::once(&cached.plan).chain(&cached.ordered) {
+        // The count stops where the plan cannot be walked.
+        let _ = plan.plan().apply_with_subqueries(|_| {
+            count += 1;
+            Ok(TreeNodeRecursion::Continue)
+        });
+    }
+    count.max(1)
 }

@@ -17,10 +17,13 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{FunctionRegistry, SessionState, TaskContext};
 use datafusion::logical_expr::registry::ExtensionTypeRegistryRef;
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, WindowUDF};
-use datafusion::optimizer::OptimizerConfig;
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
+use datafusion::optimizer::{Optimizer, OptimizerConfig};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
+
+use super::join_order;
 
 /// One statement's planning session.
 pub struct PlanningSession {
@@ -51,6 +54,27 @@ impl PlanningSession {
     /// The statement's options, with its function environment.
     pub fn config_options(&self) -> &Arc<ConfigOptions> {
         self.config.options()
+    }
+
+    /// Type coercion and the rules that do not look at how many rows there are.
+    pub(super) fn optimize_for_all(&self, plan: &LogicalPlan) -> PlanResult<LogicalPlan> {
+        let options = self.config.options();
+        let analyzed = self
+            .base
+            .analyzer()
+            .execute_and_check(plan.clone(), options, |_, _| {})?;
+        self.base.optimizer().optimize(analyzed, self, |_, _| {})
+    }
+
+    /// Orders the joins of an optimized plan, which then carry only the columns needed.
+    pub(super) fn order_joins(&self, plan: LogicalPlan) -> PlanResult<LogicalPlan> {
+        match join_order::order_joins(&plan)? {
+            None => Ok(plan),
+            Some(ordered) => {
+                let narrow = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
+                narrow.optimize(ordered, self, |_, _| {})
+            }
+        }
     }
 
     /// What the operators run with. Plans hold their functions, so the context carries none.
@@ -106,11 +130,7 @@ impl Session for PlanningSession {
     }
 
     fn optimize(&self, plan: &LogicalPlan) -> PlanResult<LogicalPlan> {
-        let analyzed = self
-            .base
-            .analyzer()
-            .execute_and_check(plan.clone(), self.config.options(), |_, _| {})?;
-        self.base.optimizer().optimize(analyzed, self, |_, _| {})
+        self.order_joins(self.optimize_for_all(plan)?)
     }
 
     fn physical_optimizers(&self) -> &[Arc<dyn PhysicalOptimizerRule + Send + Sync>] {

@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::execution::explain;
 use crate::execution::outcome::{Notice, Outcome, RowSet};
 use crate::execution::transaction::Transaction;
-use crate::governance::GovernedPlan;
 use crate::statement::ast::{ParsedStatement, Statement};
 
 /// Runs EXPLAIN.
@@ -57,7 +56,7 @@ async fn query_plan(
     let session = planning_session(request);
     let bound = parameters.len() >= cached.parameter_types.len();
     let physical = match bound {
-        true => Some(plan_operators(request, &cached.plan, parameters, &session).await?),
+        true => Some(plan_operators(request, &cached, parameters, &session).await?),
         false => None,
     };
     let planning = started.elapsed();
@@ -88,9 +87,9 @@ async fn changes_plan(
 ) -> Result<Outcome> {
     let started = Instant::now();
     let (table, bound) = modification::bound(request).await?;
-    let plan: GovernedPlan = modification::optimized(request, &bound)?;
+    let planned = modification::planned(request, &bound)?;
     let physical = match parameters.len() >= bound.parameter_types.len() {
-        true => Some(plan_operators(request, &plan, parameters, &planning_session(request)).await?),
+        true => Some(plan_operators(request, &planned, parameters, &planning_session(request)).await?),
         false => None,
     };
     let planning = started.elapsed();
@@ -106,7 +105,7 @@ async fn changes_plan(
     let verb = kind[..1].to_uppercase() + &kind[1..];
     let report = explain::Report {
         heading: Some(format!("{verb} on {}", table.name)),
-        plan: &plan,
+        plan: &planned.plan,
         physical,
         planning,
         run,

@@ -11,8 +11,8 @@ use crate::execution::commands;
 use crate::execution::commands::modify::Kind;
 use crate::execution::outcome::{Notice, Outcome};
 use crate::execution::transaction::Transaction;
-use crate::governance::{self, GovernedPlan};
-use crate::planning;
+use crate::governance;
+use crate::planning::{self, CachedPlan};
 use crate::statement::ast::{ObjectName, Statement};
 
 /// The table that a statement changes rows of; `None` for one that this module does not run.
@@ -65,8 +65,8 @@ pub(super) async fn run(
     let stored = bound.target.snapshot.schema();
     let checks = binding::bind_checks(&command.binding, request.context, &table, &stored).await?;
     let check = commands::row_checks::row_check(&checks, &table.name, &session)?;
-    let optimized = optimized(request, &bound)?;
-    let stream = execute(request, &optimized, parameters).await?;
+    let planned = planned(request, &bound)?;
+    let stream = execute(request, &planned, parameters).await?;
     commands::modify::run(&mut command, &table, &bound, stream, &session, kind, check)
         .await
         .map_err(|error| error.in_table(request.context.catalog.schema_name(table.schema), &table.name))
@@ -79,11 +79,12 @@ pub(super) async fn bound(request: &Request<'_>) -> Result<(Table, BoundModifica
     Ok((table, bound))
 }
 
-/// The governed plan of the rows that a statement changes.
-pub(super) fn optimized(request: &Request<'_>, bound: &BoundModification) -> Result<GovernedPlan> {
+/// The plan of the rows that a statement changes.
+pub(super) fn planned(request: &Request<'_>, bound: &BoundModification) -> Result<CachedPlan> {
     let session = planning_session(request);
     let governed = governance::govern(bound.plan.clone(), request.context, session.config_options())?;
-    planning::optimize(&governed, &session)
+    let optimized = planning::optimize(&governed, &session)?;
+    CachedPlan::new(optimized, bound.parameter_types.clone(), &session)
 }
 
 /// The table that the statement changes rows of.

@@ -58,6 +58,7 @@ pub use rewrite::RowCheck;
 pub use row_changes::RowChanges;
 pub use schema::ColumnDefinition;
 pub use schema_change::SchemaChange;
+pub use selectivity::as_number;
 pub use snapshot::TableSnapshot;
 pub use staged::StagedFiles;
 pub use table::{DeltaTable, Freshness};

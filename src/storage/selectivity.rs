@@ -92,7 +92,8 @@ fn number(value: &Precision<ScalarValue>) -> Option<f64> {
     value.get_value().and_then(as_number)
 }
 
-fn as_number(value: &ScalarValue) -> Option<f64> {
+/// A value as a number, where it has one: dates are days, timestamps microseconds.
+pub fn as_number(value: &ScalarValue) -> Option<f64> {
     let number = match value {
         ScalarValue::Int16(Some(value)) => f64::from(*value),
         ScalarValue::Int32(Some(value)) | ScalarValue::Date32(Some(value)) => f64::from(*value),

@@ -13,6 +13,7 @@ use datafusion::logical_expr::Accumulator;
 
 use super::file_index::FileIndex;
 use super::schema::TableSchema;
+use super::selectivity::as_number;
 use super::snapshot::TableSnapshot;
 use super::stats_json::ColumnBounds;
 
@@ -121,6 +122,9 @@ pub(super) fn of_files(schema: &TableSchema, index: &FileIndex, files: &[usize],
             .iter()
             .map(|values| of_partition(index, values, whole, rows.is_some())),
     );
+    for column in &mut columns {
+        column.distinct_count = most_values(column, num_rows);
+    }
     let bytes = rows.map_or(Precision::Absent, |rows| {
         Precision::Inexact(rows.max(0) as usize * row_width(schema))
     });
@@ -163,6 +167,29 @@ fn of_column(index: &FileIndex, bounds: &ColumnBounds, all_exact: bool) -> Colum
         max_value: bound(&bounds.max, max_batch),
         ..ColumnStatistics::new_unknown()
     }
+}
+
+/// As many values as fit between the bounds of whole numbers, at most one a row: a guess from above.
+fn most_values(column: &ColumnStatistics, rows: Precision<usize>) -> Precision<usize> {
+    let (Some(rows), Some(min), Some(max)) = (
+        rows.get_value(),
+        column.min_value.get_value(),
+        column.max_value.get_value(),
+    ) else {
+        return Precision::Absent;
+    };
+    let width = match (min, max) {
+        (ScalarValue::Decimal128(Some(min), ..), ScalarValue::Decimal128(Some(max), ..)) => max.abs_diff(*min),
+        _ if min.data_type().is_integer() || min.data_type() == DataType::Date32 => {
+            match (as_number(min), as_number(max)) {
+                (Some(min), Some(max)) => (max - min).max(0.0) as u128,
+                _ => return Precision::Absent,
+            }
+        }
+        _ => return Precision::Absent,
+    };
+    let values = usize::try_from(width.saturating_add(1)).unwrap_or(usize::MAX);
+    Precision::Inexact(values.min(*rows))
 }
 
 fn of_partition(index: &FileIndex, values: &ArrayRef, whole: bool, rows_known: bool) -> ColumnStatistics {

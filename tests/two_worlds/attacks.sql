@@ -279,6 +279,13 @@ EXPLAIN ANALYZE SELECT id FROM staff WHERE id > 0;
 -- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
 EXPLAIN ANALYZE SELECT n.id FROM notes n JOIN staff s ON s.id = n.id;
 
+-- attack: explain_join_order
+-- channel: the order of joins follows the tables' sizes
+-- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
+EXPLAIN SELECT s.id FROM notes n, crowded c, staff s WHERE n.id = c.id AND c.id = s.id ORDER BY s.id;
+SELECT s.id FROM notes n, crowded c, staff s WHERE n.id = c.id AND c.id = s.id ORDER BY s.id;
+SELECT count(*), min(c.id) FROM crowded c LEFT JOIN mapped m ON m.id = c.id;
+
 -- attack: explain_mapping
 -- channel: what a policy reads
 -- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b

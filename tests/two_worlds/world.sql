@@ -53,6 +53,10 @@ INSERT INTO fragile
   SELECT v.id, v.divisor
   FROM (VALUES (1, 1, 0), (1, 2, 5), (2, 1, 0), (2, 2, 7), (2, 3, 0)) AS v(world, id, divisor)
   WHERE v.world = {{world}};
+-- So many hidden rows in one world that joins go another way there.
+CREATE TABLE crowded (id int, region text);
+INSERT INTO crowded SELECT id, 'north' FROM generate_series(1, 40) AS g(id);
+INSERT INTO crowded SELECT id, 'south' FROM generate_series(1, CASE WHEN {{world}} = 1 THEN 2 ELSE 20000 END) AS g(id);
 INSERT INTO notes VALUES (1, 'first'), (2, 'second'), (4, 'fourth'), (5, 'fifth'), (9, 'ninth');
 
 CREATE VIEW staff_view AS SELECT id, name, region, salary, ssn FROM staff;
@@ -64,6 +68,7 @@ ALTER TABLE payroll SET ROW FILTER staff_rows ON (region);
 ALTER TABLE payroll ALTER COLUMN salary SET MASK salary_mask;
 ALTER TABLE payroll ALTER COLUMN ssn SET MASK ssn_mask;
 ALTER TABLE mapped SET ROW FILTER mapped_rows ON (region);
+ALTER TABLE crowded SET ROW FILTER staff_rows ON (region);
 ALTER TABLE fragile SET ROW FILTER fragile_rows ON (divisor);
 
 -- What attacker may write: rows of the north, whose amounts it does not see.
@@ -75,7 +80,7 @@ ALTER TABLE ledger SET ROW FILTER ledger_rows ON (region);
 ALTER TABLE ledger ALTER COLUMN amount SET MASK salary_mask;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ledger TO attacker;
 
-GRANT SELECT ON staff, mapped, fragile, notes, staff_view TO attacker;
+GRANT SELECT ON staff, mapped, crowded, fragile, notes, staff_view TO attacker;
 GRANT SELECT ON staff, mapped, notes, staff_view TO analysts;
 GRANT SELECT, INSERT, UPDATE, DELETE ON payroll TO attacker;
 GRANT CREATE ON SCHEMA public TO attacker;

@@ -1,5 +1,6 @@
 //! Our own rules, after DataFusion's: analysis in the order of `analyzer`, operators in the order of `all`.
 
+mod filter_before_grouping;
 mod stream_series;
 mod typed_values;
 mod yield_in_joins;
@@ -22,6 +23,8 @@ pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 /// The rules, each with its reason.
 pub fn all() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     vec![
+        // Without this, all groups of a large table are computed where a join then asks for few of them.
+        Arc::new(filter_before_grouping::FilterBeforeGrouping),
         // A join that multiplies rows works for long without touching its inputs, which is where
         // DataFusion yields: without this, cancelling would have to wait for it.
         Arc::new(yield_in_joins::YieldInJoins),
