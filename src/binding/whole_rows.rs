@@ -75,7 +75,7 @@ impl VisitorMut for Expander<'_> {
         if let Some(order) = &mut query.order_by
             && let OrderByKind::Expressions(keys) = &mut order.kind
         {
-            let outputs = self.output(&SetExpr::Select(select.clone())).unwrap_or_default();
+            let outputs = self.selected(select).unwrap_or_default();
             self.frames.push(self.relations(&select.from));
             for key in keys {
                 let is_output = matches!(&key.expr, Expr::Identifier(name) if outputs.contains(&names::fold(name)));
@@ -92,9 +92,9 @@ impl VisitorMut for Expander<'_> {
         self.frames.push(self.relations(&select.from));
         for item in &mut select.projection {
             match item {
-                SelectItem::UnnamedExpr(expression @ (Expr::Identifier(_) | Expr::CompoundFieldAccess { .. })) => {
-                    let name = output_column_name(expression);
+                SelectItem::UnnamedExpr(expression @ Expr::Identifier(_)) => {
                     if self.is_row(expression) {
+                        let name = output_column_name(expression);
                         *item = SelectItem::ExprWithAlias {
                             expr: expression.clone(),
                             alias: Ident::with_quote('"', name),
@@ -387,31 +387,7 @@ impl Expander<'_> {
     /// The names of a query's columns, as far as its text and its relations tell.
     fn output(&self, body: &SetExpr) -> Option<Vec<String>> {
         match body {
-            SetExpr::Select(select) => {
-                let mut columns = vec![];
-                for item in &select.projection {
-                    match item {
-                        SelectItem::UnnamedExpr(expression) => columns.push(output_column_name(expression)),
-                        SelectItem::ExprWithAlias { alias, .. } => columns.push(names::fold(alias)),
-                        SelectItem::Wildcard(options) if options.opt_except.is_none() => {
-                            if select.from.iter().any(merges_columns) {
-                                return None;
-                            }
-                            let found = self.relations(&select.from);
-                            columns.extend(found.into_iter().flat_map(|relation| relation.columns));
-                        }
-                        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
-                            if options.opt_except.is_none() =>
-                        {
-                            let wanted = names::parts(name).pop()?;
-                            let mut found = self.relations(&select.from).into_iter();
-                            columns.extend(found.find(|relation| relation.name == wanted)?.columns);
-                        }
-                        _ => return None,
-                    }
-                }
-                Some(columns)
-            }
+            SetExpr::Select(select) => self.selected(select),
             SetExpr::SetOperation { left, .. } => self.output(left),
             SetExpr::Query(query) => self.output(&query.body),
             SetExpr::Values(values) => {
@@ -420,6 +396,32 @@ impl Expander<'_> {
             }
             _ => None,
         }
+    }
+
+    fn selected(&self, select: &Select) -> Option<Vec<String>> {
+        let mut columns = vec![];
+        for item in &select.projection {
+            match item {
+                SelectItem::UnnamedExpr(expression) => columns.push(output_column_name(expression)),
+                SelectItem::ExprWithAlias { alias, .. } => columns.push(names::fold(alias)),
+                SelectItem::Wildcard(options) if options.opt_except.is_none() => {
+                    if select.from.iter().any(merges_columns) {
+                        return None;
+                    }
+                    let found = self.relations(&select.from);
+                    columns.extend(found.into_iter().flat_map(|relation| relation.columns));
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
+                    if options.opt_except.is_none() =>
+                {
+                    let wanted = names::parts(name).pop()?;
+                    let mut found = self.relations(&select.from).into_iter();
+                    columns.extend(found.find(|relation| relation.name == wanted)?.columns);
+                }
+                _ => return None,
+            }
+        }
+        Some(columns)
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn assignments(
             let value = match (part, known.and_then(|known| items.get_mut(known))) {
                 (None, _) => value,
                 // Several parts of one column are changed one after the other.
-                (Some(part), Some(SelectItem::ExprWithAlias { expr, .. })) if part.follows(expr) => {
+                (Some(part), Some(SelectItem::ExprWithAlias { expr, .. })) if is_assigned(expr) => {
                     let whole = std::mem::replace(expr, Expr::Value(Value::Null.into()));
                     *expr = part.assigned(whole, value)?;
                     continue;
@@ -121,12 +121,6 @@ enum Part {
 }
 
 impl Part {
-    /// Whether a value is one that assigns a part already.
-    fn follows(&self, whole: &Expr) -> bool {
-        matches!(whole, Expr::Function(function)
-            if [ASSIGNED_PART, ASSIGNED_SLICE].contains(&function.name.to_string().as_str()))
-    }
-
     fn assigned(self, whole: Expr, value: Option<Expr>) -> Result<Expr> {
         let Some(value) = value else {
             let message = "cannot set an array element to DEFAULT";
@@ -137,6 +131,12 @@ impl Part {
             Part::Slice(from, to) => call(ASSIGNED_SLICE, vec![whole, value, from, to]),
         })
     }
+}
+
+/// Whether a value assigns a part of its column already.
+fn is_assigned(value: &Expr) -> bool {
+    matches!(value, Expr::Function(function)
+        if [ASSIGNED_PART, ASSIGNED_SLICE].contains(&function.name.to_string().as_str()))
 }
 
 fn call(name: &str, arguments: Vec<Expr>) -> Expr {

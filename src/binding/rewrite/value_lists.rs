@@ -31,7 +31,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
                 }
             }
             if let SetExpr::Values(values) = query.body.as_mut()
-                && values.visit(&mut Subqueries).is_break()
+                && Visit::visit(&*values, &mut Subqueries).is_break()
                 && let Some(selects) = as_selects(values)
             {
                 *query.body = selects;

@@ -295,7 +295,7 @@ struct Parser<'p> {
     looking: bool,
 }
 
-impl<'p> Parser<'p> {
+impl Parser<'_> {
     fn accept(&mut self, prefix: &str) -> bool {
         match self.rest.strip_prefix(prefix) {
             Some(rest) => {
@@ -432,7 +432,7 @@ impl<'p> Parser<'p> {
         }
         let length = match escaped {
             'x' | 'u' if self.rest[2..].starts_with('{') => self.rest.find('}').map_or(2, |end| end + 1),
-            'x' => 4.min(self.rest.len()),
+            'x' => self.rest.len().min(4),
             other => 1 + other.len_utf8(),
         };
         self.character(length)
