@@ -16,7 +16,7 @@ pub(super) async fn run(command: &mut CommandContext<'_>, tables: &[ObjectName])
             return Err(Error::denied("table", &table.name));
         }
         let (delta, _) = open(command, &table).await?;
-        command.transaction.take_turn(table.id, &delta).await;
+        command.transaction.take_turn(table.id, &delta, None).await;
         let (delta, base) = open(command, &table).await?;
         let files = delta.stage(&base, vec![]).await?;
         let operation = Operation::new("TRUNCATE").with_user(&command.context.principal.role_name);
