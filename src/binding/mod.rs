@@ -41,7 +41,7 @@ pub use modification::{
 };
 pub(crate) use names::parts as name_parts;
 pub use parameters::parameter_types;
-pub use relations::{is_current, newest_snapshot, table_address};
+pub use relations::{is_current, table_address};
 pub(crate) use rewrite::folded;
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;

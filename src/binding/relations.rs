@@ -232,7 +232,7 @@ async fn load_snapshot(
 }
 
 /// A table's newest version, with all that the statement's catalog decided about it and nothing decided later.
-pub async fn newest_snapshot(
+async fn newest_snapshot(
     context: &QueryContext,
     delta: &DeltaTable,
     table: &Table,

@@ -40,6 +40,8 @@ pub struct Transaction {
     staged: Option<Staged>,
     /// One for each table that it changes.
     pending: Vec<PendingChange>,
+    /// Changes that it took from statements.
+    changes_taken: u64,
     /// The session's temporary objects as the last transaction left them.
     temporary: Option<Arc<Temporary>>,
     /// The catalog that they were last laid over, and what came of it.
@@ -175,10 +177,15 @@ impl Transaction {
         }
     }
 
-    /// Whether a statement that saw too old a catalog may begin anew with a newer one: nothing that the transaction
-    /// has read holds it back.
-    pub fn may_move_on(&mut self) -> bool {
-        let may = !self.repeatable_read || self.pins.is_empty();
+    /// Changes that the transaction has taken from its statements so far.
+    pub fn changes_taken(&self) -> u64 {
+        self.changes_taken
+    }
+
+    /// Whether a statement that saw too old a catalog may begin anew with a newer one: it has changed nothing, and
+    /// nothing that the transaction has read holds it back.
+    pub fn may_move_on(&mut self, taken_before: u64) -> bool {
+        let may = self.changes_taken == taken_before && (!self.repeatable_read || self.pins.is_empty());
         if may {
             self.horizon = None;
         }
@@ -283,6 +290,7 @@ impl Transaction {
         if write.removal.is_none() && write.files.file_count() == 0 {
             return Ok(());
         }
+        self.changes_taken += 1;
         let earlier = self.take_pending(table);
         if earlier.is_none() && self.takes_at_once(table) {
             let delta = Arc::clone(&write.delta);

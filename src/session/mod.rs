@@ -368,8 +368,9 @@ impl Session {
     }
 
     /// After an error: whether the statement may begin anew, because it saw too old a catalog, which is newer now.
-    async fn catches_up(&mut self, context: &QueryContext) -> Result<bool> {
-        if !context.outdated.load(Ordering::Relaxed) || !self.transaction.may_move_on() {
+    /// `taken` are the changes that the transaction had before it.
+    async fn catches_up(&mut self, context: &QueryContext, taken: u64) -> Result<bool> {
+        if !context.outdated.load(Ordering::Relaxed) || !self.transaction.may_move_on(taken) {
             return Ok(false);
         }
         let newest = self.engine.services.catalog.refresh(Duration::ZERO).await?;

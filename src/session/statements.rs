@@ -45,13 +45,14 @@ impl Session {
             return self.describe_session_statement(parsed, declared);
         }
         self.start_clock();
+        let taken = self.transaction.changes_taken();
         loop {
             let context = self.statement_context(texts).await?;
             let described = query::describe(&self.request(&context, parsed, declared)).await;
             // Planning does not wait for anything: a cancel request that came meanwhile is noticed here.
             context.check_cancelled()?;
             match described {
-                Err(_) if self.catches_up(&context).await? => {}
+                Err(_) if self.catches_up(&context, taken).await? => {}
                 described => return described.map_err(|error| located(error, parsed)),
             }
         }
@@ -326,6 +327,7 @@ impl Session {
         let columns = statement.description.columns.as_ref().map_or(0, Vec::len);
         let formats = formats_for(result_formats, columns).unwrap_or_default();
         self.transaction.command = statement.parsed.statement.written_command();
+        let taken = self.transaction.changes_taken();
         let outcome = loop {
             let context = self.statement_context(&statement.texts).await?;
             let request = Request {
@@ -341,7 +343,7 @@ impl Session {
             let (transaction, notices) = (&mut self.transaction, &mut self.notices);
             let outcome = query::run(&request, parameters, &formats, transaction, notices).await;
             match outcome {
-                Err(_) if self.catches_up(&context).await? => {}
+                Err(_) if self.catches_up(&context, taken).await? => {}
                 outcome => {
                     self.transaction.keep_pins(&context.pins.lock());
                     break outcome?;
