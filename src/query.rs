@@ -74,7 +74,7 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
                 return Ok(described);
             }
             let cached = get_or_plan(request, query, &request.statement.text).await?;
-            let columns = OutputColumn::of_schema(cached.plan.schema());
+            let columns = OutputColumn::of_schema(cached.plan.schema(), &cached.sources);
             Ok(Description {
                 parameters: cached.parameter_types.clone(),
                 columns: Some(columns),
@@ -129,13 +129,13 @@ pub async fn run(
         Statement::Explain {
             analyze,
             verbose,
-            format_json,
+            format,
             statement,
         } => {
             let options = explain::Options {
                 analyze: *analyze,
                 verbose: *verbose,
-                json: *format_json,
+                format: *format,
             };
             explained::run(request, statement, parameters, options, transaction, notices).await
         }
@@ -169,7 +169,7 @@ pub async fn run(
                 temporary: *temporary,
                 column_names: columns,
                 query_text,
-                output: OutputColumn::of_schema(governed.schema()),
+                output: OutputColumn::of_schema(governed.schema(), &bound.sources),
                 references: bound.references,
             };
             Ok(Outcome::Done(commands::create_view::run(&mut command, view).await?))
@@ -223,7 +223,7 @@ async fn run_query(
         return Ok(rows);
     }
     let cached = get_or_plan(request, query, &request.statement.text).await?;
-    let columns = OutputColumn::of_schema(cached.plan.schema());
+    let columns = OutputColumn::of_schema(cached.plan.schema(), &cached.sources);
     let key = result_key(request, &cached, parameters, formats);
     if let Some(key) = &key
         && let Some(rows) = request.engine.result_cache.get(key)
@@ -254,7 +254,7 @@ async fn run_cursor(request: &Request<'_>, query: &sql::Query, parameters: &[Sca
     }
     let cached = get_or_plan(request, query, "").await?;
     Ok(RowSet {
-        columns: OutputColumn::of_schema(cached.plan.schema()),
+        columns: OutputColumn::of_schema(cached.plan.schema(), &cached.sources),
         rows: Rows::Stream {
             stream: execute(request, &cached, parameters).await?,
             fill: None,
@@ -269,7 +269,7 @@ async fn run_copy_out(request: &Request<'_>, query: &sql::Query, parameters: &[S
         return Ok(RowSet { tag: "COPY", ..rows });
     }
     let cached = get_or_plan(request, query, "").await?;
-    let columns = OutputColumn::of_schema(cached.plan.schema());
+    let columns = OutputColumn::of_schema(cached.plan.schema(), &cached.sources);
     let stream = execute(request, &cached, parameters).await?;
     Ok(RowSet {
         columns,
@@ -318,7 +318,12 @@ async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> R
     let plan_start = Instant::now();
     let session = planning_session(request);
     let optimized = planning::optimize(&governed, &session)?;
-    let cached = Arc::new(CachedPlan::new(optimized, bound.parameter_types, &session)?);
+    let cached = Arc::new(CachedPlan::new(
+        optimized,
+        bound.parameter_types,
+        bound.sources,
+        &session,
+    )?);
     record.add_plan_time(plan_start.elapsed());
     let repeatable = cached.repeatable;
     if let (Some(key), true) = (key, repeatable) {

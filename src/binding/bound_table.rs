@@ -184,6 +184,11 @@ impl BoundTable {
         self.column_ids.get(index).copied().flatten()
     }
 
+    /// The catalog's ids of the columns of `schema()`.
+    pub fn column_ids(&self) -> &[Option<i16>] {
+        &self.column_ids
+    }
+
     pub fn relation_version(&self) -> RelationVersion {
         RelationVersion {
             table: self.table.id,

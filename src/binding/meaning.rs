@@ -16,7 +16,7 @@ use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Operat
 
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{
-    agree, checked_arithmetic, is_unknown_literal, pinned, postgres_cast, retyped, scalar_functions,
+    agree, checked_arithmetic, is_unknown_literal, pinned, postgres_cast, retyped, scalar_functions, type_quantified,
 };
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
@@ -179,6 +179,7 @@ fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Transformed<Ex
             None => Transformed::no(Expr::ScalarFunction(call)),
         });
     }
+    type_quantified(&mut call, schema);
     let fields: PlanResult<Vec<_>> = call.args.iter().map(|argument| argument.to_field(schema)).collect();
     // Where an argument has no type yet the call is resolved when it runs.
     let Ok(fields) = fields else {

@@ -3,6 +3,7 @@
 //! same thing by the same words. Nothing here decides who may see what: that is `governance`.
 
 mod bound_table;
+mod column_sources;
 mod correlation;
 mod expression;
 mod function;
@@ -33,6 +34,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast as sql;
 
 pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
+pub use column_sources::{ColumnOrigin, ColumnSource};
 pub use expression::{bind_constant, bind_expression_over};
 pub use function::check_function;
 pub use modification::{
@@ -87,6 +89,8 @@ pub struct BoundQuery {
     pub parameter_types: Vec<SqlType>,
     /// What its names meant, for a view that stores the text.
     pub references: Vec<Reference>,
+    /// Of each of its columns.
+    pub sources: Vec<ColumnSource>,
 }
 
 /// Binds a query for the statement's principal. `declared` are the parameter types that the client
@@ -101,13 +105,14 @@ pub async fn bind_query(
     rewrite::rewrite(&mut query)?;
     let scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
     let references = scope.references().to_vec();
-    let plan = scope.plan_statement(query, declared)?;
+    let (plan, sources) = scope.plan_statement(query, declared)?;
     let plan = correlation::unnest_subqueries(function::inline_functions(plan)?)?;
     let (plan, parameter_types) = parameters::infer(registered_output::show_names(plan)?, declared)?;
     Ok(BoundQuery {
         plan,
         parameter_types,
         references,
+        sources,
     })
 }
 

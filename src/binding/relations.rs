@@ -8,19 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, TableSource};
+use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast::{self as sql, Visit, Visitor};
 
 use super::bound_table::{BoundPolicies, BoundTable, RelationVersion};
 use super::function::{SqlFunction, bind_function};
 use super::names;
-use super::scope::{Scope, ViewSource};
+use super::scope::{LoadedRelation, Scope, ViewSource};
 use super::time_travel::{self, TimeTravel};
 use super::{BindingServices, Rights};
 use crate::catalog::model::{Function, Object, Oid, Privilege, Table, TableLocation, View};
 use crate::catalog::{CatalogSnapshot, Resolved, Scope as NameScope};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
+use crate::functions::builtin::builtin_relation_named;
 use crate::storage::{DeltaTable, Freshness, TableAddress, TableSnapshot};
 
 /// Views inside views, functions inside functions.
@@ -73,8 +74,8 @@ async fn load_names(
     }
     let mut scope = Scope::new(services.clone());
     for name in used.relations {
-        if let Some((source, object)) = load_relation(services, context, &name, &rights, depth).await? {
-            scope.add_source(name, source, object);
+        if let Some(relation) = load_relation(services, context, &name, &rights, depth).await? {
+            scope.add_relation(name, relation);
         }
     }
     for name in used.functions {
@@ -101,7 +102,7 @@ async fn load_relation(
     name: &[String],
     rights: &Rights,
     depth: usize,
-) -> Result<Option<(Arc<dyn TableSource>, Option<Oid>)>> {
+) -> Result<Option<LoadedRelation>> {
     let Some(last) = name.last() else { return Ok(None) };
     if depth == 0
         && let [only] = name
@@ -111,7 +112,7 @@ async fn load_relation(
             let message = format!("WITH query \"{only}\" does not have a RETURNING clause");
             Error::new(SqlState::FeatureNotSupported, message)
         })?;
-        return Ok(Some((provider_as_source(Arc::clone(rows)), None)));
+        return Ok(Some(LoadedRelation::computed(provider_as_source(Arc::clone(rows)))));
     }
     let (table_name, travel) = time_travel::split_version(last)?;
     let mut plain = name.to_vec();
@@ -130,10 +131,11 @@ async fn load_relation(
     };
     match resolved {
         None => Ok(None),
-        Some(Resolved::System { schema, name }) => Ok(services
-            .system_tables
-            .table(schema, name)
-            .map(|provider| (provider_as_source(provider), None))),
+        Some(Resolved::System { schema, name }) => Ok(services.system_tables.table(schema, name).map(|provider| {
+            let relation = builtin_relation_named(schema, name).map_or(0, |relation| relation.oid);
+            let numbers = (1..).take(provider.schema().fields().len()).map(Some);
+            LoadedRelation::new(provider_as_source(provider), None, relation, numbers)
+        })),
         Some(Resolved::View(view)) if travel.is_some() => Err(Error::new(
             SqlState::WrongObjectType,
             format!("\"{}\" is a view, which has no versions", view.name),
@@ -141,7 +143,13 @@ async fn load_relation(
         Some(Resolved::View(view)) => {
             require_schema_usage(context, view.schema, rights)?;
             let source = load_view(services, context, view, rights.checked_as, depth).await?;
-            Ok(Some((Arc::new(source), Some(view.id))))
+            let numbers = view.columns.iter().map(|column| Some(column.id));
+            Ok(Some(LoadedRelation::new(
+                Arc::new(source),
+                Some(view.id),
+                view.id,
+                numbers,
+            )))
         }
         Some(Resolved::Table(table)) => {
             require_schema_usage(context, table.schema, rights)?;
@@ -154,7 +162,13 @@ async fn load_relation(
                 depth,
             )
             .await?;
-            Ok(Some((provider_as_source(bound), Some(table.id))))
+            let numbers = bound.column_ids().to_vec();
+            Ok(Some(LoadedRelation::new(
+                provider_as_source(bound),
+                Some(table.id),
+                table.id,
+                numbers,
+            )))
         }
     }
 }

@@ -19,6 +19,7 @@ use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::BindingServices;
+use super::column_sources::{self, ColumnSource};
 use super::function::{SqlFunction, sql_function_udf};
 use super::names::reference_parts;
 use super::positions::Positions;
@@ -32,10 +33,47 @@ use crate::types::SqlType;
 /// All names that one query text may use, with what they mean.
 pub(crate) struct Scope {
     services: BindingServices,
-    sources: HashMap<Vec<String>, Arc<dyn TableSource>>,
+    sources: HashMap<Vec<String>, LoadedRelation>,
     functions: HashMap<String, Vec<Arc<SqlFunction>>>,
     references: Vec<Reference>,
     types: Arc<PostgresTypes>,
+}
+
+/// What the name of a relation means.
+pub(crate) struct LoadedRelation {
+    pub source: Arc<dyn TableSource>,
+    /// The catalog's object; the system's relations are none.
+    pub object: Option<Oid>,
+    /// For each column of the source.
+    pub columns: Vec<ColumnSource>,
+}
+
+impl LoadedRelation {
+    /// Rows that come from no relation.
+    pub fn computed(source: Arc<dyn TableSource>) -> LoadedRelation {
+        LoadedRelation {
+            source,
+            object: None,
+            columns: vec![],
+        }
+    }
+
+    /// A relation with the numbers that its columns have in pg_attribute.
+    pub fn new(
+        source: Arc<dyn TableSource>,
+        object: Option<Oid>,
+        relation: Oid,
+        numbers: impl IntoIterator<Item = Option<i16>>,
+    ) -> LoadedRelation {
+        let columns = numbers
+            .into_iter()
+            .map(|number| ColumnSource::of_relation(relation, number));
+        LoadedRelation {
+            source,
+            object,
+            columns: columns.collect(),
+        }
+    }
 }
 
 impl Scope {
@@ -49,16 +87,30 @@ impl Scope {
         }
     }
 
-    /// What a relation's name means; `object` is the catalog's, where it has one.
-    pub fn add_source(&mut self, name: Vec<String>, source: Arc<dyn TableSource>, object: Option<Oid>) {
-        if let Some(object) = object {
+    /// What a relation's name means.
+    pub fn add_relation(&mut self, name: Vec<String>, relation: LoadedRelation) {
+        if let Some(object) = relation.object {
             self.references.push(Reference {
                 object,
                 name: name.clone(),
                 columns: vec![],
             });
         }
-        self.sources.insert(name, source);
+        self.sources.insert(name, relation);
+    }
+
+    /// The columns of a plan's node that stands for a relation of the text.
+    pub fn relation_of(&self, plan: &LogicalPlan) -> Option<&[ColumnSource]> {
+        let stands_for = |relation: &&LoadedRelation| match plan {
+            LogicalPlan::TableScan(scan) => Arc::ptr_eq(&scan.source, &relation.source),
+            // What stands for a view is a copy of its plan; the planner may have rebuilt it, but not its schema.
+            _ => match relation.source.get_logical_plan() {
+                Some(copied) => Arc::ptr_eq(copied.schema(), plan.schema()),
+                None => false,
+            },
+        };
+        let found = self.sources.values().find(stands_for)?;
+        Some(&found.columns)
     }
 
     /// The functions that a call by this name may mean.
@@ -84,8 +136,12 @@ impl Scope {
         super::meaning::of_plan(plan, &self.services.format)
     }
 
-    /// The same for the client's own text: errors tell where in it.
-    pub fn plan_statement(&self, query: sql::Query, declared: &[Option<SqlType>]) -> Result<LogicalPlan> {
+    /// The same for the client's own text: errors tell where in it, and the columns where they come from.
+    pub fn plan_statement(
+        &self,
+        query: sql::Query,
+        declared: &[Option<SqlType>],
+    ) -> Result<(LogicalPlan, Vec<ColumnSource>)> {
         let positions = Positions::of(&query);
         let plan = self.plan_as_written(query, declared).map_err(|error| {
             let position = position(&error);
@@ -95,7 +151,9 @@ impl Scope {
                 _ => positions.place(error),
             }
         })?;
-        super::meaning::of_plan(plan, &self.services.format).map_err(|error| positions.place(error))
+        let sources = column_sources::of_plan(&plan, self);
+        let plan = super::meaning::of_plan(plan, &self.services.format).map_err(|error| positions.place(error))?;
+        Ok((plan, sources))
     }
 
     fn plan_as_written(&self, mut query: sql::Query, declared: &[Option<SqlType>]) -> PlanResult<LogicalPlan> {
@@ -104,7 +162,7 @@ impl Scope {
             .map(|declared| declared.as_ref().map(|sql_type| Arc::new(sql_type.to_field("", true))))
             .collect();
         super::whole_rows::expand(&mut query, &|name| {
-            let schema = self.sources.get(name)?.schema();
+            let schema = self.sources.get(name)?.source.schema();
             Some(schema.fields().iter().map(|field| field.name().clone()).collect())
         })?;
         let mut planner_context = PlannerContext::new().with_prepare_param_data_types(fields);
@@ -146,7 +204,7 @@ impl ContextProvider for Scope {
         let parts = reference_parts(&name);
         self.sources
             .get(&parts)
-            .cloned()
+            .map(|relation| Arc::clone(&relation.source))
             .ok_or_else(|| undefined_table(&parts).into())
     }
 

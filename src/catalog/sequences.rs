@@ -47,6 +47,16 @@ impl Sequence {
         next.or(self.cycle.then_some(first))
     }
 
+    /// The last number that a server took, as far as the catalog knows; `None` before the first one.
+    pub fn last(&self) -> Option<i64> {
+        match self.next {
+            Some(next) => next
+                .checked_sub(self.increment)
+                .filter(|last| next != self.start && (self.minimum..=self.maximum).contains(last)),
+            None => Some(if self.increment > 0 { self.maximum } else { self.minimum }),
+        }
+    }
+
     fn exhausted(&self) -> Error {
         let (word, bound) = match self.increment > 0 {
             true => ("maximum", self.maximum),

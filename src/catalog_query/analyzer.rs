@@ -1,12 +1,15 @@
 //! The analyzer's state: the names that are visible at each level of a query, the parameters' types as they become
 //! known, and what was collected on the way. Name lookup is here; the rest of the analysis is in the files beside.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::Ident;
 
 use super::evaluate::Executor;
 use super::node::{AggregateCall, Kind, Node, Query, SetCall, WindowCall};
+use super::operators::Operator;
 use super::value_type::{Field, Type};
 use crate::binding::folded;
 use crate::error::{Error, Result, SqlState};
@@ -23,6 +26,8 @@ pub(super) struct Analyzer<'a> {
     pub reach: usize,
     pub next_id: usize,
     pub shared: Vec<SharedQuery>,
+    /// Operators that were chosen, by name and operands' types.
+    pub operators: RefCell<HashMap<(String, u32, u32), &'static Operator>>,
     /// The SELECT that comes next is a branch of a set operation, which chooses the types of its literals.
     pub is_branch: bool,
 }

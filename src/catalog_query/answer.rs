@@ -1,5 +1,6 @@
 //! From a statement to its description or rows: analysis, evaluation, and columns of the types that the wire writes.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatchOptions, StringViewArray};
@@ -11,7 +12,9 @@ use datafusion::sql::sqlparser::ast as sql;
 use super::analyzer::Analyzer;
 use super::evaluate::{Executor, Row};
 use super::node::Query;
+use super::origins::origin;
 use super::value_type::{NUMERIC, Type, UNKNOWN};
+use crate::binding::ColumnSource;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{OutputColumn, RowSet, Rows, stream_of};
 use crate::functions::{Datum, FunctionEnvironment, Lookup, to_array};
@@ -90,6 +93,7 @@ fn analyzed<'a>(asked: &Asked<'a>) -> Result<(Query, Analyzer<'a>)> {
         reach: usize::MAX,
         next_id: 0,
         shared: vec![],
+        operators: RefCell::default(),
         is_branch: false,
     };
     let query = analyzer.query(asked.query)?;
@@ -128,7 +132,14 @@ fn output_columns(query: &Query) -> Vec<OutputColumn> {
     query
         .columns
         .iter()
-        .map(|column| OutputColumn::new(column.name.clone(), column.ty.to_sql_type()))
+        .enumerate()
+        .map(|(index, column)| OutputColumn {
+            source: ColumnSource {
+                origin: origin(query, index),
+                is_computed: false,
+            },
+            ..OutputColumn::new(column.name.clone(), column.ty.to_sql_type())
+        })
         .collect()
 }
 

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{self as sql, Expr, Visit, Visitor};
 
 use crate::binding::folded;
+use crate::catalog::model::Object;
 use crate::context::QueryContext;
 use crate::functions::{Lookup, Relation};
 
@@ -24,6 +25,7 @@ pub fn concerns_catalog(query: &sql::Query, context: &QueryContext) -> bool {
         }
         match lookup.relation_named(relation) {
             Ok(Some(Relation::Builtin(builtin))) => reads_catalog |= builtin.schema != "system",
+            Ok(Some(Relation::Object(Object::Sequence(_)))) => reads_catalog = true,
             _ => return false,
         }
     }

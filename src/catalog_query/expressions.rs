@@ -8,7 +8,7 @@ use super::analyzer::{Analyzer, not_covered};
 use super::coercion::Place;
 use super::data_type::type_of;
 use super::node::{Callable, Kind, Node, SubqueryUse};
-use super::value_type::{BOOL, Field, INT4, INT8, NUMERIC, TEXT, Type, UNKNOWN};
+use super::value_type::{BOOL, CHAR, Field, INT4, INT8, NAME, NUMERIC, TEXT, Type, UNKNOWN};
 use crate::binding::folded;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::Datum;
@@ -489,8 +489,11 @@ fn element_of(node: Node, indexes: Vec<Node>) -> Result<Node> {
     if indexes.is_empty() {
         return Ok(node);
     }
-    let Some(ty) = node.ty.element() else {
-        return Err(not_an_array(&node.ty));
+    let ty = match node.ty.element() {
+        Some(element) => element,
+        // A name is an array of characters, from zero.
+        None if node.ty.is(NAME) => Type::of(CHAR),
+        None => return Err(not_an_array(&node.ty)),
     };
     let array = Box::new(node);
     Ok(Node::new(ty, Kind::Element { array, indexes }))

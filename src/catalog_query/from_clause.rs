@@ -1,15 +1,18 @@
 //! FROM: relations of the system's schemas, subqueries, functions and joins become numbered items, and their columns names.
 
+use std::sync::Arc;
+
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::analyzer::{Analyzer, ScopeColumn, ScopeRelation, SharedSource, not_covered};
 use super::calls::function_name;
-use super::node::{Conjunct, Item, ItemKind, JoinKind, Kind, Node, SetCall, Source};
+use super::node::{Conjunct, Item, ItemKind, JoinKind, Kind, Node, Query, QueryBody, SetCall, Source};
 use super::queries::column_node;
 use super::reads::{items_read, query_reads, set_nodes};
 use super::selects::conjuncts;
-use super::value_type::{Field, INT8, OID, Type, XID};
+use super::value_type::{BOOL, Field, INT8, OID, Type, XID};
 use crate::binding::folded;
+use crate::catalog::model::{Object, Privilege, Sequence};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::Relation;
 use crate::functions::builtin::BuiltinRelation;
@@ -256,8 +259,52 @@ impl Analyzer<'_> {
                     Some(named),
                 )
             }
+            Some(Relation::Object(object @ Object::Sequence(sequence))) => {
+                if !self.lookup.access.has(object, Privilege::Select) {
+                    return Err(Error::denied("sequence", &sequence.name));
+                }
+                let query = self.sequence(sequence);
+                let columns = query.columns.clone();
+                let named = Some((
+                    parts.len().checked_sub(2).map(|at| parts[at].clone()),
+                    sequence.name.clone(),
+                ));
+                self.add_item(
+                    clause,
+                    ItemKind::Query(Arc::new(query)),
+                    0,
+                    false,
+                    columns,
+                    alias,
+                    named,
+                )
+            }
             // A relation of the user's, or none: the other path reads or refuses it.
             _ => Err(not_covered(format!("the relation {name}"))),
+        }
+    }
+
+    /// The one row that a sequence is in PostgreSQL.
+    fn sequence(&mut self, sequence: &Sequence) -> Query {
+        let last = sequence.last();
+        let row = vec![
+            Node::constant(INT8, last.unwrap_or(sequence.start)),
+            Node::constant(INT8, 0),
+            Node::constant(BOOL, last.is_some()),
+        ];
+        let names = ["last_value", "log_cnt", "is_called"];
+        let columns = names
+            .iter()
+            .zip(&row)
+            .map(|(name, node)| Field::new(*name, node.ty.clone()));
+        Query {
+            id: self.id(),
+            columns: columns.collect(),
+            body: QueryBody::Values(vec![row]),
+            order: vec![],
+            limit: None,
+            offset: None,
+            is_correlated: false,
         }
     }
 

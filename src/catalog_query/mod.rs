@@ -18,6 +18,7 @@ mod from_clause;
 mod grouping;
 mod node;
 mod operators;
+mod origins;
 mod polymorphic;
 mod queries;
 mod reads;

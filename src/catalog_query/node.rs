@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::evaluate::Executor;
-use super::value_type::{Field, Type};
+use super::evaluate::{Executor, KnownValues};
+use super::value_type::{BPCHAR, Field, Type};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::BuiltinRelation;
@@ -105,6 +105,8 @@ pub(super) enum Kind {
         operator: Arc<Callable>,
         left: Box<Node>,
         array: Box<Node>,
+        /// The array's values, where they decide alone.
+        known: Option<Arc<KnownValues>>,
         all: bool,
     },
     Subquery {
@@ -308,6 +310,13 @@ pub(super) struct SetCall {
     pub body: SetBody,
     /// A function that gives one value is one row in FROM.
     pub scalar: Option<Box<Node>>,
+}
+
+impl Callable {
+    /// Whether an equality or inequality of these types is one of the values' keys.
+    pub fn compares_keys(&self) -> bool {
+        !self.arguments.iter().any(|ty| ty.is(BPCHAR) || ty.category() == 'D')
+    }
 }
 
 impl Node {

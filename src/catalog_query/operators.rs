@@ -7,13 +7,16 @@ use super::analyzer::{Analyzer, not_covered};
 use super::bodies;
 use super::candidates::{Choice, choose};
 use super::coercion::Place;
+use super::evaluate::KnownValues;
 use super::node::{Callable, Kind, Node};
 use super::polymorphic::Resolution;
 use super::value_type::{Type, UNKNOWN};
 use crate::error::{Error, Result, SqlState};
+use crate::functions::Datum;
 use crate::functions::builtin::builtin_operators;
 
-struct Operator {
+/// A row of pg_operator.
+pub(super) struct Operator {
     left: u32,
     right: u32,
     result: u32,
@@ -76,7 +79,31 @@ impl Analyzer<'_> {
         if let (Some(_), Some(_), true) = (&left.fields, &right.fields, is_comparison(name)) {
             return comparison_of_rows(name, left, right);
         }
-        let candidates: Vec<&Operator> = OPERATORS
+        let operator = self.operator_for(name, left, right)?;
+        let given = [left.clone(), right.clone()];
+        let resolution = Resolution::of(&[operator.left, operator.right], &given)?;
+        let left_type = resolution.argument(operator.left, left);
+        let right_type = resolution.argument(operator.right, right);
+        let result = resolution.result(operator.result);
+        let body = bodies::binary_operator(name, &left_type, &right_type)
+            .ok_or_else(|| not_covered(format!("{} {name} {}", left_type.name(), right_type.name())))?;
+        let callable = Callable {
+            name: name.to_string(),
+            arguments: vec![left_type.clone(), right_type.clone()],
+            result,
+            is_strict: name != "||" || !(left_type.is_array() || right_type.is_array()),
+            body,
+        };
+        Ok((callable, left_type, right_type))
+    }
+
+    /// The operator that fits two types best; looked for once a statement.
+    fn operator_for(&self, name: &str, left: &Type, right: &Type) -> Result<&'static Operator> {
+        let asked = (name.to_string(), left.oid, right.oid);
+        if let Some(known) = self.operators.borrow().get(&asked) {
+            return Ok(*known);
+        }
+        let candidates: Vec<&'static Operator> = OPERATORS
             .get(name)
             .into_iter()
             .flatten()
@@ -115,22 +142,8 @@ impl Analyzer<'_> {
                 ));
             }
         };
-        let operator = candidates[index];
-        let given = [left.clone(), right.clone()];
-        let resolution = Resolution::of(&[operator.left, operator.right], &given)?;
-        let left_type = resolution.argument(operator.left, left);
-        let right_type = resolution.argument(operator.right, right);
-        let result = resolution.result(operator.result);
-        let body = bodies::binary_operator(name, &left_type, &right_type)
-            .ok_or_else(|| not_covered(format!("{} {name} {}", left_type.name(), right_type.name())))?;
-        let callable = Callable {
-            name: name.to_string(),
-            arguments: vec![left_type.clone(), right_type.clone()],
-            result,
-            is_strict: name != "||" || !(left_type.is_array() || right_type.is_array()),
-            body,
-        };
-        Ok((callable, left_type, right_type))
+        self.operators.borrow_mut().insert(asked, candidates[index]);
+        Ok(candidates[index])
     }
 
     /// `left op ANY (array)` or ALL.
@@ -157,12 +170,20 @@ impl Analyzer<'_> {
                 .ok_or_else(|| not_covered(format!("arrays of {}", right_type.name())))?,
         };
         let array = self.coerce(array, &array_type, Place::Implicit)?;
+        let decides = if all { "<>" } else { "=" };
+        let known = match &array.kind {
+            Kind::Constant(Datum::List(values)) if operator.name == decides && operator.compares_keys() => {
+                Some(Arc::new(KnownValues::of(values)))
+            }
+            _ => None,
+        };
         Ok(Node::new(
             super::value_type::BOOL,
             Kind::Quantified {
                 operator: Arc::new(operator),
                 left: Box::new(left),
                 array: Box::new(array),
+                known,
                 all,
             },
         ))

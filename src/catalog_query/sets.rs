@@ -7,7 +7,7 @@ use super::node::{Node, SetBody, SetCall};
 use super::value_type::{ANYARRAY, BOOL, CHAR, Field, INT4, INT8, NAME, OID, REGCLASS, TEXT, Type};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::builtin::{BuiltinRelation, builtin_relation_named};
-use crate::functions::{Datum, keywords};
+use crate::functions::{Datum, Lookup, keywords};
 
 /// Whether a function of this name gives rows that the evaluator makes.
 pub(super) fn is_set_returning(name: &str) -> bool {
@@ -21,10 +21,13 @@ pub(super) fn is_set_returning(name: &str) -> bool {
             | "pg_options_to_table"
             | "aclexplode"
             | "pg_available_extensions"
+            | "pg_listening_channels"
             | "pg_partition_ancestors"
+            | "pg_sequence_parameters"
             | "pg_show_all_settings"
             | "regexp_split_to_table"
             | "string_to_table"
+            | "ts_token_type"
     )
 }
 
@@ -88,6 +91,23 @@ impl Analyzer<'_> {
                     Field::new("comment", TEXT),
                 ];
                 (vec![], Type::record(fields), nothing)
+            }
+            ("pg_listening_channels", 0) => (vec![], Type::of(TEXT), channels),
+            ("pg_sequence_parameters", 1) => {
+                let numbers = ["start_value", "minimum_value", "maximum_value", "increment"];
+                let mut fields: Vec<Field> = numbers.iter().map(|name| Field::new(*name, INT8)).collect();
+                fields.push(Field::new("cycle_option", BOOL));
+                fields.push(Field::new("cache_size", INT8));
+                fields.push(Field::new("data_type", OID));
+                (vec![Type::of(OID)], Type::record(fields), sequence_parameters)
+            }
+            ("ts_token_type", 1) => {
+                let fields = vec![
+                    Field::new("tokid", INT4),
+                    Field::new("alias", TEXT),
+                    Field::new("description", TEXT),
+                ];
+                (vec![Type::of(OID)], Type::record(fields), token_types)
             }
             ("pg_show_all_settings", 0) => (vec![], settings_type()?, all_settings),
             ("pg_partition_ancestors", 1) => (vec![Type::of(REGCLASS)], Type::of(REGCLASS), itself),
@@ -189,6 +209,63 @@ fn series(executor: &Executor<'_>, _: &SetCall, row: &[Datum]) -> Result<Vec<Dat
         }
     }
     Ok(values)
+}
+
+/// The channels that the session listens to.
+fn channels(executor: &Executor<'_>, _: &SetCall, _: &[Datum]) -> Result<Vec<Datum>> {
+    let channels = executor.environment.listening_channels();
+    Ok(channels.into_iter().map(Datum::from).collect())
+}
+
+fn sequence_parameters(executor: &Executor<'_>, _: &SetCall, row: &[Datum]) -> Result<Vec<Datum>> {
+    let lookup = Lookup::new(executor.environment.context());
+    let oid = row.first().and_then(Datum::as_oid).unwrap_or_default();
+    let Some(sequence) = lookup.sequence(oid) else {
+        let message = format!("could not open relation with OID {oid}");
+        return Err(Error::new(SqlState::UndefinedTable, message));
+    };
+    Ok(vec![Datum::List(vec![
+        sequence.start.into(),
+        sequence.minimum.into(),
+        sequence.maximum.into(),
+        sequence.increment.into(),
+        sequence.cycle.into(),
+        1.into(),
+        sequence.sql_type.oid().into(),
+    ])])
+}
+
+/// What the parser `default` of text search tells apart.
+fn token_types(_: &Executor<'_>, _: &SetCall, _: &[Datum]) -> Result<Vec<Datum>> {
+    const TOKENS: [(&str, &str); 23] = [
+        ("asciiword", "Word, all ASCII"),
+        ("word", "Word, all letters"),
+        ("numword", "Word, letters and digits"),
+        ("email", "Email address"),
+        ("url", "URL"),
+        ("host", "Host"),
+        ("sfloat", "Scientific notation"),
+        ("version", "Version number"),
+        ("hword_numpart", "Hyphenated word part, letters and digits"),
+        ("hword_part", "Hyphenated word part, all letters"),
+        ("hword_asciipart", "Hyphenated word part, all ASCII"),
+        ("blank", "Space symbols"),
+        ("tag", "XML tag"),
+        ("protocol", "Protocol head"),
+        ("numhword", "Hyphenated word, letters and digits"),
+        ("asciihword", "Hyphenated word, all ASCII"),
+        ("hword", "Hyphenated word, all letters"),
+        ("url_path", "URL path"),
+        ("file", "File or path name"),
+        ("float", "Decimal notation"),
+        ("int", "Signed integer"),
+        ("uint", "Unsigned integer"),
+        ("entity", "XML entity"),
+    ];
+    let numbered = TOKENS.iter().zip(1_i64..);
+    let rows = numbered
+        .map(|((alias, description), number)| Datum::List(vec![number.into(), (*alias).into(), (*description).into()]));
+    Ok(rows.collect())
 }
 
 fn all_keywords(_: &Executor<'_>, _: &SetCall, _: &[Datum]) -> Result<Vec<Datum>> {

@@ -122,10 +122,10 @@ impl Type {
         self.element().is_some()
     }
 
-    /// Vectors count their elements from zero, arrays from one.
+    /// Vectors and names count their elements from zero, arrays from one.
     pub fn lower_bound(&self) -> i64 {
         match self.oid {
-            INT2VECTOR | OIDVECTOR => 0,
+            INT2VECTOR | OIDVECTOR | NAME => 0,
             _ => 1,
         }
     }

@@ -21,6 +21,7 @@ pub enum InterruptReason {
     Shutdown,
     /// pg_terminate_backend().
     Termination,
+    TransactionTimeout,
 }
 
 impl InterruptReason {
@@ -33,6 +34,10 @@ impl InterruptReason {
             InterruptReason::StatementTimeout => {
                 Error::new(SqlState::QueryCanceled, "canceling statement due to statement timeout")
             }
+            InterruptReason::TransactionTimeout => Error::new(
+                SqlState::TransactionTimeout,
+                "terminating connection due to transaction timeout",
+            ),
             InterruptReason::ClientGone => Error::new(SqlState::ConnectionFailure, "connection to client lost"),
             InterruptReason::Shutdown | InterruptReason::Termination => Error::new(
                 SqlState::AdminShutdown,
@@ -105,13 +110,13 @@ impl Interrupt {
         state.token.cancel();
     }
 
-    /// Stops what runs when the time is up, wherever it is then: planning, executing, waiting for a slow
-    /// reader or for COPY data. Dropping the guard calls it off.
-    pub fn limit(self: &Arc<Self>, time: Duration) -> TimeLimit {
+    /// Stops what runs for this reason when the time is up, wherever it is then: planning, executing, waiting for a
+    /// slow reader or for COPY data. Dropping the guard calls it off.
+    pub fn limit(self: &Arc<Self>, time: Duration, reason: InterruptReason) -> TimeLimit {
         let interrupt = Arc::clone(self);
         let timer = tokio::spawn(async move {
             tokio::time::sleep(time).await;
-            interrupt.trigger(InterruptReason::StatementTimeout);
+            interrupt.trigger(reason);
         });
         TimeLimit(timer.abort_handle())
     }
@@ -134,7 +139,7 @@ impl Interrupt {
     }
 }
 
-/// A statement's time that is running out.
+/// The time of a statement or a transaction that is running out.
 #[derive(Debug)]
 pub struct TimeLimit(AbortHandle);
 
@@ -183,10 +188,10 @@ mod tests {
     async fn a_time_limit_stops_its_statement_only() {
         let interrupt = Arc::new(Interrupt::default());
         let token = interrupt.begin();
-        drop(interrupt.limit(Duration::from_millis(1)));
+        drop(interrupt.limit(Duration::from_millis(1), InterruptReason::StatementTimeout));
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(!token.is_cancelled());
-        let _limit = interrupt.limit(Duration::from_millis(1));
+        let _limit = interrupt.limit(Duration::from_millis(1), InterruptReason::StatementTimeout);
         token.cancelled().await;
         assert_eq!(interrupt.reason(), Some(InterruptReason::StatementTimeout));
         assert!(!interrupt.begin().is_cancelled());

@@ -98,6 +98,10 @@ impl FunctionEnvironment for StatementEnvironment {
         Ok(shown)
     }
 
+    fn listening_channels(&self) -> Vec<String> {
+        self.engine.notifications.channels(self.context.session.process_id)
+    }
+
     fn next_value(&self, sequence: &Sequence) -> Result<i64> {
         let object = Object::Sequence(sequence.clone());
         let access = self.context.catalog.access(self.context.principal.role);

@@ -1,19 +1,22 @@
 //! EXPLAIN. Who is subject to a policy of the query sees the logical plan only: operators, their metrics and
 //! row counts would count hidden rows.
 
+mod structured;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use futures::StreamExt;
 
-use super::outcome::OutputColumn;
+use super::outcome::{OutputColumn, RowSet};
 use crate::error::Result;
 use crate::governance::GovernedPlan;
+use crate::statement::ast::ExplainFormat;
 use crate::telemetry::QueryRecord;
 use crate::types::SqlType;
 
@@ -24,7 +27,7 @@ const TITLE: &str = "QUERY PLAN";
 pub struct Options {
     pub analyze: bool,
     pub verbose: bool,
-    pub json: bool,
+    pub format: ExplainFormat,
 }
 
 /// What there is to tell.
@@ -39,8 +42,15 @@ pub struct Report<'a> {
     pub run: Option<(u64, Duration)>,
 }
 
-pub fn columns() -> Vec<OutputColumn> {
-    vec![OutputColumn::new(TITLE, SqlType::Text)]
+pub fn columns(format: ExplainFormat) -> Vec<OutputColumn> {
+    /// pg_type.oid of xml.
+    const XML: u32 = 142;
+    let sql_type = match format {
+        ExplainFormat::Text | ExplainFormat::Yaml => SqlType::Text,
+        ExplainFormat::Json => SqlType::Json,
+        ExplainFormat::Xml => SqlType::System(XML),
+    };
+    vec![OutputColumn::new(TITLE, sql_type)]
 }
 
 /// Runs a query for its metrics; answers the number of rows.
@@ -53,14 +63,17 @@ pub async fn drain(mut stream: SendableRecordBatchStream) -> Result<u64> {
 }
 
 /// The report as rows of text.
-pub fn render(report: &Report<'_>, options: &Options, record: &QueryRecord) -> Result<RecordBatch> {
-    let lines = match options.json {
-        true => vec![json(report, record)],
-        false => text(report, options, record),
+pub fn render(report: &Report<'_>, options: &Options, record: &QueryRecord) -> Result<RowSet> {
+    let lines = match options.format {
+        ExplainFormat::Text => text(report, options, record),
+        format => vec![structured::render(report, format, record)],
     };
-    let column: ArrayRef = Arc::new(StringArray::from(lines));
-    let schema = Schema::new(vec![Field::new(TITLE, DataType::Utf8, false)]);
-    Ok(RecordBatch::try_new(Arc::new(schema), vec![column])?)
+    let column: ArrayRef = Arc::new(StringViewArray::from_iter_values(lines));
+    let schema = Schema::new(vec![Field::new(TITLE, DataType::Utf8View, false)]);
+    Ok(RowSet {
+        columns: columns(options.format),
+        ..RowSet::of_batch(RecordBatch::try_new(Arc::new(schema), vec![column])?, "EXPLAIN")
+    })
 }
 
 fn text(report: &Report<'_>, options: &Options, record: &QueryRecord) -> Vec<String> {
@@ -83,37 +96,18 @@ fn text(report: &Report<'_>, options: &Options, record: &QueryRecord) -> Vec<Str
     lines
 }
 
-fn json(report: &Report<'_>, record: &QueryRecord) -> String {
-    let mut plan = serde_json::json!({
-        "Logical Plan": logical(report),
-        "Planning Time": report.planning.as_secs_f64() * 1000.0,
-    });
-    if let Some(heading) = &report.heading {
-        plan["Operation"] = heading.as_str().into();
-    }
-    let options = Options {
-        analyze: report.run.is_some(),
-        verbose: false,
-        json: true,
-    };
-    if let Some(physical) = operators(report, &options) {
-        plan["Physical Plan"] = physical.into();
-    }
-    if let Some((rows, time)) = report.run {
-        plan["Execution Time"] = (time.as_secs_f64() * 1000.0).into();
-        plan["Rows"] = rows.into();
-        plan["Plan Cache"] = record.plan_cache_outcome().name().into();
-    }
-    format!("{:#}", serde_json::json!([plan]))
-}
-
 fn logical(report: &Report<'_>) -> String {
     // Names that no client can write begin with a byte that no text may have.
     report.plan.plan().display_indent().to_string().replace('\0', "")
 }
 
+/// The operators, for whoever may see them.
+fn visible_operators<'a>(report: &'a Report<'_>) -> Option<&'a Arc<dyn ExecutionPlan>> {
+    report.physical.as_ref().filter(|_| !report.plan.has_barriers())
+}
+
 fn operators(report: &Report<'_>, options: &Options) -> Option<String> {
-    let physical = report.physical.as_ref().filter(|_| !report.plan.has_barriers())?;
+    let physical = visible_operators(report)?;
     let display = match options.analyze {
         true => DisplayableExecutionPlan::with_metrics(physical.as_ref()),
         false => DisplayableExecutionPlan::new(physical.as_ref()),

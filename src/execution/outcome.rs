@@ -9,8 +9,7 @@ use datafusion::common::DFSchema;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
-use crate::binding::output_name;
-use crate::catalog::model::Oid;
+use crate::binding::{ColumnSource, output_name};
 use crate::error::{Result, SqlState};
 use crate::result_cache::{CacheFill, EncodedRows};
 use crate::types::SqlType;
@@ -20,9 +19,7 @@ use crate::types::SqlType;
 pub struct OutputColumn {
     pub name: String,
     pub sql_type: SqlType,
-    /// Zero for what is no column of a table.
-    pub table_oid: Oid,
-    pub column_id: i16,
+    pub source: ColumnSource,
 }
 
 impl OutputColumn {
@@ -30,18 +27,27 @@ impl OutputColumn {
         OutputColumn {
             name: name.into(),
             sql_type,
-            table_oid: 0,
-            column_id: 0,
+            source: ColumnSource::default(),
         }
     }
 
-    /// The columns of a plan's output.
-    pub fn of_schema(schema: &DFSchema) -> Vec<OutputColumn> {
-        schema
-            .fields()
-            .iter()
-            .map(|field| OutputColumn::new(output_name(field.name()), SqlType::from_field(field)))
+    /// The columns of a plan's output, with what is known of them.
+    pub fn of_schema(schema: &DFSchema, sources: &[ColumnSource]) -> Vec<OutputColumn> {
+        let columns = schema.fields().iter().enumerate();
+        columns
+            .map(|(index, field)| OutputColumn {
+                source: sources.get(index).copied().unwrap_or_default(),
+                ..OutputColumn::new(output_name(field.name()), SqlType::from_field(field))
+            })
             .collect()
+    }
+
+    /// Its type as the query gives it: without the modifier of the layout that a value was computed in.
+    pub fn declared_type(&self) -> SqlType {
+        match self.source.is_computed {
+            true => self.sql_type.without_modifier(),
+            false => self.sql_type.clone(),
+        }
     }
 }
 

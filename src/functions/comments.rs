@@ -15,6 +15,9 @@ pub const FUNCTION_CLASS: Oid = 1255;
 pub const DATABASE_CLASS: Oid = 1262;
 pub const ROLE_CLASS: Oid = 1260;
 pub const REWRITE_CLASS: Oid = 2618;
+pub const TYPE_CLASS: Oid = 1247;
+pub const CONSTRAINT_CLASS: Oid = 2606;
+pub const DEFAULT_CLASS: Oid = 2604;
 
 pub(super) fn functions() -> Vec<RowFunction> {
     vec![
@@ -65,7 +68,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
 fn object<'a>(lookup: &Lookup<'a>, row: &[Datum]) -> Option<&'a Object> {
     row.first()
         .and_then(Datum::as_oid)
-        .and_then(|oid| lookup.catalog.object(oid))
+        .and_then(|oid| lookup.catalog.object(lookup.schema_of_namespace(oid)))
         .filter(|object| match object {
             Object::Table(_) | Object::View(_) | Object::Function(_) | Object::Sequence(_) => lookup.sees(object),
             _ => true,

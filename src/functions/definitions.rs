@@ -2,11 +2,12 @@
 //! have (indexes, constraints, triggers) has no definition: NULL.
 
 use super::builtin::{builtin_function, type_name};
+use super::comments::TYPE_CLASS;
 use super::datum::Datum;
 use super::lookup::{Lookup, Relation, quote_identifier};
 use super::names::relation_argument;
 use super::row_function::{Argument, Call, RowFunction};
-use crate::catalog::model::{Function, Object, View};
+use crate::catalog::model::{Function, Object, Oid, View};
 use crate::error::Result;
 use crate::types::SqlType;
 
@@ -62,11 +63,13 @@ pub(super) fn functions() -> Vec<RowFunction> {
             SqlType::Text,
             |call, row| {
                 let lookup = Lookup::of(call)?;
-                let object = row
-                    .get(1)
-                    .and_then(Datum::as_oid)
-                    .and_then(|oid| lookup.catalog.object(oid));
-                Ok(object.map(ToString::to_string).into())
+                let number = |index: usize| row.get(index).and_then(Datum::as_oid);
+                let part = row.get(2).and_then(Datum::as_int).unwrap_or_default();
+                Ok(match (number(0), number(1)) {
+                    (Some(TYPE_CLASS), Some(oid)) => format!("type {}", type_name(oid, -1)).into(),
+                    (_, Some(oid)) => described(&lookup, oid, part).into(),
+                    _ => Datum::Null,
+                })
             },
         ),
         stable("pg_get_function_sqlbody", OID, SqlType::Text, nothing),
@@ -103,12 +106,6 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("pg_get_statisticsobjdef", OID, SqlType::Text, nothing),
         stable("pg_get_statisticsobjdef_columns", OID, SqlType::Text, nothing),
         stable(
-            "pg_get_serial_sequence",
-            &[&[Argument::Text, Argument::Text]],
-            SqlType::Text,
-            nothing,
-        ),
-        stable(
             "pg_relation_is_publishable",
             &[&[Argument::NameOrOid]],
             SqlType::Bool,
@@ -134,6 +131,23 @@ pub(super) fn functions() -> Vec<RowFunction> {
             nothing,
         ),
     ]
+}
+
+/// An object, or a column of it, as pg_describe_object() names it.
+fn described(lookup: &Lookup<'_>, oid: Oid, part: i64) -> Option<String> {
+    let object = lookup.catalog.object(lookup.schema_of_namespace(oid))?;
+    let whole = match lookup.relation(oid) {
+        Some(relation) => {
+            let name = quote_identifier(object.name());
+            format!("{} {}{name}", object.kind().word(), lookup.qualifier(relation))
+        }
+        None => object.to_string(),
+    };
+    let column = object.columns().iter().find(|column| i64::from(column.id) == part);
+    Some(match column {
+        Some(column) => format!("column {} of {whole}", quote_identifier(&column.name)),
+        None => whole,
+    })
 }
 
 /// The view's query as pg_get_viewdef() ends it.

@@ -69,6 +69,11 @@ pub trait FunctionEnvironment: Send + Sync {
         None
     }
 
+    /// The channels that the session listens to.
+    fn listening_channels(&self) -> Vec<String> {
+        vec![]
+    }
+
     /// Whether a session of this process id is connected.
     fn has_session(&self, process_id: i32) -> bool {
         let _ = process_id;

@@ -1,7 +1,7 @@
 //! Finding catalog objects for functions: by OID or by name, user-made or PostgreSQL's own, and whether
 //! an unqualified name would find them. What the principal may not see is not there.
 
-use crate::catalog::model::{INFORMATION_SCHEMA, Object, Oid, PG_CATALOG_SCHEMA, SYSTEM_SCHEMA, Schema};
+use crate::catalog::model::{INFORMATION_SCHEMA, Object, Oid, PG_CATALOG_SCHEMA, PUBLIC_SCHEMA, SYSTEM_SCHEMA, Schema};
 use crate::catalog::{Access, CatalogSnapshot, Scope};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -160,6 +160,34 @@ impl<'a> Lookup<'a> {
         Scope {
             database: self.context.database,
             search_path: &self.context.search_path,
+        }
+    }
+
+    /// The OID that clients know a schema by: that of `public` is the same in every database.
+    pub fn namespace_oid(&self, schema: Oid) -> Oid {
+        match self.public_by_name() {
+            Some(public) if public == schema => PUBLIC_SCHEMA,
+            _ => schema,
+        }
+    }
+
+    /// The schema that clients know by this OID.
+    pub fn schema_of_namespace(&self, oid: Oid) -> Oid {
+        match self.public_by_name() {
+            Some(public) if oid == PUBLIC_SCHEMA => public,
+            _ => oid,
+        }
+    }
+
+    /// The schema `public` of a database that has it under another OID.
+    fn public_by_name(&self) -> Option<Oid> {
+        let first = self.catalog.schema(PUBLIC_SCHEMA);
+        match first.is_some_and(|schema| schema.database == self.context.database) {
+            true => None,
+            false => self
+                .catalog
+                .schema_named(self.context.database, "public")
+                .map(|schema| schema.id),
         }
     }
 

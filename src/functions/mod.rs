@@ -25,6 +25,7 @@ mod missing;
 mod moments;
 mod names;
 mod notifications;
+mod numbering;
 mod operators;
 mod ordered_sets;
 mod overload;
@@ -58,7 +59,10 @@ use crate::error::Result;
 pub use arrays::exploded_access_item;
 pub use assigned_parts::{ASSIGNED_PART, ASSIGNED_SLICE};
 pub use checked_arithmetic::checked_arithmetic;
-pub use comments::{DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS, ROLE_CLASS};
+pub use comments::{
+    CONSTRAINT_CLASS, DATABASE_CLASS, DEFAULT_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS,
+    ROLE_CLASS, TYPE_CLASS,
+};
 pub use datum::{Datum, to_array};
 pub use definitions::view_definition;
 pub use environment::{FunctionEnvironment, environment, install_environment};
@@ -67,10 +71,10 @@ pub use keywords::{Keyword, keywords};
 pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
 pub use missing::missing_function;
 pub use names::{quote_literal, registered_oid};
-pub use operators::{agree, cast_unknown, expression_planners, is_unknown_literal};
+pub use operators::{agree, cast_unknown, expression_planners, is_unknown_literal, type_quantified};
 pub use overload::pinned;
 pub use postgres_cast::{assignment_cast, postgres_cast};
-pub use privileges::PREDEFINED_ROLES;
+pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ROW_FIELD, ROW_VALUE};
 pub use retyped::retyped;
 pub use server::VERSION;
@@ -126,6 +130,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         comments::functions(),
         dates::functions(),
         definitions::functions(),
+        numbering::functions(),
         identity::functions(),
         index_definitions::functions(),
         intervals::functions(),

@@ -77,9 +77,10 @@ pub(super) fn functions() -> Vec<RowFunction> {
         }),
         stable("regnamespaceout", OID, SqlType::Text, |call, row| {
             shown(row, |oid| {
-                Ok(Lookup::of(call)?
+                let lookup = Lookup::of(call)?;
+                Ok(lookup
                     .catalog
-                    .schema(oid)
+                    .schema(lookup.schema_of_namespace(oid))
                     .map(|schema| quote_identifier(&schema.name)))
             })
         }),
@@ -461,7 +462,7 @@ fn schema_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {
     Ok(lookup
         .catalog
         .schema_named(lookup.context.database, &name)
-        .map(|schema| schema.id))
+        .map(|schema| lookup.namespace_oid(schema.id)))
 }
 
 fn role_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {

@@ -32,10 +32,13 @@ pub(super) fn functions() -> Vec<RowFunction> {
                     .catalog
                     .resolve_schema(lookup.context.database, &[name.to_string()])
                     .map(|schema| Some(schema.id)),
-                None => Ok(argument.as_oid()),
+                None => Ok(argument.as_oid().map(|oid| lookup.schema_of_namespace(oid))),
             })
         }),
         stable("has_database_privilege", OBJECT, SqlType::Bool, |call, row| {
+            if names_template(row) {
+                return Ok(Lookup::of(call)?.access.is_superuser().into());
+            }
             on_object(call, row, |lookup, argument| match argument.as_text() {
                 Some(name) => lookup.catalog.resolve_database(name).map(|database| Some(database.id)),
                 None => Ok(argument.as_oid()),
@@ -48,7 +51,9 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("has_tablespace_privilege", OBJECT, SqlType::Bool, |call, _| {
             Ok(Lookup::of(call)?.access.is_superuser().into())
         }),
-        stable("has_sequence_privilege", OBJECT, SqlType::Bool, |_, _| Ok(Datum::Null)),
+        stable("has_sequence_privilege", OBJECT, SqlType::Bool, |call, row| {
+            on_relation(call, row, false)
+        }),
         stable("has_server_privilege", OBJECT, SqlType::Bool, |_, _| Ok(Datum::Null)),
         stable("has_foreign_data_wrapper_privilege", OBJECT, SqlType::Bool, |_, _| {
             Ok(Datum::Null)
@@ -67,6 +72,23 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 .into())
         }),
     ]
+}
+
+/// Databases that every PostgreSQL has, which clients look for. Here they have no content.
+pub const TEMPLATE_DATABASES: [(Oid, &str); 2] = [(1, "template1"), (4, "template0")];
+
+/// Whether the last argument but one is a template database.
+fn names_template(row: &[Datum]) -> bool {
+    let named = row.len().checked_sub(2).and_then(|index| row.get(index));
+    named.is_some_and(is_template_database)
+}
+
+pub(super) fn is_template_database(named: &Datum) -> bool {
+    let is_named = |(oid, name): &(Oid, &str)| match named {
+        Datum::Text(text) => text == name,
+        other => other.as_oid() == Some(*oid),
+    };
+    TEMPLATE_DATABASES.iter().any(is_named)
 }
 
 /// The questions of the role that the first argument names when there is one more than needed.

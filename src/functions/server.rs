@@ -8,6 +8,16 @@ use crate::error::Result;
 use crate::types::SqlType;
 
 const NOTHING: &[&[Argument]] = &[&[]];
+const INTEGER: &[&[Argument]] = &[&[Argument::Int]];
+
+fn integers() -> SqlType {
+    SqlType::Array(Box::new(SqlType::Int4))
+}
+
+/// No session waits for another's lock on a table.
+fn no_processes() -> Datum {
+    Vec::<i64>::new().into()
+}
 
 /// What version() answers; clients read the PostgreSQL version out of its start.
 pub const VERSION: &str = concat!(
@@ -22,6 +32,22 @@ pub(super) fn functions() -> Vec<RowFunction> {
     vec![
         stable("version", NOTHING, SqlType::Text, |_, _| Ok(VERSION.into())),
         stable("pg_is_in_recovery", NOTHING, SqlType::Bool, |_, _| Ok(false.into())),
+        stable("pg_jit_available", NOTHING, SqlType::Bool, |_, _| Ok(false.into())),
+        stable("pg_blocking_pids", INTEGER, integers(), |_, _| Ok(no_processes())),
+        stable("pg_safe_snapshot_blocking_pids", INTEGER, integers(), |_, _| {
+            Ok(no_processes())
+        }),
+        stable("pg_encoding_max_length", INTEGER, SqlType::Int4, |_, row| {
+            // UTF8 is the only one.
+            let known = row.first().and_then(Datum::as_int) == Some(6);
+            Ok(if known { 4.into() } else { Datum::Null })
+        }),
+        stable(
+            "pg_relation_filepath",
+            &[&[Argument::NameOrOid]],
+            SqlType::Text,
+            |_, _| Ok(Datum::Null),
+        ),
         stable("pg_is_wal_replay_paused", NOTHING, SqlType::Bool, |_, _| {
             Ok(false.into())
         }),

@@ -3,6 +3,7 @@
 use super::datum::Datum;
 use super::lookup::{Lookup, Relation};
 use super::names::relation_argument;
+use super::privileges::is_template_database;
 use super::row_function::{Argument, Call, RowFunction};
 use crate::catalog::model::{Object, Privilege};
 use crate::error::{Error, Result, SqlState};
@@ -79,6 +80,9 @@ fn size_of(call: &Call<'_>, lookup: &Lookup<'_>, object: &Object) -> Result<i64>
 
 fn database_size(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
     let lookup = Lookup::of(call)?;
+    if row.first().is_some_and(is_template_database) {
+        return Ok(0.into());
+    }
     let database = match row.first() {
         Some(Datum::Text(name)) => Some(lookup.catalog.resolve_database(name)?),
         Some(oid) => oid.as_oid().and_then(|oid| lookup.catalog.database(oid)),

@@ -1,6 +1,5 @@
 //! The rows of a virtual table while they are made: values go in by column name, rows come out shared, or as arrays.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::RecordBatchOptions;
@@ -10,6 +9,7 @@ use datafusion::arrow::record_batch::RecordBatch;
 use crate::error::{Error, Result};
 use crate::functions::builtin::BuiltinRelation;
 use crate::functions::{Datum, to_array};
+use crate::introspection::pg_catalog::counter;
 
 /// A row: the relation's columns, then its OID, which `tableoid` reads.
 pub type SharedRow = Arc<[Datum]>;
@@ -17,38 +17,45 @@ pub type SharedRow = Arc<[Datum]>;
 /// Rows of one table.
 pub(crate) struct Rows {
     relation: &'static BuiltinRelation,
-    positions: HashMap<&'static str, usize>,
     rows: Vec<SharedRow>,
 }
 
 impl Rows {
     pub fn new(relation: &'static BuiltinRelation) -> Rows {
-        let positions = relation
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(index, column)| (column.name, index))
-            .collect();
-        Rows {
-            relation,
-            positions,
-            rows: vec![],
-        }
+        Rows { relation, rows: vec![] }
     }
 
     /// Adds one row; columns that are not given are NULL.
     pub fn add<const N: usize>(&mut self, values: [(&'static str, Datum); N]) -> Result<()> {
-        let width = self.relation.columns.len();
+        let columns = &self.relation.columns;
+        let width = columns.len();
         let mut row = vec![Datum::Null; width + 1];
+        let mut next = 0;
         for (name, value) in values {
-            let column = self.positions.get(name).and_then(|position| row.get_mut(*position));
-            let Some(column) = column else {
+            // They are given in the columns' order, but for gaps.
+            let mut places = (next..width).chain(0..next);
+            let Some(place) = places.find(|place| columns[*place].name == name) else {
                 return Err(Error::internal(format!("{} has no column {name}", self.relation.name)));
             };
-            *column = value;
+            row[place] = value;
+            next = place + 1;
         }
         row[width] = self.relation.oid.into();
         self.rows.push(row.into());
+        Ok(())
+    }
+
+    /// Adds one row of statistics: the columns that are not given are counters.
+    pub fn add_counters<const N: usize>(&mut self, values: [(&'static str, Datum); N]) -> Result<()> {
+        self.add(values)?;
+        let Some(row) = self.rows.last_mut().and_then(Arc::get_mut) else {
+            return Err(Error::internal("a row that was added is shared"));
+        };
+        for (value, column) in row.iter_mut().zip(&self.relation.columns) {
+            if value.is_null() {
+                *value = counter(column.name, &column.sql_type);
+            }
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use moka::sync::Cache;
 
 use super::PlanningSession;
+use crate::binding::ColumnSource;
 use crate::catalog::model::Oid;
 use crate::error::Result;
 use crate::governance::GovernedPlan;
@@ -37,13 +38,20 @@ pub struct CachedPlan {
     /// The same with its joins in order, where no parameter has a say in that.
     pub ordered: Option<GovernedPlan>,
     pub parameter_types: Vec<SqlType>,
+    /// Of each of its columns.
+    pub sources: Vec<ColumnSource>,
     /// Whether the plan means the same whenever it runs on the same versions.
     pub repeatable: bool,
 }
 
 impl CachedPlan {
     /// Orders the joins of an optimized plan.
-    pub fn new(plan: GovernedPlan, parameter_types: Vec<SqlType>, session: &PlanningSession) -> Result<CachedPlan> {
+    pub fn new(
+        plan: GovernedPlan,
+        parameter_types: Vec<SqlType>,
+        sources: Vec<ColumnSource>,
+        session: &PlanningSession,
+    ) -> Result<CachedPlan> {
         let ordered = match parameter_types.as_slice() {
             [] => Some(super::order_joins(&plan, session)?),
             _ => None,
@@ -53,6 +61,7 @@ impl CachedPlan {
             plan,
             ordered,
             parameter_types,
+            sources,
         })
     }
 }

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast as sql;
 use super::{Request, get_or_plan, modification, plan_operators, planning_session, start};
 use crate::error::{Error, Result};
 use crate::execution::explain;
-use crate::execution::outcome::{Notice, Outcome, RowSet};
+use crate::execution::outcome::{Notice, Outcome};
 use crate::execution::transaction::Transaction;
 use crate::statement::ast::{ParsedStatement, Statement};
 
@@ -122,6 +122,9 @@ fn changed_rows(outcome: &Outcome) -> u64 {
 }
 
 fn rendered(request: &Request<'_>, report: &explain::Report<'_>, options: explain::Options) -> Result<Outcome> {
-    let batch = explain::render(report, &options, &request.context.record)?;
-    Ok(Outcome::Rows(RowSet::of_batch(batch, "EXPLAIN")))
+    Ok(Outcome::Rows(explain::render(
+        report,
+        &options,
+        &request.context.record,
+    )?))
 }

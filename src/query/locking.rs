@@ -61,7 +61,7 @@ pub(super) async fn no_rows(request: &Request<'_>, query: &sql::Query) -> Result
     let cached = get_or_plan(request, query, &request.statement.text).await?;
     let schema = std::sync::Arc::new(cached.plan.schema().as_arrow().clone());
     Ok(RowSet {
-        columns: OutputColumn::of_schema(cached.plan.schema()),
+        columns: OutputColumn::of_schema(cached.plan.schema(), &cached.sources),
         rows: Rows::Stream {
             stream: stream_of_batches(schema, vec![]),
             fill: None,

@@ -84,7 +84,7 @@ pub(super) fn planned(request: &Request<'_>, bound: &BoundModification) -> Resul
     let session = planning_session(request);
     let governed = governance::govern(bound.plan.clone(), request.context, session.config_options())?;
     let optimized = planning::optimize(&governed, &session)?;
-    CachedPlan::new(optimized, bound.parameter_types.clone(), &session)
+    CachedPlan::new(optimized, bound.parameter_types.clone(), vec![], &session)
 }
 
 /// The table that the statement changes rows of.

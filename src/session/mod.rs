@@ -29,7 +29,7 @@ pub use crate::statement::ast::ParsedStatement;
 use crate::catalog::model::Oid;
 use crate::catalog::{Author, CatalogSnapshot, Committer};
 use crate::context::QueryContext;
-use crate::context::interrupt::{Interrupt, TimeLimit};
+use crate::context::interrupt::{Interrupt, InterruptReason, TimeLimit};
 use crate::context::sessions::{Entered, SessionHandle, SessionIdentity, SessionState};
 use crate::context::settings::SessionSettings;
 use crate::engine::Engine;
@@ -174,6 +174,8 @@ pub struct Session {
     time_limit: Option<TimeLimit>,
     /// What ran since the last commit, outside a transaction block.
     lone: Option<Lone>,
+    /// transaction_timeout of the open transaction.
+    transaction_limit: Option<TimeLimit>,
     context: Option<Arc<QueryContext>>,
 }
 
@@ -226,6 +228,7 @@ impl Session {
             copy_in: None,
             time_limit: None,
             lone: None,
+            transaction_limit: None,
             context: None,
             engine,
         })
@@ -320,6 +323,9 @@ impl Session {
     /// The client is about to hear that the session waits for it.
     pub fn rest(&mut self) {
         self.script = None;
+        if self.transaction.explicit {
+            self.limit_transaction();
+        }
         let state = match self.transaction_status() {
             b'E' => SessionState::IdleInFailedTransaction,
             b'T' => SessionState::IdleInTransaction,
@@ -450,7 +456,17 @@ impl Session {
     /// The statement's time begins to run out.
     fn start_clock(&mut self) {
         let timeout = self.settings.current().statement_timeout;
-        self.time_limit = timeout.map(|timeout| self.interrupt.limit(timeout));
+        self.time_limit = timeout.map(|timeout| self.interrupt.limit(timeout, InterruptReason::StatementTimeout));
+        self.limit_transaction();
+    }
+
+    /// The transaction's time begins to run out with its first statement, or where the limit is set.
+    fn limit_transaction(&mut self) {
+        if self.transaction_limit.is_none() {
+            let timeout = self.settings.current().transaction_timeout;
+            let limit = |timeout| self.interrupt.limit(timeout, InterruptReason::TransactionTimeout);
+            self.transaction_limit = timeout.map(limit);
+        }
     }
 }
 

@@ -268,6 +268,7 @@ impl Session {
         self.savepoints.clear();
         self.begun = false;
         self.has_queried = false;
+        self.transaction_limit = None;
         self.engine
             .services
             .locks

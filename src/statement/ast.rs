@@ -62,6 +62,16 @@ pub struct WithChange {
     pub statement: ParsedStatement,
 }
 
+/// How EXPLAIN writes its report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExplainFormat {
+    #[default]
+    Text,
+    Json,
+    Xml,
+    Yaml,
+}
+
 #[derive(Debug, Clone)]
 pub enum Statement {
     WithChanges(WithChanges),
@@ -70,7 +80,7 @@ pub enum Statement {
     Explain {
         analyze: bool,
         verbose: bool,
-        format_json: bool,
+        format: ExplainFormat,
         statement: Box<Statement>,
     },
     Insert(Box<Insert>),

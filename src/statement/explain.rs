@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::Statement;
+use super::ast::{ExplainFormat, Statement};
 use super::dispatch;
 use super::reader::Reader;
 use crate::error::{Error, Result, SqlState};
@@ -43,7 +43,7 @@ pub(super) fn explain(reader: &mut Reader) -> Result<Statement> {
     Ok(Statement::Explain {
         analyze: options.analyze,
         verbose: options.verbose,
-        format_json: options.json,
+        format: options.format,
         statement,
     })
 }
@@ -52,7 +52,7 @@ pub(super) fn explain(reader: &mut Reader) -> Result<Statement> {
 struct Options {
     analyze: bool,
     verbose: bool,
-    json: bool,
+    format: ExplainFormat,
 }
 
 impl Options {
@@ -68,13 +68,10 @@ impl Options {
             }
             "serialize" => {}
             "format" => match value {
-                Some("text") => self.json = false,
-                Some("json") => self.json = true,
-                Some(other @ ("xml" | "yaml")) => {
-                    return Err(Error::unsupported(format!("EXPLAIN (FORMAT {})", other.to_uppercase()))
-                        .with_hint("Use FORMAT TEXT or FORMAT JSON.")
-                        .at(position));
-                }
+                Some("text") => self.format = ExplainFormat::Text,
+                Some("json") => self.format = ExplainFormat::Json,
+                Some("xml") => self.format = ExplainFormat::Xml,
+                Some("yaml") => self.format = ExplainFormat::Yaml,
                 other => {
                     let message = format!(
                         "unrecognized value for EXPLAIN option \"format\": \"{}\"",

@@ -323,8 +323,6 @@ fn other_statements() {
 #[test]
 fn what_is_not_there_yet_or_wrong() {
     check(&[
-        ("explain (format yaml) select 1",
-            "0A000 EXPLAIN (FORMAT YAML) is not supported yet@10"),
         ("copy t from '/etc/passwd'",
             "0A000 COPY from a file of the server is not supported yet"),
         ("copy t from stdin (delimiter 'ab')",

@@ -199,6 +199,17 @@ impl SqlType {
         }
     }
 
+    /// The same type with any length, precision and scale.
+    pub fn without_modifier(&self) -> SqlType {
+        match self {
+            SqlType::Numeric(_) => SqlType::Numeric(None),
+            SqlType::Varchar(_) => SqlType::Varchar(None),
+            SqlType::Bpchar(_) => SqlType::Bpchar(None),
+            SqlType::Array(element) => SqlType::Array(Box::new(element.without_modifier())),
+            other => other.clone(),
+        }
+    }
+
     /// pg_type.typlen: -1 for types of variable length.
     pub fn length(&self) -> i16 {
         match self {

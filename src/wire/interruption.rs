@@ -36,7 +36,9 @@ impl From<InterruptReason> for Stop {
         match reason {
             InterruptReason::UserRequest | InterruptReason::StatementTimeout => Stop::Statement(reason.error()),
             InterruptReason::ClientGone => Stop::Gone,
-            InterruptReason::Shutdown | InterruptReason::Termination => Stop::Fatal(reason.error()),
+            InterruptReason::Shutdown | InterruptReason::Termination | InterruptReason::TransactionTimeout => {
+                Stop::Fatal(reason.error())
+            }
         }
     }
 }

@@ -136,11 +136,11 @@ pub fn row_description(out: &mut BytesMut, columns: &[OutputColumn], formats: &[
         out.put_u16(columns.len() as u16);
         for (index, column) in columns.iter().enumerate() {
             text(out, &column.name);
-            out.put_u32(column.table_oid);
-            out.put_i16(column.column_id);
+            out.put_u32(column.source.origin.map_or(0, |origin| origin.relation));
+            out.put_i16(column.source.origin.map_or(0, |origin| origin.column));
             out.put_u32(column.sql_type.oid());
             out.put_i16(column.sql_type.length());
-            out.put_i32(column.sql_type.typmod());
+            out.put_i32(column.declared_type().typmod());
             out.put_i16(formats.get(index).copied().unwrap_or_default().code());
         }
     });

@@ -382,3 +382,26 @@ def test_a_cancelled_statement_leaves_its_block_failed(connection, other):
     assert connection.info.transaction_status == TransactionStatus.INERROR
     connection.execute("rollback")
     assert connection.execute("select count(*) from before_it").fetchone() == (0,)
+
+
+def test_transaction_timeout_ends_the_session(server, database):
+    with server.connect(dbname=database) as connection:
+        connection.execute("set transaction_timeout = '300ms'")
+        # Each of these is a transaction of its own.
+        for _ in range(3):
+            connection.execute("select pg_sleep(0.2)")
+        connection.execute("begin")
+        connection.execute("select 1")
+        with pytest.raises(psycopg.errors.TransactionTimeout):
+            for _ in range(20):
+                connection.execute("select pg_sleep(0.1)")
+        assert connection.closed
+
+
+def test_transaction_timeout_reaches_an_idle_transaction(server, database):
+    with server.connect(dbname=database) as connection:
+        connection.execute("begin")
+        connection.execute("set local transaction_timeout = '200ms'")
+        time.sleep(0.6)
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 1")

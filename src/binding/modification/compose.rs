@@ -53,6 +53,7 @@ pub(super) fn compose(
         alias,
         input,
         items,
+        sources: item_sources,
     } = rows;
     let of_target = |name: &str| Expr::Column(Column::new(Some(alias.clone()), name));
     let mut builder = LogicalPlanBuilder::from(input);
@@ -113,11 +114,14 @@ pub(super) fn compose(
         shown.push(of_target(&target.column_name(*position)).alias(format!("\u{0}new {position}")));
     }
     let mut returned = BTreeSet::new();
+    let mut returned_sources = vec![];
     let items = items
         .into_iter()
+        .zip(item_sources)
         .skip(returned_from.unwrap_or(usize::MAX))
-        .filter(|item| !is_internal(item));
-    for (number, item) in items.enumerate() {
+        .filter(|(item, _)| !is_internal(item));
+    for (number, (item, source)) in items.enumerate() {
+        returned_sources.push(source);
         columns_read(&item, &alias, &target, &mut returned)?;
         let name = match &item {
             Expr::Column(column) => column.name.clone(),
@@ -135,6 +139,7 @@ pub(super) fn compose(
         sources,
         inserted: BTreeSet::new(),
         returned,
+        returned_sources,
         returning: is_returning,
         repeated: Repeated::Ignored,
         keys: vec![],

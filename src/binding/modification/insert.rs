@@ -107,6 +107,7 @@ fn plain(target: Arc<BoundTable>, new_rows: LogicalPlan, declared: &[Option<SqlT
         sources: BTreeSet::new(),
         inserted: BTreeSet::new(),
         returned: BTreeSet::new(),
+        returned_sources: vec![],
         returning: false,
         repeated: Repeated::Ignored,
         keys: vec![],
@@ -217,7 +218,7 @@ async fn source(
     }
     rewrite::rewrite(&mut query)?;
     let scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
-    Ok((scope.plan_statement(query, declared)?, flags))
+    Ok((scope.plan_statement(query, declared)?.0, flags))
 }
 
 /// SELECT `items` FROM `relation` AS `alias`.

@@ -19,7 +19,9 @@ pub(crate) use expressions::assigned;
 pub use insert::{bind_insert, insert_columns};
 pub use merge::bind_merge;
 
-use super::{BindingServices, BoundTable, correlation, function, parameters, registered_output, relations};
+use super::{
+    BindingServices, BoundTable, ColumnSource, correlation, function, parameters, registered_output, relations,
+};
 use crate::catalog::model::Table;
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -67,6 +69,8 @@ pub struct BoundModification {
     pub inserted: BTreeSet<usize>,
     /// Columns of the target that RETURNING shows.
     pub returned: BTreeSet<usize>,
+    /// Of each column that RETURNING gives.
+    pub returned_sources: Vec<ColumnSource>,
     /// Whether RETURNING was given.
     pub returning: bool,
     pub repeated: Repeated,

@@ -10,7 +10,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Projection, TableSource};
 use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
 use super::TARGET;
-use crate::binding::{BindingServices, BoundTable, Rights, relations, rewrite};
+use crate::binding::scope::LoadedRelation;
+use crate::binding::{BindingServices, BoundTable, ColumnSource, Rights, relations, rewrite};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::ObjectName;
@@ -24,6 +25,8 @@ pub(super) struct Rows {
     pub input: LogicalPlan,
     /// The select list.
     pub items: Vec<Expr>,
+    /// Of each item.
+    pub sources: Vec<ColumnSource>,
 }
 
 /// A relation that is not the catalog's.
@@ -43,11 +46,16 @@ impl Rows {
         rewrite::rewrite(&mut query)?;
         let mut scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
         let provider = provider_as_source(Arc::clone(&target) as Arc<dyn TableProvider>);
-        scope.add_source(vec![TARGET.to_string()], provider, None);
+        let numbers: Vec<Option<i16>> = target.column_ids().to_vec();
+        let own = |source, numbers: &[Option<i16>]| {
+            LoadedRelation::new(source, None, target.table.id, numbers.iter().copied())
+        };
+        scope.add_relation(vec![TARGET.to_string()], own(provider, &numbers));
         if let Some((name, source)) = source {
-            scope.add_source(vec![name.to_string()], source, None);
+            scope.add_relation(vec![name.to_string()], own(source, &numbers));
         }
-        let LogicalPlan::Projection(Projection { expr, input, .. }) = scope.plan_statement(query, declared)? else {
+        let (plan, sources) = scope.plan_statement(query, declared)?;
+        let LogicalPlan::Projection(Projection { expr, input, .. }) = plan else {
             return Err(Error::internal("the rows of a modification are no projection"));
         };
         match input.as_ref() {
@@ -66,6 +74,7 @@ impl Rows {
             alias,
             input: Arc::unwrap_or_clone(input),
             items: expr,
+            sources,
         })
     }
 }

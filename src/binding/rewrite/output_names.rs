@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
-    Subscript, TrimWhereField, VisitMut, VisitorMut,
+    Subscript, TableFactor, TrimWhereField, VisitMut, VisitorMut,
 };
 
 use super::syntax::folded;
@@ -59,6 +59,7 @@ fn name_outputs(select: &mut Select, is_shown: bool) {
             .iter()
             .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(_, _)));
     let has_others = select.projection.len() > 1;
+    let own = own_relations(select);
     let mut seen: HashMap<String, usize> = HashMap::new();
     for item in &mut select.projection {
         let (expression, name, is_plain) = match item {
@@ -82,7 +83,7 @@ fn name_outputs(select: &mut Select, is_shown: bool) {
             name
         };
         // A column keeps the name it has by itself, and its qualifier.
-        if !may_repeat && is_plain {
+        if !may_repeat && is_plain && !is_outer(expression, own.as_deref()) {
             continue;
         }
         let expr = expression.clone();
@@ -90,6 +91,31 @@ fn name_outputs(select: &mut Select, is_shown: bool) {
             expr,
             alias: Ident::with_quote('"', unique),
         };
+    }
+}
+
+/// The names of the relations in FROM; `None` where they are not all plain.
+fn own_relations(select: &Select) -> Option<Vec<String>> {
+    let factors = select.from.iter().flat_map(|from| {
+        let joined = from.joins.iter().map(|join| &join.relation);
+        std::iter::once(&from.relation).chain(joined)
+    });
+    let name = |factor: &TableFactor| match factor {
+        TableFactor::Table { name, alias: None, .. } => name.0.last()?.as_ident().map(folded),
+        TableFactor::Table { alias, .. } | TableFactor::Derived { alias, .. } => Some(folded(&alias.as_ref()?.name)),
+        _ => None,
+    };
+    factors.map(name).collect()
+}
+
+/// Whether the column is one of a query around this one, which the planner would call otherwise.
+fn is_outer(expression: &Expr, own: Option<&[String]>) -> bool {
+    match (expression, own) {
+        (Expr::CompoundIdentifier(parts), Some(own)) => match parts.as_slice() {
+            [.., relation, _] => !own.contains(&folded(relation)),
+            _ => false,
+        },
+        _ => false,
     }
 }
 

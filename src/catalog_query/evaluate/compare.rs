@@ -1,6 +1,7 @@
 //! The order and equality of values: text by bytes, NULL decided by the caller.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use crate::functions::Datum;
 
@@ -41,6 +42,57 @@ pub(in crate::catalog_query) fn key(value: &Datum) -> Key {
         Datum::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Key::Int(*value as i64),
         Datum::List(values) => Key::List(values.iter().map(key).collect()),
         other => Key::Other(format!("{other:?}")),
+    }
+}
+
+/// The key of the values that equalities compare; `None` where one is NULL, which equals nothing.
+pub(in crate::catalog_query) fn joined_key<'v>(values: impl Iterator<Item = &'v Datum>) -> Option<Key> {
+    let mut keys = values
+        .map(|value| (!value.is_null()).then(|| key(value)))
+        .collect::<Option<Vec<Key>>>()?;
+    match keys.len() {
+        1 => keys.pop(),
+        _ => Some(Key::List(keys)),
+    }
+}
+
+/// The values of an array that does not change.
+#[derive(Debug)]
+pub(in crate::catalog_query) struct KnownValues {
+    keys: HashSet<Key>,
+    has_null: bool,
+}
+
+impl KnownValues {
+    pub fn of(values: &[Datum]) -> KnownValues {
+        let mut known = KnownValues {
+            keys: HashSet::new(),
+            has_null: false,
+        };
+        known.add(values);
+        known
+    }
+
+    fn add(&mut self, values: &[Datum]) {
+        for value in values {
+            match value {
+                Datum::Null => self.has_null = true,
+                Datum::List(inner) => self.add(inner),
+                other => {
+                    self.keys.insert(key(other));
+                }
+            }
+        }
+    }
+
+    /// Whether the value is one of these; `None` where that is unknown.
+    pub fn contains(&self, value: &Datum) -> Option<bool> {
+        match value {
+            _ if self.keys.is_empty() && !self.has_null => Some(false),
+            Datum::Null => None,
+            value if self.keys.contains(&key(value)) => Some(true),
+            _ => (!self.has_null).then_some(false),
+        }
     }
 }
 

@@ -111,9 +111,13 @@ impl Executor<'_> {
                 operator,
                 left,
                 array,
+                known,
                 all,
             } => {
                 let left = self.evaluate(left, frame)?;
+                if let Some(known) = known {
+                    return Ok(known.contains(&left).map(|contains| contains != *all).into());
+                }
                 match self.evaluate(array, frame)? {
                     Datum::List(values) => {
                         let mut flat = vec![];
@@ -191,11 +195,13 @@ impl Executor<'_> {
             let Some(index) = self.evaluate(index, frame)?.as_int() else {
                 return Ok(Datum::Null);
             };
-            let Datum::List(mut values) = value else {
-                return Ok(Datum::Null);
-            };
-            value = match usize::try_from(index - lower) {
-                Ok(position) if position < values.len() => values.swap_remove(position),
+            let position = usize::try_from(index - lower).ok();
+            value = match (value, position) {
+                (Datum::List(mut values), Some(position)) if position < values.len() => values.swap_remove(position),
+                (Datum::Text(name), Some(position)) => match name.chars().nth(position) {
+                    Some(character) => character.to_string().into(),
+                    None => Datum::Null,
+                },
                 _ => return Ok(Datum::Null),
             };
         }

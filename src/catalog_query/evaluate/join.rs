@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use super::super::node::{Conjunct, Item, JoinKind, Kind, Node, Source};
 use super::super::reads::items_read;
-use super::super::value_type::BPCHAR;
-use super::compare::Key;
-use super::{Executor, Frame, Index, Row, Tuple, key};
+use super::compare::{Key, joined_key};
+use super::{Executor, Frame, Index, Row, Tuple};
 use crate::error::Result;
 
 /// The tuples of one FROM, with the frame of the queries around it.
@@ -25,23 +24,23 @@ struct Prepared<'q> {
 }
 
 enum Rows<'q> {
-    /// Rows of an item, found by the value of `probe`.
+    /// Rows of an item, found by the values of `probes`.
     Indexed {
         item: usize,
         rows: Arc<Vec<Row>>,
         index: Arc<Index>,
-        probe: &'q Node,
+        probes: Vec<&'q Node>,
     },
     /// Rows of an item that its own conditions let pass.
     Filtered {
         item: usize,
         rows: Vec<Row>,
     },
-    /// Tuples of a join, found by the value of `probe`.
+    /// Tuples of a join, found by the values of `probes`.
     Hashed {
         tuples: Vec<Tuple>,
         index: HashMap<Key, Vec<usize>>,
-        probe: &'q Node,
+        probes: Vec<&'q Node>,
     },
     Tuples(Vec<Tuple>),
     /// Made anew for each tuple of the other side, which it reads.
@@ -168,22 +167,18 @@ impl Executor<'_> {
             && let Some(item) = joining.items.get(*number)
         {
             let rows = self.item_rows(item, &frame)?;
-            let probe = conditions
-                .iter()
-                .enumerate()
-                .find_map(|(position, conjunct)| probe_of(conjunct, *number).map(|found| (position, found)));
-            if let Some((position, (column, probe))) = probe {
-                let index = self.index(item, column, &rows);
-                let mut rest = conditions;
-                rest.remove(position);
+            let (found, conditions) = split(conditions, |conjunct| probe_of(conjunct, *number));
+            if !found.is_empty() {
+                let (columns, probes) = found.into_iter().unzip();
+                let index = self.index(item, columns, &rows);
                 return Ok(Prepared {
                     rows: Rows::Indexed {
                         item: *number,
                         rows,
                         index,
-                        probe,
+                        probes,
                     },
-                    rest,
+                    rest: conditions,
                 });
             }
             let (inside, rest): (Vec<_>, Vec<_>) =
@@ -204,33 +199,28 @@ impl Executor<'_> {
                 rest,
             });
         }
-        let (inside, mut rest): (Vec<_>, Vec<_>) =
-            conditions.into_iter().partition(|conjunct| conjunct.reads & !own == 0);
+        let (inside, rest): (Vec<_>, Vec<_>) = conditions.into_iter().partition(|conjunct| conjunct.reads & !own == 0);
         let tuples = self.source(joining, unit, inside, base)?;
-        let sides = rest
-            .iter()
-            .enumerate()
-            .find_map(|(position, conjunct)| sides_of(conjunct, own).map(|sides| (position, sides)));
-        let Some((position, (inner, probe))) = sides else {
+        let (sides, rest) = split(rest, |conjunct| sides_of(conjunct, own));
+        if sides.is_empty() {
             return Ok(Prepared {
                 rows: Rows::Tuples(tuples),
                 rest,
             });
-        };
-        rest.remove(position);
+        }
+        let (inner, probes): (Vec<&Node>, Vec<&Node>) = sides.into_iter().unzip();
         let mut index: HashMap<Key, Vec<usize>> = HashMap::with_capacity(tuples.len());
         for (number, tuple) in tuples.iter().enumerate() {
             let frame = Frame {
                 tuple,
                 parent: joining.parent,
             };
-            let value = self.evaluate(inner, &frame)?;
-            if !value.is_null() {
-                index.entry(key(&value)).or_default().push(number);
+            if let Some(key) = self.key_of(&inner, &frame)? {
+                index.entry(key).or_default().push(number);
             }
         }
         Ok(Prepared {
-            rows: Rows::Hashed { tuples, index, probe },
+            rows: Rows::Hashed { tuples, index, probes },
             rest,
         })
     }
@@ -264,10 +254,10 @@ impl Executor<'_> {
                 item,
                 rows,
                 index,
-                probe,
+                probes,
             } => {
-                let value = self.evaluate(probe, &frame)?;
-                for number in index.get(&key(&value)).into_iter().flatten() {
+                let key = self.key_of(probes, &frame)?;
+                for number in key.and_then(|key| index.get(&key)).into_iter().flatten() {
                     add(with_row(*item, &rows[*number]))?;
                 }
             }
@@ -276,9 +266,9 @@ impl Executor<'_> {
                     add(with_row(*item, row))?;
                 }
             }
-            Rows::Hashed { tuples, index, probe } => {
-                let value = self.evaluate(probe, &frame)?;
-                for number in index.get(&key(&value)).into_iter().flatten() {
+            Rows::Hashed { tuples, index, probes } => {
+                let key = self.key_of(probes, &frame)?;
+                for number in key.and_then(|key| index.get(&key)).into_iter().flatten() {
                     add(merged(tuple, &tuples[*number]))?;
                 }
             }
@@ -307,6 +297,12 @@ impl Executor<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What rows are looked up by; `None` finds none.
+    fn key_of(&self, nodes: &[&Node], frame: &Frame<'_>) -> Result<Option<Key>> {
+        let values = nodes.iter().map(|node| self.evaluate(node, frame));
+        Ok(joined_key(values.collect::<Result<Vec<_>>>()?.iter()))
     }
 
     fn all_hold(&self, conditions: &[&Conjunct], tuple: &Tuple, joining: &Joining<'_, '_>) -> Result<bool> {
@@ -395,6 +391,21 @@ impl Executor<'_> {
     }
 }
 
+/// What `found` makes of the conditions that it takes, and the others.
+fn split<'q, T>(
+    conditions: Vec<&'q Conjunct>,
+    found: impl Fn(&'q Conjunct) -> Option<T>,
+) -> (Vec<T>, Vec<&'q Conjunct>) {
+    let (mut taken, mut rest) = (vec![], vec![]);
+    for conjunct in conditions {
+        match found(conjunct) {
+            Some(part) => taken.push(part),
+            None => rest.push(conjunct),
+        }
+    }
+    (taken, rest)
+}
+
 fn merged(left: &Tuple, right: &Tuple) -> Tuple {
     left.iter()
         .zip(right)
@@ -464,13 +475,7 @@ fn sides_of(conjunct: &Conjunct, own: u128) -> Option<(&Node, &Node)> {
 /// Both sides of an equality whose values have the same keys when they are equal.
 fn equality(node: &Node) -> Option<(&Node, &Node)> {
     match &node.kind {
-        Kind::Call(callable, arguments)
-            if callable.name == "="
-                && !callable
-                    .arguments
-                    .iter()
-                    .any(|ty| ty.is(BPCHAR) || ty.category() == 'D') =>
-        {
+        Kind::Call(callable, arguments) if callable.name == "=" && callable.compares_keys() => {
             match arguments.as_slice() {
                 [left, right] => Some((left, right)),
                 _ => None,

@@ -23,7 +23,7 @@ use crate::functions::{Datum, FunctionEnvironment};
 use crate::introspection::Monitoring;
 use crate::types::FormatSettings;
 
-pub(super) use compare::{compare, key};
+pub(super) use compare::{KnownValues, compare, key};
 pub(super) use json::{json_of, json_text};
 
 /// A row of an item; shared by all that it is joined with.
@@ -31,7 +31,7 @@ pub(super) type Row = Arc<[Datum]>;
 /// One row of each item of FROM, then aggregates, window functions and sets; `None` where an outer join has none.
 pub(super) type Tuple = Vec<Option<Row>>;
 
-/// Row numbers by the value of one column.
+/// Row numbers by the values of some columns.
 type Index = HashMap<compare::Key, Vec<usize>>;
 
 /// The tuples that an expression reads: its own query's and those of the queries around it.
@@ -52,7 +52,7 @@ pub(super) struct Executor<'a> {
     pub parameters: Vec<Datum>,
     relations: RefCell<HashMap<u32, Arc<Vec<Row>>>>,
     results: RefCell<HashMap<usize, Arc<Vec<Row>>>>,
-    indexes: RefCell<HashMap<(usize, usize), Arc<Index>>>,
+    indexes: RefCell<HashMap<(usize, Vec<usize>), Arc<Index>>>,
     working: RefCell<HashMap<usize, Arc<Vec<Row>>>>,
     patterns: RefCell<HashMap<(String, bool), Arc<regex::Regex>>>,
     rows: Cell<usize>,

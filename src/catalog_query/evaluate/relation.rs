@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::node::{Item, ItemKind, SetCall};
-use super::{Executor, Frame, Index, Row, key};
+use super::compare::joined_key;
+use super::{Executor, Frame, Index, Row};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::BuiltinRelation;
@@ -45,23 +46,24 @@ impl Executor<'_> {
         }
     }
 
-    /// Where each value of a column stands in the item's rows.
-    pub(super) fn index(&self, item: &Item, column: usize, rows: &[Row]) -> Arc<Index> {
-        let id = self.stable_id(item);
-        if let Some(id) = id
-            && let Some(index) = self.indexes.borrow().get(&(id, column))
+    /// Where the values of the columns stand in the item's rows.
+    pub(super) fn index(&self, item: &Item, columns: Vec<usize>, rows: &[Row]) -> Arc<Index> {
+        let name = self.stable_id(item).map(|id| (id, columns.clone()));
+        if let Some(name) = &name
+            && let Some(index) = self.indexes.borrow().get(name)
         {
             return Arc::clone(index);
         }
         let mut index: Index = HashMap::with_capacity(rows.len());
         for (number, row) in rows.iter().enumerate() {
-            if let Some(value) = row.get(column).filter(|value| !value.is_null()) {
-                index.entry(key(value)).or_default().push(number);
+            let values = columns.iter().map(|column| row.get(*column).unwrap_or(&Datum::Null));
+            if let Some(key) = joined_key(values) {
+                index.entry(key).or_default().push(number);
             }
         }
         let index = Arc::new(index);
-        if let Some(id) = id {
-            self.indexes.borrow_mut().insert((id, column), Arc::clone(&index));
+        if let Some(name) = name {
+            self.indexes.borrow_mut().insert(name, Arc::clone(&index));
         }
         index
     }

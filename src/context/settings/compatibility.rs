@@ -18,6 +18,7 @@ pub(super) static COMPATIBILITY_ONLY: &[Definition] = &[
         COMPATIBILITY,
         NO_EFFECT,
     ),
+    user("ssl_renegotiation_limit", integer(0, 0), "0", AUTHENTICATION, NO_EFFECT),
     user("check_function_bodies", Kind::Bool, "on", BEHAVIOR, NO_EFFECT),
     user(
         "client_connection_check_interval",

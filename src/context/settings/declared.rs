@@ -223,13 +223,13 @@ pub(super) static DECLARED: &[Definition] = &[
         AUTHENTICATION,
         "Rounds of the key derivation of new passwords.",
     )),
-    reported(user(
+    user(
         "search_path",
         Kind::Names,
         "\"$user\", public",
         BEHAVIOR,
         "Schemas that unqualified names are looked up in.",
-    )),
+    ),
     reported(preset(
         "server_encoding",
         Kind::Text,

@@ -209,7 +209,6 @@ fn clients_hear_of_reported_changes_once() {
         "DateStyle",
         "TimeZone",
         "server_version",
-        "search_path",
         "scram_iterations",
     ] {
         assert!(names.iter().any(|reported| reported == name), "{name}");

@@ -33,7 +33,7 @@ pub async fn run(command: &mut CommandContext<'_>, view: NewView<'_>) -> Result<
         sql_type: if column.sql_type == SqlType::Unknown {
             SqlType::Text
         } else {
-            column.sql_type.clone()
+            column.declared_type()
         },
         nullable: true,
         field_id: None,

@@ -207,7 +207,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
 /// The columns of a statement that is no query; `None` where it has no rows.
 pub fn columns_of(statement: &Statement) -> Option<Vec<OutputColumn>> {
     match statement {
-        Statement::Explain { .. } => Some(super::explain::columns()),
+        Statement::Explain { format, .. } => Some(super::explain::columns(*format)),
         Statement::DescribeTable { .. } => Some(describe_table::columns()),
         Statement::DescribeDetail { .. } => Some(describe_detail::columns()),
         Statement::DescribeHistory { .. } => Some(describe_history::columns()),

@@ -153,7 +153,7 @@ fn values_only(rows: SendableRecordBatchStream, modification: &BoundModification
 /// What RETURNING shows.
 pub fn returned_columns(modification: &BoundModification) -> Result<Vec<OutputColumn>> {
     let schema = DFSchema::try_from(returned_schema(modification))?;
-    Ok(OutputColumn::of_schema(&schema))
+    Ok(OutputColumn::of_schema(&schema, &modification.returned_sources))
 }
 
 /// The layout of what RETURNING shows.

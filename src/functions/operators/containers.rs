@@ -1,16 +1,40 @@
 //! Operators of json, arrays and concatenation: which function each calls.
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::super::datum::{Datum, to_array};
-use super::operand::{cast_to, cast_unknown};
+use super::operand::{Operand, cast_to, cast_unknown, is_unknown_literal};
 use super::{Operation, Planned, call};
 use crate::error::Result;
 use crate::types::SqlType;
 use crate::types::coercion::{Category, category};
+
+/// `x = ANY ($1)`: the parameter is an array of what it is compared with; `$1 = ANY (array)`: one of its elements.
+pub fn type_quantified(call: &mut ScalarFunction, schema: &DFSchema) {
+    let [_, value, array] = call.args.as_mut_slice() else {
+        return;
+    };
+    if !matches!(call.func.name(), "array_any" | "array_all") {
+        return;
+    }
+    let (Some(left), Some(right)) = (Operand::of(value, schema), Operand::of(array, schema)) else {
+        return;
+    };
+    let is_open = |expression: &Expr| is_unknown_literal(expression) && matches!(expression, Expr::Placeholder(_));
+    match (left.sql_type, right.sql_type) {
+        (known, SqlType::Unknown) if known != SqlType::Unknown && is_open(array) => {
+            *array = cast_unknown(array.clone(), &SqlType::Array(Box::new(known.without_modifier())));
+        }
+        (SqlType::Unknown, SqlType::Array(element)) if is_open(value) => {
+            *value = cast_unknown(value.clone(), &element.without_modifier());
+        }
+        _ => {}
+    }
+}
 
 impl Operation {
     pub(super) fn containment(mut self) -> Result<Planned> {

@@ -18,6 +18,7 @@ use self::operand::Operand;
 use crate::error::{Error, Result, SqlState};
 use crate::types::coercion::shown;
 
+pub use containers::type_quantified;
 pub use operand::{agree, cast_unknown, is_unknown_literal};
 
 /// The planners to ask before DataFusion's own.

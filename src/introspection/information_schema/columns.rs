@@ -1,7 +1,7 @@
 //! columns: those that the principal owns or holds a privilege on.
 
 use super::{catalog, schema_name, yes_or_no};
-use crate::catalog::model::{Object, Privilege};
+use crate::catalog::model::{Column, NumberingKind, Object, Privilege, Sequence};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::builtin_relations;
@@ -30,8 +30,9 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 table: object.name(),
                 position: i64::from(column.id),
                 is_nullable: column.nullable,
-                default: column.default.as_ref().map(|default| default.text.clone()),
+                default: introspection.lookup.default_of(column),
                 is_updatable: is_table,
+                identity: identity(introspection, column),
             };
             add(introspection, rows, place, &column.name, &column.sql_type)?;
         }
@@ -45,6 +46,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 is_nullable: !column.is_not_null,
                 default: None,
                 is_updatable: relation.kind == 'r',
+                identity: None,
             };
             add(introspection, rows, place, column.name, &column.sql_type)?;
         }
@@ -59,6 +61,15 @@ struct Place<'a> {
     is_nullable: bool,
     default: Option<String>,
     is_updatable: bool,
+    identity: Option<(NumberingKind, &'a Sequence)>,
+}
+
+/// How an identity column is numbered.
+fn identity<'a>(introspection: &Introspection<'a>, column: &Column) -> Option<(NumberingKind, &'a Sequence)> {
+    let numbering = column
+        .numbering
+        .filter(|numbering| numbering.kind != NumberingKind::Serial)?;
+    Some((numbering.kind, introspection.lookup.sequence(numbering.sequence)?))
 }
 
 fn add(
@@ -69,6 +80,9 @@ fn add(
     sql_type: &SqlType,
 ) -> Result<()> {
     let facets = Facets::of(sql_type);
+    let of_sequence = |number: fn(&Sequence) -> i64| -> Datum {
+        place.identity.map(|(_, sequence)| number(sequence).to_string()).into()
+    };
     rows.add([
         ("table_catalog", catalog(introspection)),
         ("table_schema", place.schema),
@@ -89,8 +103,28 @@ fn add(
         ("udt_name", sql_type.internal_name().into()),
         ("dtd_identifier", place.position.to_string().into()),
         ("is_self_referencing", "NO".into()),
-        ("is_identity", "NO".into()),
-        ("identity_cycle", "NO".into()),
+        ("is_identity", yes_or_no(place.identity.is_some())),
+        (
+            "identity_generation",
+            place
+                .identity
+                .map(|(kind, _)| {
+                    if kind == NumberingKind::Always {
+                        "ALWAYS"
+                    } else {
+                        "BY DEFAULT"
+                    }
+                })
+                .into(),
+        ),
+        ("identity_start", of_sequence(|sequence| sequence.start)),
+        ("identity_increment", of_sequence(|sequence| sequence.increment)),
+        ("identity_maximum", of_sequence(|sequence| sequence.maximum)),
+        ("identity_minimum", of_sequence(|sequence| sequence.minimum)),
+        (
+            "identity_cycle",
+            yes_or_no(place.identity.is_some_and(|(_, sequence)| sequence.cycle)),
+        ),
         ("is_generated", "NEVER".into()),
         ("is_updatable", yes_or_no(place.is_updatable)),
     ])
@@ -149,9 +183,6 @@ impl Facets {
 fn without_modifier(sql_type: &SqlType) -> String {
     match sql_type {
         SqlType::Array(_) => "ARRAY".into(),
-        SqlType::Varchar(_) => "character varying".into(),
-        SqlType::Bpchar(_) => "character".into(),
-        SqlType::Numeric(_) => "numeric".into(),
-        other => other.to_string(),
+        other => other.without_modifier().to_string(),
     }
 }

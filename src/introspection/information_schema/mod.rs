@@ -8,6 +8,7 @@ mod relations;
 mod roles;
 mod routines;
 mod schemata;
+mod sequences;
 
 use super::{Generator, Introspection};
 use crate::functions::Datum;
@@ -32,6 +33,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "routine_privileges" | "role_routine_grants" => privileges::on_routines,
         "routines" => routines::routines,
         "schemata" => schemata::schemata,
+        "sequences" => sequences::generate,
         "table_privileges" | "role_table_grants" => privileges::on_tables,
         "tables" => relations::tables,
         "view_table_usage" => relations::view_table_usage,

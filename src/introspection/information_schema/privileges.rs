@@ -54,7 +54,8 @@ fn role(introspection: &Introspection<'_>, role: Oid) -> Datum {
 }
 
 pub(super) fn on_tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    for object in introspection.lookup.relations() {
+    let of_rows = |object: &&Object| !matches!(object, Object::Sequence(_));
+    for object in introspection.lookup.relations().filter(of_rows) {
         for held in held(introspection, object.kind(), object.owner(), object.grants()) {
             rows.add([
                 ("grantor", role(introspection, held.grantor)),

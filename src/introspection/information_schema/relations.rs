@@ -20,6 +20,7 @@ pub(super) fn tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Resu
     };
     for object in introspection.lookup.relations() {
         let kind = match object {
+            Object::Sequence(_) => continue,
             Object::View(_) => "VIEW",
             Object::Table(table) if table.is_temporary() => "LOCAL TEMPORARY",
             _ => "BASE TABLE",

@@ -10,18 +10,63 @@ use crate::functions::builtin::{builtin_casts, builtin_operators};
 use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
 
+/// The extension that every database of PostgreSQL begins with; clients take its absence for damage.
+const PLPGSQL: i64 = 13_559;
+
+/// pg_extension.
+pub(super) fn extensions(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("oid", PLPGSQL.into()),
+        ("extname", "plpgsql".into()),
+        ("extowner", BOOTSTRAP_ROLE.into()),
+        ("extnamespace", PG_CATALOG_SCHEMA.into()),
+        ("extrelocatable", false.into()),
+        ("extversion", "1.0".into()),
+    ])
+}
+
+/// pg_available_extensions.
+pub(super) fn available_extensions(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("name", "plpgsql".into()),
+        ("default_version", "1.0".into()),
+        ("installed_version", "1.0".into()),
+        ("comment", "PL/pgSQL procedural language".into()),
+    ])
+}
+
+/// pg_available_extension_versions.
+pub(super) fn available_versions(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("name", "plpgsql".into()),
+        ("version", "1.0".into()),
+        ("installed", true.into()),
+        ("superuser", false.into()),
+        ("trusted", true.into()),
+        ("relocatable", false.into()),
+        ("schema", "pg_catalog".into()),
+        ("comment", "PL/pgSQL procedural language".into()),
+    ])
+}
+
 /// pg_language.
 pub(super) fn languages(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    for (oid, name, is_trusted) in [(12, "internal", false), (13, "c", false), (14, "sql", true)] {
+    let languages = [
+        (12, "internal", false, [0, 0, 2246]),
+        (13, "c", false, [0, 0, 2247]),
+        (14, "sql", true, [0, 0, 2248]),
+        (PLPGSQL + 4, "plpgsql", true, [PLPGSQL + 1, PLPGSQL + 2, PLPGSQL + 3]),
+    ];
+    for (oid, name, is_trusted, functions) in languages {
         rows.add([
             ("oid", oid.into()),
             ("lanname", name.into()),
             ("lanowner", BOOTSTRAP_ROLE.into()),
-            ("lanispl", false.into()),
+            ("lanispl", (name == "plpgsql").into()),
             ("lanpltrusted", is_trusted.into()),
-            ("lanplcallfoid", 0.into()),
-            ("laninline", 0.into()),
-            ("lanvalidator", 0.into()),
+            ("lanplcallfoid", functions[0].into()),
+            ("laninline", functions[1].into()),
+            ("lanvalidator", functions[2].into()),
         ])?;
     }
     Ok(())

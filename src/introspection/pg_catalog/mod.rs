@@ -15,16 +15,19 @@ mod pg_description;
 mod pg_locks;
 mod pg_namespace;
 pub(super) mod pg_policy;
+pub(super) mod pg_sequence;
 mod pg_proc;
 mod pg_rewrite;
 mod pg_roles;
 mod pg_settings;
+mod pg_stat;
 mod pg_stat_activity;
 mod pg_tables;
 mod pg_type;
 mod shipped;
 
 use super::Generator;
+pub(super) use pg_stat::counter;
 
 /// What fills a table; `None` for one that is always empty here.
 pub(super) fn generator(name: &str) -> Option<Generator> {
@@ -42,6 +45,9 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_database" => pg_database::generate,
         "pg_depend" => pg_depend::generate,
         "pg_description" => pg_description::local,
+        "pg_available_extension_versions" => constants::available_versions,
+        "pg_available_extensions" => constants::available_extensions,
+        "pg_extension" => constants::extensions,
         "pg_group" => pg_roles::groups,
         "pg_indexes" => pg_tables::indexes,
         "pg_language" => constants::languages,
@@ -55,8 +61,15 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_range" => constants::ranges,
         "pg_rewrite" => pg_rewrite::generate,
         "pg_roles" => pg_roles::roles,
+        "pg_sequence" => pg_sequence::generate,
+        "pg_sequences" => pg_sequence::view,
         "pg_settings" => pg_settings::generate,
         "pg_shdescription" => pg_description::shared,
+        "pg_stat_all_tables" | "pg_statio_all_tables" | "pg_stat_xact_all_tables" => pg_stat::of_all_tables,
+        "pg_stat_sys_tables" | "pg_statio_sys_tables" | "pg_stat_xact_sys_tables" => pg_stat::of_system_tables,
+        "pg_stat_user_tables" | "pg_statio_user_tables" | "pg_stat_xact_user_tables" => pg_stat::of_user_tables,
+        "pg_statio_all_sequences" | "pg_statio_user_sequences" => pg_stat::of_sequences,
+        "pg_stat_database" => pg_stat::of_databases,
         "pg_stat_activity" => pg_stat_activity::generate,
         "pg_tables" => pg_tables::tables,
         "pg_tablespace" => constants::tablespaces,

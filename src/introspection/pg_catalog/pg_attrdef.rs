@@ -7,12 +7,14 @@ use crate::introspection::{Introspection, Rows};
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     for table in introspection.lookup.tables() {
         for column in &table.columns {
-            let Some(default) = &column.default else { continue };
+            let Some(default) = introspection.lookup.default_of(column) else {
+                continue;
+            };
             rows.add([
                 ("oid", default_oid(table.id, column.id).into()),
                 ("adrelid", table.id.into()),
                 ("adnum", i64::from(column.id).into()),
-                ("adbin", default.text.as_str().into()),
+                ("adbin", default.into()),
             ])?;
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::catalog::acl::column_access_list;
-use crate::catalog::model::Oid;
+use crate::catalog::model::{Column, Numbering, NumberingKind, Oid};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::{BuiltinColumn, builtin_indexes, builtin_relation, builtin_relations, builtin_type};
@@ -23,8 +23,32 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                     position: i64::from(column.id),
                     sql_type: &column.sql_type,
                     not_null: !column.nullable,
-                    has_default: column.default.is_some(),
+                    has_default: has_default(column),
+                    identity: identity(column),
                     access_list: column_access_list(lookup.catalog, column).into(),
+                },
+            )?;
+        }
+    }
+    /// What a sequence is in PostgreSQL: a relation of one row.
+    const OF_SEQUENCE: [(&str, SqlType); 3] = [
+        ("last_value", SqlType::Int8),
+        ("log_cnt", SqlType::Int8),
+        ("is_called", SqlType::Bool),
+    ];
+    for sequence in super::pg_sequence::sequences(introspection) {
+        for ((name, sql_type), position) in OF_SEQUENCE.iter().zip(1..) {
+            add(
+                rows,
+                Attribute {
+                    relation: sequence.id,
+                    name,
+                    position,
+                    sql_type,
+                    not_null: true,
+                    has_default: false,
+                    identity: "",
+                    access_list: Datum::Null,
                 },
             )?;
         }
@@ -43,6 +67,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                     sql_type: &column.sql_type,
                     not_null: false,
                     has_default: false,
+                    identity: "",
                     access_list: Datum::Null,
                 },
             )?;
@@ -68,6 +93,20 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
     })
 }
 
+fn has_default(column: &Column) -> bool {
+    let is_serial = |numbering: Numbering| numbering.kind == NumberingKind::Serial;
+    column.default.is_some() || column.numbering.is_some_and(is_serial)
+}
+
+/// pg_attribute.attidentity.
+fn identity(column: &Column) -> &'static str {
+    match column.numbering.map(|numbering| numbering.kind) {
+        Some(NumberingKind::Always) => "a",
+        Some(NumberingKind::ByDefault) => "d",
+        Some(NumberingKind::Serial) | None => "",
+    }
+}
+
 /// A column of a system relation, with the type that PostgreSQL gives it.
 fn add_builtin(rows: &mut Rows, relation: Oid, column: &BuiltinColumn, position: i64) -> Result<()> {
     let exact = match column.exact_type() {
@@ -83,6 +122,7 @@ fn add_builtin(rows: &mut Rows, relation: Oid, column: &BuiltinColumn, position:
             sql_type: &exact,
             not_null: column.is_not_null,
             has_default: false,
+            identity: "",
             access_list: Datum::Null,
         },
     )
@@ -95,6 +135,7 @@ struct Attribute<'a> {
     sql_type: &'a SqlType,
     not_null: bool,
     has_default: bool,
+    identity: &'static str,
     access_list: Datum,
 }
 
@@ -117,7 +158,7 @@ fn add(rows: &mut Rows, attribute: Attribute<'_>) -> Result<()> {
         ("attnotnull", attribute.not_null.into()),
         ("atthasdef", attribute.has_default.into()),
         ("atthasmissing", false.into()),
-        ("attidentity", "".into()),
+        ("attidentity", attribute.identity.into()),
         ("attgenerated", "".into()),
         ("attisdropped", false.into()),
         ("attislocal", true.into()),

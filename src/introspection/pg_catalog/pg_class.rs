@@ -16,6 +16,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
     for object in lookup.relations() {
         let (kind, access_method, has_rules) = match object {
             Object::View(_) => ("v", 0, true),
+            Object::Sequence(_) => ("S", 0, false),
             _ => ("r", HEAP, false),
         };
         let has_row_filter = matches!(object, Object::Table(table) if table.row_filter.is_some());
@@ -24,11 +25,11 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             Entry {
                 oid: object.id(),
                 name: object.name(),
-                schema: object.parent().unwrap_or_default(),
+                schema: lookup.namespace_oid(object.parent().unwrap_or_default()),
                 owner: object.owner().unwrap_or_default(),
                 access_method,
                 kind,
-                column_count: object.columns().len(),
+                column_count: if kind == "S" { 3 } else { object.columns().len() },
                 has_rules,
                 has_row_filter,
                 has_index: matches!(object, Object::Table(table) if table.keys().next().is_some()),
@@ -65,7 +66,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             Entry {
                 oid: key.index(),
                 name: &key.constraint.name,
-                schema: key.table.schema,
+                schema: lookup.namespace_oid(key.table.schema),
                 owner: key.table.owner,
                 access_method: BTREE,
                 kind: "i",
@@ -141,14 +142,19 @@ fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> 
         ("relnamespace", entry.schema.into()),
         (
             "reltype",
-            if entry.kind == "i" { 0 } else { row_type(entry.oid) }.into(),
+            if matches!(entry.kind, "i" | "S") {
+                0
+            } else {
+                row_type(entry.oid)
+            }
+            .into(),
         ),
         ("reloftype", 0.into()),
         ("relowner", entry.owner.into()),
         ("relam", entry.access_method.into()),
         (
             "relfilenode",
-            if entry.kind == "r" { entry.oid.into() } else { 0.into() },
+            if entry.kind == "v" { 0.into() } else { entry.oid.into() },
         ),
         ("reltablespace", 0.into()),
         ("relpages", 0.into()),

@@ -75,7 +75,7 @@ fn add(introspection: &Introspection<'_>, rows: &mut Rows, table: &Table, constr
     rows.add([
         ("oid", constraint.id.into()),
         ("conname", constraint.name.as_str().into()),
-        ("connamespace", table.schema.into()),
+        ("connamespace", introspection.lookup.namespace_oid(table.schema).into()),
         ("contype", kind.into()),
         ("condeferrable", false.into()),
         ("condeferred", false.into()),

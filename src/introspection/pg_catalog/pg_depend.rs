@@ -1,40 +1,177 @@
-//! pg_depend: what views and tables depend on.
+//! pg_depend: what views, tables, their parts and functions depend on.
 
-use crate::catalog::model::{Object, Oid};
+use crate::catalog::model::{ConstraintRule, Object, Oid, Sequence, Table, View};
 use crate::error::Result;
-use crate::functions::{FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS};
+use crate::functions::builtin::{default_oid, index_of_constraint, row_array_type, row_type};
+use crate::functions::{
+    CONSTRAINT_CLASS, DEFAULT_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS, TYPE_CLASS,
+};
 use crate::introspection::{Introspection, Rows};
 
+/// An object of a catalog, or a column of it.
+#[derive(Clone, Copy)]
+struct Address {
+    class: Oid,
+    oid: Oid,
+    column: i16,
+}
+
+fn relation(oid: Oid) -> Address {
+    whole(RELATION_CLASS, oid)
+}
+
+fn whole(class: Oid, oid: Oid) -> Address {
+    Address { class, oid, column: 0 }
+}
+
+fn column(table: Oid, column: i16) -> Address {
+    Address {
+        class: RELATION_CLASS,
+        oid: table,
+        column,
+    }
+}
+
+/// pg_depend's rows as they are added: who depends on what, and how.
+struct Dependencies<'a, 'i> {
+    introspection: &'a Introspection<'i>,
+    rows: &'a mut Rows,
+}
+
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let mut dependencies = Dependencies { introspection, rows };
     let lookup = &introspection.lookup;
-    let mut add = |class: Oid, oid: Oid, referenced_class: Oid, referenced: Oid, column: i64, kind: &str| {
-        rows.add([
-            ("classid", class.into()),
-            ("objid", oid.into()),
-            ("objsubid", 0.into()),
-            ("refclassid", referenced_class.into()),
-            ("refobjid", referenced.into()),
-            ("refobjsubid", column.into()),
-            ("deptype", kind.into()),
-        ])
-    };
     for object in lookup.relations() {
         if let Some(schema) = object.parent() {
-            add(RELATION_CLASS, object.id(), NAMESPACE_CLASS, schema, 0, "n")?;
+            dependencies.on_schema(RELATION_CLASS, object.id(), schema)?;
         }
-        let Object::View(view) = object else { continue };
-        add(REWRITE_CLASS, view.id, RELATION_CLASS, view.id, 0, "i")?;
+        match object {
+            Object::Sequence(sequence) => dependencies.of_sequence(sequence)?,
+            Object::View(view) => {
+                dependencies.of_row_type(view.id)?;
+                dependencies.of_view(view)?;
+            }
+            Object::Table(table) => {
+                dependencies.of_row_type(table.id)?;
+                dependencies.of_defaults(table)?;
+                dependencies.of_constraints(table)?;
+            }
+            _ => {}
+        }
+    }
+    for schema in lookup.catalog.schemas(lookup.context.database) {
+        for function in lookup.catalog.functions(schema.id) {
+            if lookup.sees(&Object::Function(function.clone())) {
+                dependencies.on_schema(FUNCTION_CLASS, function.id, schema.id)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Dependencies<'_, '_> {
+    /// `kind` is "n" for what is there by itself, "a" for what goes with the other, "i" for a part of it.
+    fn add(&mut self, dependent: Address, referenced: Address, kind: &str) -> Result<()> {
+        self.rows.add([
+            ("classid", dependent.class.into()),
+            ("objid", dependent.oid.into()),
+            ("objsubid", i64::from(dependent.column).into()),
+            ("refclassid", referenced.class.into()),
+            ("refobjid", referenced.oid.into()),
+            ("refobjsubid", i64::from(referenced.column).into()),
+            ("deptype", kind.into()),
+        ])
+    }
+
+    fn on_schema(&mut self, class: Oid, oid: Oid, schema: Oid) -> Result<()> {
+        let namespace = self.introspection.lookup.namespace_oid(schema);
+        self.add(whole(class, oid), whole(NAMESPACE_CLASS, namespace), "n")
+    }
+
+    fn of_row_type(&mut self, table: Oid) -> Result<()> {
+        let row = whole(TYPE_CLASS, row_type(table));
+        self.add(whole(TYPE_CLASS, row_array_type(table)), row, "i")?;
+        self.add(row, relation(table), "i")
+    }
+
+    fn of_sequence(&mut self, sequence: &Sequence) -> Result<()> {
+        let Some((table, number)) = sequence.owned_by else {
+            return Ok(());
+        };
+        let kind = if self.introspection.lookup.is_of_identity(sequence) {
+            "i"
+        } else {
+            "a"
+        };
+        self.add(relation(sequence.id), column(table, number), kind)
+    }
+
+    fn of_view(&mut self, view: &View) -> Result<()> {
+        // A view has exactly one rule, which has its OID.
+        let rule = whole(REWRITE_CLASS, view.id);
+        self.add(rule, relation(view.id), "i")?;
+        self.add(rule, relation(view.id), "n")?;
+        let lookup = &self.introspection.lookup;
         for reference in &view.references {
             let class = match lookup.catalog.object(reference.object) {
                 Some(Object::Function(_)) => FUNCTION_CLASS,
                 Some(referenced) if lookup.sees(referenced) => RELATION_CLASS,
                 _ => continue,
             };
-            add(REWRITE_CLASS, view.id, class, reference.object, 0, "n")?;
-            for (column, _) in &reference.columns {
-                add(REWRITE_CLASS, view.id, class, reference.object, i64::from(*column), "n")?;
+            if reference.columns.is_empty() {
+                self.add(rule, whole(class, reference.object), "n")?;
+            }
+            for (number, _) in &reference.columns {
+                self.add(rule, column(reference.object, *number), "n")?;
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn of_defaults(&mut self, table: &Table) -> Result<()> {
+        let lookup = &self.introspection.lookup;
+        for known in &table.columns {
+            if lookup.default_of(known).is_none() {
+                continue;
+            }
+            let default = whole(DEFAULT_CLASS, default_oid(table.id, known.id));
+            self.add(default, column(table.id, known.id), "a")?;
+            if let Some(numbering) = known.numbering {
+                self.add(default, relation(numbering.sequence), "n")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn of_constraints(&mut self, table: &Table) -> Result<()> {
+        for known in &table.constraints {
+            let constraint = whole(CONSTRAINT_CLASS, known.id);
+            let own: Vec<i16> = match &known.rule {
+                ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns } => {
+                    self.add(relation(index_of_constraint(known.id)), constraint, "i")?;
+                    columns.clone()
+                }
+                ConstraintRule::ForeignKey {
+                    columns,
+                    table: other,
+                    referenced,
+                } => {
+                    for number in referenced {
+                        self.add(constraint, column(*other, *number), "n")?;
+                    }
+                    let mut keys = self.introspection.lookup.keys();
+                    let key = keys.find(|key| key.table.id == *other && key.columns == referenced.as_slice());
+                    if let Some(index) = key.map(|key| key.index()) {
+                        self.add(constraint, relation(index), "n")?;
+                    }
+                    columns.clone()
+                }
+                ConstraintRule::Check { condition } => condition.columns.iter().map(|(number, _)| *number).collect(),
+            };
+            for number in own {
+                self.add(constraint, column(table.id, number), "a")?;
+            }
+        }
+        Ok(())
+    }
 }

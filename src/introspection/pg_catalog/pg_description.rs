@@ -34,7 +34,12 @@ pub(super) fn local(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
         None => Ok(()),
     };
     for schema in lookup.schemas() {
-        add(schema.id, NAMESPACE_CLASS, 0, schema.comment.as_deref())?;
+        add(
+            lookup.namespace_oid(schema.id),
+            NAMESPACE_CLASS,
+            0,
+            schema.comment.as_deref(),
+        )?;
         for function in lookup.catalog.functions(schema.id) {
             add(function.id, FUNCTION_CLASS, 0, function.comment.as_deref())?;
         }

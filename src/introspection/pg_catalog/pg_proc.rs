@@ -32,7 +32,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         rows.add([
             ("oid", function.id.into()),
             ("proname", function.name.as_str().into()),
-            ("pronamespace", function.schema.into()),
+            ("pronamespace", lookup.namespace_oid(function.schema).into()),
             ("proowner", function.owner.into()),
             ("prolang", SQL.into()),
             ("procost", 100.into()),

@@ -1,15 +1,22 @@
 //! pg_settings: the settings of the session that asks.
 
+use crate::context::settings::definition;
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::introspection::{Introspection, Rows};
 
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     for setting in introspection.monitoring.settings(introspection.environment) {
+        // Values with a unit stand here as numbers of that unit.
+        let plain = |shown: String| -> String {
+            let canonical = definition(&setting.name).and_then(|known| known.canonical(&shown, &shown).ok());
+            canonical.filter(|_| setting.unit.is_some()).unwrap_or(shown)
+        };
+        let (value, default, reset) = (plain(setting.value), plain(setting.default), plain(setting.reset));
         rows.add([
-            ("name", setting.name.into()),
-            ("setting", setting.value.into()),
-            ("unit", setting.unit.into()),
+            ("name", setting.name.as_str().into()),
+            ("setting", value.into()),
+            ("unit", setting.unit.clone().into()),
             ("category", setting.category.into()),
             ("short_desc", setting.description.into()),
             ("context", setting.context.into()),
@@ -25,8 +32,8 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                     setting.allowed.into()
                 },
             ),
-            ("boot_val", setting.default.into()),
-            ("reset_val", setting.reset.into()),
+            ("boot_val", default.into()),
+            ("reset_val", reset.into()),
             ("pending_restart", false.into()),
         ])?;
     }

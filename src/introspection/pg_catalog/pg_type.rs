@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::catalog::model::{BOOTSTRAP_ROLE, Oid, PG_CATALOG_SCHEMA};
+use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid, PG_CATALOG_SCHEMA};
 use crate::error::Result;
 use crate::functions::builtin::{builtin_relations, builtin_types, row_array_type, row_type};
 use crate::functions::builtin_schema;
@@ -15,7 +15,9 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
     let lookup = &introspection.lookup;
     for object in lookup.relations() {
         let (schema, owner) = (object.parent().unwrap_or_default(), object.owner().unwrap_or_default());
-        add_row_type(rows, object.id(), object.name(), schema, owner)?;
+        if !matches!(object, Object::Sequence(_)) {
+            add_row_type(rows, object.id(), object.name(), lookup.namespace_oid(schema), owner)?;
+        }
     }
     Ok(())
 }

@@ -111,8 +111,7 @@ fn columns() -> Vec<OutputColumn> {
     vec![OutputColumn {
         name: "n".into(),
         sql_type: SqlType::Int4,
-        table_oid: 0,
-        column_id: 0,
+        source: Default::default(),
     }]
 }
 
@@ -279,7 +278,9 @@ impl Backend for ScriptedSession {
                 std::future::pending().await
             }
             ["limited", script] => {
-                let _limit = self.interrupt.limit(std::time::Duration::from_millis(50));
+                let _limit = self
+                    .interrupt
+                    .limit(std::time::Duration::from_millis(50), InterruptReason::StatementTimeout);
                 match *script {
                     "sleep" => std::future::pending().await,
                     _ => tokio::time::sleep(std::time::Duration::from_millis(10)).await,

@@ -1,0 +1,10 @@
+create schema shop;
+create table shop.customer (id int primary key, name varchar(40) not null, email text unique);
+create table shop.purchase (id bigint generated always as identity primary key, customer_id int references shop.customer (id), amount numeric(12,2), quantity smallint, day date, at timestamp, paid boolean default true, note text, weight real, score double precision, details jsonb, mark uuid, picture bytea, sizes int[], opens time);
+create table shop.visit (number serial, page text);
+create view shop.purchase_list as select p.id, c.name, p.amount from shop.purchase p join shop.customer c on c.id = p.customer_id;
+comment on table shop.customer is 'who buys';
+comment on column shop.customer.name is 'as on the invoice';
+insert into shop.customer select g, 'c' || g, 'e' || g from generate_series(1, 10) g;
+insert into shop.purchase (customer_id, amount, quantity, day, at, note, weight, score, details, mark, picture, sizes, opens) select 1 + g % 10, g * 1.5, g, date '2024-01-01' + g, timestamp '2024-01-01' + g * interval '1 hour', 'n' || g, g / 2.0, g / 4.0, '{"a": 1}', '00000000-0000-0000-0000-000000000001', '\xdeadbeef', array[g, g + 1], time '10:00' from generate_series(1, 50) g;
+create sequence shop.ticket;
