@@ -27,7 +27,7 @@ use crate::functions;
 use crate::introspection::VirtualTables;
 use crate::planning::{PlanCache, PlanningSession, rules};
 use crate::result_cache::ResultCache;
-use crate::storage::{Freshness, Storage, StorageLimits};
+use crate::storage::{Freshness, ScanOptions, Storage, StorageLimits};
 use crate::telemetry::{Metrics, QueryIdentity, QueryLog, QueryRecord};
 
 pub use environment::StatementEnvironment;
@@ -146,6 +146,9 @@ impl Engine {
         if let Some(partitions) = settings.target_partitions {
             config = config.with_target_partitions(partitions);
         }
+        config.set_extension(Arc::new(ScanOptions {
+            hot_columns: settings.hot_columns,
+        }));
         functions::install_environment(config.options_mut(), environment);
         PlanningSession::new(Arc::clone(&self.base), config, context.transaction_start)
     }
@@ -182,6 +185,7 @@ async fn open_warehouse(config: &Config) -> Result<(Arc<Storage>, Arc<Catalog>)>
         snapshot_cache: config.caches.snapshot.0,
         footer_cache: config.caches.footer.0,
         vector_cache: config.caches.deletion_vector.0,
+        hot_columns: config.caches.hot_columns.bytes(available_memory()),
         commit_deadline: config.storage.commit_deadline.0,
     };
     let storage = Storage::open(&config.warehouse.url, &options, &limits)?;

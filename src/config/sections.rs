@@ -105,6 +105,7 @@ sections! {
         snapshot: ByteSize,
         footer: ByteSize,
         deletion_vector: ByteSize,
+        hot_columns: MemoryLimit,
         plan: ByteSize,
         result: ByteSize,
     }

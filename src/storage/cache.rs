@@ -65,6 +65,15 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Byt
         found.map(|(value, _)| value)
     }
 
+    /// Like `get`, for who leaves it to another to ask for what is missing: a miss is not counted here.
+    pub(super) fn get_held(&self, key: &K) -> Option<V> {
+        let found = self.peek(key);
+        if found.is_some() {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+        }
+        found
+    }
+
     /// Looks without counting, for our own bookkeeping.
     pub(super) fn peek(&self, key: &K) -> Option<V> {
         self.cache.get(key).map(|(value, _)| value)
@@ -77,6 +86,16 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Byt
 
     pub(super) fn remove(&self, key: &K) {
         self.cache.invalidate(key);
+    }
+
+    /// The bound on the values' bytes.
+    pub(super) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Bytes of what is held now, about.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.cache.weighted_size()
     }
 
     pub(super) fn statistics(&self) -> CacheStatistics {

@@ -6,25 +6,29 @@ use std::collections::HashSet;
 use std::fmt::Formatter;
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::can_expr_be_pushed_down_with_schemas;
 use datafusion::datasource::physical_plan::{FileScanConfig, FileSource, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::physical_expr::expressions::{
-    BinaryExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr,
+    BinaryExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NotExpr,
 };
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, PhysicalSortExpr};
-use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
+use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
+use datafusion::physical_plan::{DisplayFormatType, ExecutionPlan, SortOrderPushdownResult};
 use datafusion_datasource::file_stream::FileOpener;
 use datafusion_datasource::morsel::Morselizer;
 use object_store::ObjectStore;
 
+use super::hot::{self, HotScan, Reading, compact_projection, compact_type};
 use super::selectivity::{NumericBounds, kept_part};
 
 /// Filters run inside the decoder where they keep at most this part of the rows …
@@ -34,31 +38,75 @@ const FEW_FILTER_COLUMNS: usize = 3;
 /// … and at least this many further columns wait for the rows that pass.
 const WAITING_COLUMNS: usize = 2;
 
-/// Parquet files of a Delta table, with deletion vectors, column mapping and cached footers attached.
+/// Parquet files of a Delta table, with deletion vectors, column mapping, cached footers and hot columns attached.
 #[derive(Debug, Clone)]
 pub struct DeltaFileSource {
     parquet: Arc<ParquetSource>,
+    /// The same without a projection.
+    whole: Arc<ParquetSource>,
     bounds: Arc<NumericBounds>,
+    /// Filters that the scan has answered for: no operator above tests them again.
+    answered: Vec<Arc<dyn PhysicalExpr>>,
+    /// The decoder applies them to what is read through Parquet.
+    in_decoder: bool,
+    hot: Option<HotScan>,
+    batch_size: usize,
 }
 
 impl DeltaFileSource {
-    /// `bounds` are those of the scan's columns, file columns first.
-    pub(super) fn new(parquet: ParquetSource, bounds: Arc<NumericBounds>) -> DeltaFileSource {
+    /// `bounds` are those of the scan's columns, file columns first. With `hot`, files may be served from memory.
+    pub(super) fn new(parquet: ParquetSource, bounds: Arc<NumericBounds>, hot: Option<HotScan>) -> DeltaFileSource {
+        let parquet = Arc::new(parquet);
         DeltaFileSource {
-            parquet: Arc::new(parquet),
+            whole: Arc::clone(&parquet),
+            parquet,
             bounds,
+            answered: vec![],
+            in_decoder: false,
+            hot,
+            batch_size: 0,
         }
     }
 
-    /// Takes back a source that the inner one made of itself.
-    fn wrap(&self, inner: Arc<dyn FileSource>) -> Result<Arc<dyn FileSource>> {
-        match inner.downcast_ref::<ParquetSource>() {
-            Some(parquet) => Ok(Arc::new(DeltaFileSource::new(
-                parquet.clone(),
-                Arc::clone(&self.bounds),
-            ))),
-            None => datafusion::common::internal_err!("the Parquet source became a source of another type"),
+    /// The scan and its source, where the operator reads a Delta table.
+    pub fn of(operator: &dyn ExecutionPlan) -> Option<(&FileScanConfig, &DeltaFileSource)> {
+        let scan = operator.downcast_ref::<DataSourceExec>()?.data_source();
+        let scan = scan.downcast_ref::<FileScanConfig>()?;
+        Some((scan, scan.file_source().downcast_ref::<DeltaFileSource>()?))
+    }
+
+    /// Whether the scan gives fewer rows than its files hold: those that its filters accept.
+    pub fn is_filtered(&self) -> bool {
+        !self.answered.is_empty()
+    }
+
+    /// The compact type of a column of the scan's schema (`table_schema`): a decimal in 32 or 64 bits, a string as
+    /// 16-bit codes into a dictionary; other types stay.
+    pub fn compact_type(&self, column: usize) -> DataType {
+        compact_type(self.parquet.table_schema().table_schema().field(column).data_type())
+    }
+
+    /// A scan with the same files and filters whose output is these columns of the scan's schema, each in its own
+    /// or its compact type. From hot columns compact types cost less than the stock ones, and a row group's
+    /// batches share one dictionary; what is read through Parquet is cast.
+    pub fn with_compact_output(&self, columns: &[(usize, DataType)]) -> Result<Arc<dyn FileSource>> {
+        let projection = compact_projection(columns, self.whole.table_schema().table_schema());
+        match self.whole.try_pushdown_projection(&projection)? {
+            Some(parquet) => Ok(Arc::new(DeltaFileSource {
+                parquet: unwrap(&parquet)?,
+                ..self.clone()
+            })),
+            None => datafusion::common::internal_err!("the Parquet source refused its projection"),
         }
+    }
+
+    /// Takes back the sources that the inner ones made of themselves.
+    fn wrap(&self, parquet: &Arc<dyn FileSource>, whole: &Arc<dyn FileSource>) -> Result<DeltaFileSource> {
+        Ok(DeltaFileSource {
+            parquet: unwrap(parquet)?,
+            whole: unwrap(whole)?,
+            ..self.clone()
+        })
     }
 
     /// Late materialization pays where few columns keep few rows of many columns.
@@ -88,7 +136,14 @@ impl DeltaFileSource {
     }
 }
 
-/// Comparisons of columns with values and what connects them.
+fn unwrap(source: &Arc<dyn FileSource>) -> Result<Arc<ParquetSource>> {
+    match source.downcast_ref::<ParquetSource>() {
+        Some(parquet) => Ok(Arc::new(parquet.clone())),
+        None => datafusion::common::internal_err!("the Parquet source became a source of another type"),
+    }
+}
+
+/// Comparisons of columns with values, patterns, and what connects them.
 fn cannot_fail(filter: &Arc<dyn PhysicalExpr>) -> bool {
     if filter.is::<DynamicFilterPhysicalExpr>() || filter.is::<Column>() || filter.is::<Literal>() {
         return true;
@@ -100,6 +155,7 @@ fn cannot_fail(filter: &Arc<dyn PhysicalExpr>) -> bool {
                 || filter.is::<IsNullExpr>()
                 || filter.is::<IsNotNullExpr>()
                 || filter.is::<InListExpr>()
+                || filter.is::<LikeExpr>()
         }
     };
     is_plain && filter.children().into_iter().all(cannot_fail)
@@ -121,7 +177,15 @@ impl FileSource for DeltaFileSource {
         config: &FileScanConfig,
         partition: usize,
     ) -> Result<Box<dyn Morselizer>> {
-        self.parquet.create_morselizer(store, config, partition)
+        let reading = Reading {
+            parquet: &self.parquet,
+            whole: &self.whole,
+            answered: &self.answered,
+            in_decoder: self.in_decoder,
+            hot: self.hot.as_ref(),
+            batch_size: self.batch_size,
+        };
+        hot::morselizer(&reading, store, config, partition)
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -129,8 +193,13 @@ impl FileSource for DeltaFileSource {
     }
 
     fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
-        let inner = self.parquet.with_batch_size(batch_size);
-        self.wrap(inner).unwrap_or_else(|_| Arc::new(self.clone()))
+        let (parquet, whole) = (
+            self.parquet.with_batch_size(batch_size),
+            self.whole.with_batch_size(batch_size),
+        );
+        let mut source = self.wrap(&parquet, &whole).unwrap_or_else(|_| self.clone());
+        source.batch_size = batch_size;
+        Arc::new(source)
     }
 
     fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
@@ -162,13 +231,39 @@ impl FileSource for DeltaFileSource {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        let parquet = match self.prefers_decoder_filters(&filters) {
-            true => self.parquet.as_ref().clone().with_pushdown_filters(true),
-            false => self.parquet.as_ref().clone(),
+        let in_decoder = self.prefers_decoder_filters(&filters);
+        let parquet = self.parquet.as_ref().clone();
+        let parquet = if in_decoder {
+            parquet.with_pushdown_filters(true)
+        } else {
+            parquet
         };
-        let mut outcome = parquet.try_pushdown_filters(filters, config)?;
-        outcome.updated_node = outcome.updated_node.map(|inner| self.wrap(inner)).transpose()?;
-        Ok(outcome)
+        let outcome = parquet.try_pushdown_filters(filters.clone(), config)?;
+        let Some(parquet) = outcome.updated_node else {
+            return Ok(FilterPushdownPropagation::with_parent_pushdown_result(outcome.filters));
+        };
+        let mut source = self.wrap(&parquet, &(Arc::clone(&self.whole) as _))?;
+        if let Some(predicate) = source.parquet.filter() {
+            source.whole = Arc::new(source.whole.with_predicate(predicate));
+        }
+        let schema = self.table_schema().schema_without_virtual_columns();
+        // A scan with more than one kind of filter evaluation is too clever: once in the decoder, all of them.
+        let answers = filters.iter().zip(outcome.filters).map(|(filter, inner)| {
+            let own = self.hot.is_some()
+                && !in_decoder
+                && !filter.is::<DynamicFilterPhysicalExpr>()
+                && cannot_fail(filter)
+                && can_expr_be_pushed_down_with_schemas(filter, schema);
+            if own { PushedDown::Yes } else { inner }
+        });
+        let answers: Vec<PushedDown> = answers.collect();
+        for (filter, answer) in filters.iter().zip(&answers) {
+            if matches!(answer, PushedDown::Yes) && !filter.is::<DynamicFilterPhysicalExpr>() {
+                source.answered.push(Arc::clone(filter));
+            }
+        }
+        source.in_decoder |= in_decoder;
+        Ok(FilterPushdownPropagation::with_parent_pushdown_result(answers).with_updated_node(Arc::new(source) as _))
     }
 
     fn try_pushdown_sort(
@@ -176,12 +271,16 @@ impl FileSource for DeltaFileSource {
         order: &[PhysicalSortExpr],
         properties: &EquivalenceProperties,
     ) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
+        let whole = match self.whole.try_pushdown_sort(order, properties)? {
+            SortOrderPushdownResult::Exact { inner } | SortOrderPushdownResult::Inexact { inner } => inner,
+            SortOrderPushdownResult::Unsupported => return Ok(SortOrderPushdownResult::Unsupported),
+        };
         Ok(match self.parquet.try_pushdown_sort(order, properties)? {
             SortOrderPushdownResult::Exact { inner } => SortOrderPushdownResult::Exact {
-                inner: self.wrap(inner)?,
+                inner: Arc::new(self.wrap(&inner, &whole)?),
             },
             SortOrderPushdownResult::Inexact { inner } => SortOrderPushdownResult::Inexact {
-                inner: self.wrap(inner)?,
+                inner: Arc::new(self.wrap(&inner, &whole)?),
             },
             SortOrderPushdownResult::Unsupported => SortOrderPushdownResult::Unsupported,
         })
@@ -192,10 +291,10 @@ impl FileSource for DeltaFileSource {
     }
 
     fn try_pushdown_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn FileSource>>> {
-        self.parquet
-            .try_pushdown_projection(projection)?
-            .map(|inner| self.wrap(inner))
-            .transpose()
+        let Some(parquet) = self.parquet.try_pushdown_projection(projection)? else {
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(self.wrap(&parquet, &(Arc::clone(&self.whole) as _))?)))
     }
 
     fn apply_expressions(

@@ -5,11 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
+use datafusion::parquet::arrow::parquet_to_arrow_schema;
 use datafusion::parquet::errors::{ParquetError, Result};
 use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
@@ -24,7 +26,14 @@ use super::store::StoreHandle;
 pub(super) type FileIdentity = (u64, String, u64, i64);
 
 /// Decoded footers of all tables.
-pub(super) type FooterCache = ByteCache<FileIdentity, Arc<ParquetMetaData>>;
+pub(super) type FooterCache = ByteCache<FileIdentity, Footer>;
+
+/// A footer, with the Arrow schema that it stands for.
+#[derive(Clone)]
+pub(super) struct Footer {
+    pub(super) metadata: Arc<ParquetMetaData>,
+    pub(super) schema: SchemaRef,
+}
 
 /// Bytes read at a file's end in the hope that the footer is inside, where a request is dear.
 const REMOTE_FOOTER_GUESS: usize = 64 * 1024;
@@ -34,6 +43,18 @@ const REMOTE_FOOTER_GUESS: usize = 64 * 1024;
 pub(super) struct CachedReaderFactory {
     pub(super) store: Arc<StoreHandle>,
     pub(super) footers: Arc<FooterCache>,
+}
+
+impl CachedReaderFactory {
+    /// What identifies this file in caches.
+    pub(super) fn identity(&self, meta: &ObjectMeta) -> FileIdentity {
+        (
+            self.store.id,
+            meta.location.to_string(),
+            meta.size,
+            meta.last_modified.timestamp_millis(),
+        )
+    }
 }
 
 impl std::fmt::Debug for CachedReaderFactory {
@@ -53,12 +74,7 @@ impl ParquetFileReaderFactory for CachedReaderFactory {
         metrics: &ExecutionPlanMetricsSet,
     ) -> datafusion::common::Result<Box<dyn AsyncFileReader + Send>> {
         let meta = partitioned_file.object_meta;
-        let identity = (
-            self.store.id,
-            meta.location.to_string(),
-            meta.size,
-            meta.last_modified.timestamp_millis(),
-        );
+        let identity = self.identity(&meta);
         let bytes_scanned = MetricBuilder::new(metrics).counter("bytes_scanned", partition_index);
         Ok(Box::new(CachedReader {
             factory: self.clone(),
@@ -113,9 +129,9 @@ impl AsyncFileReader for CachedReader {
             let has_index =
                 |footer: &ParquetMetaData| footer.column_index().is_some() || footer.offset_index().is_some();
             if let Some(footer) = self.factory.footers.get(&self.identity)
-                && (!wants_index || has_index(&footer))
+                && (!wants_index || has_index(&footer.metadata))
             {
-                return Ok(footer);
+                return Ok(footer.metadata);
             }
             let policy = if wants_index {
                 PageIndexPolicy::Optional
@@ -123,16 +139,21 @@ impl AsyncFileReader for CachedReader {
                 PageIndexPolicy::Skip
             };
             let store: &dyn ObjectStore = &self.factory.store.store;
-            let footer = DFParquetMetadata::new(store, &self.meta)
+            let metadata = DFParquetMetadata::new(store, &self.meta)
                 .with_metadata_size_hint((!self.factory.store.is_local()).then_some(REMOTE_FOOTER_GUESS))
                 .with_page_index_policy(Some(policy))
                 .fetch_metadata()
                 .await
                 .map_err(|error| ParquetError::External(Box::new(error)))?;
-            self.factory
-                .footers
-                .insert(self.identity.clone(), Arc::clone(&footer), footer.memory_size() + 256);
-            Ok(footer)
+            let file = metadata.file_metadata();
+            let schema = Arc::new(parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?);
+            let bytes = metadata.memory_size() + schema.fields().size() + 256;
+            let footer = Footer {
+                metadata: Arc::clone(&metadata),
+                schema,
+            };
+            self.factory.footers.insert(self.identity.clone(), footer, bytes);
+            Ok(metadata)
         }
         .boxed()
     }

@@ -24,10 +24,18 @@ use object_store::ObjectMeta;
 use super::column_mapping::DeltaAdapterFactory;
 use super::delta_source::DeltaFileSource;
 use super::footer_cache::CachedReaderFactory;
+use super::hot::HotScan;
 use super::selectivity::NumericBounds;
 use super::snapshot::TableSnapshot;
 use super::{deletion_vector, pruning, statistics};
 use crate::error::{Error, Result, SqlState};
+
+/// How a session's scans read; without it, with everything that makes them fast.
+#[derive(Debug, Clone, Copy)]
+pub struct ScanOptions {
+    /// Whether hot columns are used and kept.
+    pub hot_columns: bool,
+}
 
 /// Deletion vectors that are loaded at a time.
 const VECTOR_LOADS: usize = 16;
@@ -151,6 +159,13 @@ impl TableSnapshot {
         options.global.coerce_int96 = Some("us".into());
         // Decided for each scan by the source itself.
         options.global.pushdown_filters = false;
+        let scan_options = session.config().get_extension::<ScanOptions>();
+        let wants_hot = scan_options.is_none_or(|options| options.hot_columns) && !self.services.hot.is_off();
+        // Places in the file are the Parquet reader's to tell.
+        let hot = (wants_hot && !is_located).then(|| HotScan {
+            cache: Arc::clone(&self.services.hot),
+            readers: readers.clone(),
+        });
         let source = ParquetSource::new(table_schema)
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(readers))
@@ -189,7 +204,7 @@ impl TableSnapshot {
                 ))
             })
             .collect::<Result<Vec<_>>>()?;
-        DeltaFileSource::new(source, Arc::new(bounds))
+        DeltaFileSource::new(source, Arc::new(bounds), hot)
             .try_pushdown_projection(&ProjectionExprs::new(expressions))?
             .ok_or_else(|| Error::internal("the Parquet source refused its projection"))
     }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::cache::{ByteCache, CacheStatistics};
 use super::deletion_vector::VectorCache;
 use super::footer_cache::FooterCache;
+use super::hot::HotCache;
 use super::location::{Location, parse_url};
 use super::lock::Arbiter;
 use super::log_store::LogStore;
@@ -49,6 +50,8 @@ pub struct StorageLimits {
     pub footer_cache: u64,
     /// Bytes of decoded deletion vectors kept.
     pub vector_cache: u64,
+    /// Bytes of hot columns kept; 0 switches them off.
+    pub hot_columns: u64,
     /// After this long an unanswered commit is reported as unknown.
     pub commit_deadline: Duration,
 }
@@ -60,6 +63,7 @@ impl Default for StorageLimits {
             snapshot_cache: 256 * MEGABYTE,
             footer_cache: 128 * MEGABYTE,
             vector_cache: 64 * MEGABYTE,
+            hot_columns: 512 * MEGABYTE,
             commit_deadline: Duration::from_secs(60),
         }
     }
@@ -73,6 +77,7 @@ pub(super) struct Services {
     pub(super) past_snapshots: ByteCache<(u64, String, u64), Arc<TableSnapshot>>,
     pub(super) footers: Arc<FooterCache>,
     pub(super) vectors: VectorCache,
+    pub(super) hot: Arc<HotCache>,
     pub(super) commit_deadline: Duration,
     /// Knows what became of transactions over several tables.
     pub(super) arbiter: OnceLock<Arc<dyn Arbiter>>,
@@ -109,6 +114,7 @@ impl Storage {
             past_snapshots: ByteCache::new("past snapshot", limits.snapshot_cache / 4),
             footers: Arc::new(ByteCache::new("footer", limits.footer_cache)),
             vectors: ByteCache::new("deletion vector", limits.vector_cache),
+            hot: Arc::new(HotCache::new(limits.hot_columns)),
             commit_deadline: limits.commit_deadline,
             arbiter: OnceLock::new(),
         };
@@ -228,6 +234,7 @@ impl Storage {
             self.services.past_snapshots.statistics(),
             self.services.footers.statistics(),
             self.services.vectors.statistics(),
+            self.services.hot.statistics(),
         ]
     }
 
@@ -237,6 +244,7 @@ impl Storage {
         self.services.past_snapshots.clear();
         self.services.footers.clear();
         self.services.vectors.clear();
+        self.services.hot.clear();
     }
 
     fn locate(&self, address: &TableAddress) -> Result<Location> {

@@ -19,7 +19,11 @@ const FILE_LIMIT: Duration = Duration::from_secs(120);
 const SHOWN_FAILURES: usize = 100;
 /// The folder of what is not there yet.
 const GAPS: &str = "gaps";
-const CACHES_OFF: &[&str] = &["SET boathouse.result_cache = off", "SET boathouse.plan_cache = off"];
+const CACHES_OFF: &[&str] = &[
+    "SET boathouse.result_cache = off",
+    "SET boathouse.plan_cache = off",
+    "SET boathouse.hot_columns = off",
+];
 
 fn cached(protocol: Protocol) -> Mode {
     Mode {

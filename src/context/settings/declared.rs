@@ -25,6 +25,13 @@ pub(super) static DECLARED: &[Definition] = &[
         "Keeps decoded Parquet footers between statements.",
     ),
     user(
+        "boathouse.hot_columns",
+        Kind::Bool,
+        "on",
+        ENGINE,
+        "Reads columns that are asked for again and again from memory.",
+    ),
+    user(
         "boathouse.plan_cache",
         Kind::Bool,
         "on",

@@ -37,6 +37,7 @@ pub struct Settings {
     pub plan_cache: bool,
     pub result_cache: bool,
     pub footer_cache: bool,
+    pub hot_columns: bool,
     pub read_freshness: ReadFreshness,
     /// `None` chooses by size and load.
     pub target_partitions: Option<usize>,
@@ -127,6 +128,7 @@ impl Settings {
             plan_cache: flag("boathouse.plan_cache"),
             result_cache: flag("boathouse.result_cache"),
             footer_cache: flag("boathouse.footer_cache"),
+            hot_columns: flag("boathouse.hot_columns"),
             read_freshness: match value("boathouse.read_freshness") {
                 "strict" => ReadFreshness::Strict,
                 _ => ReadFreshness::Bounded,

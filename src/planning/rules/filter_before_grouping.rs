@@ -18,6 +18,8 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, replace_children_if_necessary};
 
+use crate::storage::DeltaFileSource;
+
 /// Puts the filter that a join makes of its built side below the grouping of its probed side.
 #[derive(Debug)]
 pub struct FilterBeforeGrouping;
@@ -66,6 +68,7 @@ fn with_filtered_groups(join: &HashJoinExec) -> PlanResult<Option<Arc<dyn Execut
 /// Whether the built side can lack keys that the probed side has. All rows of a table seldom do.
 fn leaves_rows_out(built: &dyn ExecutionPlan) -> bool {
     built.is::<FilterExec>()
+        || DeltaFileSource::of(built).is_some_and(|(_, source)| source.is_filtered())
         || built
             .children()
             .into_iter()

@@ -10,6 +10,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::common::stats::Precision;
 use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::prelude::{col, lit};
 use delta_kernel::actions::deletion_vector_writer::{KernelDeletionVector, StreamingDeletionVectorWriter};
 use serde_json::{Value, json};
@@ -18,14 +19,14 @@ use super::*;
 use crate::error::SqlState;
 
 /// A table whose log the test writes itself.
-struct Foreign {
-    scratch: Scratch,
+pub(super) struct Foreign {
+    pub(super) scratch: Scratch,
     address: TableAddress,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 impl Foreign {
-    fn new() -> Foreign {
+    pub(super) fn new() -> Foreign {
         let scratch = scratch();
         let folder = scratch.folder.path().join("outside/t");
         std::fs::create_dir_all(folder.join("_delta_log")).unwrap();
@@ -37,15 +38,24 @@ impl Foreign {
         }
     }
 
-    fn commit(&self, version: u64, actions: &[Value]) {
+    pub(super) fn commit(&self, version: u64, actions: &[Value]) {
         let text: String = actions.iter().map(|action| format!("{action}\n")).collect();
         std::fs::write(self.folder.join(format!("_delta_log/{version:020}.json")), text).unwrap();
     }
 
     /// Writes a Parquet file and answers its add action without statistics.
     fn file(&self, name: &str, batch: &RecordBatch) -> Value {
+        self.file_of_groups(name, batch, batch.num_rows().max(1))
+    }
+
+    /// The same with row groups of so many rows.
+    pub(super) fn file_of_groups(&self, name: &str, batch: &RecordBatch, rows: usize) -> Value {
         let path = self.folder.join(name);
-        let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(rows))
+            .build();
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
         writer.write(batch).unwrap();
         writer.close().unwrap();
         let size = std::fs::metadata(&path).unwrap().len();
@@ -56,16 +66,16 @@ impl Foreign {
         self.scratch.storage.table(&self.address).unwrap()
     }
 
-    async fn snapshot(&self) -> crate::error::Result<Arc<TableSnapshot>> {
+    pub(super) async fn snapshot(&self) -> crate::error::Result<Arc<TableSnapshot>> {
         self.table().snapshot(Freshness::Strict).await
     }
 }
 
-fn protocol(features: &[&str]) -> Value {
+pub(super) fn protocol(features: &[&str]) -> Value {
     json!({"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": features, "writerFeatures": features}})
 }
 
-fn metadata(fields: Value, configuration: Value) -> Value {
+pub(super) fn metadata(fields: Value, configuration: Value) -> Value {
     json!({"metaData": {
         "id": "00000000-0000-0000-0000-000000000001", "format": {"provider": "parquet", "options": {}},
         "schemaString": json!({"type": "struct", "fields": fields}).to_string(),
@@ -73,11 +83,11 @@ fn metadata(fields: Value, configuration: Value) -> Value {
     }})
 }
 
-fn field(name: &str, data_type: Value) -> Value {
+pub(super) fn field(name: &str, data_type: Value) -> Value {
     json!({"name": name, "type": data_type, "nullable": true, "metadata": {}})
 }
 
-fn with(mut add: Value, members: Value) -> Value {
+pub(super) fn with(mut add: Value, members: Value) -> Value {
     members
         .as_object()
         .unwrap()
@@ -106,7 +116,7 @@ fn z85(bytes: &[u8]) -> String {
 }
 
 /// Writes a deletion vector file and answers its descriptor.
-fn deletion_vector(folder: &std::path::Path, deleted: &[u64]) -> Value {
+pub(super) fn deletion_vector(folder: &std::path::Path, deleted: &[u64]) -> Value {
     let id = Uuid::new_v4();
     let mut bytes = vec![];
     let mut writer = StreamingDeletionVectorWriter::new(&mut bytes);

@@ -3,6 +3,7 @@
 mod empty;
 mod faults;
 mod foreign;
+mod hot_columns;
 mod round_trip;
 mod several_tables;
 mod vacuum;
