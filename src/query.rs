@@ -8,6 +8,7 @@
 mod catalog;
 mod explained;
 mod locking;
+mod materialized_view;
 mod modification;
 mod with_changes;
 
@@ -159,6 +160,7 @@ pub async fn run(
             query_text,
         } => {
             let bound = binding::bind_query(&binding_services(request), request.context, query, &[]).await?;
+            let references = binding::with_used_columns(bound.references, &bound.plan, &request.context.catalog)?;
             // Whoever defines a view must be able to read what it reads.
             let governed = governance::govern(bound.plan, request.context, planning_session(request).config_options())?;
             let mut command = command_context(request, transaction, notices);
@@ -170,9 +172,15 @@ pub async fn run(
                 column_names: columns,
                 query_text,
                 output: OutputColumn::of_schema(governed.schema(), &bound.sources),
-                references: bound.references,
+                references,
             };
             Ok(Outcome::Done(commands::create_view::run(&mut command, view).await?))
+        }
+        Statement::CreateMaterializedView(create) => {
+            materialized_view::create(request, create, transaction, notices).await
+        }
+        Statement::RefreshMaterializedView(refresh) => {
+            materialized_view::refresh(request, refresh, transaction, notices).await
         }
         Statement::CreateFunction(create) => {
             let mut command = command_context(request, transaction, notices);
@@ -467,5 +475,6 @@ fn command_context<'a>(
         binding: binding_services(request),
         text: &request.statement.text,
         format_settings: request.settings.format.clone(),
+        session: planning_session(request),
     }
 }

@@ -205,6 +205,18 @@ impl BoundTable {
         }
     }
 
+    /// 55000 for a materialized view without data.
+    fn check_populated(&self) -> Result<()> {
+        match &self.table.materialized {
+            Some(query) if !query.populated => {
+                let message = format!("materialized view \"{}\" has not been populated", self.table.name);
+                Err(Error::new(SqlState::ObjectNotInPrerequisiteState, message)
+                    .with_hint("Use the REFRESH MATERIALIZED VIEW command."))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn to_physical(&self, projection: Option<&Vec<usize>>) -> Vec<usize> {
         match projection {
             Some(projection) => projection.iter().map(|&index| self.physical[index]).collect(),
@@ -243,6 +255,7 @@ impl TableProvider for BoundTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        self.check_populated()?;
         let physical = self.to_physical(projection);
         Ok(self.snapshot.scan(session, Some(&physical), filters, limit).await?)
     }

@@ -26,11 +26,13 @@ mod types;
 mod unions;
 mod whole_rows;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast as sql;
 
 pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
@@ -47,10 +49,14 @@ pub use relations::{is_current, table_address};
 pub(crate) use rewrite::folded;
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
-pub use stored_expression::{BoundChecks, bind_checks, bind_defaults, check_condition, check_default};
+pub use stored_expression::{
+    BoundChecks, RowExpression, bind_checks, bind_conversion, bind_defaults, check_condition, check_default,
+    check_row_expression,
+};
 pub use time_travel::TimeTravel;
 
-use crate::catalog::model::{Function, Oid, Reference};
+use crate::catalog::CatalogSnapshot;
+use crate::catalog::model::{Function, Object, Oid, Reference, View};
 use crate::context::{QueryContext, SystemTables};
 use crate::error::Result;
 use crate::storage::{Freshness, Storage};
@@ -114,6 +120,37 @@ pub async fn bind_query(
         references,
         sources,
     })
+}
+
+/// The references with the columns that the text may use: those whose name occurs in the plan.
+pub fn with_used_columns(
+    mut references: Vec<Reference>,
+    plan: &LogicalPlan,
+    catalog: &CatalogSnapshot,
+) -> Result<Vec<Reference>> {
+    let mut names = HashSet::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                if let Expr::Column(column) | Expr::OuterReferenceColumn(_, column) = part {
+                    names.insert(column.name.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    for reference in &mut references {
+        let columns = catalog.object(reference.object).map_or(&[][..], Object::columns);
+        let used = columns.iter().filter(|column| names.contains(&column.name));
+        reference.columns = used.map(|column| (column.id, column.name.clone())).collect();
+    }
+    Ok(references)
+}
+
+/// Binds the query of a materialized view for its owner.
+pub async fn bind_view(services: &BindingServices, context: &QueryContext, view: &View) -> Result<LogicalPlan> {
+    let source = relations::load_definition(services, context, view, 0).await?;
+    correlation::unnest_subqueries(registered_output::show_names(source.into_plan())?)
 }
 
 /// How a text's names resolve, and whose privileges its scans are checked against.

@@ -75,6 +75,7 @@ async fn load_names(
     let mut scope = Scope::new(services.clone());
     for name in used.relations {
         if let Some(relation) = load_relation(services, context, &name, &rights, depth).await? {
+            let relation = as_known(relation, context, &rights, &name)?;
             scope.add_relation(name, relation);
         }
     }
@@ -94,6 +95,37 @@ async fn load_names(
 fn referenced<'a>(catalog: &'a CatalogSnapshot, rights: &Rights, name: &[String]) -> Option<&'a Object> {
     let reference = rights.references.iter().find(|reference| reference.name == name)?;
     catalog.object(reference.object)
+}
+
+/// The relation as a stored text knows it: a column has the name that it had when the text was written, and those that
+/// the text does not use are not there, so that `*` goes on meaning what it meant.
+fn as_known(
+    relation: LoadedRelation,
+    context: &QueryContext,
+    rights: &Rights,
+    name: &[String],
+) -> Result<LoadedRelation> {
+    let known = rights.references.iter().find(|reference| reference.name == name);
+    let known = known.map_or(&[][..], |reference| &reference.columns);
+    let object = relation.object.and_then(|id| context.catalog.object(id));
+    let (Some(object), [_, ..]) = (object, known) else {
+        return Ok(relation);
+    };
+    let now = object.columns().iter().map(|column| (column.id, column.name.as_str()));
+    if now.eq(known.iter().map(|(id, name)| (*id, name.as_str()))) {
+        return Ok(relation);
+    }
+    let kept: Vec<(i16, &str, &str)> = known
+        .iter()
+        .filter_map(|(id, name)| {
+            let column = object.columns().iter().find(|column| column.id == *id)?;
+            Some((*id, column.name.as_str(), name.as_str()))
+        })
+        .collect();
+    let names = kept.iter().map(|(_, now, name)| (*now, *name));
+    let source = Arc::new(ViewSource::renamed(relation.source, names)?);
+    let numbers = kept.iter().map(|(id, _, _)| Some(*id));
+    Ok(LoadedRelation::new(source, relation.object, object.id(), numbers))
 }
 
 async fn load_relation(
@@ -359,6 +391,16 @@ async fn load_view(
     if !context.catalog.access(checked_as).has(&object, Privilege::Select) {
         return Err(Error::denied("view", &view.name));
     }
+    load_definition(services, context, view, depth).await
+}
+
+/// The view's query, with its owner's rights.
+pub(crate) async fn load_definition(
+    services: &BindingServices,
+    context: &QueryContext,
+    view: &View,
+    depth: usize,
+) -> Result<ViewSource> {
     let mut query = parse_query(&view.query)?;
     super::rewrite::rewrite(&mut query)?;
     let rights = Rights {

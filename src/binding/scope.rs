@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::TableReference;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::{Column, TableReference};
 use datafusion::common::{DFSchema, Result as PlanResult, SchemaError, Span};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
@@ -333,6 +333,25 @@ impl ViewSource {
         let plan = LogicalPlanBuilder::from(plan.clone()).project(renamed)?.build()?;
         let schema = Arc::new(plan.schema().as_arrow().clone());
         Ok(ViewSource { schema, plan })
+    }
+}
+
+impl ViewSource {
+    /// These columns of a relation, under other names.
+    pub fn renamed<'a>(
+        source: Arc<dyn TableSource>,
+        columns: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<ViewSource> {
+        let plan = LogicalPlanBuilder::scan("known", source, None)?;
+        let columns = columns.map(|(name, known)| Expr::Column(Column::new(Some("known"), name)).alias(known));
+        let plan = plan.project(columns)?.build()?;
+        let schema = Arc::new(plan.schema().as_arrow().clone());
+        Ok(ViewSource { schema, plan })
+    }
+
+    /// The query alone.
+    pub fn into_plan(self) -> LogicalPlan {
+        self.plan
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema};
+use datafusion::arrow::datatypes::{Field, Fields, Schema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::simplify::SimplifyContext;
@@ -199,13 +199,54 @@ pub async fn check_default(
     })
 }
 
-/// A CHECK condition over these columns (id, name, type) as the catalog keeps it.
+/// A condition over these columns (id, name, type) as the catalog keeps it: of a CHECK, or of an index's WHERE.
 pub async fn check_condition(
     services: &BindingServices,
     context: &QueryContext,
     text: &str,
     columns: &[(i16, String, SqlType)],
+    place: RowExpression,
 ) -> Result<StoredExpression> {
+    let (stored, actual) = check_row_expression(services, context, text, columns, place).await?;
+    match actual {
+        SqlType::Bool | SqlType::Unknown => Ok(stored),
+        actual => {
+            let clause = match place {
+                RowExpression::Check => "CHECK",
+                _ => "WHERE",
+            };
+            let message = format!("argument of {clause} must be type boolean, not type {actual}");
+            Err(Error::new(SqlState::DatatypeMismatch, message))
+        }
+    }
+}
+
+/// Where a table's definition has an expression over its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowExpression {
+    Check,
+    Index,
+    IndexCondition,
+}
+
+impl RowExpression {
+    fn words(self) -> &'static str {
+        match self {
+            RowExpression::Check => "check constraint",
+            RowExpression::Index => "index expression",
+            RowExpression::IndexCondition => "index predicate",
+        }
+    }
+}
+
+/// An expression over these columns (id, name, type) as the catalog keeps it, and its type.
+pub async fn check_row_expression(
+    services: &BindingServices,
+    context: &QueryContext,
+    text: &str,
+    columns: &[(i16, String, SqlType)],
+    place: RowExpression,
+) -> Result<(StoredExpression, SqlType)> {
     let fields: Fields = columns
         .iter()
         .map(|(_, name, sql_type)| sql_type.to_field(name, true))
@@ -214,23 +255,43 @@ pub async fn check_condition(
     let schema = DFSchema::from_unqualified_fields(fields, HashMap::new())?;
     let rights = Rights::of_statement(context);
     let (expression, references) = bind(services, context, text, &schema, rights).await?;
-    refuse_subqueries(&expression, "cannot use subquery in check constraint")?;
-    let data_type = expression.get_type(&schema)?;
-    if !matches!(data_type, DataType::Boolean | DataType::Null) {
-        let actual = SqlType::from_arrow(&data_type);
-        let message = format!("argument of CHECK must be type boolean, not type {actual}");
-        return Err(Error::new(SqlState::DatatypeMismatch, message));
-    }
+    refuse_subqueries(&expression, &format!("cannot use subquery in {}", place.words()))?;
+    let (_, field) = expression.to_field(&schema)?;
     let used = expression.column_refs();
     let used = columns
         .iter()
         .filter(|(_, name, _)| used.iter().any(|column| column.name == *name));
-    Ok(StoredExpression {
+    let stored = StoredExpression {
         text: text.to_string(),
         search_path: context.search_path.clone(),
         references,
         columns: used.map(|(id, name, _)| (*id, name.clone())).collect(),
-    })
+    };
+    Ok((stored, SqlType::from_field(&field)))
+}
+
+/// The value that an expression over a table's stored row gives a column, and the row under names of its own: what ALTER
+/// COLUMN … TYPE … USING makes.
+pub async fn bind_conversion(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: &Table,
+    stored: &Schema,
+    text: &str,
+    column: (&str, &SqlType),
+) -> Result<(DFSchema, Expr)> {
+    let names = table.columns.iter().map(|column| (column.id, column.name.clone()));
+    let written = StoredExpression {
+        text: text.to_string(),
+        search_path: context.search_path.clone(),
+        references: vec![],
+        columns: names.collect(),
+    };
+    let schema = stored_row(table, stored, &written)?;
+    let expression = bind_stored(services, context, &written, &schema).await?;
+    refuse_subqueries(&expression, "cannot use subquery in transform expression")?;
+    let value = super::modification::assigned(expression, &schema, column.0, column.1, &services.format)?;
+    Ok((positions(stored)?, by_position(value, &schema)?))
 }
 
 fn refuse_subqueries(expression: &Expr, message: &str) -> Result<()> {

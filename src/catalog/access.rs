@@ -230,12 +230,14 @@ impl Privilege {
         match kind {
             ObjectKind::Database => &[Create, Temporary, Connect],
             ObjectKind::Schema => &[Usage, Create],
-            ObjectKind::Table | ObjectKind::View => &[Insert, Select, Update, Delete, Truncate, References, Trigger],
+            ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView => {
+                &[Insert, Select, Update, Delete, Truncate, References, Trigger]
+            }
             ObjectKind::Column => &[Insert, Select, Update, References],
             ObjectKind::Function => &[Execute],
             ObjectKind::Sequence => &[Usage, Select, Update],
             ObjectKind::ExternalLocation => &[ReadFiles, WriteFiles],
-            ObjectKind::Role => &[],
+            ObjectKind::Role | ObjectKind::Index => &[],
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::entry::{FOLDER, FORMAT, corrupt, decode};
+use super::entry::{FOLDER, FORMAT, OLDEST_FORMAT, corrupt, decode};
 use super::model::{Object, Oid};
 use super::snapshot::CatalogSnapshot;
 use crate::error::{Error, Result};
@@ -50,10 +50,11 @@ pub(super) fn path(version: u64) -> String {
 
 pub(super) fn encode(snapshot: &CatalogSnapshot) -> Result<Bytes> {
     let objects = snapshot.stored_objects().into_iter();
+    let needed = snapshot.objects().map(Object::format).max().unwrap_or(OLDEST_FORMAT);
     let checkpoint = Checkpoint {
         version: snapshot.version(),
         format: FORMAT,
-        min_reader: FORMAT,
+        min_reader: needed,
         min_writer: snapshot.min_writer(),
         next_oid: snapshot.next_oid(),
         policies_changed_at: snapshot.policies_changed_at(),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::clock::boot_time;
 use super::decision::Decision;
-use super::entry::{Author, Entry, FORMAT};
+use super::entry::{Author, Entry, FORMAT, OLDEST_FORMAT};
 use super::identifiers::BLOCK;
 use super::log::{Catalog, apply};
 use super::model::*;
@@ -149,11 +149,12 @@ impl Catalog {
     ) -> Entry {
         let used_up = self.identifiers.are_low();
         let first_free = base.next_oid().max(FIRST_USER_OID);
+        let needed = changes.iter().map(Change::format).max().unwrap_or(OLDEST_FORMAT);
         Entry {
             version: base.version() + 1,
             format: FORMAT,
-            min_reader: FORMAT,
-            min_writer: FORMAT,
+            min_reader: needed,
+            min_writer: needed,
             at: Utc::now(),
             by: committer.login.clone(),
             acting_as: committer.acting_as.clone(),

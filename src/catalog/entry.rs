@@ -15,8 +15,12 @@ use crate::error::{Error, Result, SqlState};
 /// The folder of the log below the warehouse's root.
 pub(super) const FOLDER: &str = "_boathouse/catalog/";
 
-/// The format that this program writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 2;
+/// The newest format that this program reads and writes. An entry asks for the oldest that knows its objects:
+/// 2 has decisions about rows, 3 materialized views and indexes.
+pub(super) const FORMAT: u32 = 3;
+
+/// What every entry asks for.
+pub(super) const OLDEST_FORMAT: u32 = 2;
 
 /// A role as an entry names it: the id counts, the name is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -409,7 +409,8 @@ async fn refusal_after(change: impl Fn(&str) -> String) -> crate::error::Error {
 
 #[tokio::test]
 async fn entries_that_are_not_understood_are_refused() {
-    let error = refusal_after(|text| text.replace("\"min_reader\":2", "\"min_reader\":3,\"restrictive\":true")).await;
+    let error =
+        refusal_after(|text| text.replace("\"min_reader\":2", "\"min_reader\":9999,\"restrictive\":true")).await;
     assert_eq!(error.state().code(), "0A000");
     assert!(error.message().contains("newer version"));
 
@@ -453,7 +454,9 @@ async fn a_newer_writer_makes_the_catalog_read_only() {
     store
         .put(
             &path,
-            text.replace("\"min_writer\":2", "\"min_writer\":3").into_bytes().into(),
+            text.replace("\"min_writer\":2", "\"min_writer\":9999")
+                .into_bytes()
+                .into(),
         )
         .await
         .unwrap();
@@ -499,4 +502,39 @@ async fn names_may_change_hands_within_one_commit() {
     first.commit(staged, admin()).await.unwrap();
     let other = node(&store).await;
     assert_eq!((named(&other, "a"), named(&other, "b")), (Some(b), Some(a)));
+}
+
+#[tokio::test]
+async fn an_entry_asks_for_the_oldest_reader_that_knows_its_objects() {
+    let (store, first, second) = warehouse().await;
+    let text = async |version: u64| {
+        let bytes = store.get(&Entry::path(version)).await.unwrap().unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    };
+    create_schema(&first, "s").await.unwrap();
+    let version = first.current().version();
+    assert!(text(version).await.contains("\"min_reader\":2"));
+    let mut staged = first.begin().await.unwrap();
+    let id = staged.new_oid().unwrap();
+    staged
+        .put(Index {
+            id,
+            schema: PUBLIC_SCHEMA,
+            name: "i".into(),
+            owner: BOOTSTRAP_ROLE,
+            table: PUBLIC_SCHEMA,
+            method: "btree".into(),
+            unique: false,
+            nulls_not_distinct: false,
+            keys: vec![],
+            included: vec![],
+            condition: None,
+            comment: None,
+        })
+        .unwrap();
+    first.commit(staged, admin()).await.unwrap();
+    let newer = text(version + 1).await;
+    assert!(newer.contains("\"min_reader\":3"), "{newer}");
+    second.refresh(ALWAYS).await.unwrap();
+    assert!(second.current().object(id).is_some());
 }

@@ -36,6 +36,7 @@ pub enum Object {
     Role(Role),
     ExternalLocation(ExternalLocation),
     Sequence(Sequence),
+    Index(Index),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,10 +81,28 @@ pub struct Table {
     pub row_filter: Option<RowFilter>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<Constraint>,
+    /// Whose rows these are, for a materialized view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub materialized: Option<MaterializedQuery>,
     #[serde(default)]
     pub grants: Vec<Grant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+}
+
+/// The query of a materialized view, whose rows the table keeps from one REFRESH to the next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaterializedQuery {
+    /// As written.
+    pub query: String,
+    /// Schema ids against which unqualified names resolve.
+    pub search_path: Vec<Oid>,
+    /// What its names meant when it was written.
+    #[serde(default)]
+    pub references: Vec<Reference>,
+    /// Without, the table holds nothing that may be read.
+    pub populated: bool,
 }
 
 /// An expression that the catalog keeps as text: a column's default, the condition of a CHECK.
@@ -130,6 +149,60 @@ pub enum ConstraintRule {
     },
     Check {
         condition: StoredExpression,
+    },
+}
+
+/// An index that was declared on a table. None is kept: files are skipped by their statistics, and clients see what
+/// they made. A unique one is a declared key, as UNIQUE is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    pub id: Oid,
+    /// The table's.
+    pub schema: Oid,
+    pub name: String,
+    /// The table's.
+    pub owner: Oid,
+    pub table: Oid,
+    /// `btree`, `hash`, `gin` ….
+    pub method: String,
+    pub unique: bool,
+    pub nulls_not_distinct: bool,
+    pub keys: Vec<IndexKey>,
+    /// INCLUDE: column ids of the table.
+    #[serde(default)]
+    pub included: Vec<i16>,
+    /// WHERE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<StoredExpression>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// One part of an index's key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexKey {
+    pub of: IndexedValue,
+    /// An operator class other than the type's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator_class: Option<String>,
+    #[serde(default)]
+    pub descending: bool,
+    #[serde(default)]
+    pub nulls_first: bool,
+}
+
+/// What an index is declared over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IndexedValue {
+    /// Of the table, by id.
+    Column(i16),
+    Expression {
+        expression: StoredExpression,
+        #[serde(rename = "type")]
+        sql_type: SqlType,
     },
 }
 
@@ -391,9 +464,12 @@ pub enum ObjectKind {
     Schema,
     Table,
     View,
+    /// A table whose rows are a query's.
+    MaterializedView,
     Function,
     Role,
     ExternalLocation,
     Sequence,
+    Index,
     Column,
 }

@@ -29,6 +29,7 @@ impl Name {
             Object::Table(object) => Name::Relation(object.schema, object.name.clone()),
             Object::View(object) => Name::Relation(object.schema, object.name.clone()),
             Object::Sequence(object) => Name::Relation(object.schema, object.name.clone()),
+            Object::Index(object) => Name::Relation(object.schema, object.name.clone()),
             Object::Function(object) => Name::Function(object.schema, object.name.clone(), object.argument_oids()),
             Object::Role(object) => Name::Role(object.name.clone()),
             Object::ExternalLocation(object) => Name::ExternalLocation(object.name.clone()),

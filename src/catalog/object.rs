@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::entry::OLDEST_FORMAT;
 use super::model::*;
 
 impl Object {
@@ -16,6 +17,7 @@ impl Object {
             Object::Role(object) => object.id,
             Object::ExternalLocation(object) => object.id,
             Object::Sequence(object) => object.id,
+            Object::Index(object) => object.id,
         }
     }
 
@@ -29,6 +31,7 @@ impl Object {
             Object::Role(object) => &object.name,
             Object::ExternalLocation(object) => &object.name,
             Object::Sequence(object) => &object.name,
+            Object::Index(object) => &object.name,
         }
     }
 
@@ -42,6 +45,7 @@ impl Object {
             Object::Role(object) => &mut object.name,
             Object::ExternalLocation(object) => &mut object.name,
             Object::Sequence(object) => &mut object.name,
+            Object::Index(object) => &mut object.name,
         }
     }
 
@@ -49,12 +53,14 @@ impl Object {
         match self {
             Object::Database(_) => ObjectKind::Database,
             Object::Schema(_) => ObjectKind::Schema,
+            Object::Table(table) if table.materialized.is_some() => ObjectKind::MaterializedView,
             Object::Table(_) => ObjectKind::Table,
             Object::View(_) => ObjectKind::View,
             Object::Function(_) => ObjectKind::Function,
             Object::Role(_) => ObjectKind::Role,
             Object::ExternalLocation(_) => ObjectKind::ExternalLocation,
             Object::Sequence(_) => ObjectKind::Sequence,
+            Object::Index(_) => ObjectKind::Index,
         }
     }
 
@@ -68,6 +74,7 @@ impl Object {
             Object::Function(object) => Some(object.owner),
             Object::ExternalLocation(object) => Some(object.owner),
             Object::Sequence(object) => Some(object.owner),
+            Object::Index(object) => Some(object.owner),
             Object::Role(_) => None,
         }
     }
@@ -81,6 +88,7 @@ impl Object {
             Object::Function(object) => Some(&mut object.owner),
             Object::ExternalLocation(object) => Some(&mut object.owner),
             Object::Sequence(object) => Some(&mut object.owner),
+            Object::Index(object) => Some(&mut object.owner),
             Object::Role(_) => None,
         }
     }
@@ -93,6 +101,7 @@ impl Object {
             Object::View(object) => Some(object.schema),
             Object::Function(object) => Some(object.schema),
             Object::Sequence(object) => Some(object.schema),
+            Object::Index(object) => Some(object.schema),
             Object::Database(_) | Object::Role(_) | Object::ExternalLocation(_) => None,
         }
     }
@@ -107,7 +116,7 @@ impl Object {
             Object::Function(object) => &object.grants,
             Object::ExternalLocation(object) => &object.grants,
             Object::Sequence(object) => &object.grants,
-            Object::Role(_) => &[],
+            Object::Role(_) | Object::Index(_) => &[],
         }
     }
 
@@ -120,7 +129,7 @@ impl Object {
             Object::Function(object) => Some(&mut object.grants),
             Object::ExternalLocation(object) => Some(&mut object.grants),
             Object::Sequence(object) => Some(&mut object.grants),
-            Object::Role(_) => None,
+            Object::Role(_) | Object::Index(_) => None,
         }
     }
 
@@ -150,6 +159,7 @@ impl Object {
             Object::Function(object) => object.comment.as_deref(),
             Object::Role(object) => object.comment.as_deref(),
             Object::Sequence(object) => object.comment.as_deref(),
+            Object::Index(object) => object.comment.as_deref(),
             Object::ExternalLocation(_) => None,
         }
     }
@@ -159,13 +169,39 @@ impl Object {
     pub fn depends_on(&self) -> Vec<Oid> {
         let mut ids: Vec<Oid> = self.parent().into_iter().collect();
         match self {
-            Object::Table(table) => ids.extend(table.policy_functions()),
+            Object::Table(table) => {
+                ids.extend(table.policy_functions());
+                let query = table.materialized.iter().flat_map(|query| &query.references);
+                ids.extend(query.map(|reference| reference.object));
+            }
             Object::View(view) => ids.extend(view.references.iter().map(|reference| reference.object)),
             Object::Sequence(sequence) => ids.extend(sequence.owned_by.map(|(table, _)| table)),
+            Object::Index(index) => {
+                ids.push(index.table);
+                ids.extend(index.references().map(|reference| reference.object));
+            }
             Object::Function(function) => ids.extend(function.references.iter().map(|reference| reference.object)),
             _ => {}
         }
         sorted(ids)
+    }
+
+    /// The query that a view, or a materialized one, stands for.
+    pub fn stored_view(&self) -> Option<std::borrow::Cow<'_, View>> {
+        match self {
+            Object::View(view) => Some(std::borrow::Cow::Borrowed(view)),
+            Object::Table(table) => table.defining_view().map(std::borrow::Cow::Owned),
+            _ => None,
+        }
+    }
+
+    /// The format of the log that tells of such an object: older programs must not pass over it.
+    pub(super) fn format(&self) -> u32 {
+        match self {
+            Object::Table(table) if table.materialized.is_some() => 3,
+            Object::Index(_) => 3,
+            _ => OLDEST_FORMAT,
+        }
     }
 
     /// Roles that it names: owner, grantees, grantors, roles that it is a member of.
@@ -209,6 +245,7 @@ impl Object {
             Object::Function(object) => object.comment = text,
             Object::Role(object) => object.comment = text,
             Object::Sequence(object) => object.comment = text,
+            Object::Index(object) => object.comment = text,
             Object::ExternalLocation(_) => {}
         }
     }
@@ -223,6 +260,23 @@ impl Table {
     /// Whether it lies in the warehouse, where nobody else's catalog names it.
     pub fn is_managed(&self) -> bool {
         matches!(self.location, TableLocation::Managed(_))
+    }
+
+    /// The view that would read what a materialized one keeps.
+    pub fn defining_view(&self) -> Option<View> {
+        let materialized = self.materialized.clone()?;
+        Some(View {
+            id: self.id,
+            schema: self.schema,
+            name: self.name.clone(),
+            owner: self.owner,
+            query: materialized.query,
+            search_path: materialized.search_path,
+            columns: self.columns.clone(),
+            references: materialized.references,
+            grants: vec![],
+            comment: None,
+        })
     }
 
     pub fn column(&self, id: i16) -> Option<&Column> {
@@ -278,6 +332,44 @@ impl Constraint {
     }
 }
 
+impl Index {
+    /// Its expressions and its condition.
+    fn expressions(&self) -> impl Iterator<Item = &StoredExpression> {
+        let keys = self.keys.iter().filter_map(|key| match &key.of {
+            IndexedValue::Column(_) => None,
+            IndexedValue::Expression { expression, .. } => Some(expression),
+        });
+        keys.chain(&self.condition)
+    }
+
+    fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.expressions().flat_map(|expression| &expression.references)
+    }
+
+    /// The columns of its key, where it is over columns alone.
+    pub fn key_columns(&self) -> Option<Vec<i16>> {
+        let column = |key: &IndexKey| match key.of {
+            IndexedValue::Column(id) => Some(id),
+            IndexedValue::Expression { .. } => None,
+        };
+        self.keys.iter().map(column).collect()
+    }
+
+    /// The columns that no two rows of the table are declared to share.
+    pub fn declared_key(&self) -> Option<Vec<i16>> {
+        self.key_columns().filter(|_| self.unique && self.condition.is_none())
+    }
+
+    /// Whether it names this column of its table.
+    pub fn uses(&self, column: i16) -> bool {
+        let is_key = |key: &IndexKey| matches!(key.of, IndexedValue::Column(id) if id == column);
+        let mut expressions = self.expressions();
+        self.keys.iter().any(is_key)
+            || self.included.contains(&column)
+            || expressions.any(|expression| expression.columns.iter().any(|(id, _)| *id == column))
+    }
+}
+
 impl Reference {
     /// What the text that recorded the references means by a name: more than one for overloaded functions.
     pub fn named<'a>(references: &'a [Reference], name: &'a [String]) -> impl Iterator<Item = &'a Reference> {
@@ -330,10 +422,12 @@ impl ObjectKind {
             ObjectKind::Schema => "schema",
             ObjectKind::Table => "table",
             ObjectKind::View => "view",
+            ObjectKind::MaterializedView => "materialized view",
             ObjectKind::Function => "function",
             ObjectKind::Role => "role",
             ObjectKind::ExternalLocation => "external location",
             ObjectKind::Sequence => "sequence",
+            ObjectKind::Index => "index",
             ObjectKind::Column => "column",
         }
     }
@@ -373,5 +467,6 @@ into_object!(
     Function,
     Role,
     ExternalLocation,
-    Sequence
+    Sequence,
+    Index
 );

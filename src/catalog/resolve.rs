@@ -102,6 +102,22 @@ impl CatalogSnapshot {
             .ok_or_else(|| missing_relation("relation", name))
     }
 
+    /// The table whose declared key has an index of this name in PostgreSQL, and the key.
+    pub fn find_key<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<Option<(&'a Table, &'a Constraint)>> {
+        let (schemas, last) = self.places(scope, name)?;
+        Ok(schemas.into_iter().find_map(|schema| self.key_named(schema.id, last)))
+    }
+
+    /// The declared key of this name in a schema.
+    pub fn key_named(&self, schema: Oid, name: &str) -> Option<(&Table, &Constraint)> {
+        self.relations(schema).find_map(|object| {
+            let Object::Table(table) = object else { return None };
+            let mut keys = table.keys();
+            let (constraint, _) = keys.find(|(constraint, _)| constraint.name == name)?;
+            Some((table, constraint))
+        })
+    }
+
     /// The functions that a call by this name may mean, in the order of the search_path; of equal signatures
     /// only the first.
     pub fn find_functions<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<Vec<&'a Function>> {
@@ -183,10 +199,17 @@ impl CatalogSnapshot {
             ObjectKind::Function => self.resolve_function(scope, name)?.id,
             ObjectKind::Role => self.resolve_role(single()?)?.id,
             ObjectKind::ExternalLocation => self.resolve_external_location(single()?)?.id,
-            ObjectKind::Table | ObjectKind::View | ObjectKind::Sequence => {
+            ObjectKind::Table
+            | ObjectKind::View
+            | ObjectKind::MaterializedView
+            | ObjectKind::Sequence
+            | ObjectKind::Index => {
                 let Some(object) = self.find_relation(scope, name)? else {
                     self.check_schema_exists(scope, name)?;
-                    return Err(missing_relation(kind.word(), name));
+                    return Err(match kind {
+                        ObjectKind::Index => missing_index(name),
+                        _ => missing_relation(kind.word(), name),
+                    });
                 };
                 if object.kind() != kind {
                     let hint = format!("Name it as a {} instead.", object.kind().word());
@@ -261,6 +284,11 @@ fn missing_relation(word: &str, name: &[String]) -> Error {
         SqlState::UndefinedTable,
         format!("{word} \"{}\" does not exist", name.join(".")),
     )
+}
+
+fn missing_index(name: &[String]) -> Error {
+    let message = format!("index \"{}\" does not exist", name.join("."));
+    Error::new(SqlState::UndefinedObject, message)
 }
 
 fn missing_schema(name: &str) -> Error {

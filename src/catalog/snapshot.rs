@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+use super::entry::OLDEST_FORMAT;
 use super::model::*;
 use super::names::{Name, Names};
 use super::temporary::ALIAS;
@@ -21,6 +22,16 @@ pub enum Change {
     /// Creates the object, or replaces the one with its id.
     Put(Arc<Object>),
     Drop(Oid),
+}
+
+impl Change {
+    /// The oldest format whose programs understand the change.
+    pub(super) fn format(&self) -> u32 {
+        match self {
+            Change::Put(object) => object.format(),
+            Change::Drop(_) => OLDEST_FORMAT,
+        }
+    }
 }
 
 /// All objects at one version of the catalog.
@@ -228,6 +239,14 @@ impl CatalogSnapshot {
             .into_iter()
             .flat_map(|ids| ids.iter())
             .filter_map(|id| self.object(*id))
+    }
+
+    /// The indexes declared on a table, by id.
+    pub fn indexes(&self, table: Oid) -> impl Iterator<Item = &Index> {
+        self.dependents(table).filter_map(move |object| match object {
+            Object::Index(index) if index.table == table => Some(index),
+            _ => None,
+        })
     }
 
     /// The objects that name the role as owner, grantee or grantor, and the roles that are its members.

@@ -285,7 +285,7 @@ pub(super) fn already_exists(object: &Object) -> Error {
     match object {
         Object::Database(_) => plain(SqlState::DuplicateDatabase),
         Object::Schema(_) => plain(SqlState::DuplicateSchema),
-        Object::Table(_) | Object::View(_) | Object::Sequence(_) => {
+        Object::Table(_) | Object::View(_) | Object::Sequence(_) | Object::Index(_) => {
             Error::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists"))
         }
         Object::Function(_) => {

@@ -88,6 +88,31 @@ pub struct SettingChange {
 }
 
 impl QueryContext {
+    /// The same statement as another role runs a part of it.
+    pub fn acting_as(&self, principal: Principal) -> QueryContext {
+        QueryContext {
+            principal,
+            catalog: Arc::clone(&self.catalog),
+            committed: Arc::clone(&self.committed),
+            outdated: AtomicBool::default(),
+            database: self.database,
+            database_name: self.database_name.clone(),
+            search_path: self.search_path.clone(),
+            cancel: self.cancel.clone(),
+            transaction_start: self.transaction_start,
+            statement_start: self.statement_start,
+            session: Arc::clone(&self.session),
+            pins: Mutex::new(self.pins.lock().clone()),
+            own_writes: self.own_writes,
+            lock_timeout: self.lock_timeout,
+            record: Arc::clone(&self.record),
+            changed_settings: Mutex::default(),
+            changes_settings: AtomicBool::default(),
+            warnings: Mutex::default(),
+            messages: Mutex::default(),
+        }
+    }
+
     /// The version of a table that the statement has looked at already.
     pub fn pinned(&self, table: Oid) -> Option<Arc<TableSnapshot>> {
         self.pins.lock().get(&table).cloned()

@@ -70,7 +70,9 @@ fn object<'a>(lookup: &Lookup<'a>, row: &[Datum]) -> Option<&'a Object> {
         .and_then(Datum::as_oid)
         .and_then(|oid| lookup.catalog.object(lookup.schema_of_namespace(oid)))
         .filter(|object| match object {
-            Object::Table(_) | Object::View(_) | Object::Function(_) | Object::Sequence(_) => lookup.sees(object),
+            Object::Table(_) | Object::View(_) | Object::Function(_) | Object::Sequence(_) | Object::Index(_) => {
+                lookup.sees(object)
+            }
             _ => true,
         })
 }
@@ -82,7 +84,7 @@ fn comment(lookup: &Lookup<'_>, row: &[Datum], class: Option<&str>) -> Result<Da
         return Ok(class.and_then(|class| builtin_description(class.oid, oid?)).into());
     };
     let class_of_object = match object {
-        Object::Table(_) | Object::View(_) | Object::Sequence(_) => "pg_class",
+        Object::Table(_) | Object::View(_) | Object::Sequence(_) | Object::Index(_) => "pg_class",
         Object::Schema(_) => "pg_namespace",
         Object::Function(_) => "pg_proc",
         Object::Database(_) => "pg_database",

@@ -29,7 +29,10 @@ pub(super) fn functions() -> Vec<RowFunction> {
             |call, row| {
                 let lookup = Lookup::of(call)?;
                 Ok(match relation_argument(&lookup, row.first().unwrap_or(&Datum::Null))? {
-                    Some(Relation::Object(Object::View(view))) => view_definition(view).into(),
+                    Some(Relation::Object(object)) => match object.stored_view() {
+                        Some(view) => view_definition(&view).into(),
+                        None => "Not a view".into(),
+                    },
                     Some(_) => "Not a view".into(),
                     None => Datum::Null,
                 })
@@ -90,13 +93,14 @@ pub(super) fn functions() -> Vec<RowFunction> {
             let view = row
                 .first()
                 .and_then(Datum::as_oid)
-                .and_then(|oid| lookup.catalog.view(oid));
+                .and_then(|oid| lookup.catalog.object(oid))
+                .and_then(Object::stored_view);
             Ok(view
                 .map(|view| {
                     format!(
                         "CREATE RULE \"_RETURN\" AS\n    ON SELECT TO {} DO INSTEAD {}",
                         quote_identifier(&view.name),
-                        view_definition(view)
+                        view_definition(&view)
                     )
                 })
                 .into())

@@ -3,7 +3,6 @@
 
 use super::builtin::{BuiltinIndex, builtin_index, builtin_indexes, builtin_relation};
 use super::datum::Datum;
-use super::keys::Key;
 use super::lookup::{Lookup, quote_identifier};
 use super::row_function::{Argument, RowFunction};
 use crate::catalog::model::{Constraint, ConstraintRule, Table};
@@ -24,10 +23,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
                     return Ok(index_definition(index, column).into());
                 }
                 let lookup = Lookup::of(call)?;
-                Ok(lookup
-                    .key_of_index(oid)
-                    .map(|key| key_index_definition(&lookup, key, column))
-                    .into())
+                Ok(lookup.index(oid).map(|index| index.definition(&lookup, column)).into())
             },
         ),
         RowFunction::stable(
@@ -50,25 +46,6 @@ pub(super) fn functions() -> Vec<RowFunction> {
             },
         ),
     ]
-}
-
-fn key_index_definition(lookup: &Lookup<'_>, key: Key<'_>, column: i64) -> String {
-    let names = key.column_names();
-    if column != 0 {
-        let name = usize::try_from(column - 1).ok().and_then(|column| names.get(column));
-        return name.cloned().unwrap_or_default();
-    }
-    let schema = lookup
-        .catalog
-        .schema(key.table.schema)
-        .map_or("?", |schema| schema.name.as_str());
-    format!(
-        "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
-        quote_identifier(&key.constraint.name),
-        quote_identifier(schema),
-        quote_identifier(&key.table.name),
-        names.join(", ")
-    )
 }
 
 fn constraint_definition(lookup: &Lookup<'_>, table: &Table, constraint: &Constraint) -> String {

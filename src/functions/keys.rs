@@ -1,7 +1,7 @@
 //! Declared keys as PostgreSQL would keep them: each PRIMARY KEY and UNIQUE with an index of its name. There is no index;
 //! clients read keys from pg_index.
 
-use super::builtin::{constraint_of_index, index_of_constraint};
+use super::builtin::index_of_constraint;
 use super::lookup::{Lookup, quote_identifier};
 use crate::catalog::model::{Constraint, ConstraintRule, Object, Oid, Table};
 
@@ -55,12 +55,6 @@ impl<'a> Lookup<'a> {
                 columns,
             })
         })
-    }
-
-    /// The key whose index has this OID.
-    pub fn key_of_index(&self, oid: Oid) -> Option<Key<'a>> {
-        let constraint = constraint_of_index(oid)?;
-        self.keys().find(|key| key.constraint.id == constraint)
     }
 
     /// The constraint of this OID with its table.

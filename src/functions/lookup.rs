@@ -1,7 +1,9 @@
 //! Finding catalog objects for functions: by OID or by name, user-made or PostgreSQL's own, and whether
 //! an unqualified name would find them. What the principal may not see is not there.
 
-use crate::catalog::model::{INFORMATION_SCHEMA, Object, Oid, PG_CATALOG_SCHEMA, PUBLIC_SCHEMA, SYSTEM_SCHEMA, Schema};
+use crate::catalog::model::{
+    INFORMATION_SCHEMA, Object, ObjectKind, Oid, PG_CATALOG_SCHEMA, PUBLIC_SCHEMA, SYSTEM_SCHEMA, Schema,
+};
 use crate::catalog::{Access, CatalogSnapshot, Scope};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -79,6 +81,10 @@ impl<'a> Lookup<'a> {
     /// Whether the principal may know of the table, view or function: it owns it, or holds any privilege
     /// on it or on one of its columns.
     pub fn sees(&self, object: &Object) -> bool {
+        // An index shows where its table does.
+        if let Object::Index(index) = object {
+            return self.catalog.object(index.table).is_some_and(|table| self.sees(table));
+        }
         if self.access.owns(object) {
             return true;
         }
@@ -96,12 +102,12 @@ impl<'a> Lookup<'a> {
         shared.chain(self.catalog.schemas(self.context.database))
     }
 
-    /// Tables and views of the connected database that the principal may know of.
+    /// Tables, views and sequences of the connected database that the principal may know of.
     pub fn relations(&self) -> impl Iterator<Item = &'a Object> + '_ {
         self.catalog
             .schemas(self.context.database)
             .flat_map(|schema| self.catalog.relations(schema.id))
-            .filter(|relation| self.sees(relation))
+            .filter(|relation| relation.kind() != ObjectKind::Index && self.sees(relation))
     }
 
     /// The relation of this OID in the connected database.
@@ -110,11 +116,13 @@ impl<'a> Lookup<'a> {
             return Some(Relation::Builtin(builtin));
         }
         let object = self.catalog.object(oid)?;
-        let is_here = matches!(object, Object::Table(_) | Object::View(_) | Object::Sequence(_))
-            && object
-                .parent()
-                .and_then(|schema| self.catalog.schema(schema))
-                .is_some_and(|schema| schema.database == self.context.database);
+        let is_here = matches!(
+            object,
+            Object::Table(_) | Object::View(_) | Object::Sequence(_) | Object::Index(_)
+        ) && object
+            .parent()
+            .and_then(|schema| self.catalog.schema(schema))
+            .is_some_and(|schema| schema.database == self.context.database);
         (is_here && self.sees(object)).then_some(Relation::Object(object))
     }
 

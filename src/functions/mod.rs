@@ -46,6 +46,7 @@ mod sleep;
 mod sizes;
 mod strings;
 mod sums;
+mod table_indexes;
 mod text;
 mod trigonometry;
 mod variances;
@@ -80,6 +81,7 @@ pub use retyped::retyped;
 pub use server::VERSION;
 pub use shown_digits::shown_numeric;
 pub use single_value::single_value;
+pub use table_indexes::TableIndex;
 
 /// All scalar functions, shared by all sessions.
 pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {

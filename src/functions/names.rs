@@ -97,7 +97,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
             // An index is where its table is.
             let of_index = |oid| match builtin_index(oid) {
                 Some(index) => lookup.relation(index.relation),
-                None => lookup.relation(lookup.key_of_index(oid)?.table.id),
+                None => lookup.relation(lookup.index(oid)?.table().id),
             };
             Ok(oid(row)
                 .and_then(|oid| lookup.relation(oid).or_else(|| of_index(oid)))
@@ -365,9 +365,9 @@ fn index_display(lookup: &Lookup<'_>, oid: Oid) -> Option<String> {
     if let Some(index) = builtin_index(oid) {
         return Some(index.name.to_string());
     }
-    let key = lookup.key_of_index(oid)?;
-    let qualifier = lookup.qualifier(lookup.relation(key.table.id)?);
-    Some(format!("{qualifier}{}", quote_identifier(&key.constraint.name)))
+    let index = lookup.index(oid)?;
+    let qualifier = lookup.qualifier(lookup.relation(index.table().id)?);
+    Some(format!("{qualifier}{}", quote_identifier(index.name())))
 }
 
 /// format_type(): the row type of a relation is called as the relation is.

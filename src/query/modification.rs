@@ -97,6 +97,11 @@ pub(super) fn table(request: &Request<'_>) -> Result<Table> {
         search_path: &context.search_path,
     };
     let table = match context.catalog.resolve_relation(names, &name.0)? {
+        Object::Table(table) if table.materialized.is_some() => {
+            let message = format!("cannot change materialized view \"{}\"", table.name);
+            return Err(Error::new(SqlState::WrongObjectType, message)
+                .with_hint("REFRESH MATERIALIZED VIEW replaces its rows."));
+        }
         Object::Table(table) => table,
         other => {
             let verb = match statement {

@@ -21,6 +21,8 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
             return sequence::alter_sequence(reader);
         }
         "view" => ObjectKind::View,
+        "materialized" => ObjectKind::MaterializedView,
+        "index" => ObjectKind::Index,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "function" => ObjectKind::Function,
@@ -31,9 +33,9 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
                 .with_hint("Settings of the server are in its configuration file.")
                 .at(position));
         }
-        other @ ("index" | "materialized" | "type" | "domain" | "extension" | "policy" | "trigger" | "procedure"
-        | "foreign" | "server" | "collation" | "aggregate" | "operator" | "publication" | "subscription"
-        | "statistics" | "tablespace" | "text" | "rule" | "language" | "large" | "routine") => {
+        other @ ("type" | "domain" | "extension" | "policy" | "trigger" | "procedure" | "foreign" | "server"
+        | "collation" | "aggregate" | "operator" | "publication" | "subscription" | "statistics"
+        | "tablespace" | "text" | "rule" | "language" | "large" | "routine") => {
             return Err(Error::unsupported(format!("ALTER {}", other.to_uppercase())).at(position));
         }
         _ => return Err(reader.error_here()),
@@ -41,6 +43,9 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
     reader.advance();
     if kind == ObjectKind::ExternalLocation {
         reader.expect(&["location"])?;
+    }
+    if kind == ObjectKind::MaterializedView {
+        reader.expect(&["view"])?;
     }
     let if_exists = reader.if_exists();
     let name = reader.object_name()?;
@@ -72,7 +77,11 @@ pub(super) fn object_action(reader: &mut Reader, kind: ObjectKind, name: &Object
     }
     let has_schema = matches!(
         kind,
-        ObjectKind::Table | ObjectKind::View | ObjectKind::Function | ObjectKind::Sequence
+        ObjectKind::Table
+            | ObjectKind::View
+            | ObjectKind::MaterializedView
+            | ObjectKind::Function
+            | ObjectKind::Sequence
     );
     if has_schema && reader.accept(&["set", "schema"]) {
         return Ok(Some(Alter::SetSchema {

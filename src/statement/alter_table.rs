@@ -184,10 +184,21 @@ fn alter_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
         let default = Some(reader.text_since(start).to_string());
         return Ok(Alter::SetDefault { table, column, default });
     }
-    if reader.peek_words(&["type"]) || reader.peek_words(&["set", "data", "type"]) {
-        return Err(Error::unsupported("ALTER COLUMN … TYPE")
-            .with_hint("Write a new table: CREATE TABLE new AS SELECT …::type … FROM old.")
-            .at(reader.position()));
+    if reader.accept(&["type"]) || reader.accept(&["set", "data", "type"]) {
+        let sql_type = reader.data_type()?;
+        if reader.accept(&["collate"]) {
+            reader.object_name()?;
+        }
+        let using = match reader.accept(&["using"]) {
+            true => Some(reader.expression_text()?),
+            false => None,
+        };
+        return Ok(Alter::SetType {
+            table,
+            column,
+            sql_type,
+            using,
+        });
     }
     if reader.peek_words(&["comment"]) {
         return Err(Error::unsupported("ALTER COLUMN … COMMENT")

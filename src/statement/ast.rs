@@ -1,10 +1,14 @@
 //! What a client may ask for, after parsing and before any name is looked up.
 
+mod index;
+mod materialized_view;
 mod modification;
 
 use datafusion::sql::sqlparser::ast as sql;
 
 pub use crate::catalog::OnCommit;
+pub use index::{CreateIndex, IndexKeyDefinition, IndexedDefinition, Reindex};
+pub use materialized_view::{CreateMaterializedView, RefreshMaterializedView};
 pub use modification::{
     AssignedColumn, ConflictAction, ConflictTarget, Delete, Insert, Merge, MergeAction, MergeClause, MergeWhen,
     OnConflict, Update,
@@ -115,6 +119,10 @@ pub enum Statement {
         query: Box<sql::Query>,
         query_text: String,
     },
+    CreateMaterializedView(CreateMaterializedView),
+    CreateIndex(CreateIndex),
+    Reindex(Reindex),
+    RefreshMaterializedView(RefreshMaterializedView),
     CreateFunction(CreateFunction),
     CreateRole {
         name: String,
@@ -397,6 +405,13 @@ pub enum Alter {
         table: ObjectName,
         column: String,
         not_null: bool,
+    },
+    /// `using`: the text of the expression that makes the new values.
+    SetType {
+        table: ObjectName,
+        column: String,
+        sql_type: SqlType,
+        using: Option<String>,
     },
     /// `owned_by`: `Some(None)` is OWNED BY NONE.
     Sequence {

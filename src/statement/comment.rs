@@ -10,7 +10,12 @@ pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
     let kind = match reader.label()?.as_str() {
         "table" => ObjectKind::Table,
         "view" => ObjectKind::View,
+        "materialized" => {
+            reader.expect(&["view"])?;
+            ObjectKind::MaterializedView
+        }
         "sequence" => ObjectKind::Sequence,
+        "index" => ObjectKind::Index,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "role" => ObjectKind::Role,

@@ -83,9 +83,7 @@ fn nulls(reader: &mut Reader) -> Result<()> {
 
 fn check(reader: &mut Reader) -> Result<ConstraintDefinition> {
     reader.expect_token(&Token::LParen)?;
-    let start = reader.position();
-    reader.expression()?;
-    let text = reader.text_since(start).to_string();
+    let text = reader.expression_text()?;
     reader.expect_token(&Token::RParen)?;
     reader.accept(&["no", "inherit"]);
     Ok(ConstraintDefinition::Check(text))

@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{ObjectName, Statement};
 use super::reader::Reader;
-use super::{create_function, create_table, role_options, sequence};
+use super::{create_function, create_table, index, materialized_view, role_options, sequence};
 use crate::error::{Error, Result};
 
 pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
@@ -28,6 +28,16 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     }
     if reader.accept(&["view"]) {
         return create_view(reader, or_replace, temporary);
+    }
+    if !or_replace && !temporary && reader.accept(&["materialized", "view"]) {
+        return materialized_view::create(reader);
+    }
+    let unique = !or_replace && !temporary && reader.accept(&["unique"]);
+    if !or_replace && !temporary && reader.accept(&["index"]) {
+        return index::create(reader, unique);
+    }
+    if unique {
+        return Err(reader.error_here());
     }
     if reader.accept(&["function"]) {
         return create_function::create_function(reader, or_replace);
@@ -53,10 +63,10 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
 /// What PostgreSQL and Databricks can create and Boathouse cannot yet.
 fn unsupported_object(reader: &Reader) -> Option<Error> {
     let mut words = 0;
-    // UNIQUE INDEX, TRUSTED LANGUAGE and the like: the noun comes second.
+    // TRUSTED LANGUAGE and the like: the noun comes second.
     if reader
         .peek_word()
-        .is_some_and(|word| matches!(word, "unique" | "trusted" | "procedural" | "constraint"))
+        .is_some_and(|word| matches!(word, "trusted" | "procedural" | "constraint"))
     {
         words = 1;
     }
@@ -64,14 +74,6 @@ fn unsupported_object(reader: &Reader) -> Option<Error> {
         return None;
     };
     let (name, hint) = match word.value.as_str() {
-        "index" => (
-            "CREATE INDEX",
-            Some("Delta tables need no indexes: files are skipped by their statistics."),
-        ),
-        "materialized" => (
-            "CREATE MATERIALIZED VIEW",
-            Some("Use CREATE TABLE … AS, or a view: results are cached."),
-        ),
         "type" => ("CREATE TYPE", None),
         "domain" => ("CREATE DOMAIN", None),
         "extension" => ("CREATE EXTENSION", None),

@@ -93,7 +93,8 @@ pub(super) fn create_table(reader: &mut Reader, or_replace: bool, temporary: boo
     Ok(Statement::CreateTable(table))
 }
 
-fn with_no_data(reader: &mut Reader) -> Result<bool> {
+/// `[WITH [NO] DATA]`.
+pub(super) fn with_no_data(reader: &mut Reader) -> Result<bool> {
     if !reader.accept(&["with"]) {
         return Ok(false);
     }

@@ -5,8 +5,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::Statement;
 use super::reader::Reader;
 use super::{
-    alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, insert, lock,
-    merge, notify, prepare, set, show, transaction, unsupported, update, vacuum, with_changes,
+    alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, index, insert,
+    lock, materialized_view, merge, notify, prepare, set, show, transaction, unsupported, update, vacuum, with_changes,
 };
 use crate::error::Result;
 
@@ -66,6 +66,8 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "create" => create::create(reader),
         "alter" => alter::alter(reader),
         "drop" => drop::drop(reader),
+        "reindex" => index::reindex(reader),
+        "refresh" => materialized_view::refresh(reader),
         "grant" => grant::grant(reader),
         "revoke" => grant::revoke(reader),
         "comment" => comment::comment(reader),

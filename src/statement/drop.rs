@@ -11,16 +11,18 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
     let kind = match word.as_str() {
         "table" => ObjectKind::Table,
         "view" => ObjectKind::View,
+        "materialized" => ObjectKind::MaterializedView,
         "sequence" => ObjectKind::Sequence,
+        "index" => ObjectKind::Index,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "function" => ObjectKind::Function,
         "role" | "user" | "group" => ObjectKind::Role,
         "external" => ObjectKind::ExternalLocation,
-        "index" | "materialized" | "type" | "domain" | "extension" | "policy" | "trigger" | "procedure" | "foreign"
-        | "server" | "collation" | "aggregate" | "operator" | "publication" | "subscription" | "statistics"
-        | "tablespace" | "text" | "rule" | "language" | "cast" | "owned" | "routine" | "event" | "access"
-        | "transform" | "conversion" | "volume" | "share" | "recipient" | "connection" => {
+        "type" | "domain" | "extension" | "policy" | "trigger" | "procedure" | "foreign" | "server" | "collation"
+        | "aggregate" | "operator" | "publication" | "subscription" | "statistics" | "tablespace" | "text" | "rule"
+        | "language" | "cast" | "owned" | "routine" | "event" | "access" | "transform" | "conversion" | "volume"
+        | "share" | "recipient" | "connection" => {
             return Err(Error::unsupported(format!("DROP {}", word.to_uppercase())).at(position));
         }
         _ => return Err(reader.error_here()),
@@ -28,6 +30,12 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
     reader.advance();
     if kind == ObjectKind::ExternalLocation {
         reader.expect(&["location"])?;
+    }
+    if kind == ObjectKind::MaterializedView {
+        reader.expect(&["view"])?;
+    }
+    if kind == ObjectKind::Index {
+        reader.accept(&["concurrently"]);
     }
     let if_exists = reader.if_exists();
     let names = reader.list(|reader| match kind {

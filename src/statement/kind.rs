@@ -21,10 +21,14 @@ impl Statement {
             | Statement::CreateSchema { .. }
             | Statement::CreateTable(_)
             | Statement::CreateView { .. }
+            | Statement::CreateMaterializedView(_)
+            | Statement::CreateIndex(_)
             | Statement::CreateFunction(_)
             | Statement::CreateRole { .. }
             | Statement::CreateSequence { .. }
             | Statement::CreateExternalLocation { .. } => "create",
+            Statement::RefreshMaterializedView(_) => "refresh",
+            Statement::Reindex(_) => "reindex",
             Statement::Drop { .. } => "drop",
             Statement::Alter { .. } => "alter",
             Statement::Grant(_) | Statement::GrantRole { .. } => "grant",
@@ -68,6 +72,9 @@ impl Statement {
             Statement::CreateTable(create) if create.query.is_some() => "CREATE TABLE AS",
             Statement::CreateTable(_) => "CREATE TABLE",
             Statement::CreateView { .. } => "CREATE VIEW",
+            Statement::CreateMaterializedView(_) => "CREATE MATERIALIZED VIEW",
+            Statement::RefreshMaterializedView(_) => "REFRESH MATERIALIZED VIEW",
+            Statement::CreateIndex(_) => "CREATE INDEX",
             Statement::CreateFunction(_) => "CREATE FUNCTION",
             Statement::CreateRole { .. } => "CREATE ROLE",
             Statement::Drop { kind, .. } => match kind {
@@ -75,8 +82,10 @@ impl Statement {
                 ObjectKind::Schema => "DROP SCHEMA",
                 ObjectKind::Table => "DROP TABLE",
                 ObjectKind::View => "DROP VIEW",
+                ObjectKind::MaterializedView => "DROP MATERIALIZED VIEW",
                 ObjectKind::Function => "DROP FUNCTION",
                 ObjectKind::Sequence => "DROP SEQUENCE",
+                ObjectKind::Index => "DROP INDEX",
                 ObjectKind::Role => "DROP ROLE",
                 _ => "DROP",
             },

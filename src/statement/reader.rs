@@ -267,6 +267,13 @@ impl<'a> Reader<'a> {
         Ok(expression)
     }
 
+    /// An expression as it is written.
+    pub(super) fn expression_text(&mut self) -> Result<String> {
+        let start = self.position();
+        self.expression()?;
+        Ok(self.text_since(start).to_string())
+    }
+
     /// Tables and joins with commas between, as after FROM.
     pub(super) fn tables(&mut self) -> Result<Vec<TableWithJoins>> {
         let parsed = self.parser.parse_comma_separated(Parser::parse_table_and_joins);

@@ -43,8 +43,6 @@ pub(super) fn statement(word: &str) -> Option<Error> {
             Some("Use SET search_path TO schema, or connect to the other database."),
         ),
         "cluster" => ("CLUSTER", None),
-        "reindex" => ("REINDEX", Some("Delta tables have no indexes.")),
-        "refresh" => ("REFRESH", Some("Tables are always read at their current version.")),
         "checkpoint" => ("CHECKPOINT", None),
         "load" => ("LOAD", None),
         "reassign" => ("REASSIGN OWNED", Some("Use ALTER … OWNER TO for each object.")),

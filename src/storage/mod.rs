@@ -42,6 +42,7 @@ mod table;
 mod table_change;
 mod vacuum;
 mod warehouse;
+mod whole_table;
 mod write;
 
 #[cfg(test)]
@@ -68,3 +69,4 @@ pub use table::{DeltaTable, Freshness};
 pub use table_change::TableChange;
 pub use vacuum::{LONGEST_TRANSACTION, Vacuumed};
 pub use warehouse::{Storage, StorageLimits, TableAddress};
+pub use whole_table::RowChange;

@@ -11,7 +11,7 @@ use super::definition::{check_property, with_needed_features};
 use super::features;
 use super::mapping_upgrade::{self, PhysicalNames, damaged, schema_json};
 use super::replay::{Replayed, replay};
-use super::schema::{ColumnDefinition, delta_field};
+use super::schema::{ColumnDefinition, FIELD_ID, PHYSICAL_NAME, delta_field};
 use super::snapshot::TableSnapshot;
 use super::table::DeltaTable;
 use crate::error::{Error, Result, SqlState};
@@ -29,6 +29,13 @@ pub enum SchemaChange {
         to: String,
     },
     DropNotNull {
+        name: String,
+    },
+    /// The column of this name gets another type. Files that hold the old one go in the same commit, unless both are
+    /// stored alike.
+    SetColumnType(ColumnDefinition),
+    /// No row that exists holds null there.
+    SetNotNull {
         name: String,
     },
     SetColumnComment {
@@ -143,6 +150,24 @@ fn apply(
         }
         SchemaChange::DropNotNull { name } => {
             edit_field(&mut metadata, name, |field| field["nullable"] = json!(true))?;
+            Ok((protocol, metadata))
+        }
+        SchemaChange::SetColumnType(column) => {
+            let new = delta_field(column)?;
+            edit_field(&mut metadata, &column.name, |field| {
+                let mut members = new["metadata"].clone();
+                for key in [FIELD_ID, PHYSICAL_NAME] {
+                    if let Some(kept) = field["metadata"].get(key) {
+                        members[key] = kept.clone();
+                    }
+                }
+                field["type"] = new["type"].clone();
+                field["metadata"] = members;
+            })?;
+            Ok((with_needed_features(&protocol, std::slice::from_ref(column)), metadata))
+        }
+        SchemaChange::SetNotNull { name } => {
+            edit_field(&mut metadata, name, |field| field["nullable"] = json!(false))?;
             Ok((protocol, metadata))
         }
         SchemaChange::SetColumnComment { name, comment } => {

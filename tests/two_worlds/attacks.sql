@@ -713,3 +713,34 @@ ROLLBACK;
 -- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
 EXPLAIN UPDATE ledger SET note = 'x' WHERE amount > 200;
 EXPLAIN DELETE FROM ledger WHERE amount > 200;
+
+-- attack: own_materialized_view
+-- channel: rows kept for their reader
+CREATE MATERIALIZED VIEW mine AS SELECT id, name, region, salary, ssn FROM staff;
+SELECT * FROM mine ORDER BY id;
+REFRESH MATERIALIZED VIEW mine;
+SELECT count(*), max(salary), min(ssn) FROM mine;
+SELECT id FROM mine WHERE CAST(name AS int) = 42;
+DROP MATERIALIZED VIEW mine;
+
+-- attack: refreshed_by_a_superuser
+-- channel: rows that whoever refreshes sees, and the owner does not
+-- warm: REFRESH MATERIALIZED VIEW attackers_own
+SELECT * FROM attackers_own ORDER BY id;
+SELECT count(*) FROM attackers_own;
+
+-- attack: kept_behind_policies
+-- channel: rows of a materialized view with policies of its own
+-- warm: REFRESH MATERIALIZED VIEW staff_kept
+SELECT * FROM staff_kept ORDER BY id;
+SELECT count(*), max(salary) FROM staff_kept;
+CREATE MATERIALIZED VIEW copy_of_kept AS SELECT * FROM staff_kept;
+SELECT * FROM copy_of_kept ORDER BY id;
+DROP MATERIALIZED VIEW copy_of_kept;
+REFRESH MATERIALIZED VIEW staff_kept;
+
+-- attack: kept_and_shut
+-- channel: a materialized view without a grant
+SELECT * FROM staff_kept_shut;
+REFRESH MATERIALIZED VIEW staff_kept_shut;
+CREATE VIEW through_shut AS SELECT * FROM staff_kept_shut;

@@ -71,6 +71,14 @@ ALTER TABLE mapped SET ROW FILTER mapped_rows ON (region);
 ALTER TABLE crowded SET ROW FILTER staff_rows ON (region);
 ALTER TABLE fragile SET ROW FILTER fragile_rows ON (divisor);
 
+-- What admin sees, kept: shut to attacker, or under policies of its own.
+CREATE MATERIALIZED VIEW staff_kept AS SELECT * FROM staff;
+CREATE MATERIALIZED VIEW staff_kept_shut AS SELECT * FROM staff;
+ALTER TABLE staff_kept SET ROW FILTER staff_rows ON (region);
+ALTER TABLE staff_kept ALTER COLUMN salary SET MASK salary_mask;
+ALTER TABLE staff_kept ALTER COLUMN ssn SET MASK ssn_mask;
+GRANT SELECT ON staff_kept TO attacker;
+
 -- What attacker may write: rows of the north, whose amounts it does not see.
 CREATE TABLE ledger (id int PRIMARY KEY, region text, amount numeric(12,2), note text);
 INSERT INTO ledger SELECT id, region, salary, name FROM staff;
@@ -84,3 +92,5 @@ GRANT SELECT ON staff, mapped, crowded, fragile, notes, staff_view TO attacker;
 GRANT SELECT ON staff, mapped, notes, staff_view TO analysts;
 GRANT SELECT, INSERT, UPDATE, DELETE ON payroll TO attacker;
 GRANT CREATE ON SCHEMA public TO attacker;
+CREATE MATERIALIZED VIEW attackers_own AS SELECT * FROM staff WITH NO DATA;
+ALTER MATERIALIZED VIEW attackers_own OWNER TO attacker;

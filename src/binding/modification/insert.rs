@@ -16,7 +16,7 @@ use super::expressions::{assigned, assigned_from_query, locators};
 use super::rows::{Rows, retarget};
 use super::{ACTION, Action, BoundModification, Repeated, column_named, declare, declare_item, finish, load_target};
 use crate::binding::{BindingServices, BoundTable, Rights, names, relations, rewrite, stored_expression};
-use crate::catalog::model::{ConstraintRule, NumberingKind, Table};
+use crate::catalog::model::{ConstraintRule, Index, NumberingKind, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::{ConflictAction, ConflictTarget, Insert, OnConflict};
@@ -239,7 +239,7 @@ async fn on_conflict(
     new_rows: LogicalPlan,
     mut declared: Vec<Option<SqlType>>,
 ) -> Result<BoundModification> {
-    let keys = keys(table, &conflict.target)?;
+    let keys = keys(context, table, &conflict.target)?;
     let excluded = sql::Ident::with_quote('"', "excluded");
     let alias = sql::Ident::with_quote('"', &insert.alias);
     let (columns, mut items, condition) = match &conflict.action {
@@ -378,11 +378,13 @@ impl VisitorMut for Qualifier<'_> {
 }
 
 /// The declared keys that ON CONFLICT means, by their columns' names.
-fn keys(table: &Table, target: &ConflictTarget) -> Result<Vec<Vec<String>>> {
+fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Result<Vec<Vec<String>>> {
     let name = |id: &i16| table.column(*id).map(|column| column.name.clone());
     let names = |columns: &[i16]| columns.iter().filter_map(name).collect::<Vec<_>>();
+    let indexes = context.catalog.indexes(table.id).filter_map(Index::declared_key);
+    let mut all = table.keys().map(|(_, columns)| columns.to_vec()).chain(indexes);
     match target {
-        ConflictTarget::Any => Ok(table.keys().map(|(_, columns)| names(columns)).collect()),
+        ConflictTarget::Any => Ok(all.map(|columns| names(&columns)).collect()),
         ConflictTarget::Constraint(wanted) => {
             let missing = || {
                 let message = format!("constraint \"{wanted}\" for table \"{}\" does not exist", table.name);
@@ -405,12 +407,9 @@ fn keys(table: &Table, target: &ConflictTarget) -> Result<Vec<Vec<String>>> {
                 }
             }
             let wanted: BTreeSet<&String> = columns.iter().collect();
-            let found = table
-                .keys()
-                .map(|(_, key)| names(key))
-                .find(|key| key.iter().collect::<BTreeSet<_>>() == wanted);
+            let found = all.find(|key| names(key).iter().collect::<BTreeSet<_>>() == wanted);
             match found {
-                Some(key) => Ok(vec![key]),
+                Some(key) => Ok(vec![names(&key)]),
                 None => {
                     let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
                     Err(Error::new(SqlState::InvalidColumnReference, message)

@@ -3,6 +3,7 @@
 
 use super::table::{missing_column, numbered};
 use super::*;
+use crate::types::SqlType;
 
 /// Adds columns at the end; the flag is IF NOT EXISTS.
 pub fn add_columns(staged: &mut Staged, role: Oid, table: Oid, columns: &[(NewColumn, bool)]) -> Result<Vec<i16>> {
@@ -65,13 +66,7 @@ pub fn drop_column(
         let message = format!("cannot drop the last column of table \"{}\"", table.name);
         return Err(Error::new(SqlState::InvalidTableDefinition, message));
     }
-    let read_by_filter = table.row_filter.iter().any(|filter| filter.columns.contains(&id));
-    let mut masks = table
-        .columns
-        .iter()
-        .filter(|other| other.id != id)
-        .filter_map(|other| other.mask.as_ref());
-    if read_by_filter || masks.any(|mask| mask.using_columns.contains(&id)) {
+    if is_read_by_policy(&table, id) {
         let message = format!(
             "cannot drop column {column} of table {} because a policy reads it",
             table.name
@@ -80,6 +75,13 @@ pub fn drop_column(
             .with_hint("Drop the row filter or column mask first."));
     }
     drop_users(staged, &table, id, cascade)?;
+    let indexes: Vec<Oid> = staged
+        .view()
+        .indexes(table.id)
+        .filter(|index| index.uses(id))
+        .map(|index| index.id)
+        .collect();
+    super::drop::drop_without_asking(staged, &indexes)?;
     if let Some(numbering) = table.column(id).and_then(|column| column.numbering) {
         staged.drop_object(numbering.sequence)?;
     }
@@ -89,20 +91,22 @@ pub fn drop_column(
     Ok(true)
 }
 
+/// Whether the row filter or another column's mask reads the column.
+fn is_read_by_policy(table: &Table, column: i16) -> bool {
+    let mut masks = table
+        .columns
+        .iter()
+        .filter(|other| other.id != column)
+        .filter_map(|other| other.mask.as_ref());
+    table.row_filter.iter().any(|filter| filter.columns.contains(&column))
+        || masks.any(|mask| mask.using_columns.contains(&column))
+}
+
 /// Drops, or without CASCADE refuses because of, the views and functions whose text uses the column.
 fn drop_users(staged: &mut Staged, table: &Table, column: i16, cascade: bool) -> Result<()> {
     staged.rely_on_dependents(table.id);
     let snapshot = staged.snapshot();
-    let uses = |object: &&Object| {
-        let references = match object {
-            Object::View(view) => &view.references,
-            Object::Function(function) => &function.references,
-            _ => return false,
-        };
-        let mut of_table = references.iter().filter(|reference| reference.object == table.id);
-        of_table.any(|used| used.columns.is_empty() || used.columns.iter().any(|(id, _)| *id == column))
-    };
-    let users: Vec<&Object> = snapshot.dependents(table.id).filter(uses).collect();
+    let users = users_of(&snapshot, table, column);
     if users.is_empty() {
         return Ok(());
     }
@@ -120,6 +124,53 @@ fn drop_users(staged: &mut Staged, table: &Table, column: i16, cascade: bool) ->
     }
     let users: Vec<Oid> = users.iter().map(|user| user.id()).collect();
     super::drop::drop_without_asking(staged, &users)
+}
+
+/// The views and functions whose text uses the column.
+fn users_of<'a>(snapshot: &'a CatalogSnapshot, table: &Table, column: i16) -> Vec<&'a Object> {
+    let uses = |object: &&Object| {
+        let references = match object {
+            Object::View(view) => &view.references,
+            Object::Table(Table {
+                materialized: Some(query),
+                ..
+            }) => &query.references,
+            Object::Function(function) => &function.references,
+            _ => return false,
+        };
+        let mut of_table = references.iter().filter(|reference| reference.object == table.id);
+        of_table.any(|used| used.columns.is_empty() || used.columns.iter().any(|(id, _)| *id == column))
+    };
+    snapshot.dependents(table.id).filter(uses).collect()
+}
+
+/// Gives the column another type; the rows are for the caller to change. What reads the column keeps it.
+pub fn set_column_type(staged: &mut Staged, role: Oid, table: Oid, column: &str, sql_type: SqlType) -> Result<()> {
+    let mut table = owned_table(staged, role, table)?;
+    let known = table
+        .column_named(column)
+        .ok_or_else(|| missing_column(column, &table.name))?;
+    let (id, masked) = (known.id, known.mask.is_some());
+    if table.partition_columns.contains(&id) {
+        let message = format!("cannot alter column \"{column}\" because the table is partitioned by it");
+        return Err(Error::new(SqlState::InvalidTableDefinition, message));
+    }
+    if masked || is_read_by_policy(&table, id) {
+        let message = "cannot alter type of a column used in a policy definition";
+        return Err(Error::new(SqlState::FeatureNotSupported, message));
+    }
+    staged.rely_on_dependents(table.id);
+    let snapshot = staged.snapshot();
+    if let Some(user) = users_of(&snapshot, &table, id).first() {
+        let message = "cannot alter type of a column used by a view or rule";
+        let detail = format!("{} depends on column \"{column}\"", describe(&snapshot, user));
+        return Err(Error::new(SqlState::FeatureNotSupported, message).with_detail(detail));
+    }
+    drop(snapshot);
+    for column in table.columns.iter_mut().filter(|column| column.id == id) {
+        column.sql_type = sql_type.clone();
+    }
+    staged.put(table)
 }
 
 /// Gives the column another name.

@@ -22,6 +22,11 @@ pub fn drop_named(
     for name in names {
         match snapshot.resolve_object(kind, scope, name) {
             Ok(object) => ids.push(object.id()),
+            Err(error)
+                if kind == ObjectKind::Index && is_missing(&error) && snapshot.find_key(scope, name)?.is_some() =>
+            {
+                return Err(index_of_key(&snapshot, scope, name)?);
+            }
             Err(error) if if_exists && is_missing(&error) => {
                 staged.notice(format!("{}, skipping", error.message()));
             }
@@ -30,6 +35,17 @@ pub fn drop_named(
     }
     drop(snapshot);
     drop_objects(staged, role, &ids, cascade)
+}
+
+/// The index of a declared key goes with its constraint only.
+fn index_of_key(snapshot: &CatalogSnapshot, scope: Scope<'_>, name: &[String]) -> Result<Error> {
+    let Some((table, constraint)) = snapshot.find_key(scope, name)? else {
+        return Err(Error::internal("a key vanished"));
+    };
+    let (key, relation) = (&constraint.name, &table.name);
+    let what = format!("constraint {key} on table {relation}");
+    let message = format!("cannot drop index {key} because {what} requires it");
+    Ok(Error::new(SqlState::DependentObjectsStillExist, message).with_hint(format!("You can drop {what} instead.")))
 }
 
 fn is_missing(error: &Error) -> bool {
@@ -76,7 +92,7 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
     let extra: Vec<&Edge> = edges
         .iter()
         .filter(|edge| !asked.contains(&edge.dependent) && !implied.contains(&edge.dependent))
-        .filter(|edge| !is_owned_sequence(&snapshot, edge.dependent))
+        .filter(|edge| !goes_silently(&snapshot, edge.dependent))
         .collect();
     if let Some(policy) = edges
         .iter()
@@ -103,7 +119,7 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
     let victims: Vec<Oid> = all
         .iter()
         .copied()
-        .filter(|id| !asked.contains(id) && !implied.contains(id) && !is_owned_sequence(&snapshot, *id))
+        .filter(|id| !asked.contains(id) && !implied.contains(id) && !goes_silently(&snapshot, *id))
         .collect();
     match victims.as_slice() {
         [] => {}
@@ -125,9 +141,13 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
     Ok(dropped)
 }
 
-/// A sequence that goes with its table's column, without a word.
-fn is_owned_sequence(snapshot: &CatalogSnapshot, id: Oid) -> bool {
-    matches!(snapshot.object(id), Some(Object::Sequence(sequence)) if sequence.owned_by.is_some())
+/// What is a part of its table: a column's sequence, an index. It goes without a word.
+fn goes_silently(snapshot: &CatalogSnapshot, id: Oid) -> bool {
+    match snapshot.object(id) {
+        Some(Object::Sequence(sequence)) => sequence.owned_by.is_some(),
+        Some(Object::Index(_)) => true,
+        _ => false,
+    }
 }
 
 /// Refuses to drop a sequence that numbers a column which stays.
@@ -196,7 +216,7 @@ fn closure(snapshot: &CatalogSnapshot, start: BTreeSet<Oid>) -> (BTreeSet<Oid>, 
     while let Some(on) = unvisited.pop() {
         for object in snapshot.dependents(on) {
             let dependent = object.id();
-            let is_policy = matches!(object, Object::Table(table) if table.schema != on);
+            let is_policy = matches!(object, Object::Table(table) if table.policy_functions().any(|id| id == on));
             if !is_policy && all.insert(dependent) {
                 unvisited.push(dependent);
             }

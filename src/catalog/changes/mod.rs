@@ -9,6 +9,7 @@ mod drop;
 mod external_location;
 mod function;
 mod grant;
+mod index;
 mod location;
 mod membership;
 mod owner;
@@ -21,7 +22,7 @@ mod set_schema;
 mod table;
 mod view;
 
-pub use column::{add_columns, drop_column, rename_column, set_not_null};
+pub use column::{add_columns, drop_column, rename_column, set_column_type, set_not_null};
 pub use comment::set_comment;
 pub use constraint::{NewConstraint, NewRule, add_constraint, drop_constraint, set_default};
 pub use database::create_database;
@@ -29,6 +30,7 @@ pub use drop::{drop_named, drop_objects};
 pub use external_location::create_external_location;
 pub use function::{NewFunction, create_function};
 pub use grant::{PrivilegeList, grant, revoke};
+pub use index::{NewIndex, NewIndexKey, NewIndexedValue, create_index};
 pub use location::normalize as normalize_location;
 pub use membership::{grant_role, revoke_role};
 pub use owner::change_owner;
@@ -38,7 +40,7 @@ pub use role::{RoleAttributes, alter_role, create_role, drop_role};
 pub use schema::create_schema;
 pub use sequence::{NewSequence, SequenceOptions, alter_sequence, create_sequence};
 pub use set_schema::set_schema;
-pub use table::{NewColumn, NewTable, create_table};
+pub use table::{NewColumn, NewTable, create_materialized_view, create_table, set_populated};
 pub use view::{NewView, create_view};
 
 use super::model::*;
@@ -102,7 +104,7 @@ fn require_create(staged: &mut Staged, role: Oid, schema: Oid) -> Result<()> {
 /// Names the object as dependency messages do, with its schema unless that is `public`.
 fn describe(snapshot: &CatalogSnapshot, object: &Object) -> String {
     let schema = match object {
-        Object::Table(_) | Object::View(_) | Object::Function(_) | Object::Sequence(_) => {
+        Object::Table(_) | Object::View(_) | Object::Function(_) | Object::Sequence(_) | Object::Index(_) => {
             object.parent().and_then(|id| snapshot.schema(id))
         }
         _ => None,

@@ -27,6 +27,12 @@ pub fn change_owner(staged: &mut Staged, role: Oid, id: Oid, new_owner: Oid) -> 
             (_, None) => {}
         }
     }
+    if object.kind() == ObjectKind::Index {
+        let message = format!("cannot change owner of index \"{}\"", object.name());
+        return Err(Error::new(SqlState::WrongObjectType, message)
+            .with_hint("Change the ownership of the index's table instead."));
+    }
+    super::index::move_indexes(staged, id, |index| index.owner = new_owner)?;
     if let Some(owner) = object.owner_mut() {
         *owner = new_owner;
     }

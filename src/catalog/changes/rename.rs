@@ -23,7 +23,12 @@ pub fn rename(staged: &mut Staged, role: Oid, id: Oid, to: &str) -> Result<()> {
                 privilege: Privilege::Create,
             })?;
         }
-        ObjectKind::Table | ObjectKind::View | ObjectKind::Function | ObjectKind::Sequence => {
+        ObjectKind::Table
+        | ObjectKind::View
+        | ObjectKind::MaterializedView
+        | ObjectKind::Index
+        | ObjectKind::Function
+        | ObjectKind::Sequence => {
             require_create(staged, role, object.parent().unwrap_or_default())?;
         }
         ObjectKind::Role | ObjectKind::ExternalLocation | ObjectKind::Column => {}

@@ -15,6 +15,7 @@ pub fn set_schema(staged: &mut Staged, role: Oid, id: Oid, schema: Oid) -> Resul
     if database(object.parent()) != database(Some(schema)) {
         return Err(Error::unsupported("moving an object to another database"));
     }
+    super::index::move_indexes(staged, id, |index| index.schema = schema)?;
     match &mut object {
         Object::Table(table) => table.schema = schema,
         Object::View(view) => view.schema = schema,

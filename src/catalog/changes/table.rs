@@ -41,6 +41,42 @@ pub struct NewTable {
 /// OR REPLACE makes a new table with a new id and a new folder, which keeps the grants on the whole table; a
 /// governed table is not replaced, because its policies would be lost.
 pub fn create_table(staged: &mut Staged, role: Oid, new: NewTable, when_taken: WhenTaken) -> Result<Created> {
+    create(staged, role, new, None, when_taken)
+}
+
+/// Creates the table that keeps the rows of a materialized view.
+pub fn create_materialized_view(
+    staged: &mut Staged,
+    role: Oid,
+    new: NewTable,
+    query: MaterializedQuery,
+    when_taken: WhenTaken,
+) -> Result<Created> {
+    create(staged, role, new, Some(query), when_taken)
+}
+
+/// What REFRESH leaves of a materialized view: rows that may be read or none, and with `moved` a new folder.
+pub fn set_populated(staged: &mut Staged, role: Oid, id: Oid, populated: bool, moved: bool) -> Result<()> {
+    staged.require(Permission::Owns { role, object: id })?;
+    let Object::Table(mut table) = staged.object(id)? else {
+        return Err(Error::internal("a materialized view is none"));
+    };
+    if let Some(query) = &mut table.materialized {
+        query.populated = populated;
+    }
+    if moved {
+        table.location = TableLocation::Managed(Uuid::new_v4());
+    }
+    staged.put(table)
+}
+
+fn create(
+    staged: &mut Staged,
+    role: Oid,
+    new: NewTable,
+    materialized: Option<MaterializedQuery>,
+    when_taken: WhenTaken,
+) -> Result<Created> {
     require_create(staged, role, new.schema)?;
     let mut grants = vec![];
     if let Some(existing) = staged.snapshot().relation_named(new.schema, &new.name) {
@@ -86,6 +122,7 @@ pub fn create_table(staged: &mut Staged, role: Oid, new: NewTable, when_taken: W
         partition_columns,
         row_filter: None,
         constraints: vec![],
+        materialized,
         grants,
         comment: new.comment,
     };
@@ -105,9 +142,12 @@ pub fn create_table(staged: &mut Staged, role: Oid, new: NewTable, when_taken: W
 
 /// Drops the table that OR REPLACE replaces; what was granted on it.
 fn make_room(staged: &mut Staged, role: Oid, existing: &Object) -> Result<Vec<Grant>> {
-    let Object::Table(table) = existing else {
-        let message = format!("\"{}\" is not a table", existing.name());
-        return Err(Error::new(SqlState::WrongObjectType, message));
+    let table = match existing {
+        Object::Table(table) if table.materialized.is_none() => table,
+        other => {
+            let message = format!("\"{}\" is not a table", other.name());
+            return Err(Error::new(SqlState::WrongObjectType, message));
+        }
     };
     staged.require(Permission::Owns { role, object: table.id })?;
     if table.is_governed() {

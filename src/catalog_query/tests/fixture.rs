@@ -83,6 +83,7 @@ fn table(id: Oid, schema: Oid, name: &str, columns: Vec<Column>) -> Table {
         row_filter: None,
         grants: vec![],
         constraints: vec![],
+        materialized: None,
         comment: None,
     }
 }

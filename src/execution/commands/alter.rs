@@ -1,12 +1,12 @@
 //! ALTER of anything. Changes of a table's columns go to its Delta log and to the catalog.
 
-use super::{CommandContext, constraint, policy, role, sequence};
+use super::{CommandContext, alter_column, constraint, policy, role, sequence};
 use crate::catalog::changes;
 use crate::catalog::model::{Object, ObjectKind, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::Notice;
-use crate::statement::ast::{Alter, ColumnDefinition, ObjectName};
-use crate::storage::{ColumnDefinition as StoredColumn, Operation, SchemaChange};
+use crate::statement::ast::{Alter, ObjectName};
+use crate::storage::{Operation, SchemaChange};
 
 pub(super) async fn run(command: &mut CommandContext<'_>, alter: &Alter, if_exists: bool) -> Result<&'static str> {
     let actions = match alter {
@@ -63,7 +63,7 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
         }
         Alter::AddColumns { table, columns } => {
             let table = command.table(table)?;
-            add_columns(command, &table, columns).await?;
+            alter_column::add(command, &table, columns).await?;
             Ok("ALTER TABLE")
         }
         Alter::DropColumn {
@@ -99,6 +99,16 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             alter_log(command, &table, "RENAME COLUMN", vec![renamed]).await?;
             Ok("ALTER TABLE")
         }
+        Alter::SetType {
+            table,
+            column,
+            sql_type,
+            using,
+        } => {
+            let table = command.table(table)?;
+            alter_column::set_type(command, &table, column, sql_type, using.as_deref()).await?;
+            Ok("ALTER TABLE")
+        }
         Alter::Sequence {
             name,
             options,
@@ -125,8 +135,15 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
                 .await?;
             Ok("ALTER TABLE")
         }
-        Alter::SetNotNull { not_null: true, .. } => Err(Error::unsupported("SET NOT NULL on an existing column")
-            .with_hint("Create the table anew with the constraint.")),
+        Alter::SetNotNull {
+            table,
+            column,
+            not_null: true,
+        } => {
+            let table = command.table(table)?;
+            alter_column::set_not_null(command, &table, column).await?;
+            Ok("ALTER TABLE")
+        }
         Alter::SetNotNull {
             table,
             column,
@@ -150,12 +167,12 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             function,
             columns,
         } => {
-            let table = command.table(table)?;
+            let table = command.relation_with_rows(table)?;
             policy::set_row_filter(command, &table, function, columns).await?;
             Ok("ALTER TABLE")
         }
         Alter::DropRowFilter { table } => {
-            let table = command.table(table)?;
+            let table = command.relation_with_rows(table)?;
             command
                 .stage(|staged, role, _| changes::drop_row_filter(staged, role, table.id))
                 .await?;
@@ -167,12 +184,12 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             function,
             using_columns,
         } => {
-            let table = command.table(table)?;
+            let table = command.relation_with_rows(table)?;
             policy::set_column_mask(command, &table, column, function, using_columns).await?;
             Ok("ALTER TABLE")
         }
         Alter::DropColumnMask { table, column } => {
-            let table = command.table(table)?;
+            let table = command.relation_with_rows(table)?;
             command
                 .stage(|staged, role, _| changes::drop_column_mask(staged, role, table.id, column))
                 .await?;
@@ -198,76 +215,23 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
     }
 }
 
-/// What the statement names. ALTER TABLE takes views too, as in PostgreSQL: dbt renames them so.
+/// What the statement names. ALTER TABLE takes every relation, as in PostgreSQL: dbt renames views so.
 fn object<'a>(command: &'a CommandContext<'_>, kind: ObjectKind, name: &'a ObjectName) -> Result<&'a Object> {
-    let of_kind = |kind| command.context.catalog.resolve_object(kind, command.names(), &name.0);
-    match of_kind(kind) {
+    let (catalog, names) = (&command.context.catalog, command.names());
+    if kind == ObjectKind::Index {
+        // What is missing is a relation's name here, not an index's.
+        catalog.resolve_relation(names, &name.0)?;
+    }
+    match catalog.resolve_object(kind, names, &name.0) {
         Err(error) if kind == ObjectKind::Table && error.state() == SqlState::WrongObjectType => {
-            of_kind(ObjectKind::View).map_err(|_| error)
+            catalog.resolve_relation(names, &name.0)
         }
         resolved => resolved,
     }
 }
 
-async fn add_columns(
-    command: &mut CommandContext<'_>,
-    table: &Table,
-    columns: &[(ColumnDefinition, bool)],
-) -> Result<()> {
-    if let Some((column, _)) = columns.iter().find(|(column, _)| column.not_null) {
-        let message = format!(
-            "column \"{}\" of relation \"{}\" contains null values",
-            column.name, table.name
-        );
-        return Err(Error::new(SqlState::NotNullViolation, message).with_hint("Add the column without NOT NULL."));
-    }
-    let mut new = vec![];
-    for (column, if_not_exists) in columns {
-        if column.numbering.is_some() {
-            return Err(Error::unsupported("a new column that numbers the rows"));
-        }
-        if column.default.is_some() {
-            return Err(Error::unsupported("a new column with DEFAULT")
-                .with_hint("Add the column, then ALTER COLUMN … SET DEFAULT, which holds for new rows."));
-        }
-        new.push((constraint::new_column(command, column).await?, *if_not_exists));
-    }
-    // An earlier action of the statement may have dropped a column of that name.
-    let before = super::create_table::staged_table(command, table.id).await?;
-    command
-        .stage(|staged, role, _| changes::add_columns(staged, role, table.id, &new))
-        .await?;
-    let added = new
-        .iter()
-        .filter(|(column, _)| before.column_named(&column.name).is_none());
-    let added: Vec<SchemaChange> = added
-        .map(|(column, _)| {
-            SchemaChange::AddColumn(StoredColumn {
-                name: column.name.clone(),
-                sql_type: column.sql_type.clone(),
-                nullable: true,
-                comment: column.comment.clone(),
-            })
-        })
-        .collect();
-    for (column, _) in columns {
-        if let Some(mask) = &column.mask {
-            policy::set_column_mask(command, table, &column.name, &mask.function, &mask.columns).await?;
-        }
-    }
-    if !added.is_empty() {
-        alter_log(command, table, "ADD COLUMNS", added).await?;
-    }
-    let declared = columns.iter().flat_map(|(column, _)| &column.constraints);
-    for declared in declared {
-        let table = super::create_table::staged_table(command, table.id).await?;
-        constraint::add(command, &table, declared, false).await?;
-    }
-    Ok(())
-}
-
 /// The Delta half of the change.
-async fn alter_log(
+pub(super) async fn alter_log(
     command: &mut CommandContext<'_>,
     table: &Table,
     operation: &str,
@@ -287,9 +251,11 @@ fn tag(kind: ObjectKind) -> &'static str {
         ObjectKind::Schema => "ALTER SCHEMA",
         ObjectKind::Table | ObjectKind::Column => "ALTER TABLE",
         ObjectKind::View => "ALTER VIEW",
+        ObjectKind::MaterializedView => "ALTER MATERIALIZED VIEW",
         ObjectKind::Function => "ALTER FUNCTION",
         ObjectKind::Role => "ALTER ROLE",
         ObjectKind::ExternalLocation => "ALTER EXTERNAL LOCATION",
         ObjectKind::Sequence => "ALTER SEQUENCE",
+        ObjectKind::Index => "ALTER INDEX",
     }
 }

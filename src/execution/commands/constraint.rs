@@ -1,7 +1,7 @@
 //! Constraints and defaults: what a statement writes becomes what the catalog keeps.
 
 use super::CommandContext;
-use crate::binding;
+use crate::binding::{self, RowExpression};
 use crate::catalog::changes::{self, NewColumn, NewConstraint, NewRule};
 use crate::catalog::model::{StoredExpression, Table};
 use crate::error::{Error, Result, SqlState};
@@ -68,7 +68,8 @@ pub(super) async fn new_constraints(
                 referenced: referenced.clone(),
             },
             ConstraintDefinition::Check(text) => {
-                NewRule::Check(binding::check_condition(&command.binding, command.context, text, columns).await?)
+                let place = RowExpression::Check;
+                NewRule::Check(binding::check_condition(&command.binding, command.context, text, columns, place).await?)
             }
         };
         all.push(NewConstraint {
@@ -79,33 +80,77 @@ pub(super) async fn new_constraints(
     Ok(all)
 }
 
-/// ALTER TABLE … ADD CONSTRAINT. Rows that exist are not looked at: a CHECK needs NOT VALID, or an empty table.
+/// The table's columns as expressions over its row know them: id, name and type.
+pub(super) fn columns_of(table: &Table) -> Vec<(i16, String, SqlType)> {
+    let columns = table.columns.iter();
+    columns
+        .map(|column| (column.id, column.name.clone(), column.sql_type.clone()))
+        .collect()
+}
+
+/// ALTER TABLE … ADD CONSTRAINT. A CHECK is true of the rows that exist, unless it is NOT VALID; a primary key's columns
+/// are made NOT NULL.
 pub(super) async fn add(
     command: &mut CommandContext<'_>,
     table: &Table,
     constraint: &TableConstraint,
     not_valid: bool,
 ) -> Result<()> {
-    let is_check = matches!(constraint.rule, ConstraintDefinition::Check(_));
-    if is_check && !not_valid {
-        let (_, base) = super::insert::open(command, table).await?;
-        if base.row_count() != Some(0) {
-            return Err(Error::unsupported("a CHECK on a table that has rows")
-                .with_hint("Add NOT VALID: then it holds for the rows to come."));
+    // An earlier action of the statement may have changed the columns.
+    let table = &super::create_table::staged_table(command, table.id).await?;
+    if let ConstraintDefinition::PrimaryKey(columns) = &constraint.rule {
+        let nullable = |name: &&String| table.column_named(name).is_some_and(|column| column.nullable);
+        for column in columns.iter().filter(nullable) {
+            super::alter_column::set_not_null(command, table, column).await?;
         }
     }
-    let columns: Vec<(i16, String, SqlType)> = table
-        .columns
-        .iter()
-        .map(|column| (column.id, column.name.clone(), column.sql_type.clone()))
-        .collect();
-    let new = new_constraints(command, std::slice::from_ref(constraint), &table.name, &columns).await?;
+    let new = new_constraints(
+        command,
+        std::slice::from_ref(constraint),
+        &table.name,
+        &columns_of(table),
+    )
+    .await?;
     for new in new {
         command
             .stage(|staged, role, _| changes::add_constraint(staged, role, table.id, new))
             .await?;
     }
-    Ok(())
+    match not_valid {
+        true => Ok(()),
+        false => verify_new_checks(command, table).await,
+    }
+}
+
+/// 23514 where a row of the table fails a CHECK that `before` did not have.
+async fn verify_new_checks(command: &mut CommandContext<'_>, before: &Table) -> Result<()> {
+    let mut table = super::create_table::staged_table(command, before.id).await?;
+    table
+        .constraints
+        .retain(|constraint| before.constraints.iter().all(|known| known.id != constraint.id));
+    let Some(name) = table.checks().next().map(|(constraint, _)| constraint.name.clone()) else {
+        return Ok(());
+    };
+    let (_, base) = super::insert::open(command, &table).await?;
+    let checks = binding::bind_checks(&command.binding, command.context, &table, &base.schema()).await?;
+    let Some(check) = super::row_checks::row_check(&checks, &table.name, &command.session)? else {
+        return Ok(());
+    };
+    base.verify(&check, &command.session)
+        .await
+        .map_err(|error| violated_by_some_row(error, &name, &table.name))
+}
+
+/// What PostgreSQL says of rows that were there before the constraint.
+pub(super) fn violated_by_some_row(error: Error, constraint: &str, relation: &str) -> Error {
+    match error.state() {
+        SqlState::CheckViolation => {
+            let message =
+                format!("check constraint \"{constraint}\" of relation \"{relation}\" is violated by some row");
+            Error::new(SqlState::CheckViolation, message)
+        }
+        _ => error,
+    }
 }
 
 /// ALTER TABLE … ALTER COLUMN … SET or DROP DEFAULT.

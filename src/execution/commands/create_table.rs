@@ -73,10 +73,21 @@ pub async fn run(
     }
     let table = staged_table(command, created.id()).await?;
     let rows = rows.filter(|_| !create.with_no_data);
+    let operation = if rows.is_some() {
+        "CREATE TABLE AS SELECT"
+    } else {
+        "CREATE TABLE"
+    };
     let written = if exists {
         0
     } else {
-        write(command, create, &table, &columns, rows).await?
+        let definition = TableDefinition {
+            columns: definitions(&columns),
+            partition_columns: create.partition_by.clone(),
+            properties: create.properties.clone(),
+            comment: create.comment.clone(),
+        };
+        write(command, &definition, &table, rows, operation).await?
     };
     command.transaction.note_created(table.id);
     if let Some(action) = create.temporary {
@@ -98,38 +109,32 @@ pub(super) async fn staged_table(command: &mut CommandContext<'_>, id: Oid) -> R
     }
 }
 
-/// Makes the Delta table. Answers the rows written.
-async fn write(
-    command: &mut CommandContext<'_>,
-    create: &CreateTable,
-    table: &Table,
-    columns: &[NewColumn],
-    rows: Option<SendableRecordBatchStream>,
-) -> Result<u64> {
-    let snapshot = command.transaction.staged(command.services).await?.snapshot();
-    let delta = command.services.storage.table(&table_address(&snapshot, table)?)?;
+fn definitions(columns: &[NewColumn]) -> Vec<ColumnDefinition> {
     let definitions = columns.iter().map(|column| ColumnDefinition {
         name: column.name.clone(),
         sql_type: column.sql_type.clone(),
         nullable: column.nullable,
         comment: column.comment.clone(),
     });
-    let draft = TableDraft::new(&TableDefinition {
-        columns: definitions.collect(),
-        partition_columns: create.partition_by.clone(),
-        properties: create.properties.clone(),
-        comment: create.comment.clone(),
-    })?;
-    let name = if rows.is_some() {
-        "CREATE TABLE AS SELECT"
-    } else {
-        "CREATE TABLE"
-    };
-    let operation = Operation::new(name).with_user(&command.context.principal.role_name);
+    definitions.collect()
+}
+
+/// Makes the Delta table. Answers the rows written.
+pub(super) async fn write(
+    command: &mut CommandContext<'_>,
+    definition: &TableDefinition,
+    table: &Table,
+    rows: Option<SendableRecordBatchStream>,
+    operation: &str,
+) -> Result<u64> {
+    let snapshot = command.transaction.staged(command.services).await?.snapshot();
+    let delta = command.services.storage.table(&table_address(&snapshot, table)?)?;
+    let draft = TableDraft::new(definition)?;
+    let operation = Operation::new(operation).with_user(&command.context.principal.role_name);
     let files = match rows {
         None => None,
         Some(rows) => {
-            let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+            let names: Vec<String> = definition.columns.iter().map(|column| column.name.clone()).collect();
             let rows = assigned(rows, draft.schema(), table, &names, &command.format_settings)?;
             Some(delta.stage_new(&draft, vec![rows]).await?)
         }
@@ -140,7 +145,7 @@ async fn write(
 }
 
 /// The query's columns, under the names that the statement gives.
-fn query_columns(schema: &Schema, names: &[String]) -> Result<Vec<NewColumn>> {
+pub(super) fn query_columns(schema: &Schema, names: &[String]) -> Result<Vec<NewColumn>> {
     if names.len() > schema.fields().len() {
         return Err(Error::new(
             SqlState::SyntaxError,

@@ -31,7 +31,7 @@ pub(super) fn columns() -> Vec<OutputColumn> {
 }
 
 pub(super) async fn run(command: &CommandContext<'_>, name: &ObjectName, limit: Option<u64>) -> Result<RowSet> {
-    let table = command.table(name)?;
+    let table = command.relation_with_rows(name)?;
     command
         .context
         .catalog

@@ -2,6 +2,7 @@
 //! transaction; nothing takes effect before the transaction commits.
 
 mod alter;
+mod alter_column;
 mod analyze;
 mod collected_rows;
 mod comment;
@@ -17,9 +18,11 @@ mod describe_history;
 mod describe_table;
 mod drop;
 mod grant;
+mod index;
 mod insert;
 pub mod lock_rows;
 mod lock_table;
+pub mod materialized_view;
 pub mod modify;
 mod policy;
 mod role;
@@ -37,6 +40,7 @@ use crate::catalog::model::{Object, Oid, Table};
 use crate::catalog::{Scope, Severity, Staged};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
+use crate::planning::PlanningSession;
 use crate::statement::ast::{ObjectName, ShowTarget, Statement};
 use crate::types::format::FormatSettings;
 
@@ -51,6 +55,8 @@ pub struct CommandContext<'a> {
     /// The statement as it was written, for the catalog's audit trail.
     pub text: &'a str,
     pub format_settings: FormatSettings,
+    /// For expressions that a statement evaluates by itself.
+    pub session: PlanningSession,
 }
 
 impl CommandContext<'_> {
@@ -112,8 +118,18 @@ impl CommandContext<'_> {
             .await
     }
 
-    /// The table of that name; a view or a system table is 42809.
+    /// The table of that name; a view or a system table is 42809, and so is a materialized view, whose rows and
+    /// columns are its query's.
     pub fn table(&self, name: &ObjectName) -> Result<Table> {
+        let table = self.relation_with_rows(name)?;
+        match table.materialized {
+            None => Ok(table),
+            Some(_) => Err(not_a_table(name)),
+        }
+    }
+
+    /// The table or materialized view of that name: what policies may protect.
+    pub fn relation_with_rows(&self, name: &ObjectName) -> Result<Table> {
         match self.context.catalog.resolve_relation(self.names(), &name.0)? {
             Object::Table(table) if !self.context.catalog.access(self.role()).uses_schema(table.schema) => {
                 let schema = self
@@ -124,12 +140,14 @@ impl CommandContext<'_> {
                 Err(Error::denied("schema", &schema.unwrap_or_default()))
             }
             Object::Table(table) => Ok(table.clone()),
-            _ => Err(Error::new(
-                SqlState::WrongObjectType,
-                format!("\"{}\" is not a table", name.last()),
-            )),
+            _ => Err(not_a_table(name)),
         }
     }
+}
+
+fn not_a_table(name: &ObjectName) -> Error {
+    let message = format!("\"{}\" is not a table", name.last());
+    Error::new(SqlState::WrongObjectType, message)
 }
 
 /// Runs a statement that has no rows to read first.
@@ -155,6 +173,8 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             url,
             options,
         } => create::external_location(command, name, *if_not_exists, url, options).await?,
+        Statement::CreateIndex(create) => index::create(command, create).await?,
+        Statement::Reindex(reindex) => index::reindex(command, reindex)?,
         Statement::CreateSequence {
             name,
             temporary,

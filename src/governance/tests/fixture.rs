@@ -117,6 +117,7 @@ pub fn catalog_table(id: Oid, name: &str, schema: &Schema, filtered: bool, maske
         }),
         grants: vec![],
         constraints: vec![],
+        materialized: None,
         comment: None,
     }
 }

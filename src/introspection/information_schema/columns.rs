@@ -1,7 +1,7 @@
 //! columns: those that the principal owns or holds a privilege on.
 
 use super::{catalog, schema_name, yes_or_no};
-use crate::catalog::model::{Column, NumberingKind, Object, Privilege, Sequence};
+use crate::catalog::model::{Column, NumberingKind, Object, ObjectKind, Privilege, Sequence};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::builtin_relations;
@@ -17,6 +17,9 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
     ];
     let access = &introspection.lookup.access;
     for object in introspection.lookup.relations() {
+        if object.kind() == ObjectKind::MaterializedView {
+            continue;
+        }
         let is_table = matches!(object, Object::Table(_));
         for column in object.columns() {
             if !READING_OR_WRITING

@@ -20,6 +20,8 @@ pub(super) fn tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Resu
     };
     for object in introspection.lookup.relations() {
         let kind = match object {
+            // Materialized views are not the SQL standard's, sequences are elsewhere.
+            Object::Table(table) if table.materialized.is_some() => continue,
             Object::Sequence(_) => continue,
             Object::View(_) => "VIEW",
             Object::Table(table) if table.is_temporary() => "LOCAL TEMPORARY",

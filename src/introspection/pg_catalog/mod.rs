@@ -76,6 +76,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_type" => pg_type::generate,
         "pg_user" => pg_roles::users,
         "pg_views" => pg_tables::views,
+        "pg_matviews" => pg_tables::materialized_views,
         other => return shipped::generator(other),
     })
 }

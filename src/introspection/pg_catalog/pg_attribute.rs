@@ -53,18 +53,16 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             )?;
         }
     }
-    for key in lookup.keys() {
-        for (id, position) in key.columns.iter().zip(1..) {
-            let Some(column) = key.table.columns.iter().find(|column| column.id == *id) else {
-                continue;
-            };
+    for index in lookup.indexes() {
+        let columns = index.key_columns().into_iter().chain(index.included_columns());
+        for (column, position) in columns.zip(1..) {
             add(
                 rows,
                 Attribute {
-                    relation: key.index(),
+                    relation: index.oid(),
                     name: &column.name,
                     position,
-                    sql_type: &column.sql_type,
+                    sql_type: column.sql_type,
                     not_null: false,
                     has_default: false,
                     identity: "",

@@ -17,6 +17,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         let (kind, access_method, has_rules) = match object {
             Object::View(_) => ("v", 0, true),
             Object::Sequence(_) => ("S", 0, false),
+            Object::Table(table) if table.materialized.is_some() => ("m", HEAP, true),
             _ => ("r", HEAP, false),
         };
         let has_row_filter = matches!(object, Object::Table(table) if table.row_filter.is_some());
@@ -32,7 +33,9 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 column_count: if kind == "S" { 3 } else { object.columns().len() },
                 has_rules,
                 has_row_filter,
-                has_index: matches!(object, Object::Table(table) if table.keys().next().is_some()),
+                is_populated: !matches!(object, Object::Table(table)
+                    if table.materialized.as_ref().is_some_and(|query| !query.populated)),
+                has_index: matches!(object, Object::Table(table) if lookup.has_indexes(table)),
                 check_count: check_count(object),
                 access_list: access_list(lookup.catalog, object).into(),
             },
@@ -53,6 +56,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 column_count: relation.columns.len(),
                 has_rules: is_view,
                 has_row_filter: false,
+                is_populated: true,
                 has_index: builtin_indexes().iter().any(|index| index.relation == relation.oid),
                 check_count: 0,
                 access_list: vec![format!("=r/{}", bootstrap_name(introspection))].into(),
@@ -60,19 +64,20 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             lookup.catalog.temporary_schema(),
         )?;
     }
-    for key in lookup.keys() {
+    for index in lookup.indexes() {
         add(
             rows,
             Entry {
-                oid: key.index(),
-                name: &key.constraint.name,
-                schema: lookup.namespace_oid(key.table.schema),
-                owner: key.table.owner,
-                access_method: BTREE,
+                oid: index.oid(),
+                name: index.name(),
+                schema: lookup.namespace_oid(index.table().schema),
+                owner: index.table().owner,
+                access_method: index.access_method(),
                 kind: "i",
-                column_count: key.columns.len(),
+                column_count: index.key_columns().len() + index.included_columns().len(),
                 has_rules: false,
                 has_row_filter: false,
+                is_populated: true,
                 has_index: false,
                 check_count: 0,
                 access_list: Datum::Null,
@@ -93,6 +98,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 column_count: index.keys.len(),
                 has_rules: false,
                 has_row_filter: false,
+                is_populated: true,
                 has_index: false,
                 check_count: 0,
                 access_list: Datum::Null,
@@ -131,6 +137,7 @@ struct Entry<'a> {
     has_index: bool,
     check_count: i64,
     has_row_filter: bool,
+    is_populated: bool,
     access_list: Datum,
 }
 
@@ -173,8 +180,15 @@ fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> 
         ("relhassubclass", false.into()),
         ("relrowsecurity", entry.has_row_filter.into()),
         ("relforcerowsecurity", false.into()),
-        ("relispopulated", true.into()),
-        ("relreplident", if entry.kind == "r" { "d".into() } else { "n".into() }),
+        ("relispopulated", entry.is_populated.into()),
+        (
+            "relreplident",
+            if matches!(entry.kind, "r" | "m") {
+                "d".into()
+            } else {
+                "n".into()
+            },
+        ),
         ("relispartition", false.into()),
         ("relrewrite", 0.into()),
         ("relfrozenxid", 0.into()),

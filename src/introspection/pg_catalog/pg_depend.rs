@@ -41,6 +41,14 @@ struct Dependencies<'a, 'i> {
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     let mut dependencies = Dependencies { introspection, rows };
     let lookup = &introspection.lookup;
+    for index in lookup.indexes() {
+        if index.declared().is_some() {
+            for key in index.key_columns() {
+                let attribute = column(index.table().id, key.attribute);
+                dependencies.add(relation(index.oid()), attribute, "a")?;
+            }
+        }
+    }
     for object in lookup.relations() {
         if let Some(schema) = object.parent() {
             dependencies.on_schema(RELATION_CLASS, object.id(), schema)?;
@@ -55,6 +63,9 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 dependencies.of_row_type(table.id)?;
                 dependencies.of_defaults(table)?;
                 dependencies.of_constraints(table)?;
+                if let Some(view) = table.defining_view() {
+                    dependencies.of_view(&view)?;
+                }
             }
             _ => {}
         }

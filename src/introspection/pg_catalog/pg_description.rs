@@ -44,6 +44,9 @@ pub(super) fn local(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
             add(function.id, FUNCTION_CLASS, 0, function.comment.as_deref())?;
         }
     }
+    for index in lookup.indexes().filter_map(|index| index.declared()) {
+        add(index.id, RELATION_CLASS, 0, index.comment.as_deref())?;
+    }
     for relation in lookup.relations() {
         add(relation.id(), RELATION_CLASS, 0, relation.comment())?;
         for column in relation.columns() {

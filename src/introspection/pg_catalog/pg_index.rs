@@ -1,8 +1,9 @@
-//! pg_index: the indexes of the system catalogs, and one for each declared key of a table.
+//! pg_index: the indexes of the system catalogs and of tables.
 
 use std::sync::OnceLock;
 
 use crate::error::Result;
+use crate::functions::Datum;
 use crate::functions::builtin::{builtin_indexes, builtin_type};
 use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
@@ -36,25 +37,34 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         }
         Ok(())
     })?;
-    for key in introspection.lookup.keys() {
-        let columns: Vec<i64> = key.columns.iter().copied().map(i64::from).collect();
-        let count = columns.len();
-        let types = key.columns.iter().map(|id| {
-            let mut columns = key.table.columns.iter();
-            columns
-                .find(|column| column.id == *id)
-                .map(|column| column.sql_type.oid())
-        });
-        let types: Vec<Option<u32>> = types.collect();
-        let collation = |oid: &Option<u32>| oid.and_then(builtin_type).map_or(0, |ty| i64::from(ty.collation));
+    for index in introspection.lookup.indexes() {
+        let keys = index.key_columns();
+        let mut columns: Vec<i64> = keys.iter().map(|column| i64::from(column.attribute)).collect();
+        let included = index.included_columns();
+        columns.extend(included.iter().map(|column| i64::from(column.attribute)));
+        let oids: Vec<u32> = keys.iter().map(|column| column.sql_type.oid()).collect();
+        let collation = |oid: &u32| builtin_type(*oid).map_or(0, |ty| i64::from(ty.collation));
+        let order = keys
+            .iter()
+            .map(|column| i64::from(column.descending) | i64::from(column.nulls_first) << 1);
+        let declared = index.declared();
+        let computed: Vec<&str> = keys
+            .iter()
+            .filter(|column| column.attribute == 0)
+            .map(|column| column.text.as_str())
+            .collect();
+        let condition = declared.and_then(|index| index.condition.as_ref());
         rows.add([
-            ("indexrelid", key.index().into()),
-            ("indrelid", key.table.id.into()),
-            ("indnatts", (count as i64).into()),
-            ("indnkeyatts", (count as i64).into()),
-            ("indisunique", true.into()),
-            ("indnullsnotdistinct", false.into()),
-            ("indisprimary", key.is_primary().into()),
+            ("indexrelid", index.oid().into()),
+            ("indrelid", index.table().id.into()),
+            ("indnatts", (columns.len() as i64).into()),
+            ("indnkeyatts", (keys.len() as i64).into()),
+            ("indisunique", index.is_unique().into()),
+            (
+                "indnullsnotdistinct",
+                declared.is_some_and(|index| index.nulls_not_distinct).into(),
+            ),
+            ("indisprimary", index.is_primary().into()),
             ("indisexclusion", false.into()),
             ("indimmediate", true.into()),
             ("indisclustered", false.into()),
@@ -64,38 +74,42 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("indislive", true.into()),
             ("indisreplident", false.into()),
             ("indkey", columns.into()),
-            ("indcollation", types.iter().map(collation).collect::<Vec<i64>>().into()),
+            ("indcollation", oids.iter().map(collation).collect::<Vec<i64>>().into()),
             (
                 "indclass",
-                types
-                    .iter()
-                    .map(|oid| operator_class(*oid))
-                    .collect::<Vec<i64>>()
-                    .into(),
+                oids.iter().map(|oid| operator_class(*oid)).collect::<Vec<i64>>().into(),
             ),
-            ("indoption", vec![0_i64; count].into()),
+            ("indoption", order.collect::<Vec<i64>>().into()),
+            (
+                "indexprs",
+                match computed.as_slice() {
+                    [] => Datum::Null,
+                    texts => texts.join(", ").into(),
+                },
+            ),
+            ("indpred", condition.map(|condition| condition.text.as_str()).into()),
         ])?;
     }
     Ok(())
 }
 
 /// The default operator class of btree for a type.
-fn operator_class(oid: Option<u32>) -> i64 {
+fn operator_class(oid: u32) -> i64 {
     match oid {
-        Some(16) => 424,
-        Some(17) => 428,
-        Some(20) => 3124,
-        Some(21) => 1979,
-        Some(23) => 1978,
-        Some(700) => 1970,
-        Some(701) => 3123,
-        Some(1042) => 426,
-        Some(1082) => 3122,
-        Some(1114) => 3128,
-        Some(1184) => 3127,
-        Some(1700) => 3125,
-        Some(2950) => 2968,
-        Some(25 | 1043) => 3126,
+        16 => 424,
+        17 => 428,
+        20 => 3124,
+        21 => 1979,
+        23 => 1978,
+        700 => 1970,
+        701 => 3123,
+        1042 => 426,
+        1082 => 3122,
+        1114 => 3128,
+        1184 => 3127,
+        1700 => 3125,
+        2950 => 2968,
+        25 | 1043 => 3126,
         _ => 0,
     }
 }

@@ -1,12 +1,11 @@
 //! pg_rewrite: the rule that makes a relation a view, which clients join to find what a view reads.
 
-use crate::catalog::model::Object;
 use crate::error::Result;
 use crate::introspection::{Introspection, Rows};
 
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     for object in introspection.lookup.relations() {
-        let Object::View(view) = object else { continue };
+        let Some(view) = object.stored_view() else { continue };
         rows.add([
             // A view has exactly one rule: its own OID tells rules apart.
             ("oid", view.id.into()),

@@ -1,6 +1,6 @@
 //! pg_tables, pg_views and their kin: relations by name.
 
-use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid};
+use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid, Table};
 use crate::error::Result;
 use crate::functions::builtin::{builtin_indexes, builtin_relation, builtin_relations};
 use crate::functions::{Datum, Lookup, call_function, view_definition};
@@ -10,12 +10,14 @@ use crate::introspection::{Introspection, Rows};
 pub(super) fn tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     let lookup = &introspection.lookup;
     for object in lookup.relations() {
-        let Object::Table(table) = object else { continue };
+        let Object::Table(table @ Table { materialized: None, .. }) = object else {
+            continue;
+        };
         rows.add([
             ("schemaname", schema_name(lookup, table.schema)),
             ("tablename", table.name.as_str().into()),
             ("tableowner", role_name(lookup, table.owner)),
-            ("hasindexes", table.keys().next().is_some().into()),
+            ("hasindexes", lookup.has_indexes(table).into()),
             ("hasrules", false.into()),
             ("hastriggers", false.into()),
             ("rowsecurity", table.row_filter.is_some().into()),
@@ -63,6 +65,25 @@ pub(super) fn views(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
     Ok(())
 }
 
+/// pg_matviews.
+pub(super) fn materialized_views(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let lookup = &introspection.lookup;
+    for table in lookup.tables() {
+        let (Some(query), Some(view)) = (&table.materialized, table.defining_view()) else {
+            continue;
+        };
+        rows.add([
+            ("schemaname", schema_name(lookup, table.schema)),
+            ("matviewname", table.name.as_str().into()),
+            ("matviewowner", role_name(lookup, table.owner)),
+            ("hasindexes", lookup.has_indexes(table).into()),
+            ("ispopulated", query.populated.into()),
+            ("definition", view_definition(&view).into()),
+        ])?;
+    }
+    Ok(())
+}
+
 pub(super) fn schema_name(lookup: &Lookup<'_>, schema: Oid) -> Datum {
     lookup.catalog.schema(schema).map(|schema| schema.name.as_str()).into()
 }
@@ -78,12 +99,12 @@ pub(super) fn indexes(introspection: &Introspection<'_>, rows: &mut Rows) -> Res
         let call = call_function("pg_get_indexdef", introspection.environment, &[oid.into()]);
         call.unwrap_or(Ok(Datum::Null))
     };
-    for key in lookup.keys() {
+    for index in lookup.indexes() {
         rows.add([
-            ("schemaname", schema_name(lookup, key.table.schema)),
-            ("tablename", key.table.name.as_str().into()),
-            ("indexname", key.constraint.name.as_str().into()),
-            ("indexdef", definition(key.index())?),
+            ("schemaname", schema_name(lookup, index.table().schema)),
+            ("tablename", index.table().name.as_str().into()),
+            ("indexname", index.name().into()),
+            ("indexdef", definition(index.oid())?),
         ])?;
     }
     for index in builtin_indexes() {

@@ -64,6 +64,26 @@ def test_a_project_from_seed_to_docs(dbt, demo):
         assert comment == ("Customers and their balance by market segment.",)
 
 
+def test_materialized_views_are_refreshed_and_changed_in_place(dbt, demo):
+    def indexes(connection):
+        query = "select indexdef from pg_indexes where tablename = 'kept_totals' order by split_part(indexdef, ' USING ', 2)"
+        return [definition.split(" USING ")[1] for (definition,) in connection.execute(query)]
+
+    dbt("seed")
+    assert dbt("run", "--select", "+kept_totals", "--full-refresh")["kept_totals"] == "success"
+    with demo.connect() as connection:
+        made = connection.execute("select 'analytics.kept_totals'::regclass::oid").fetchone()
+        assert indexes(connection) == ["btree (segment, customers)", "hash (segment)"]
+        assert dbt("run", "--select", "kept_totals")["kept_totals"] == "success"
+        variables = json.dumps({"more_indexes": True})
+        assert dbt("run", "--select", "kept_totals", "--vars", variables)["kept_totals"] == "success"
+        assert indexes(connection) == ["btree (balance)", "btree (segment, customers)", "hash (segment)"]
+        assert connection.execute("select 'analytics.kept_totals'::regclass::oid").fetchone() == made
+        dbt("run", "--select", "kept_totals", "--full-refresh")
+        rows = connection.execute("select count(*) from analytics.kept_totals").fetchone()
+        assert rows == (5,)
+
+
 def test_docs_see_every_relation(dbt, demo, tmp_path_factory):
     dbt("seed")
     dbt("run")

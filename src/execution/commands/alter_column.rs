@@ -1,0 +1,275 @@
+//! ALTER TABLE on columns, where it concerns the rows that exist: a new column with a default, another type, NOT NULL.
+//! Rows that become others are written again, in the commit that changes the table's schema.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::compute::{CastOptions, cast_with_options};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::Session;
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::PhysicalExpr;
+
+use super::alter::alter_log;
+use super::create_table::staged_table;
+use super::insert::open;
+use super::{CommandContext, constraint, policy, row_checks};
+use crate::binding;
+use crate::catalog::changes;
+use crate::catalog::model::Table;
+use crate::error::{Error, Result, SqlState};
+use crate::execution::transaction::TableWrite;
+use crate::functions::quote_identifier;
+use crate::statement::ast::ColumnDefinition;
+use crate::storage::{
+    ColumnDefinition as StoredColumn, Operation, Removal, RowChange, RowCheck, SchemaChange, TableSnapshot,
+};
+use crate::types::SqlType;
+
+/// ADD COLUMN: rows that exist get the default.
+pub(super) async fn add(
+    command: &mut CommandContext<'_>,
+    table: &Table,
+    columns: &[(ColumnDefinition, bool)],
+) -> Result<()> {
+    // An earlier action of the statement may have changed the columns.
+    let table = &staged_table(command, table.id).await?;
+    let (_, before) = open(command, table).await?;
+    let is_empty = before.row_count() == Some(0);
+    let mut new = vec![];
+    for (column, if_not_exists) in columns {
+        if column.numbering.is_some() {
+            return Err(Error::unsupported("a new column that numbers the rows"));
+        }
+        if column.not_null && column.default.is_none() && !is_empty {
+            return Err(contains_null(&column.name, &table.name));
+        }
+        new.push((constraint::new_column(command, column).await?, *if_not_exists));
+    }
+    command
+        .stage(|staged, role, _| changes::add_columns(staged, role, table.id, &new))
+        .await?;
+    let mut added = vec![];
+    for (column, _) in new
+        .iter()
+        .filter(|(column, _)| table.column_named(&column.name).is_none())
+    {
+        added.push(SchemaChange::AddColumn(StoredColumn {
+            name: column.name.clone(),
+            sql_type: column.sql_type.clone(),
+            nullable: true,
+            comment: column.comment.clone(),
+        }));
+        if !column.nullable {
+            let name = column.name.clone();
+            added.push(SchemaChange::SetNotNull { name });
+        }
+    }
+    for (column, _) in columns {
+        if let Some(mask) = &column.mask {
+            policy::set_column_mask(command, table, &column.name, &mask.function, &mask.columns).await?;
+        }
+    }
+    if !added.is_empty() {
+        alter_log(command, table, "ADD COLUMNS", added).await?;
+        let after = staged_table(command, table.id).await?;
+        let known: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+        let defaults = binding::bind_defaults(&command.binding, command.context, &after, &known).await?;
+        let values = defaults
+            .into_iter()
+            .map(|(column, value)| NewValue::new(column, value, &DFSchema::empty(), &command.session))
+            .collect::<Result<Vec<NewValue>>>()?;
+        if !values.is_empty() {
+            rewrite(command, &after, &before, values).await?;
+        }
+    }
+    let declared = columns.iter().flat_map(|(column, _)| &column.constraints);
+    for declared in declared {
+        let table = staged_table(command, table.id).await?;
+        constraint::add(command, &table, declared, false).await?;
+    }
+    Ok(())
+}
+
+/// ALTER COLUMN … TYPE.
+pub(super) async fn set_type(
+    command: &mut CommandContext<'_>,
+    table: &Table,
+    column: &str,
+    sql_type: &SqlType,
+    using: Option<&str>,
+) -> Result<()> {
+    let table = &staged_table(command, table.id).await?;
+    command
+        .stage(|staged, role, _| changes::set_column_type(staged, role, table.id, column, sql_type.clone()))
+        .await?;
+    let known = table
+        .column_named(column)
+        .ok_or_else(|| Error::internal("a column that was just changed is not there"))?;
+    if known.numbering.is_some() && !matches!(sql_type, SqlType::Int2 | SqlType::Int4 | SqlType::Int8) {
+        let message = "identity column type must be smallint, integer, or bigint";
+        return Err(Error::new(SqlState::InvalidParameterValue, message));
+    }
+    if let Some(default) = &known.default {
+        let fits = binding::check_default(&command.binding, command.context, &default.text, column, sql_type).await;
+        fits.map_err(|error| match error.state() {
+            SqlState::DatatypeMismatch => {
+                let message =
+                    format!("default for column \"{column}\" cannot be cast automatically to type {sql_type}");
+                Error::new(SqlState::DatatypeMismatch, message)
+            }
+            _ => error,
+        })?;
+    }
+    let (_, before) = open(command, table).await?;
+    let own = quote_identifier(column);
+    let text = using.unwrap_or(&own);
+    let (target, stored) = ((column, sql_type), before.schema());
+    let bound = binding::bind_conversion(&command.binding, command.context, table, &stored, text, target).await;
+    let (row, value) = bound.map_err(|error| match (error.state(), using) {
+        (SqlState::DatatypeMismatch, None) => {
+            let message = format!("column \"{column}\" cannot be cast automatically to type {sql_type}");
+            let hint = format!("You might need to specify \"USING {own}::{sql_type}\".");
+            Error::new(SqlState::DatatypeMismatch, message).with_hint(hint)
+        }
+        (SqlState::DatatypeMismatch, Some(_)) => {
+            let message = format!(
+                "result of USING clause for column \"{column}\" cannot be cast automatically to type {sql_type}"
+            );
+            Error::new(SqlState::DatatypeMismatch, message).with_hint("You might need to add an explicit cast.")
+        }
+        _ => error,
+    })?;
+    let changed = SchemaChange::SetColumnType(StoredColumn {
+        name: column.to_string(),
+        sql_type: sql_type.clone(),
+        nullable: known.nullable,
+        comment: known.comment.clone(),
+    });
+    alter_log(command, table, "CHANGE COLUMN", vec![changed]).await?;
+    if using.is_none() && holds_all_of(sql_type, &known.sql_type) {
+        return Ok(());
+    }
+    let values = vec![NewValue::new(column.to_string(), value, &row, &command.session)?];
+    let after = staged_table(command, table.id).await?;
+    rewrite(command, &after, &before, values).await
+}
+
+/// Whether values of the old type are stored as those of the new one: then the rows stay as they are.
+fn holds_all_of(new: &SqlType, old: &SqlType) -> bool {
+    let length = |sql_type: &SqlType| match sql_type {
+        SqlType::Text | SqlType::Varchar(None) => Some(u32::MAX),
+        SqlType::Varchar(Some(length)) => Some(*length),
+        _ => None,
+    };
+    new == old || matches!((length(new), length(old)), (Some(new), Some(old)) if new >= old)
+}
+
+/// ALTER COLUMN … SET NOT NULL: 23502 where a row has no value.
+pub(super) async fn set_not_null(command: &mut CommandContext<'_>, table: &Table, column: &str) -> Result<()> {
+    command
+        .stage(|staged, role, _| changes::set_not_null(staged, role, table.id, column, true))
+        .await?;
+    let (_, base) = open(command, table).await?;
+    let position = base.schema().index_of(column)?;
+    let (name, relation) = (column.to_string(), table.name.clone());
+    let check: RowCheck = Arc::new(move |rows| match rows.column(position).logical_null_count() {
+        0 => Ok(()),
+        _ => Err(contains_null(&name, &relation)),
+    });
+    base.verify(&check, &command.session).await?;
+    let name = column.to_string();
+    alter_log(command, table, "CHANGE COLUMN", vec![SchemaChange::SetNotNull { name }]).await
+}
+
+fn contains_null(column: &str, relation: &str) -> Error {
+    let message = format!("column \"{column}\" of relation \"{relation}\" contains null values");
+    Error::new(SqlState::NotNullViolation, message)
+}
+
+/// What every row gets in one column.
+struct NewValue {
+    column: String,
+    value: Arc<dyn PhysicalExpr>,
+    /// The row that it is computed from; none for a value without columns.
+    row: Option<SchemaRef>,
+}
+
+impl NewValue {
+    fn new(column: String, value: Expr, row: &DFSchema, session: &dyn Session) -> Result<NewValue> {
+        let has_columns = !row.fields().is_empty();
+        Ok(NewValue {
+            column,
+            value: session.create_physical_expr(value, row)?,
+            row: has_columns.then(|| Arc::new(row.as_arrow().clone())),
+        })
+    }
+
+    fn of(&self, rows: &RecordBatch) -> Result<datafusion::arrow::array::ArrayRef> {
+        let count = rows.num_rows();
+        Ok(match &self.row {
+            None => self.value.evaluate(rows)?.into_array(count)?,
+            Some(row) => {
+                let rows =
+                    RecordBatch::try_new_with_options(Arc::clone(row), rows.columns().to_vec(), &rows_of(count))?;
+                self.value.evaluate(&rows)?.into_array(count)?
+            }
+        })
+    }
+}
+
+fn rows_of(count: usize) -> RecordBatchOptions {
+    RecordBatchOptions::new().with_row_count(Some(count))
+}
+
+/// Writes all rows of `before` again as `table`, whose schema the transaction has changed, with these values.
+async fn rewrite(
+    command: &mut CommandContext<'_>,
+    table: &Table,
+    before: &Arc<TableSnapshot>,
+    values: Vec<NewValue>,
+) -> Result<()> {
+    if before.file_count() == 0 {
+        return Ok(());
+    }
+    let (delta, base) = open(command, table).await?;
+    let checks = binding::bind_checks(&command.binding, command.context, table, &base.schema()).await?;
+    let check = row_checks::row_check(&checks, &table.name, &command.session)?;
+    let (old, new, relation) = (before.schema(), base.schema(), table.name.clone());
+    let change: RowChange = Arc::new(move |rows| {
+        let strict = CastOptions {
+            safe: false,
+            ..Default::default()
+        };
+        let mut columns = vec![];
+        for field in new.fields() {
+            let array = match values.iter().find(|value| value.column == *field.name()) {
+                Some(value) => value.of(rows)?,
+                None => match old.index_of(field.name()) {
+                    Ok(position) => Arc::clone(rows.column(position)),
+                    Err(_) => new_null_array(field.data_type(), rows.num_rows()),
+                },
+            };
+            if !field.is_nullable() && array.logical_null_count() > 0 {
+                return Err(contains_null(field.name(), &relation));
+            }
+            columns.push(cast_with_options(&array, field.data_type(), &strict)?);
+        }
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&new), columns, &rows_of(rows.num_rows()))?;
+        if let Some(check) = &check {
+            check(&rows)?;
+        }
+        Ok(rows)
+    });
+    let files = delta.stage_all(before, &base, change, &command.session).await?;
+    let write = TableWrite {
+        delta,
+        base,
+        removal: Removal::All,
+        files,
+        complete: true,
+        operation: Operation::new("CHANGE COLUMN").with_user(&command.context.principal.role_name),
+    };
+    command.transaction.add_write(table, write).await
+}
