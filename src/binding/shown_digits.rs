@@ -201,6 +201,7 @@ impl Known<'_> {
             "numeric_mul" => sum(scale(0)?, scale(1)?),
             "numeric_mod" => larger(scale(0)?, scale(1)?),
             "abs" | "nullif" => scale(0),
+            "trim_scale" => function("min_scale", vec![argument(0)?]),
             "coalesce" => {
                 let mut pairs = vec![];
                 for (index, argument) in call.args.iter().enumerate() {

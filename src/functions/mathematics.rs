@@ -236,7 +236,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         ),
         immutable(
             "trim_scale",
-            vec![kernel("(numeric) numeric", |args| unary(args, |number| Ok(number.trimmed()))).returning(computed)],
+            vec![kernel("(numeric) numeric", |args| unary(args, |number| Ok(number.trimmed()))).returning(trimmed)],
         ),
         immutable(
             "width_bucket",
@@ -293,6 +293,17 @@ pub(super) fn out_of_range(message: &str) -> Error {
 /// A result whose digits follow from its value.
 fn computed(_: &[SqlType], _: &[Option<ScalarValue>]) -> Result<DataType> {
     Ok(DataType::Decimal256(COMPUTED_NUMERIC.0, COMPUTED_NUMERIC.1))
+}
+
+/// Without zeros at its end, as a numeric without a modifier is shown; more places than that has need a wider one.
+fn trimmed(types: &[SqlType], literals: &[Option<ScalarValue>]) -> Result<DataType> {
+    let open = SqlType::Numeric(None).to_arrow();
+    match (types.first(), &open) {
+        (Some(SqlType::Numeric(Some((_, scale)))), DataType::Decimal128(_, places)) if scale > places => {
+            computed(types, literals)
+        }
+        _ => Ok(open),
+    }
 }
 
 /// A whole number; one digit less than a numeric without a modifier has, so that it is not taken for one.
