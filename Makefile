@@ -11,7 +11,7 @@ CARGO_TEST := cargo test --release --locked
 LINT := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 
 .DEFAULT_GOAL := help
-.PHONY: help run build fmt check test test-rust fuzz test-python bench tools
+.PHONY: help run build fmt check test test-rust fuzz test-python suites bench tools
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ fuzz: ## Feed the protocol's decoder any bytes for a minute.
 test-python: tools $(VENV)/.installed $(NODE_MODULES)
 	$(LINT) cargo build --release --locked --bin boathouse
 	$(PYTHON) -m pytest tests/python
+
+suites: build tools $(VENV)/.installed ## Run the test suites of others, PostgreSQL beside: tables for docs/clients.md, an hour or two.
+	$(PYTHON) tests/suites/client_suites.py
+	$(PYTHON) tests/suites/tokio_postgres.py
+	$(PYTHON) tests/suites/sqllogictest_corpus.py
+	$(PYTHON) tests/suites/postgres_regress.py
 
 bench: build tools $(BENCH_VENV)/.installed ## TPC-H, TPC-DS, web analytics, dashboards, concurrency, beside other systems; SCALE=1 by default.
 	$(BENCH_VENV)/bin/python bench/run.py $(if $(SCALE),--scale $(SCALE)) $(BENCH_ARGS)

@@ -14,10 +14,9 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Operator, Union, Volatility};
 
+use super::calls;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{
-    agree, checked_arithmetic, is_unknown_literal, pinned, postgres_cast, retyped, scalar_functions, type_quantified,
-};
+use crate::functions::{agree, checked_arithmetic, is_unknown_literal, postgres_cast, retyped, scalar_functions};
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
 use crate::types::cast::{CastContext, as_deep_as, as_deep_as_text, cast_array};
@@ -33,7 +32,12 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
         }
         let schema = merge_schema(&plan.inputs());
         let names = NamePreserver::new(&plan);
+        let is_limit = matches!(plan, LogicalPlan::Limit(_));
         plan.map_expressions(|expression| {
+            let expression = match is_limit {
+                true => calls::typed(expression, &SqlType::Int8),
+                false => expression,
+            };
             // The columns of grouping sets are found by their expressions' names.
             if matches!(expression, Expr::GroupingSet(_)) {
                 return Ok(Transformed::no(expression));
@@ -125,8 +129,9 @@ pub(crate) fn of_expression(
             let sql_type = named_type(&results, schema);
             Ok(Transformed::yes(described(Expr::Case(case), sql_type)))
         }
-        Expr::Negative(inner) => negative(*inner, schema),
+        Expr::Negative(inner) => calls::negative(*inner, schema),
         Expr::Not(inner) => {
+            let inner = Box::new(calls::typed(*inner, &SqlType::Bool));
             check_truth(&inner, schema, "NOT")?;
             Ok(Transformed::no(Expr::Not(inner)))
         }
@@ -145,51 +150,12 @@ pub(crate) fn of_expression(
                 .into_iter()
                 .map(|argument| trimmed(argument, schema, settings))
                 .collect();
-            pin(ScalarFunction { func, args }, schema)
+            calls::pin(ScalarFunction { func, args }, schema)
         }
-        Expr::ScalarFunction(call) => pin(call, schema),
-        Expr::WindowFunction(mut window) if window.params.args.len() == 3 => {
-            // What lag() and lead() give where there is no row is of the type of the others.
-            let default = window.params.args.pop();
-            let offset = window.params.args.pop();
-            let pair = window.params.args.drain(..).chain(default).collect();
-            let mut pair = agree(pair, schema, window.fun.name())?;
-            // Numbers agree without a cast elsewhere; here the value decides what the default becomes.
-            let is_decimal = |value: &Expr| value.get_type(schema).is_ok_and(|data_type| data_type.is_decimal());
-            if pair.iter().any(is_decimal) && !pair.iter().all(is_decimal) {
-                let numeric = SqlType::Numeric(None).to_arrow();
-                let numbers = pair
-                    .into_iter()
-                    .map(|value| datafusion::logical_expr::cast(value, numeric.clone()));
-                pair = numbers.collect();
-            }
-            let mut pair = pair.into_iter();
-            window.params.args = pair.next().into_iter().chain(offset).chain(pair).collect();
-            Ok(Transformed::yes(Expr::WindowFunction(window)))
-        }
+        Expr::ScalarFunction(call) => calls::pin(call, schema),
+        Expr::WindowFunction(window) if window.params.args.len() == 3 => calls::with_default(window, schema),
         other => Ok(Transformed::no(other)),
     })
-}
-
-/// Decides which overload a call means, while the types of its arguments are still SQL's.
-fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
-    if call.func.name() == "typed_as" {
-        return Ok(match call.args.pop() {
-            Some(value) => Transformed::yes(value),
-            None => Transformed::no(Expr::ScalarFunction(call)),
-        });
-    }
-    type_quantified(&mut call, schema);
-    let fields: PlanResult<Vec<_>> = call.args.iter().map(|argument| argument.to_field(schema)).collect();
-    // Where an argument has no type yet the call is resolved when it runs.
-    let Ok(fields) = fields else {
-        return Ok(Transformed::no(Expr::ScalarFunction(call)));
-    };
-    let fields: Vec<_> = fields.into_iter().map(|(_, field)| field).collect();
-    if let Some(pinned) = pinned(&call.func, &fields)? {
-        call.func = pinned;
-    }
-    Ok(Transformed::yes(Expr::ScalarFunction(call)))
 }
 
 /// Functions whose arguments stand for one value, and how errors call them.
@@ -253,7 +219,8 @@ fn typed_bounds(between: Between, schema: &DFSchema) -> Result<Between> {
 fn typed_case(mut case: Case, schema: &DFSchema) -> Result<Case> {
     match case.expr.take() {
         None => {
-            for (condition, _) in &case.when_then_expr {
+            for (condition, _) in &mut case.when_then_expr {
+                **condition = calls::typed(condition.as_ref().clone(), &SqlType::Bool);
                 check_truth(condition, schema, "CASE/WHEN")?;
             }
         }
@@ -304,18 +271,6 @@ fn check_truth(condition: &Expr, schema: &DFSchema, place: &str) -> Result<()> {
                 shown(&sql_type)
             ),
         )),
-    }
-}
-
-/// The least integer has no opposite.
-fn negative(inner: Expr, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
-    let is_integer = inner
-        .get_type(schema)
-        .is_ok_and(|data_type| matches!(data_type, DataType::Int16 | DataType::Int32 | DataType::Int64));
-    let function = scalar_functions().iter().find(|function| function.name() == "negative");
-    match (is_integer, function) {
-        (true, Some(function)) => Ok(Transformed::yes(function.call(vec![inner]))),
-        _ => Ok(Transformed::no(Expr::Negative(Box::new(inner)))),
     }
 }
 

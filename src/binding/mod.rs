@@ -3,6 +3,7 @@
 //! same thing by the same words. Nothing here decides who may see what: that is `governance`.
 
 mod bound_table;
+mod calls;
 mod column_sources;
 mod correlation;
 mod expression;
@@ -107,12 +108,15 @@ pub async fn bind_query(
     query: &sql::Query,
     declared: &[Option<SqlType>],
 ) -> Result<BoundQuery> {
-    let mut query = query.clone();
-    rewrite::rewrite(&mut query)?;
-    let scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
+    let mut rewritten = query.clone();
+    rewrite::rewrite(&mut rewritten)?;
+    let scope = relations::load(services, context, &mut rewritten, Rights::of_statement(context), 0).await?;
     let references = scope.references().to_vec();
-    let (plan, sources) = scope.plan_statement(query, declared)?;
+    let (plan, sources) = scope.plan_statement(rewritten, declared)?;
     let plan = correlation::unnest_subqueries(function::inline_functions(plan)?)?;
+    if let Some(declared) = parameters::first_uses(&plan, declared)? {
+        return Box::pin(bind_query(services, context, query, &declared)).await;
+    }
     let (plan, parameter_types) = parameters::infer(registered_output::show_names(plan)?, declared)?;
     Ok(BoundQuery {
         plan,

@@ -1,9 +1,36 @@
 //! Types of `$1`, `$2` …: what the client declared wins, then what the plan says, then text.
 
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
+
+/// What the first use of each parameter says where later ones say something else: the statement is to be bound again
+/// with these types declared. `None` where the uses agree.
+pub(crate) fn first_uses(plan: &LogicalPlan, declared: &[Option<SqlType>]) -> Result<Option<Vec<Option<SqlType>>>> {
+    let mut types = declared.to_vec();
+    let mut agree = true;
+    plan.apply_with_subqueries(|plan| {
+        plan.apply_expressions(|expression| {
+            expression.apply(|expression| {
+                if let Expr::Placeholder(Placeholder { id, field: Some(field) }) = expression
+                    && let Ok(number @ 1..) = id.trim_start_matches('$').parse::<usize>()
+                {
+                    if types.len() < number {
+                        types.resize(number, None);
+                    }
+                    let used = SqlType::from_field(field);
+                    let first = types[number - 1].get_or_insert_with(|| used.clone());
+                    agree &= *first == used;
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok((!agree && types != declared).then_some(types))
+}
 
 /// Completes the parameters' types from the plan's use of them.
 pub(crate) fn infer(plan: LogicalPlan, declared: &[Option<SqlType>]) -> Result<(LogicalPlan, Vec<SqlType>)> {

@@ -27,7 +27,7 @@ use super::time_travel;
 use super::types::PostgresTypes;
 use crate::catalog::model::{Oid, Reference, View};
 use crate::error::{Error, Result, SqlState};
-use crate::functions::missing_function;
+use crate::functions::{missing_function, parse_name};
 use crate::types::SqlType;
 
 /// All names that one query text may use, with what they mean.
@@ -233,7 +233,9 @@ impl ContextProvider for Scope {
         let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
         let built_in = self.services.base.scalar_functions().get(plain).cloned();
         let own = || {
-            let candidates = self.functions.get(name)?;
+            // The planner gives a qualified name as it is written, quotes and all.
+            let folded = || self.functions.get(&parse_name(name).ok()?.join("."));
+            let candidates = self.functions.get(name).or_else(folded)?;
             Some(sql_function_udf(name, candidates))
         };
         built_in.or_else(own).or_else(|| self.missing_function(name, plain))

@@ -129,6 +129,8 @@ pub struct Constraint {
     pub id: Oid,
     pub name: String,
     pub rule: ConstraintRule,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }
 
 /// What a constraint says. Columns are ids of the table.

@@ -14,9 +14,9 @@ pub const RELATION_CLASS: Oid = 1259;
 pub const FUNCTION_CLASS: Oid = 1255;
 pub const DATABASE_CLASS: Oid = 1262;
 pub const ROLE_CLASS: Oid = 1260;
+pub const CONSTRAINT_CLASS: Oid = 2606;
 pub const REWRITE_CLASS: Oid = 2618;
 pub const TYPE_CLASS: Oid = 1247;
-pub const CONSTRAINT_CLASS: Oid = 2606;
 pub const DEFAULT_CLASS: Oid = 2604;
 
 pub(super) fn functions() -> Vec<RowFunction> {
@@ -79,6 +79,13 @@ fn object<'a>(lookup: &Lookup<'a>, row: &[Datum]) -> Option<&'a Object> {
 
 fn comment(lookup: &Lookup<'_>, row: &[Datum], class: Option<&str>) -> Result<Datum> {
     let Some(object) = object(lookup, row) else {
+        let constraint = row
+            .first()
+            .and_then(Datum::as_oid)
+            .filter(|_| class == Some("pg_constraint"));
+        if let Some(comment) = constraint.and_then(|oid| comment_of_constraint(lookup, oid)) {
+            return Ok(comment.into());
+        }
         let oid = row.first().and_then(Datum::as_oid);
         let class = class.and_then(|class| builtin_relation_named("pg_catalog", class));
         return Ok(class.and_then(|class| builtin_description(class.oid, oid?)).into());
@@ -95,4 +102,13 @@ fn comment(lookup: &Lookup<'_>, row: &[Datum], class: Option<&str>) -> Result<Da
         Some(class) if class != class_of_object => Ok(Datum::Null),
         _ => Ok(object.comment().into()),
     }
+}
+
+fn comment_of_constraint(lookup: &Lookup<'_>, oid: Oid) -> Option<String> {
+    let tables = lookup.relations().filter_map(|relation| match relation {
+        Object::Table(table) => Some(table),
+        _ => None,
+    });
+    let mut constraints = tables.flat_map(|table| &table.constraints);
+    constraints.find(|constraint| constraint.id == oid)?.comment.clone()
 }

@@ -10,16 +10,20 @@ use chrono::{DateTime, Utc};
 use datafusion::catalog::{CatalogProviderList, Session};
 use datafusion::common::alias::AliasGenerator;
 use datafusion::common::config::{ConfigOptions, TableOptions};
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, Result as PlanResult};
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::context::{ExecutionProps, QueryPlanner};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{FunctionRegistry, SessionState, TaskContext};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::registry::ExtensionTypeRegistryRef;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, WindowUDF};
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::optimizer::{Optimizer, OptimizerConfig};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
@@ -143,7 +147,20 @@ impl Session for PlanningSession {
     }
 
     fn create_physical_expr(&self, expression: Expr, schema: &DFSchema) -> PlanResult<Arc<dyn PhysicalExpr>> {
-        self.base.create_physical_expr(expression, schema)
+        // As the base does it, with this statement's options: functions find their session in them.
+        let simplify = SimplifyContext::builder()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(Arc::clone(self.config.options()))
+            .with_query_execution_start_time(self.properties.query_execution_start_time)
+            .build();
+        let mut expression = ExprSimplifier::new(simplify).coerce(expression, schema)?;
+        for rewrite in self.base.analyzer().function_rewrites() {
+            expression = expression
+                .transform_up(|expression| rewrite.rewrite(expression, schema, self.config.options()))?
+                .data;
+        }
+        let context = PhysicalPlanningContext::default();
+        create_physical_expr(&expression, schema, &self.properties, &context)
     }
 
     fn scalar_functions(&self) -> &HashMap<String, Arc<ScalarUDF>> {

@@ -254,6 +254,8 @@ impl RunningCopy {
             .into_iter()
             .map(|column| (column.name, column.sql_type))
             .collect();
+        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        options.check_columns(&names)?;
         let encoder = CopyEncoder::new(options, &columns, settings);
         let announcement = CopyOut {
             format: encoder.format(),

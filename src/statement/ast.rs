@@ -14,11 +14,11 @@ pub use modification::{
     OnConflict, Update,
 };
 
-use crate::catalog::changes::SequenceOptions;
+use crate::catalog::changes::{CommentedPart, SequenceOptions};
 pub use crate::catalog::model::ObjectKind;
 use crate::catalog::model::{NumberingKind, Privilege};
 use crate::types::SqlType;
-pub use crate::types::copy::{CopyFormat, CopyOptions};
+pub use crate::types::copy::{CopyFormat, CopyOptions, Forced};
 
 /// A possibly qualified name, folded as PostgreSQL folds: the last part is the object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -165,7 +165,7 @@ pub enum Statement {
     Comment {
         kind: ObjectKind,
         name: ObjectName,
-        column: Option<String>,
+        part: Option<CommentedPart>,
         text: Option<String>,
     },
     DescribeTable {

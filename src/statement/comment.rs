@@ -2,6 +2,7 @@
 
 use super::ast::{ObjectKind, ObjectName, Statement};
 use super::reader::Reader;
+use crate::catalog::changes::CommentedPart;
 use crate::error::{Error, Result};
 
 pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
@@ -21,6 +22,7 @@ pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
         "role" => ObjectKind::Role,
         "function" => ObjectKind::Function,
         "column" => ObjectKind::Column,
+        "constraint" => return of_constraint(reader),
         "external" => {
             reader.expect(&["location"])?;
             ObjectKind::ExternalLocation
@@ -28,25 +30,39 @@ pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
         other => return Err(Error::unsupported(format!("COMMENT ON {}", other.to_uppercase())).at(position)),
     };
     let mut name = reader.object_name()?;
-    let column = if kind == ObjectKind::Column { name.0.pop() } else { None };
+    let column = (kind == ObjectKind::Column).then(|| name.0.pop()).flatten();
     if name.0.is_empty() {
         return Err(Error::syntax("column name must be qualified").at(position));
     }
     if kind == ObjectKind::Function {
         reader.skip_argument_types()?;
     }
-    reader.expect(&["is"])?;
-    let text = if reader.accept(&["null"]) {
-        None
-    } else {
-        Some(reader.string()?)
-    };
     Ok(Statement::Comment {
         kind,
         name: ObjectName(name.0),
-        column,
-        text,
+        part: column.map(CommentedPart::Column),
+        text: text(reader)?,
     })
+}
+
+/// COMMENT ON CONSTRAINT, after these words.
+fn of_constraint(reader: &mut Reader) -> Result<Statement> {
+    let constraint = reader.name()?;
+    reader.expect(&["on"])?;
+    Ok(Statement::Comment {
+        kind: ObjectKind::Table,
+        name: reader.object_name()?,
+        part: Some(CommentedPart::Constraint(constraint)),
+        text: text(reader)?,
+    })
+}
+
+fn text(reader: &mut Reader) -> Result<Option<String>> {
+    reader.expect(&["is"])?;
+    match reader.accept(&["null"]) {
+        true => Ok(None),
+        false => reader.string().map(Some),
+    }
 }
 
 impl Reader<'_> {

@@ -3,7 +3,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::{CopyDirection, CopyFormat, CopyOptions};
+use super::ast::{CopyDirection, CopyFormat, CopyOptions, Forced};
 use super::reader::Reader;
 use crate::error::{Error, Result, SqlState};
 
@@ -16,7 +16,9 @@ pub(super) struct OptionReader {
     header: Option<bool>,
     quote: Option<String>,
     escape: Option<String>,
-    force_quote_all: bool,
+    force_quote: Option<Forced>,
+    force_not_null: Option<Forced>,
+    force_null: Option<Forced>,
 }
 
 impl OptionReader {
@@ -66,7 +68,9 @@ impl OptionReader {
                 let header = header(reader)?;
                 once(&mut self.header, header, position)?;
             }
-            "force_quote" if reader.accept_token(&Token::Mul) => self.force_quote_all = true,
+            "force_quote" => once(&mut self.force_quote, forced(reader, true)?, position)?,
+            "force_not_null" => once(&mut self.force_not_null, forced(reader, true)?, position)?,
+            "force_null" => once(&mut self.force_null, forced(reader, true)?, position)?,
             "encoding" => {
                 let name = reader.string()?;
                 check_encoding(&name, position)?;
@@ -80,8 +84,7 @@ impl OptionReader {
                     return Err(Error::unsupported(format!("COPY … ON_ERROR {word}")).at(position));
                 }
             }
-            other
-            @ ("force_quote" | "force_not_null" | "force_null" | "default" | "log_verbosity" | "reject_limit") => {
+            other @ ("default" | "log_verbosity" | "reject_limit") => {
                 return Err(Error::unsupported(format!("COPY … {}", other.to_uppercase())).at(position));
             }
             other => return Err(Error::syntax(format!("option \"{other}\" not recognized")).at(position)),
@@ -119,8 +122,12 @@ impl OptionReader {
                 check_encoding(&name, position)?;
             }
             "freeze" => {}
-            _ if reader.accept(&["quote"]) && reader.accept_token(&Token::Mul) => self.force_quote_all = true,
-            _ => return Err(Error::unsupported("COPY … FORCE for single columns").at(position)),
+            _ if reader.accept(&["quote"]) => once(&mut self.force_quote, forced(reader, false)?, position)?,
+            _ if reader.accept(&["not", "null"]) => once(&mut self.force_not_null, forced(reader, false)?, position)?,
+            _ => {
+                reader.expect(&["null"])?;
+                once(&mut self.force_null, forced(reader, false)?, position)?;
+            }
         }
         Ok(true)
     }
@@ -144,7 +151,9 @@ impl OptionReader {
         let csv_only = [
             (self.quote.is_some(), "quote"),
             (self.escape.is_some(), "escape"),
-            (self.force_quote_all, "FORCE_QUOTE"),
+            (self.force_quote.is_some(), "FORCE_QUOTE"),
+            (self.force_not_null.is_some(), "FORCE_NOT_NULL"),
+            (self.force_null.is_some(), "FORCE_NULL"),
         ];
         if let Some((_, name)) = csv_only.iter().find(|(given, _)| *given && !csv) {
             return Err(Error::new(
@@ -152,11 +161,21 @@ impl OptionReader {
                 format!("COPY {name} requires CSV mode"),
             ));
         }
-        if self.force_quote_all && direction == CopyDirection::FromStdin {
-            return Err(Error::new(
-                SqlState::FeatureNotSupported,
-                "COPY FORCE_QUOTE cannot be used with COPY FROM",
-            ));
+        let misplaced = match direction {
+            CopyDirection::FromStdin => self
+                .force_quote
+                .is_some()
+                .then_some("FORCE_QUOTE cannot be used with COPY FROM"),
+            CopyDirection::ToStdout if self.force_not_null.is_some() => {
+                Some("FORCE_NOT_NULL cannot be used with COPY TO")
+            }
+            CopyDirection::ToStdout => self
+                .force_null
+                .is_some()
+                .then_some("FORCE_NULL cannot be used with COPY TO"),
+        };
+        if let Some(message) = misplaced {
+            return Err(Error::new(SqlState::FeatureNotSupported, format!("COPY {message}")));
         }
         let delimiter = single_byte(
             "delimiter",
@@ -197,9 +216,23 @@ impl OptionReader {
             header,
             quote,
             escape,
-            force_quote_all: self.force_quote_all,
+            force_quote: self.force_quote.unwrap_or_default(),
+            force_not_null: self.force_not_null.unwrap_or_default(),
+            force_null: self.force_null.unwrap_or_default(),
         })
     }
+}
+
+/// `*` or names of columns, in parentheses in the modern spelling.
+fn forced(reader: &mut Reader, modern: bool) -> Result<Forced> {
+    if reader.accept_token(&Token::Mul) {
+        return Ok(Forced::All);
+    }
+    let names = match modern {
+        true => reader.parenthesized(|reader| reader.name())?,
+        false => reader.list(|reader| reader.name())?,
+    };
+    Ok(Forced::Named(names))
 }
 
 fn once<T>(slot: &mut Option<T>, value: T, position: usize) -> Result<()> {

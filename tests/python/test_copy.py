@@ -86,6 +86,33 @@ def test_bad_lines_change_nothing(filled, line, error):
     assert rows_of(filled) == []
 
 
+def test_columns_that_number_the_rows(connection):
+    connection.execute("create table numbered (id serial, word text, by_whom text default current_user)")
+    with connection.cursor().copy("copy numbered (word) from stdin") as copy:
+        copy.write("a\nb\n")
+    assert connection.execute("select * from numbered order by id").fetchall() == [(1, "a", "admin"), (2, "b", "admin")]
+
+
+def test_quotes_and_nulls_of_single_columns(connection):
+    connection.execute("create table forced (a text, b text, c text)")
+    with connection.cursor().copy("copy forced from stdin (format csv, force_not_null (b), force_null (c))") as copy:
+        copy.write(',,""\n"",x,\n')
+    assert connection.execute("select * from forced order by a").fetchall() == [("", "x", None), (None, "", None)]
+
+    def copied(options):
+        with connection.cursor().copy(f"copy forced to stdout {options}") as copy:
+            return sorted(b"".join(bytes(chunk) for chunk in copy).decode().splitlines())
+
+    assert copied("(format csv, force_quote (b))") == ['"","x",', ',"",']
+    assert copied("csv force quote b, c") == ['"","x",', ',"",']
+    assert copied("(format csv, header, force_quote *)") == ['"","x",', ',"",', "a,b,c"]
+    for wrong, error in (("(force_quote (a))", errors.FeatureNotSupported),
+                         ("csv force null a", errors.FeatureNotSupported),
+                         ("(format csv, force_quote (nosuch))", errors.InvalidColumnReference)):
+        with pytest.raises(error):
+            copied(wrong)
+
+
 def test_the_client_gives_up(filled):
     with pytest.raises(ValueError, match="changed my mind"):
         with filled.cursor().copy("copy copied from stdin") as copy:

@@ -166,6 +166,35 @@ def test_an_error_is_sent_before_the_sync(connection):
     pgconn.exit_pipeline_mode()
 
 
+@pytest.mark.parametrize(("sql", "oids"), [
+    ("select 1 limit $1 offset $2", [20, 20]),
+    ("select left($1, $2), repeat('a', $3)", [25, 23, 23]),
+    ("select substr($1, $2, $3)", [25, 23, 23]),
+    ("select pg_terminate_backend($1)", [23]),
+    ("select set_config($1, $2, $3)", [25, 25, 16]),
+    ("select make_date($1, $2, $3)", [23, 23, 23]),
+    ("select round($1, 2), power($2, 2), mod($3, 2)", [1700, 701, 23]),
+    ("select encode($1, 'hex')", [17]),
+    ("select case when $1 then 1 end where not $2", [16, 16]),
+    ("select to_timestamp($1)", [701]),
+    ("select $1::int, $1::text", [23]),
+    ("select $1::text, $1::int", [25]),
+    ("select 1 where $1 = 1 and $1 > 2.5", [23]),
+    ("select left('abc', $1), $1 + 1", [23]),
+])
+def test_what_parameters_are(connection, sql, oids):
+    """As PostgreSQL tells it: drivers that send binary values go by these."""
+    pgconn = connection.pgconn
+    assert pgconn.prepare(b"", sql.encode()).error_message == b""
+    described = pgconn.describe_prepared(b"")
+    assert [described.param_type(number) for number in range(described.nparams)] == oids
+
+
+def test_a_parameter_of_two_uses_has_one_value(connection):
+    values = connection.execute("select %(n)s::int, %(n)s::text, left('abc', %(n)s::int)", {"n": "2"}).fetchone()
+    assert values == (2, "2", "ab")
+
+
 def test_command_tags(connection):
     tag = lambda sql: connection.execute(sql).statusmessage  # noqa: E731
     assert tag("create table tagged (n int)") == "CREATE TABLE"

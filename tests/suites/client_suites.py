@@ -99,7 +99,7 @@ SUITES = {
         arguments=lambda port: ("--ignore", "tests/test__sourcecode.py"),
     ),
     "psycopg2": Suite(
-        package="psycopg2",
+        package="psycopg2-binary",
         requirements=("psycopg2-binary>=2.9", *PYTEST),
         tests=("tests",),
         copied=("tests",),
@@ -116,13 +116,17 @@ def outcomes(suite, interpreter, folder, conninfo, port, only):
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute(f"create role {USER} login superuser password '{PASSWORD}'")
         connection.execute("create database suite")
+        # Some tests connect to the database that every new cluster of PostgreSQL has.
+        if not connection.execute("select 1 from pg_database where datname = 'postgres'").fetchone():
+            connection.execute("create database postgres")
     with psycopg.connect(psycopg.conninfo.make_conninfo(conninfo, dbname="suite"), autocommit=True) as connection:
         for statement in filter(None, suite.setup.split("; ")):
             connection.execute(statement)
     report = folder / f"report-{port}.xml"
     command = [
-        interpreter, "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-W", "ignore", "--tb=short",
-        "--timeout=300", f"--junitxml={report}", *suite.arguments(port), *(["-k", only] if only else []), *suite.tests,
+        interpreter, "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-W", "ignore", "--tb=line",
+        "-o", "junit_logging=system-out", "--timeout=300", f"--junitxml={report}", *suite.arguments(port),
+        *(["-k", only] if only else []), *suite.tests,
     ]
     subprocess.run(
         command, cwd=folder, env={**os.environ, **suite.variables(port)}, stdout=subprocess.DEVNULL,
@@ -131,11 +135,12 @@ def outcomes(suite, interpreter, folder, conninfo, port, only):
     answers = {}
     for case in xml.parse(report).iter("testcase"):
         # SQLAlchemy writes the server's version into the names.
-        name = re.sub(r"_\d+_\d+$", "", case.get("classname")) + "::" + case.get("name")
+        name = re.sub(r"_\d+_\d+$", "", case.get("classname") or "") + "::" + (case.get("name") or "")
         failed = next((part for part in case if part.tag in ("failure", "error")), None)
         if failed is None and case.find("skipped") is not None:
             continue
-        answers[name] = None if failed is None else (failed.get("message") or "") + "\n" + (failed.text or "")
+        printed = case.findtext("system-out") or ""
+        answers[name] = None if failed is None else "\n".join(filter(None, (failed.get("message"), failed.text, printed)))
     return answers
 
 
@@ -175,7 +180,7 @@ def run(name, only, show):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], help="all of them unless named")
+    parser.add_argument("suites", nargs="*", help=f"of {', '.join(SUITES)}; all of them unless named")
     parser.add_argument("--only", help="pytest's -k")
     parser.add_argument("--show", action="store_true", help="print what each failing test said")
     options = parser.parse_args()

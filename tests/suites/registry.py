@@ -35,10 +35,11 @@ def installed_version(interpreter, package):
 
 def python_source(package, version):
     """The folder of an unpacked source distribution."""
-    index = f"https://pypi.org/pypi/{package}/{version}/json"
+    index = f"https://pypi.org/pypi/{package}/json"
     if (folder := _unpacked(f"{package}-{version}")) is None:
         with urllib.request.urlopen(index, timeout=60) as answer:
-            files = json.load(answer)["urls"]
+            known = json.load(answer)
+            files = known.get("releases", {}).get(version) or known["urls"]
         [url] = [file["url"] for file in files if file["packagetype"] == "sdist"]
         folder = _unpack(urllib.parse.urljoin(index, url), f"{package}-{version}")
     return folder

@@ -47,9 +47,9 @@ def outcomes(conninfo, port, only):
     """{test: what it said, None if it passed}."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for role in ROLES:
-            if not connection.execute("select from pg_roles where rolname = %s", [role]).fetchone():
+            if not connection.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
                 connection.execute(f"create role {role} login superuser password 'password'")
-        if not connection.execute("select from pg_database where datname = 'postgres'").fetchone():
+        if not connection.execute("select 1 from pg_database where datname = 'postgres'").fetchone():
             connection.execute("create database postgres")
     program, folder = test_program(port)
     command = [program, "--test-threads", "4", *([only] if only else [])]

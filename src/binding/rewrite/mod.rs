@@ -20,6 +20,7 @@ mod row_values;
 mod special_syntax;
 mod syntax;
 mod table_oid;
+mod type_functions;
 mod value_lists;
 mod windows;
 
@@ -54,6 +55,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     table_oid::rewrite(tree);
     // So that the others meet plain functions only.
     qualified_functions::rewrite(tree)?;
+    type_functions::rewrite(tree)?;
     row_values::rewrite(tree)?;
     windows::rewrite(tree)?;
     special_syntax::rewrite(tree)?;

@@ -1,11 +1,24 @@
-//! COMMENT ON, for every kind of object and for columns.
+//! COMMENT ON, for every kind of object, for columns and for constraints.
 
 use super::role::{existing_role, require_administration};
 use super::table::missing_column;
 use super::*;
 
+/// A part of a table or view that has a comment of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommentedPart {
+    Column(String),
+    Constraint(String),
+}
+
 /// Sets the comment, or with `None` takes it away.
-pub fn set_comment(staged: &mut Staged, role: Oid, id: Oid, column: Option<&str>, text: Option<&str>) -> Result<()> {
+pub fn set_comment(
+    staged: &mut Staged,
+    role: Oid,
+    id: Oid,
+    part: Option<&CommentedPart>,
+    text: Option<&str>,
+) -> Result<()> {
     let mut object = staged.object(id)?;
     match object.kind() {
         ObjectKind::Role => {
@@ -17,15 +30,27 @@ pub fn set_comment(staged: &mut Staged, role: Oid, id: Oid, column: Option<&str>
     }
     // PostgreSQL too takes an empty comment for none.
     let text = text.filter(|text| !text.is_empty()).map(str::to_string);
-    match column {
+    match part {
         None => object.set_comment(text),
-        Some(name) => {
+        Some(CommentedPart::Constraint(name)) => {
+            let relation = object.name().to_string();
+            let found = match &mut object {
+                Object::Table(table) => table.constraints.iter_mut().find(|constraint| constraint.name == *name),
+                _ => None,
+            };
+            let missing = || {
+                let message = format!("constraint \"{name}\" for table \"{relation}\" does not exist");
+                Error::new(SqlState::UndefinedObject, message)
+            };
+            found.ok_or_else(missing)?.comment = text;
+        }
+        Some(CommentedPart::Column(name)) => {
             let relation = object.name().to_string();
             let found = object
                 .columns_mut()
                 .into_iter()
                 .flatten()
-                .find(|column| column.name == name);
+                .find(|column| column.name == *name);
             found.ok_or_else(|| missing_column(name, &relation))?.comment = text;
         }
     }

@@ -147,7 +147,12 @@ pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: Ne
         }
     };
     let id = staged.new_oid()?;
-    table.constraints.push(Constraint { id, name, rule });
+    table.constraints.push(Constraint {
+        id,
+        name,
+        rule,
+        comment: None,
+    });
     Ok(())
 }
 

@@ -23,7 +23,7 @@ mod table;
 mod view;
 
 pub use column::{add_columns, drop_column, rename_column, set_column_type, set_not_null};
-pub use comment::set_comment;
+pub use comment::{CommentedPart, set_comment};
 pub use constraint::{NewConstraint, NewRule, add_constraint, drop_constraint, set_default};
 pub use database::create_database;
 pub use drop::{drop_named, drop_objects};

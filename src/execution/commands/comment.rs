@@ -1,7 +1,7 @@
 //! COMMENT ON.
 
 use super::CommandContext;
-use crate::catalog::changes;
+use crate::catalog::changes::{self, CommentedPart};
 use crate::catalog::model::ObjectKind;
 use crate::error::Result;
 use crate::statement::ast::ObjectName;
@@ -10,7 +10,7 @@ pub(super) async fn run(
     command: &mut CommandContext<'_>,
     kind: ObjectKind,
     name: &ObjectName,
-    column: Option<&str>,
+    part: Option<&CommentedPart>,
     text: Option<&str>,
 ) -> Result<&'static str> {
     let id = match kind {
@@ -22,7 +22,7 @@ pub(super) async fn run(
             .id(),
     };
     command
-        .stage(|staged, role, _| changes::set_comment(staged, role, id, column, text))
+        .stage(|staged, role, _| changes::set_comment(staged, role, id, part, text))
         .await?;
     Ok("COMMENT")
 }

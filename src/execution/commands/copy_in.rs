@@ -51,6 +51,7 @@ pub async fn begin(
 ) -> Result<CopyIn> {
     let table = command.table(name)?;
     let columns = insert_columns(&table, columns)?;
+    options.check_columns(&columns)?;
     require_insert(command, &table, &columns)?;
     let (delta, base) = open(command, &table).await?;
     let checks = binding::bind_checks(&command.binding, command.context, &table, &base.schema()).await?;

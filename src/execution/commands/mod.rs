@@ -207,12 +207,9 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             admin,
             revoke,
         } => grant::roles(command, roles, members, *admin, *revoke).await?,
-        Statement::Comment {
-            kind,
-            name,
-            column,
-            text,
-        } => comment::run(command, *kind, name, column.as_deref(), text.as_deref()).await?,
+        Statement::Comment { kind, name, part, text } => {
+            comment::run(command, *kind, name, part.as_ref(), text.as_deref()).await?
+        }
         Statement::DescribeTable { name } => return Ok(Outcome::Rows(describe_table::run(command, name)?)),
         Statement::DescribeDetail { name } => return Ok(Outcome::Rows(describe_detail::run(command, name).await?)),
         Statement::DescribeHistory { name, limit } => {

@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
-use crate::catalog::model::Oid;
+use crate::catalog::model::{Object, Oid};
 use crate::error::Result;
 use crate::functions::builtin::builtin_descriptions;
-use crate::functions::{DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, ROLE_CLASS};
+use crate::functions::{CONSTRAINT_CLASS, DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, ROLE_CLASS};
 use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
 
@@ -49,6 +49,11 @@ pub(super) fn local(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
     }
     for relation in lookup.relations() {
         add(relation.id(), RELATION_CLASS, 0, relation.comment())?;
+        if let Object::Table(table) = relation {
+            for constraint in &table.constraints {
+                add(constraint.id, CONSTRAINT_CLASS, 0, constraint.comment.as_deref())?;
+            }
+        }
         for column in relation.columns() {
             add(
                 relation.id(),

@@ -26,7 +26,12 @@ pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &[
             return Err(columns.bad_line("unterminated CSV quoted field", number, line));
         };
         rest = remaining.get(length + 1..).filter(|_| length < remaining.len());
-        if !quoted && value == options.null.as_bytes() {
+        let name = columns.name(column);
+        let may_be_null = match quoted {
+            true => options.force_null.has(name),
+            false => !options.force_not_null.has(name),
+        };
+        if may_be_null && value == options.null.as_bytes() {
             columns.append_text(column, None, number)?;
             continue;
         }
@@ -81,14 +86,12 @@ fn read_quoted(text: &[u8], start: usize, options: &CopyOptions, value: &mut Vec
 }
 
 /// Quotes what was appended since `start`, where it would otherwise be read as something else.
-pub(super) fn quote_from(start: usize, options: &CopyOptions, single_column: bool, out: &mut BytesMut) {
+pub(super) fn quote_from(start: usize, options: &CopyOptions, forced: bool, single_column: bool, out: &mut BytesMut) {
     let value = &out[start..];
     let special = |byte: &u8| *byte == options.delimiter || *byte == options.quote || matches!(byte, b'\n' | b'\r');
     // `\.` alone on a line would end the data.
-    let needs_quotes = options.force_quote_all
-        || value == options.null.as_bytes()
-        || (single_column && value == b"\\.")
-        || value.iter().any(special);
+    let needs_quotes =
+        forced || value == options.null.as_bytes() || (single_column && value == b"\\.") || value.iter().any(special);
     if !needs_quotes {
         return;
     }

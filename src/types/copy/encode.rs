@@ -16,12 +16,15 @@ use crate::types::row::{BoundColumn, RowEncoder};
 pub struct CopyEncoder {
     options: CopyOptions,
     names: Vec<String>,
+    /// For each column, whether its values are quoted in any case.
+    forced: Vec<bool>,
     rows: RowEncoder,
 }
 
 /// A batch on its way out.
 pub struct CopyRows<'a> {
     options: &'a CopyOptions,
+    forced: &'a [bool],
     columns: Vec<BoundColumn<'a>>,
 }
 
@@ -35,6 +38,7 @@ impl CopyEncoder {
         let described: Vec<_> = columns.iter().map(|(_, sql_type)| (sql_type.clone(), format)).collect();
         CopyEncoder {
             options: options.clone(),
+            forced: columns.iter().map(|(name, _)| options.force_quote.has(name)).collect(),
             names: columns.iter().map(|(name, _)| name.clone()).collect(),
             rows: RowEncoder::new(&described, settings),
         }
@@ -66,14 +70,8 @@ impl CopyEncoder {
             let start = out.len();
             out.extend_from_slice(name.as_bytes());
             match self.options.format {
-                CopyFormat::Csv => {
-                    // A header's names are quoted where they need it only.
-                    let options = CopyOptions {
-                        force_quote_all: false,
-                        ..self.options.clone()
-                    };
-                    csv_format::quote_from(start, &options, self.names.len() == 1, out);
-                }
+                // A header's names are quoted where they need it only.
+                CopyFormat::Csv => csv_format::quote_from(start, &self.options, false, self.names.len() == 1, out),
                 _ => text_format::escape_from(start, self.options.delimiter, out),
             }
         }
@@ -84,6 +82,7 @@ impl CopyEncoder {
     pub fn bind<'a>(&'a self, batch: &RecordBatch) -> Result<CopyRows<'a>> {
         Ok(CopyRows {
             options: &self.options,
+            forced: &self.forced,
             columns: self.rows.bind(batch)?,
         })
     }
@@ -117,7 +116,10 @@ impl CopyRows<'_> {
             let start = out.len();
             column.write(row, out)?;
             match self.options.format {
-                CopyFormat::Csv => csv_format::quote_from(start, self.options, self.columns.len() == 1, out),
+                CopyFormat::Csv => {
+                    let forced = self.forced[position];
+                    csv_format::quote_from(start, self.options, forced, self.columns.len() == 1, out);
+                }
                 _ => text_format::escape_from(start, self.options.delimiter, out),
             }
         }

@@ -11,6 +11,8 @@ mod text_format;
 pub use decode::CopyDecoder;
 pub use encode::{CopyEncoder, CopyRows};
 
+use crate::error::{Error, Result, SqlState};
+
 /// The options that a COPY was given, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyOptions {
@@ -20,7 +22,28 @@ pub struct CopyOptions {
     pub header: bool,
     pub quote: u8,
     pub escape: u8,
-    pub force_quote_all: bool,
+    pub force_quote: Forced,
+    pub force_not_null: Forced,
+    pub force_null: Forced,
+}
+
+/// The columns that an option of csv is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Forced {
+    #[default]
+    None,
+    All,
+    Named(Vec<String>),
+}
+
+impl Forced {
+    pub fn has(&self, column: &str) -> bool {
+        match self {
+            Forced::None => false,
+            Forced::All => true,
+            Forced::Named(names) => names.iter().any(|name| name == column),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +64,27 @@ impl CopyOptions {
             header: false,
             quote: b'"',
             escape: b'"',
-            force_quote_all: false,
+            force_quote: Forced::None,
+            force_not_null: Forced::None,
+            force_null: Forced::None,
         }
+    }
+
+    /// Refuses options for columns that are not copied.
+    pub fn check_columns(&self, copied: &[String]) -> Result<()> {
+        let options = [
+            ("FORCE_QUOTE", &self.force_quote),
+            ("FORCE_NOT_NULL", &self.force_not_null),
+            ("FORCE_NULL", &self.force_null),
+        ];
+        for (option, forced) in options {
+            let Forced::Named(names) = forced else { continue };
+            if let Some(name) = names.iter().find(|name| !copied.contains(name)) {
+                let message = format!("{option} column \"{name}\" not referenced by COPY");
+                return Err(Error::new(SqlState::InvalidColumnReference, message));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -238,7 +238,7 @@ fn what_is_copied_out_copies_in() {
     let expected = "a,b\n1,\"a\tb\\\n\"\n2,\n3,\"\"\n4,\"ä,\"\"x\"\n";
     assert_eq!(String::from_utf8(encode(&csv, &rows)).unwrap(), expected);
     let forced = CopyOptions {
-        force_quote_all: true,
+        force_quote: Forced::All,
         ..csv.clone()
     };
     assert!(encode(&forced, &rows).starts_with(b"a,b\n\"1\",\"a"));

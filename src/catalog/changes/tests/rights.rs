@@ -405,7 +405,8 @@ fn owners_and_places_change_hands() {
     assert_eq!(code(set_schema(staged, bob, t, PUBLIC_SCHEMA)), "42501");
     set_schema(staged, admin, t, PUBLIC_SCHEMA).unwrap();
     assert!(staged.snapshot().relation_named(PUBLIC_SCHEMA, "t").is_some());
-    set_comment(staged, bob, t, Some("id"), Some("the number")).unwrap();
+    let column = CommentedPart::Column("id".into());
+    set_comment(staged, bob, t, Some(&column), Some("the number")).unwrap();
     assert_eq!(code(set_comment(staged, alice, t, None, Some("mine"))), "42501");
     assert_eq!(
         staged.snapshot().table(t).unwrap().columns[0].comment.as_deref(),

@@ -1,0 +1,144 @@
+//! Calls of functions while their arguments still have SQL's types: which overload one means, and what the parameters
+//! of the client's statement are by where they stand in it.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DFSchema, Result as PlanResult};
+use datafusion::logical_expr::expr::{Placeholder, ScalarFunction, WindowFunction};
+use datafusion::logical_expr::{Expr, ExprSchemable};
+
+use crate::functions::builtin::{BuiltinFunction, builtin_functions_named};
+use crate::functions::{agree, is_unknown_literal, pinned, scalar_functions, type_quantified};
+use crate::types::SqlType;
+use crate::types::coercion::{Category, category, is_implicit, is_preferred, is_same};
+
+/// Decides which overload a call means, while the types of its arguments are still SQL's.
+pub(super) fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
+    if call.func.name() == "typed_as" {
+        return Ok(match call.args.pop() {
+            Some(value) => Transformed::yes(value),
+            None => Transformed::no(Expr::ScalarFunction(call)),
+        });
+    }
+    type_quantified(&mut call, schema);
+    call.args = typed_parameters(call.func.name(), call.args, schema);
+    let fields: PlanResult<Vec<_>> = call.args.iter().map(|argument| argument.to_field(schema)).collect();
+    // Where an argument has no type yet the call is resolved when it runs.
+    let Ok(fields) = fields else {
+        return Ok(Transformed::no(Expr::ScalarFunction(call)));
+    };
+    let fields: Vec<_> = fields.into_iter().map(|(_, field)| field).collect();
+    if let Some(pinned) = pinned(&call.func, &fields)? {
+        call.func = pinned;
+    }
+    Ok(Transformed::yes(Expr::ScalarFunction(call)))
+}
+
+/// A parameter that nothing has given a type takes this one.
+pub(super) fn typed(expression: Expr, sql_type: &SqlType) -> Expr {
+    match expression {
+        Expr::Placeholder(Placeholder { id, field: None }) => Expr::Placeholder(Placeholder::new_with_field(
+            id,
+            Some(Arc::new(sql_type.to_field("", true))),
+        )),
+        other => other,
+    }
+}
+
+/// The arguments, those parameters among them typed whose type the function's signatures tell.
+fn typed_parameters(name: &str, arguments: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
+    let is_open = |argument: &Expr| matches!(argument, Expr::Placeholder(placeholder) if placeholder.field.is_none());
+    if !arguments.iter().any(is_open) {
+        return arguments;
+    }
+    let known: Vec<Option<SqlType>> = arguments
+        .iter()
+        .map(|argument| match argument.to_field(schema) {
+            Ok((_, field)) if !is_unknown_literal(argument) => Some(SqlType::from_field(&field)),
+            _ => None,
+        })
+        .collect();
+    let candidates = candidates(name, &known);
+    let arguments = arguments.into_iter().enumerate();
+    let typed = arguments.map(|(place, argument)| match parameter_type(&candidates, place) {
+        Some(sql_type) if is_open(&argument) => typed(argument, &sql_type),
+        _ => argument,
+    });
+    typed.collect()
+}
+
+/// The signatures that fit what is known best.
+fn candidates(name: &str, known: &[Option<SqlType>]) -> Vec<&'static BuiltinFunction> {
+    let takes = |function: &&BuiltinFunction| {
+        let least = function.arguments.len() - function.default_count.max(0) as usize;
+        let pairs = known.iter().zip(&function.arguments);
+        (least..=function.arguments.len()).contains(&known.len())
+            && pairs
+                .filter_map(|(known, wanted)| Some((known.as_ref()?, SqlType::from_oid(*wanted)?)))
+                .all(|(known, wanted)| is_implicit(known, &wanted))
+    };
+    let exact = |function: &BuiltinFunction| {
+        let pairs = known.iter().zip(&function.arguments);
+        pairs
+            .filter_map(|(known, wanted)| Some((known.as_ref()?, SqlType::from_oid(*wanted)?)))
+            .filter(|(known, wanted)| is_same(known, wanted))
+            .count()
+    };
+    let mut candidates: Vec<&BuiltinFunction> = builtin_functions_named(name).filter(takes).collect();
+    let best = candidates.iter().map(|function| exact(function)).max();
+    candidates.retain(|function| Some(exact(function)) == best);
+    candidates
+}
+
+/// What all candidates take there, else the preferred type of their one category. Text is what a parameter is anyway.
+fn parameter_type(candidates: &[&BuiltinFunction], place: usize) -> Option<SqlType> {
+    let types = candidates
+        .iter()
+        .map(|function| SqlType::from_oid(*function.arguments.get(place)?))
+        .collect::<Option<Vec<_>>>()?;
+    let first = types.first()?;
+    let found = match types.iter().all(|sql_type| is_same(sql_type, first)) {
+        true => Some(first),
+        false if types.iter().any(|sql_type| category(sql_type) != category(first)) => None,
+        false => types.iter().find(|sql_type| is_preferred(sql_type)),
+    };
+    // The names of objects are read by the functions themselves.
+    let is_name = |sql_type: &&SqlType| matches!(sql_type, SqlType::Regclass | SqlType::Regtype | SqlType::Regproc);
+    found
+        .filter(|sql_type| category(sql_type) != Category::Text && !is_name(sql_type))
+        .cloned()
+}
+
+/// What lag() and lead() give where there is no row is of the type of the others.
+pub(super) fn with_default(mut window: Box<WindowFunction>, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
+    let default = window.params.args.pop();
+    let offset = window.params.args.pop();
+    let pair = window.params.args.drain(..).chain(default).collect();
+    let mut pair = agree(pair, schema, window.fun.name())?;
+    // Numbers agree without a cast elsewhere; here the value decides what the default becomes.
+    let is_decimal = |value: &Expr| value.get_type(schema).is_ok_and(|data_type| data_type.is_decimal());
+    if pair.iter().any(is_decimal) && !pair.iter().all(is_decimal) {
+        let numeric = SqlType::Numeric(None).to_arrow();
+        let numbers = pair
+            .into_iter()
+            .map(|value| datafusion::logical_expr::cast(value, numeric.clone()));
+        pair = numbers.collect();
+    }
+    let mut pair = pair.into_iter();
+    window.params.args = pair.next().into_iter().chain(offset).chain(pair).collect();
+    Ok(Transformed::yes(Expr::WindowFunction(window)))
+}
+
+/// The least integer has no opposite.
+pub(super) fn negative(inner: Expr, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
+    let is_integer = inner
+        .get_type(schema)
+        .is_ok_and(|data_type| matches!(data_type, DataType::Int16 | DataType::Int32 | DataType::Int64));
+    let function = scalar_functions().iter().find(|function| function.name() == "negative");
+    match (is_integer, function) {
+        (true, Some(function)) => Ok(Transformed::yes(function.call(vec![inner]))),
+        _ => Ok(Transformed::no(Expr::Negative(Box::new(inner)))),
+    }
+}
