@@ -392,7 +392,7 @@ def test_transaction_timeout_ends_the_session(server, database):
             connection.execute("select pg_sleep(0.2)")
         connection.execute("begin")
         connection.execute("select 1")
-        with pytest.raises(psycopg.errors.TransactionTimeout):
+        with pytest.raises(errors.TransactionTimeout):
             for _ in range(20):
                 connection.execute("select pg_sleep(0.1)")
         assert connection.closed
@@ -403,5 +403,5 @@ def test_transaction_timeout_reaches_an_idle_transaction(server, database):
         connection.execute("begin")
         connection.execute("set local transaction_timeout = '200ms'")
         time.sleep(0.6)
-        with pytest.raises(psycopg.OperationalError):
+        with pytest.raises(errors.TransactionTimeout):
             connection.execute("select 1")
