@@ -94,6 +94,8 @@ impl DeltaFileSource {
         match self.whole.try_pushdown_projection(&projection)? {
             Some(parquet) => Ok(Arc::new(DeltaFileSource {
                 parquet: unwrap(&parquet)?,
+                // `whole` knows the filters for pruning only.
+                in_decoder: false,
                 ..self.clone()
             })),
             None => datafusion::common::internal_err!("the Parquet source refused its projection"),
@@ -247,7 +249,6 @@ impl FileSource for DeltaFileSource {
             source.whole = Arc::new(source.whole.with_predicate(predicate));
         }
         let schema = self.table_schema().schema_without_virtual_columns();
-        // A scan with more than one kind of filter evaluation is too clever: once in the decoder, all of them.
         let answers = filters.iter().zip(outcome.filters).map(|(filter, inner)| {
             let own = self.hot.is_some()
                 && !in_decoder
