@@ -150,7 +150,11 @@ impl Engine {
             hot_columns: settings.hot_columns,
         }));
         functions::install_environment(config.options_mut(), environment);
-        PlanningSession::new(Arc::clone(&self.base), config, context.transaction_start)
+        let session = PlanningSession::new(Arc::clone(&self.base), config, context.transaction_start);
+        match settings.fused_operators {
+            true => session,
+            false => session.with_stock_operators(),
+        }
     }
 
     /// What the running server tells about itself.

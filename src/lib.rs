@@ -21,6 +21,7 @@ pub mod introspection;
 pub mod execution;
 pub mod result_cache;
 pub mod planning;
+pub mod operators;
 pub mod governance;
 pub mod binding;
 pub mod statement;

@@ -40,6 +40,12 @@ pub fn checked_arithmetic(
     checked.then(|| function().call(vec![left.clone(), right.clone()]))
 }
 
+/// The operator that a function of `checked_arithmetic` applies.
+pub fn checked_operator(function: &ScalarUDF) -> Option<Operator> {
+    let checked = function.inner().downcast_ref::<CheckedArithmetic>()?;
+    Some(checked.operator)
+}
+
 fn is_integer(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Int16 | DataType::Int32 | DataType::Int64)
 }

@@ -28,6 +28,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::join_order;
+use super::rules;
 
 /// One statement's planning session.
 pub struct PlanningSession {
@@ -35,6 +36,8 @@ pub struct PlanningSession {
     config: SessionConfig,
     properties: ExecutionProps,
     table_options: TableOptions,
+    /// In the place of the base's, for statements that do without some of them.
+    rules: Option<Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>>>,
 }
 
 impl PlanningSession {
@@ -48,7 +51,20 @@ impl PlanningSession {
             config,
             properties,
             table_options,
+            rules: None,
         }
+    }
+
+    /// The same without our own operators.
+    pub fn with_stock_operators(mut self) -> PlanningSession {
+        let rules = self.base.physical_optimizers().iter();
+        self.rules = Some(
+            rules
+                .filter(|rule| !rules::puts_own_operators(rule.name()))
+                .cloned()
+                .collect(),
+        );
+        self
     }
 
     pub fn base(&self) -> &Arc<SessionState> {
@@ -138,7 +154,7 @@ impl Session for PlanningSession {
     }
 
     fn physical_optimizers(&self) -> &[Arc<dyn PhysicalOptimizerRule + Send + Sync>] {
-        self.base.physical_optimizers()
+        self.rules.as_deref().unwrap_or_else(|| self.base.physical_optimizers())
     }
 
     async fn create_physical_plan(&self, plan: &LogicalPlan) -> PlanResult<Arc<dyn ExecutionPlan>> {

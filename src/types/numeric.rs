@@ -47,6 +47,16 @@ fn division_by_zero() -> Error {
     Error::new(SqlState::DivisionByZero, "division by zero")
 }
 
+/// `Number::trimmed` at the width that most values have.
+fn trimmed_small(mut value: i64, mut scale: i32) -> Number {
+    for (step, power) in [(16, 10_i64.pow(16)), (8, 100_000_000), (4, 10_000), (2, 100), (1, 10)] {
+        while scale >= step && value % power == 0 {
+            (value, scale) = (value / power, scale - step);
+        }
+    }
+    Number::new(value.into(), scale)
+}
+
 /// Quotient rounded half away from zero.
 fn divide_rounded(dividend: i256, divisor: i256) -> i256 {
     if let (Some(dividend), Some(divisor)) = (dividend.to_i128(), divisor.to_i128()) {
@@ -100,6 +110,9 @@ impl Number {
         }
         for step in [16, 8, 4, 2, 1] {
             while self.scale >= step {
+                if let Some(value) = self.value.to_i128().and_then(|value| i64::try_from(value).ok()) {
+                    return trimmed_small(value, self.scale);
+                }
                 let Some(power) = power_of_ten(step) else { break };
                 let quotient = self.value.wrapping_div(power);
                 if quotient.wrapping_mul(power) != self.value {
@@ -167,6 +180,20 @@ impl Number {
 
     /// Weight and first digit of PostgreSQL's base-10000 form, and whether nothing follows the first digit.
     fn leading(self) -> (i32, i256, bool) {
+        if let Some(value) = self.value.to_i128().and_then(|value| i64::try_from(value).ok()) {
+            let magnitude = value.unsigned_abs();
+            let digits = magnitude.checked_ilog10().unwrap_or_default() as i32;
+            let weight = (digits - self.scale).div_euclid(GROUP);
+            // At most as many as there are digits.
+            if let Some(power) = u32::try_from(weight * GROUP + self.scale)
+                .ok()
+                .and_then(|exponent| 10_u64.checked_pow(exponent))
+                && magnitude > 0
+            {
+                let first = magnitude / power;
+                return (weight, i256::from_i128(first.into()), first * power == magnitude);
+            }
+        }
         let magnitude = self.value.wrapping_abs();
         let Some(digits) = magnitude.checked_ilog10() else {
             return (0, i256::ZERO, true);
@@ -379,6 +406,35 @@ mod tests {
         ] {
             let carried = number(text).to_carried().unwrap();
             assert_eq!(Number::computed(carried).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn small_and_large_values_have_the_same_digits() {
+        let large = i256::from_i128(10_i128.pow(30));
+        for value in [
+            1_i64,
+            7,
+            10,
+            9_999,
+            10_000,
+            120_000,
+            -5_500,
+            1 << 40,
+            i64::MAX,
+            i64::MIN,
+        ] {
+            for scale in 0..30 {
+                let small = Number::new(value.into(), scale);
+                let wide = Number {
+                    value: small.value.wrapping_mul(large),
+                    scale: scale + 30,
+                };
+                assert_eq!(small.trimmed(), wide.trimmed(), "{small}");
+                assert_eq!(small.leading().0, wide.leading().0, "{small}");
+                assert_eq!(small.leading().1, wide.leading().1, "{small}");
+                assert_eq!(small.leading().2, wide.leading().2, "{small}");
+            }
         }
     }
 

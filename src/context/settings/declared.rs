@@ -25,6 +25,13 @@ pub(super) static DECLARED: &[Definition] = &[
         "Keeps decoded Parquet footers between statements.",
     ),
     user(
+        "boathouse.fused_operators",
+        Kind::Bool,
+        "on",
+        ENGINE,
+        "Filters, computes and aggregates in one operator where that is possible.",
+    ),
+    user(
         "boathouse.hot_columns",
         Kind::Bool,
         "on",

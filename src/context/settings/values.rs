@@ -38,6 +38,7 @@ pub struct Settings {
     pub result_cache: bool,
     pub footer_cache: bool,
     pub hot_columns: bool,
+    pub fused_operators: bool,
     pub read_freshness: ReadFreshness,
     /// `None` chooses by size and load.
     pub target_partitions: Option<usize>,
@@ -129,6 +130,7 @@ impl Settings {
             result_cache: flag("boathouse.result_cache"),
             footer_cache: flag("boathouse.footer_cache"),
             hot_columns: flag("boathouse.hot_columns"),
+            fused_operators: flag("boathouse.fused_operators"),
             read_freshness: match value("boathouse.read_freshness") {
                 "strict" => ReadFreshness::Strict,
                 _ => ReadFreshness::Bounded,

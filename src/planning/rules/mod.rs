@@ -1,6 +1,7 @@
 //! Our own rules, after DataFusion's: analysis in the order of `analyzer`, operators in the order of `all`.
 
 mod filter_before_grouping;
+mod own_operators;
 mod stream_series;
 mod typed_values;
 mod yield_in_joins;
@@ -28,5 +29,12 @@ pub fn all() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
         // A join that multiplies rows works for long without touching its inputs, which is where
         // DataFusion yields: without this, cancelling would have to wait for it.
         Arc::new(yield_in_joins::YieldInJoins),
+        // DataFusion aggregates decimals at 128 bits, hashes every key and copies the rows that a filter keeps.
+        Arc::new(own_operators::OwnOperators),
     ]
+}
+
+/// Whether the rule of this name replaces operators of DataFusion's by ours.
+pub(super) fn puts_own_operators(name: &str) -> bool {
+    name == own_operators::NAME
 }

@@ -1,0 +1,237 @@
+//! Sums, counts, minima and maxima of lanes by group. Sums are kept at 64 bits as long as the lanes' bounds show
+//! that they fit, then at 128.
+
+use std::ops::Range;
+
+use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int64Type};
+
+use super::lane::{Lane, from_integers, whole};
+
+/// The groups of a batch's rows.
+#[derive(Debug, Clone, Copy)]
+pub enum Groups<'a> {
+    /// All rows are of one group.
+    One(usize),
+    Each(&'a [u32]),
+}
+
+impl Groups<'_> {
+    fn rows(&self) -> usize {
+        match self {
+            Groups::One(rows) => *rows,
+            Groups::Each(groups) => groups.len(),
+        }
+    }
+
+    /// Calls for each row, or each valid row, with its number and group.
+    fn for_each(&self, nulls: Option<&NullBuffer>, mut call: impl FnMut(usize, usize)) {
+        match (self, nulls) {
+            (Groups::One(rows), None) => (0..*rows).for_each(|row| call(row, 0)),
+            (Groups::One(_), Some(nulls)) => nulls.valid_indices().for_each(|row| call(row, 0)),
+            (Groups::Each(groups), None) => {
+                for (row, group) in groups.iter().enumerate() {
+                    call(row, *group as usize);
+                }
+            }
+            (Groups::Each(groups), Some(nulls)) => {
+                nulls.valid_indices().for_each(|row| call(row, groups[row] as usize))
+            }
+        }
+    }
+}
+
+/// Which groups had a value. As long as no null was seen, all groups had.
+#[derive(Debug, Default)]
+struct Seen {
+    groups: Option<Vec<bool>>,
+}
+
+impl Seen {
+    /// To be called before the values of a batch are added; `before` groups had rows already.
+    fn note(&mut self, groups: Groups, nulls: Option<&NullBuffer>, before: usize, count: usize) {
+        if nulls.is_none() && self.groups.is_none() && groups.rows() > 0 {
+            return;
+        }
+        let seen = self.groups.get_or_insert_with(|| vec![true; before]);
+        seen.resize(count, false);
+        groups.for_each(nulls, |_, group| seen[group] = true);
+    }
+
+    fn nulls(&self, range: Range<usize>) -> Option<NullBuffer> {
+        let seen = self.groups.as_ref()?;
+        let valid = BooleanBuffer::from_iter(seen[range].iter().copied());
+        Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0)
+    }
+
+    fn size(&self) -> usize {
+        self.groups.as_ref().map_or(0, Vec::capacity)
+    }
+}
+
+/// How many rows of each group have a value.
+#[derive(Debug, Default)]
+pub struct Count {
+    counts: Vec<i64>,
+}
+
+impl Count {
+    pub fn update(&mut self, groups: Groups, nulls: Option<&NullBuffer>, count: usize) {
+        self.counts.resize(count, 0);
+        match (groups, nulls) {
+            (Groups::One(rows), None) => self.counts[0] += rows as i64,
+            (Groups::One(rows), Some(nulls)) => self.counts[0] += (rows - nulls.null_count()) as i64,
+            _ => groups.for_each(nulls, |_, group| self.counts[group] += 1),
+        }
+    }
+
+    /// Adds counts that were counted elsewhere.
+    pub fn merge(&mut self, groups: Groups, counts: &Lane, count: usize) {
+        self.counts.resize(count, 0);
+        groups.for_each(counts.nulls.as_ref(), |row, group| {
+            self.counts[group] = self.counts[group].wrapping_add(counts.values[row]);
+        });
+    }
+
+    pub fn finish(&self, range: Range<usize>) -> ArrayRef {
+        whole::<Int64Type>(&DataType::Int64, self.counts[range].to_vec(), None)
+    }
+
+    pub fn size(&self) -> usize {
+        self.counts.capacity() * size_of::<i64>()
+    }
+}
+
+/// The sum of integers or decimals of each group; null where no row had a value.
+#[derive(Debug)]
+pub struct Sum {
+    totals: Totals,
+    seen: Seen,
+    groups: usize,
+}
+
+#[derive(Debug)]
+enum Totals {
+    /// With the largest magnitude that any of them may have.
+    Narrow(Vec<i64>, u128),
+    Wide(Vec<i128>),
+}
+
+impl Sum {
+    pub fn new() -> Sum {
+        Sum {
+            totals: Totals::Narrow(Vec::new(), 0),
+            seen: Seen::default(),
+            groups: 0,
+        }
+    }
+
+    pub fn update(&mut self, groups: Groups, lane: &Lane, count: usize) {
+        let nulls = lane.nulls.as_ref();
+        self.seen.note(groups, nulls, self.groups, count);
+        self.groups = count;
+        // What one batch can add to a group: at most 2^32 values of at most 2^62.
+        let added = (groups.rows() as u128) << lane.bits;
+        if let Totals::Narrow(totals, reached) = &mut self.totals {
+            *reached += added;
+            if *reached > i64::MAX as u128 {
+                self.totals = Totals::Wide(totals.iter().map(|total| i128::from(*total)).collect());
+            }
+        }
+        let fits = added <= i64::MAX as u128;
+        let values = &lane.values;
+        match &mut self.totals {
+            Totals::Narrow(totals, _) => {
+                totals.resize(count, 0);
+                match (groups, nulls) {
+                    (Groups::One(_), None) => totals[0] += values.iter().sum::<i64>(),
+                    _ => groups.for_each(nulls, |row, group| totals[group] += values[row]),
+                }
+            }
+            Totals::Wide(totals) => {
+                totals.resize(count, 0);
+                match (groups, nulls) {
+                    (Groups::One(_), None) if fits => totals[0] += i128::from(values.iter().sum::<i64>()),
+                    _ => groups.for_each(nulls, |row, group| totals[group] += i128::from(values[row])),
+                }
+            }
+        }
+    }
+
+    /// As decimals, or as integers that must fit 64 bits; `None` where they do not.
+    pub fn finish(&self, range: Range<usize>, data_type: &DataType) -> Option<ArrayRef> {
+        let nulls = self.seen.nulls(range.clone());
+        if !data_type.is_decimal() {
+            let totals = match &self.totals {
+                Totals::Narrow(totals, _) => totals[range].to_vec(),
+                Totals::Wide(totals) => {
+                    let narrow = totals[range].iter().map(|total| i64::try_from(*total));
+                    narrow.collect::<Result<_, _>>().ok()?
+                }
+            };
+            return from_integers(data_type, totals, nulls);
+        }
+        let totals = match &self.totals {
+            Totals::Narrow(totals, _) => totals[range].iter().map(|total| i128::from(*total)).collect(),
+            Totals::Wide(totals) => totals[range].to_vec(),
+        };
+        Some(whole::<Decimal128Type>(data_type, totals, nulls))
+    }
+
+    pub fn size(&self) -> usize {
+        let totals = match &self.totals {
+            Totals::Narrow(totals, _) => totals.capacity() * size_of::<i64>(),
+            Totals::Wide(totals) => totals.capacity() * size_of::<i128>(),
+        };
+        totals + self.seen.size()
+    }
+}
+
+/// The smallest or the largest value of each group; null where no row had one.
+#[derive(Debug)]
+pub struct Extreme {
+    is_max: bool,
+    values: Vec<i64>,
+    seen: Seen,
+}
+
+impl Extreme {
+    pub fn new(is_max: bool) -> Extreme {
+        Extreme {
+            is_max,
+            values: Vec::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    pub fn update(&mut self, groups: Groups, lane: &Lane, count: usize) {
+        let nulls = lane.nulls.as_ref();
+        self.seen.note(groups, nulls, self.values.len(), count);
+        let (values, given) = (&mut self.values, &lane.values);
+        match self.is_max {
+            true => {
+                values.resize(count, i64::MIN);
+                groups.for_each(nulls, |row, group| values[group] = values[group].max(given[row]));
+            }
+            false => {
+                values.resize(count, i64::MAX);
+                groups.for_each(nulls, |row, group| values[group] = values[group].min(given[row]));
+            }
+        }
+    }
+
+    pub fn finish(&self, range: Range<usize>, data_type: &DataType) -> Option<ArrayRef> {
+        let mut values = self.values[range.clone()].to_vec();
+        let nulls = self.seen.nulls(range);
+        if let Some(nulls) = &nulls {
+            let unseen = values.iter_mut().zip(nulls.iter()).filter(|(_, seen)| !seen);
+            unseen.for_each(|(value, _)| *value = 0);
+        }
+        from_integers(data_type, values, nulls)
+    }
+
+    pub fn size(&self) -> usize {
+        self.values.capacity() * size_of::<i64>() + self.seen.size()
+    }
+}

@@ -1,0 +1,44 @@
+//! Puts our aggregation in the place of DataFusion's, with the filters and projections below it, and our filter where
+//! filters are left.
+
+use std::sync::Arc;
+
+use datafusion::common::Result as PlanResult;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::operators::{FusedAggregateExec, SelectExec};
+
+pub(super) const NAME: &str = "own_operators";
+
+/// Replaces what `FusedAggregateExec` and `SelectExec` cover.
+#[derive(Debug)]
+pub struct OwnOperators;
+
+impl PhysicalOptimizerRule for OwnOperators {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let transformed = plan.transform_up(|node| {
+            Ok(match FusedAggregateExec::standing_for(&node)? {
+                Some(fused) => Transformed::yes(Arc::new(fused) as Arc<dyn ExecutionPlan>),
+                None => Transformed::no(node),
+            })
+        })?;
+        let transformed = transformed.data.transform_up(|node| {
+            Ok(match SelectExec::standing_for(&node)? {
+                Some(select) => Transformed::yes(Arc::new(select) as Arc<dyn ExecutionPlan>),
+                None => Transformed::no(node),
+            })
+        })?;
+        Ok(transformed.data)
+    }
+
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
