@@ -43,6 +43,8 @@ impl TableChange {
     }
 
     fn request(self) -> CommitRequest {
+        // What a column promises was checked against the rows that were there.
+        let complete = self.complete || self.altered.is_some();
         let schema = self.altered.map(|altered| SchemaStep {
             from: Arc::clone(&self.base),
             protocol: Arc::clone(&altered.protocol),
@@ -52,11 +54,11 @@ impl TableChange {
             Removal::All => Change::Replace {
                 only_at: Some(self.base.version),
             },
-            Removal::None if !self.complete => Change::Append,
+            Removal::None if !complete => Change::Append,
             removal => Change::Rewrite {
                 base: self.base,
                 removal,
-                complete: self.complete,
+                complete,
             },
         };
         CommitRequest {
