@@ -45,6 +45,8 @@ struct Visible {
     optional: bool,
     /// The column that says otherwise, once somebody asks.
     mark: Option<String>,
+    /// Nobody has made that column yet.
+    is_new: bool,
 }
 
 struct Expander<'a> {
@@ -274,6 +276,7 @@ impl Expander<'_> {
         if relation.optional && relation.mark.is_none() {
             self.marks += 1;
             relation.mark = Some(format!("{THERE}{}", self.marks));
+            relation.is_new = true;
         }
         let column = |column: &str| Expr::CompoundIdentifier(vec![name.clone(), Ident::with_quote('"', column)]);
         let there = relation.mark.as_deref().map(column);
@@ -287,6 +290,7 @@ impl Expander<'_> {
         let Some(frame) = self.frames.pop() else { return };
         let marked: Vec<(String, Ident)> = frame
             .into_iter()
+            .filter(|relation| relation.is_new)
             .filter_map(|relation| Some((relation.name, Ident::with_quote('"', relation.mark?))))
             .collect();
         if marked.is_empty() {
@@ -378,6 +382,7 @@ impl Expander<'_> {
                         .collect(),
                     optional: false,
                     mark: marks.into_iter().next(),
+                    is_new: false,
                 }]
             }
             _ => vec![],

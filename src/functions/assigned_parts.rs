@@ -61,9 +61,19 @@ fn grown(mut elements: Vec<Datum>, length: usize) -> Result<Vec<Datum>> {
     Ok(elements)
 }
 
+/// What an assignment from `place` on begins with: PostgreSQL numbers a new array's elements from there.
+fn elements_before(array: &Datum, place: usize) -> Result<Vec<Datum>> {
+    match elements(array) {
+        empty if empty.is_empty() && place > 0 => Err(Error::unsupported(
+            "an array whose first element has another number than one",
+        )),
+        known => Ok(known),
+    }
+}
+
 fn element(row: &[Datum]) -> Result<Datum> {
     let place = position(&row[2])?;
-    let mut elements = grown(elements(&row[0]), place.saturating_add(1))?;
+    let mut elements = grown(elements_before(&row[0], place)?, place.saturating_add(1))?;
     elements[place] = row[1].clone();
     Ok(Datum::List(elements))
 }
@@ -74,7 +84,7 @@ fn slice(row: &[Datum]) -> Result<Datum> {
     }
     let (from, to) = (position(&row[2])?, position(&row[3])?);
     let given = elements_of_slice(&row[1], from, to)?;
-    let mut elements = grown(elements(&row[0]), to.saturating_add(1))?;
+    let mut elements = grown(elements_before(&row[0], from)?, to.saturating_add(1))?;
     for (place, value) in (from..=to).zip(given) {
         elements[place] = value;
     }

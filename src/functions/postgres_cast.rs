@@ -67,6 +67,8 @@ impl PostgresCast {
         // A numeric shows its own digits, whatever carries it.
         let fits = array.data_type() == &layout
             || array.data_type() == &DataType::Null
+            // Only the layout knows the fields of a record.
+            || self.source == SqlType::Record
             || (matches!(self.source, SqlType::Numeric(_)) && array.data_type().is_decimal());
         let laid_out = match fits {
             true => Arc::clone(array),

@@ -14,7 +14,7 @@ use super::{Description, Request, describe, modification, run as run_statement};
 use crate::binding::WithRelation;
 use crate::error::{Error, Result};
 use crate::execution::commands::modify;
-use crate::execution::outcome::{Notice, Outcome, RowSet, Rows};
+use crate::execution::outcome::{Notice, Outcome, OutputColumn, RowSet, Rows};
 use crate::execution::transaction::Transaction;
 use crate::statement::ast::{ParsedStatement, Statement, WithChange, WithChanges};
 use crate::types::format::Format;
@@ -26,8 +26,11 @@ pub(super) async fn describe_all(request: &Request<'_>, changes: &WithChanges) -
     for change in &changes.changes {
         let (_, bound) = modification::bound(&part(request, &change.statement, &relations)).await?;
         parameters.extend(bound.parameter_types.iter().skip(parameters.len()).cloned());
-        let schema = bound.returning.then(|| modify::returned_schema(&bound));
-        relations.push(relation(change, schema, vec![])?);
+        let returned = match bound.returning {
+            true => Some((modify::returned_columns(&bound)?, modify::returned_schema(&bound))),
+            false => None,
+        };
+        relations.push(relation(change, returned, vec![])?);
     }
     let main = Box::pin(describe(&part(request, &changes.main, &relations))).await?;
     parameters.extend(main.parameters.iter().skip(parameters.len()).cloned());
@@ -53,11 +56,11 @@ pub(super) async fn run(
         let request = part(request, &change.statement, &relations);
         check_separate(&request, &mut touched)?;
         let outcome = Box::pin(modification::run(&request, parameters, transaction, notices)).await?;
-        let (schema, batches) = match outcome {
+        let (returned, batches) = match outcome {
             Outcome::Rows(rows) => collected(rows).await?,
             _ => (None, vec![]),
         };
-        relations.push(relation(change, schema, batches)?);
+        relations.push(relation(change, returned, batches)?);
     }
     let main = part(request, &changes.main, &relations);
     if modification::is_modification(&changes.main.statement) {
@@ -93,7 +96,10 @@ fn check_separate(request: &Request<'_>, touched: &mut Vec<(crate::catalog::mode
     Ok(())
 }
 
-async fn collected(rows: RowSet) -> Result<(Option<SchemaRef>, Vec<RecordBatch>)> {
+/// The columns that a part returned, as clients see them and as they are laid out.
+type Returned = (Vec<OutputColumn>, SchemaRef);
+
+async fn collected(rows: RowSet) -> Result<(Option<Returned>, Vec<RecordBatch>)> {
     let Rows::Stream { mut stream, .. } = rows.rows else {
         return Err(Error::internal("a part of WITH gave no rows"));
     };
@@ -102,24 +108,21 @@ async fn collected(rows: RowSet) -> Result<(Option<SchemaRef>, Vec<RecordBatch>)
     while let Some(batch) = stream.next().await {
         batches.push(batch?);
     }
-    Ok((Some(schema), batches))
+    Ok((Some((rows.columns, schema)), batches))
 }
 
 /// What a part returned, under the names that WITH gives.
-fn relation(change: &WithChange, schema: Option<SchemaRef>, batches: Vec<RecordBatch>) -> Result<WithRelation> {
-    let Some(schema) = schema else {
+fn relation(change: &WithChange, returned: Option<Returned>, batches: Vec<RecordBatch>) -> Result<WithRelation> {
+    let Some((columns, schema)) = returned else {
         return Ok(WithRelation {
             name: change.name.clone(),
             rows: None,
         });
     };
-    let fields = schema.fields().iter().enumerate().map(|(index, field)| {
-        let field = field.as_ref().clone().with_nullable(true);
-        match change.columns.get(index) {
-            Some(name) => field.with_name(name),
-            None => field,
-        }
-    });
+    let names = columns.iter().map(|column| &column.name).enumerate();
+    let names = names.map(|(index, name)| change.columns.get(index).unwrap_or(name));
+    let fields = schema.fields().iter().zip(names);
+    let fields = fields.map(|(field, name)| field.as_ref().clone().with_nullable(true).with_name(name));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let batches = batches
         .into_iter()

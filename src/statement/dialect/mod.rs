@@ -8,6 +8,7 @@ mod lock_strength;
 mod only_table;
 mod parenless_functions;
 mod qualified_operator;
+mod row_expansion;
 mod string_alias;
 mod table_command;
 mod table_version;
@@ -35,6 +36,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     fetch_expression::write_limits(tokens);
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
+    row_expansion::drop_parentheses(tokens);
     keywords::hide_foreign_keywords(tokens);
 }
 
