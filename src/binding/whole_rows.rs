@@ -49,6 +49,9 @@ struct Visible {
     is_new: bool,
 }
 
+/// Whether a row is there, if that is a question, and its columns with their names.
+type RowParts = (Option<Expr>, Vec<(String, Expr)>);
+
 struct Expander<'a> {
     catalog: &'a dyn Fn(&[String]) -> Option<Vec<String>>,
     with: HashMap<String, Vec<String>>,
@@ -94,14 +97,12 @@ impl VisitorMut for Expander<'_> {
         self.frames.push(self.relations(&select.from));
         for item in &mut select.projection {
             match item {
-                SelectItem::UnnamedExpr(expression @ Expr::Identifier(_)) => {
-                    if self.is_row(expression) {
-                        let name = output_column_name(expression);
-                        *item = SelectItem::ExprWithAlias {
-                            expr: expression.clone(),
-                            alias: Ident::with_quote('"', name),
-                        };
-                    }
+                SelectItem::UnnamedExpr(expression @ Expr::Identifier(_)) if self.is_row(expression) => {
+                    let name = output_column_name(expression);
+                    *item = SelectItem::ExprWithAlias {
+                        expr: expression.clone(),
+                        alias: Ident::with_quote('"', name),
+                    };
                 }
                 SelectItem::QualifiedWildcard(kind, _) => {
                     let relation = match kind {
@@ -252,8 +253,7 @@ impl Expander<'_> {
         None
     }
 
-    /// Whether the row is there, if that is a question, and its columns.
-    fn row_of(&mut self, expression: &Expr) -> Option<(Option<Expr>, Vec<(String, Expr)>)> {
+    fn row_of(&mut self, expression: &Expr) -> Option<RowParts> {
         let Expr::Identifier(name) = expression else {
             return None;
         };
@@ -262,7 +262,7 @@ impl Expander<'_> {
     }
 
     /// The same where the name can only be a relation's.
-    fn relation(&mut self, name: &Ident) -> Option<(Option<Expr>, Vec<(String, Expr)>)> {
+    fn relation(&mut self, name: &Ident) -> Option<RowParts> {
         let folded = names::fold(name);
         let place = self.frames.iter().enumerate().rev().find_map(|(depth, frame)| {
             let place = frame.iter().position(|relation| relation.name == folded)?;
@@ -271,7 +271,7 @@ impl Expander<'_> {
         Some(self.row_at(name, place))
     }
 
-    fn row_at(&mut self, name: &Ident, (depth, place): (usize, usize)) -> (Option<Expr>, Vec<(String, Expr)>) {
+    fn row_at(&mut self, name: &Ident, (depth, place): (usize, usize)) -> RowParts {
         let relation = &mut self.frames[depth][place];
         if relation.optional && relation.mark.is_none() {
             self.marks += 1;

@@ -17,11 +17,6 @@ use crate::types::numeric::{COMPUTED_NUMERIC, MAX_SCALE, Number};
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
     let mut functions = vec![
-        // A quantity of rows that stands for more where they tie; binding takes it away.
-        immutable(
-            "with_ties",
-            vec![kernel("(int8) int8", |args| Ok(Arc::clone(args.array(0))))],
-        ),
         immutable(
             "average",
             vec![

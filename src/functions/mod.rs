@@ -20,6 +20,7 @@ mod json;
 mod keys;
 mod keywords;
 mod lookup;
+mod marks;
 mod mathematics;
 mod missing;
 mod moments;
@@ -103,6 +104,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         array_functions::functions(),
         assigned_parts::functions(),
         json::functions(),
+        marks::functions(),
         mathematics::functions(),
         moments::functions(),
         ordered_sets::functions(),

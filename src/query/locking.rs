@@ -42,10 +42,7 @@ pub(super) async fn take_locks(
     for lock in &query.locks {
         let Some(name) = &lock.of else { continue };
         let name = ObjectName(crate::binding::name_parts(name));
-        let patience = match lock.nonblock {
-            Some(_) => Some(Duration::ZERO),
-            None => None,
-        };
+        let patience = lock.nonblock.map(|_| Duration::ZERO);
         let is_mine = commands::lock_rows::run(&mut command, &name, lock.lock_type, patience).await?;
         match lock.nonblock {
             _ if is_mine => {}

@@ -36,7 +36,10 @@ pub(super) fn alter_table(reader: &mut Reader) -> Result<Statement> {
             (_, next) => actions.push(next),
         }
     }
-    let alter = Alter::Several(actions);
+    let alter = match <[Alter; 1]>::try_from(actions) {
+        Ok([alter]) => alter,
+        Err(actions) => Alter::Several(actions),
+    };
     Ok(Statement::Alter { alter, if_exists })
 }
 

@@ -117,7 +117,7 @@ struct Target {
 /// The part of a column that changes.
 enum Part {
     Element(Vec<Expr>),
-    Slice(Expr, Expr),
+    Slice(Box<[Expr; 2]>),
 }
 
 impl Part {
@@ -128,7 +128,10 @@ impl Part {
         };
         Ok(match self {
             Part::Element(subscripts) => call(ASSIGNED_PART, [vec![whole, value], subscripts].concat()),
-            Part::Slice(from, to) => call(ASSIGNED_SLICE, vec![whole, value, from, to]),
+            Part::Slice(bounds) => {
+                let [from, to] = *bounds;
+                call(ASSIGNED_SLICE, vec![whole, value, from, to])
+            }
         })
     }
 }
@@ -174,7 +177,7 @@ fn column(reader: &mut Reader) -> Result<Target> {
             if !subscripts.is_empty() || *reader.peek() == Token::LBracket {
                 return Err(Error::unsupported("assignment to a slice of several dimensions"));
             }
-            let part = Some(Part::Slice(from, to));
+            let part = Some(Part::Slice(Box::new([from, to])));
             return Ok(Target { name, part });
         }
         reader.expect_token(&Token::RBracket)?;

@@ -44,6 +44,9 @@ pub(super) struct Frame<'f> {
 /// Rows that one statement may make before the other path, which streams, takes over.
 const MAX_ROWS: usize = 4_000_000;
 
+/// Built for a join: by its place in the plan and the columns that it compares.
+type Indexes = HashMap<(usize, Vec<usize>), Arc<Index>>;
+
 /// One statement's evaluation.
 pub(super) struct Executor<'a> {
     pub environment: &'a dyn FunctionEnvironment,
@@ -52,7 +55,7 @@ pub(super) struct Executor<'a> {
     pub parameters: Vec<Datum>,
     relations: RefCell<HashMap<u32, Arc<Vec<Row>>>>,
     results: RefCell<HashMap<usize, Arc<Vec<Row>>>>,
-    indexes: RefCell<HashMap<(usize, Vec<usize>), Arc<Index>>>,
+    indexes: RefCell<Indexes>,
     working: RefCell<HashMap<usize, Arc<Vec<Row>>>>,
     patterns: RefCell<HashMap<(String, bool), Arc<regex::Regex>>>,
     rows: Cell<usize>,

@@ -25,11 +25,6 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 kernel("(anyarray, text, text) text", array_to_string),
             ],
         ),
-        // What tells one cast of an argument from another, until binding takes it away.
-        immutable(
-            "typed_as",
-            vec![kernel("(text, any) $2", |args| Ok(Arc::clone(args.array(1))))],
-        ),
         immutable(
             "string_to_array",
             vec![
