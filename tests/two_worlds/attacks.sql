@@ -744,3 +744,34 @@ REFRESH MATERIALIZED VIEW staff_kept;
 SELECT * FROM staff_kept_shut;
 REFRESH MATERIALIZED VIEW staff_kept_shut;
 CREATE VIEW through_shut AS SELECT * FROM staff_kept_shut;
+
+-- attack: rows_as_values
+-- channel: a row that is read as one value
+SELECT row_to_json(s) FROM staff s ORDER BY (s).id;
+SELECT s FROM staff s ORDER BY s;
+SELECT to_jsonb(s) ->> 'salary', (s).ssn FROM staff s ORDER BY 1, 2;
+SELECT count(s), count(s.*), count(DISTINCT s) FROM staff s;
+SELECT s.id FROM staff s WHERE s::text LIKE '%300%';
+SELECT json_agg(s ORDER BY s.id) FROM staff s;
+SELECT l.id, s IS NULL FROM ledger l LEFT JOIN staff s ON s.salary > 200 AND s.id = l.id ORDER BY 1;
+
+-- attack: writes_inside_with
+-- channel: rows that a part of WITH returns
+BEGIN;
+WITH changed AS (UPDATE ledger SET note = 'x' RETURNING *) SELECT count(*), max(amount) FROM changed;
+WITH gone AS (DELETE FROM ledger WHERE amount > 200 RETURNING *) SELECT * FROM gone ORDER BY id;
+ROLLBACK;
+
+-- attack: locked_rows
+-- channel: FOR UPDATE of rows behind a filter
+BEGIN;
+SELECT id, note FROM ledger WHERE amount > 200 ORDER BY id FOR UPDATE;
+SELECT id FROM staff ORDER BY id FOR SHARE NOWAIT;
+ROLLBACK;
+
+-- attack: upkeep
+-- channel: what VACUUM and DESCRIBE DETAIL say of a table's size
+VACUUM staff;
+VACUUM ledger RETAIN 0 HOURS;
+DESCRIBE DETAIL staff;
+DESCRIBE DETAIL ledger;
