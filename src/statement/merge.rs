@@ -1,14 +1,12 @@
 //! MERGE INTO t USING source ON … WHEN [NOT] MATCHED [BY SOURCE | BY TARGET] [AND …] THEN … [RETURNING …].
 
-use std::ops::ControlFlow;
-
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, Query, SelectItem, TableAlias, TableFactor, Value, VisitMut,
-    VisitorMut, With,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, SelectItem, TableAlias, TableFactor, Value, With,
 };
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{Merge, MergeAction, MergeClause, MergeWhen, Statement};
+use super::own_expressions::change_own_expressions;
 use super::reader::Reader;
 use super::{target, update};
 use crate::error::{Error, Result};
@@ -90,38 +88,14 @@ fn name_of(reader: &Reader, relation: &TableFactor) -> Result<Ident> {
 
 /// Says of which relation the columns are, where a clause sees one of the two only.
 fn qualify(items: &mut [SelectItem], relation: &Ident) {
-    struct Qualifier<'a> {
-        relation: &'a Ident,
-        /// Subqueries around the expression: there, a column may be the subquery's own.
-        depth: usize,
-    }
-    impl VisitorMut for Qualifier<'_> {
-        type Break = ();
-
-        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-            self.depth += 1;
-            ControlFlow::Continue(())
-        }
-
-        fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-            self.depth -= 1;
-            ControlFlow::Continue(())
-        }
-
-        fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-            if let Expr::Identifier(column) = expression
-                && self.depth == 0
-            {
-                let mut relation = self.relation.clone();
+    for item in items {
+        change_own_expressions(item, |expression| {
+            if let Expr::Identifier(column) = expression {
+                let mut relation = relation.clone();
                 relation.span = column.span;
                 *expression = Expr::CompoundIdentifier(vec![relation, column.clone()]);
             }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut qualifier = Qualifier { relation, depth: 0 };
-    for item in items {
-        let _ = item.visit(&mut qualifier);
+        });
     }
 }
 

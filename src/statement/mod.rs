@@ -31,6 +31,7 @@ mod lock;
 mod materialized_view;
 mod merge;
 mod notify;
+mod own_expressions;
 mod prepare;
 mod query;
 mod reader;
@@ -56,6 +57,7 @@ use self::source::Source;
 use crate::error::{Error, Result};
 
 pub use fingerprint::{fingerprint, normalized_text};
+pub use own_expressions::change_own_expressions;
 pub use target::{rows_query, table as table_in_from};
 
 /// Parses every statement of a text. Empty statements are left out, but a text with nothing else gives

@@ -3,13 +3,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource, TableType, lit, when};
-use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast as sql;
 
 use super::compose::{Choice, Clause, Located, compose};
 use super::expressions::{assigned, assigned_from_query, locators};
@@ -20,6 +19,7 @@ use crate::catalog::model::{ConstraintRule, Index, NumberingKind, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::{ConflictAction, ConflictTarget, Insert, OnConflict};
+use crate::statement::change_own_expressions;
 use crate::types::SqlType;
 
 /// The rows that an INSERT brings, as a relation.
@@ -341,40 +341,14 @@ fn of_table(mut item: sql::SelectItem, table: &Table, alias: &sql::Ident) -> sql
         let name = sql::ObjectName(vec![sql::ObjectNamePart::Identifier(alias.clone())]);
         return sql::SelectItem::QualifiedWildcard(sql::SelectItemQualifiedWildcardKind::ObjectName(name), options);
     }
-    let mut qualifier = Qualifier { table, alias, depth: 0 };
-    let _ = VisitMut::visit(&mut item, &mut qualifier);
-    item
-}
-
-struct Qualifier<'a> {
-    table: &'a Table,
-    alias: &'a sql::Ident,
-    /// How many subqueries deep.
-    depth: usize,
-}
-
-impl VisitorMut for Qualifier<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _query: &mut sql::Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _query: &mut sql::Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expression: &mut sql::Expr) -> ControlFlow<()> {
+    change_own_expressions(&mut item, |expression| {
         if let sql::Expr::Identifier(name) = expression
-            && self.depth == 0
-            && self.table.column_named(&names::fold(name)).is_some()
+            && table.column_named(&names::fold(name)).is_some()
         {
-            *expression = sql::Expr::CompoundIdentifier(vec![self.alias.clone(), name.clone()]);
+            *expression = sql::Expr::CompoundIdentifier(vec![alias.clone(), name.clone()]);
         }
-        ControlFlow::Continue(())
-    }
+    });
+    item
 }
 
 /// The declared keys that ON CONFLICT means, by their columns' names.

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Query, Select, SelectItem, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Select, SelectItem, VisitMut, VisitorMut};
 
 use super::syntax::{call, plain_arguments, system_name};
 use crate::error::Result;
+use crate::statement::change_own_expressions;
 
 /// Set-returning functions and the functions that return the set as an array.
 const SET_RETURNING: [(&str, &str); 14] = [
@@ -32,7 +33,11 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
         fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
             for item in &mut select.projection {
                 if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item {
-                    let _ = VisitMut::visit(expression, &mut Sets { depth: 0 });
+                    change_own_expressions(expression, |part| {
+                        if let Some(array) = as_array(part) {
+                            *part = call("unnest", vec![array]);
+                        }
+                    });
                 }
             }
             ControlFlow::Continue(())
@@ -41,34 +46,6 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     // Never breaks.
     let _ = VisitMut::visit(tree, &mut Selects);
     Ok(())
-}
-
-/// Finds sets anywhere in an expression but inside its subqueries.
-struct Sets {
-    depth: usize,
-}
-
-impl VisitorMut for Sets {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Some(array) = as_array(expression)
-        {
-            *expression = call("unnest", vec![array]);
-        }
-        ControlFlow::Continue(())
-    }
 }
 
 fn as_array(expression: &Expr) -> Option<Expr> {
