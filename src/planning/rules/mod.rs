@@ -1,5 +1,6 @@
 //! Our own rules, after DataFusion's: analysis in the order of `analyzer`, operators in the order of `all`.
 
+mod compact_sources;
 mod filter_before_grouping;
 mod own_operators;
 mod stream_series;

@@ -9,6 +9,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::compact_sources::with_compact_columns;
 use crate::operators::{FusedAggregateExec, SelectExec};
 
 pub(super) const NAME: &str = "own_operators";
@@ -21,7 +22,7 @@ impl PhysicalOptimizerRule for OwnOperators {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let transformed = plan.transform_up(|node| {
             Ok(match FusedAggregateExec::standing_for(&node)? {
-                Some(fused) => Transformed::yes(Arc::new(fused) as Arc<dyn ExecutionPlan>),
+                Some(fused) => Transformed::yes(Arc::new(with_compact_columns(fused)?) as Arc<dyn ExecutionPlan>),
                 None => Transformed::no(node),
             })
         })?;

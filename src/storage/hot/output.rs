@@ -13,7 +13,7 @@ use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs, Pro
 use datafusion::physical_expr::utils::collect_columns;
 
 use super::column::{BLOCK_ROWS, Rows};
-use super::compact::Compact;
+use super::compact::compact_column;
 use super::filter::Test;
 use super::mask::{kept_count, kept_rows, may_pass, narrow};
 use super::morsels::Partition;
@@ -56,15 +56,12 @@ impl ReadPlan {
         let mut moved = vec![];
         for given in projection.iter() {
             let expression = Arc::clone(&given.expr).transform_down(|part| {
-                let (column, data_type) = match part.downcast_ref::<Compact>() {
-                    Some(compact) => (compact.column.downcast_ref::<Column>(), Some(&compact.data_type)),
-                    None => (part.downcast_ref::<Column>(), None),
-                };
-                let Some(column) = column else {
+                let plain = |column| (column, schema.field(Column::index(column)).data_type());
+                let read = compact_column(part.as_ref(), schema).or_else(|| part.downcast_ref().map(plain));
+                let Some((column, data_type)) = read else {
                     return Ok(Transformed::no(part));
                 };
-                let own = schema.field(column.index()).data_type();
-                let place = place_of(column.index(), data_type.unwrap_or(own).clone());
+                let place = place_of(column.index(), data_type.clone());
                 let moved: Arc<dyn PhysicalExpr> = Arc::new(Column::new(column.name(), place));
                 Ok(Transformed::new(moved, true, TreeNodeRecursion::Jump))
             });
