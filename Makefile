@@ -11,7 +11,7 @@ CARGO_TEST := cargo test --release --locked
 LINT := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 
 .DEFAULT_GOAL := help
-.PHONY: help run build fmt check test test-rust fuzz test-python suites bench tools
+.PHONY: help run build fmt check test test-rust fuzz test-python suites bench bench-micro tools
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ suites: build tools $(VENV)/.installed ## Run the test suites of others, Postgre
 
 bench: build tools $(BENCH_VENV)/.installed ## TPC-H, TPC-DS, web analytics, dashboards, concurrency, beside other systems; SCALE=1 by default.
 	$(BENCH_VENV)/bin/python bench/run.py $(if $(SCALE),--scale $(SCALE)) $(BENCH_ARGS)
+
+bench-micro: ## Stages and operators by themselves, own and stock; BENCH_ARGS="join" chooses some.
+	cargo bench --locked --bench micro -- $(BENCH_ARGS)
 
 # The other systems have an environment of their own: the tests need none of them.
 $(BENCH_VENV)/.installed: bench/requirements.txt
