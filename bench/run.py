@@ -1,5 +1,5 @@
 """`make bench`: speed and memory of Boathouse through the wire, beside DuckDB, Hyper, ClickHouse, Polars, DataFusion and
-PostgreSQL, measured in the same run on the same machine with the same number of threads. Writes Markdown and CSV to
+PostgreSQL, measured in the same run on the same machine with the same number of threads. Writes Markdown, CSV and SVG to
 bench/results/."""
 
 import argparse
@@ -17,6 +17,7 @@ import dashboard  # noqa: E402
 import hits  # noqa: E402
 import latency  # noqa: E402
 import memory  # noqa: E402
+import plots  # noqa: E402
 import policies  # noqa: E402
 import scale  # noqa: E402
 import tpcds  # noqa: E402
@@ -60,7 +61,8 @@ def main():
         SECTIONS[section].measure(data, options, kinds, report)
     sections = "-".join(options.only) if options.only else "all"
     name = f"{datetime.date.today().isoformat()}-{commit()}-{sections}-sf{options.scale}"
-    for path in report.write(options.out, name):
+    markdown, table = report.write(options.out, name)
+    for path in [markdown, table, *plots.draw(table)]:
         print(f"wrote {path}")
 
 
