@@ -21,6 +21,11 @@ pub(super) struct Location {
     pub(super) url: Url,
 }
 
+/// The name of version `version`'s entry in the log's folder.
+pub(super) fn log_entry_name(version: u64) -> String {
+    format!("{version:020}.json")
+}
+
 impl Location {
     pub(super) fn new(store: Arc<StoreHandle>, url: Url) -> Result<Location> {
         let root = Path::from_url_path(url.path()).map_err(|_| invalid_url(url.as_str()))?;
@@ -46,7 +51,7 @@ impl Location {
 
     /// The entry of version `version` in the Delta log.
     pub(super) fn log_entry(&self, version: u64) -> Path {
-        self.object(&format!("_delta_log/{version:020}.json"))
+        self.object("_delta_log").join(log_entry_name(version))
     }
 
     /// The object that a path in the Delta log names: relative to the root or an absolute URL, percent-encoded.

@@ -1,6 +1,7 @@
 //! One table of this process: which version is current, and how we know. A statement never sees a state older
 //! than its own start, minus the staleness it allows; versions only rise.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,7 +14,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use url::Url;
 
 use super::action::parse_entry;
-use super::location::Location;
+use super::location::{Location, log_entry_name};
 use super::lock::TableLock;
 use super::replay::replay;
 use super::snapshot::{Advanced, TableSnapshot};
@@ -60,15 +61,23 @@ impl Moment {
 /// The newest known state of a table.
 pub(super) struct Current {
     pub(super) snapshot: Arc<TableSnapshot>,
-    /// When the look at the log began that found it current.
-    pub(super) validated: Moment,
+    /// When the last look at the log began that found it current.
+    validated: SyncMutex<Moment>,
     /// Size and time of the log entry, on a local disk: notices a table that was made anew at the same place.
-    pub(super) stamp: Option<(u64, SystemTime)>,
+    stamp: Option<(u64, SystemTime)>,
+}
+
+impl Current {
+    fn validated(&self) -> Moment {
+        *self.validated.lock()
+    }
 }
 
 /// A table and its newest known state.
 pub struct DeltaTable {
     pub(super) location: Location,
+    /// The log's folder on a local disk: every statement looks there, and the path is dear to make.
+    local_log: Option<PathBuf>,
     pub(super) services: Arc<Services>,
     /// Tells tables apart in the snapshot cache.
     pub(super) number: u64,
@@ -87,6 +96,7 @@ impl DeltaTable {
     pub(super) fn new(location: Location, services: Arc<Services>) -> DeltaTable {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         DeltaTable {
+            local_log: location.store.file_path(&location.object("_delta_log")),
             location,
             services,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -111,7 +121,8 @@ impl DeltaTable {
         };
         // A look that began after the question is fresh whatever the bound; one that began before it, within.
         let is_fresh = |current: &Current| {
-            current.validated.steady >= asked.steady || asked.since(current.validated) <= allowed && !allowed.is_zero()
+            let validated = current.validated();
+            validated.steady >= asked.steady || asked.since(validated) <= allowed && !allowed.is_zero()
         };
         if let Some(current) = self.services.snapshots.get(&self.number)
             && is_fresh(&current)
@@ -160,7 +171,7 @@ impl DeltaTable {
         let Some(current) = self.services.snapshots.peek(&self.number) else {
             return self.load(began, None).await;
         };
-        let proven = began.since(current.validated) < PROOF_LIFETIME;
+        let proven = began.since(current.validated()) < PROOF_LIFETIME;
         let stamp = self.stamp(current.snapshot.version);
         let is_same_entry = !self.location.store.is_local() || (stamp.is_some() && stamp == current.stamp);
         if !is_same_entry || (!proven && !self.has_entry_and_nothing_unreachable(current.snapshot.version).await?) {
@@ -177,7 +188,11 @@ impl DeltaTable {
                 None => return self.load(began, Some(&snapshot)).await,
             }
         }
-        self.publish(Arc::clone(&snapshot), began);
+        if Arc::ptr_eq(&snapshot, &current.snapshot) {
+            *current.validated.lock() = began;
+        } else {
+            self.publish(Arc::clone(&snapshot), began);
+        }
         Ok(snapshot)
     }
 
@@ -237,7 +252,7 @@ impl DeltaTable {
             self.number,
             Arc::new(Current {
                 snapshot,
-                validated,
+                validated: SyncMutex::new(validated),
                 stamp,
             }),
             bytes,
@@ -272,20 +287,9 @@ impl DeltaTable {
     pub(super) fn age(&self) {
         if let Some(current) = self.services.snapshots.peek(&self.number) {
             let long_ago = PROOF_LIFETIME * 2;
-            let validated = Moment {
-                steady: current.validated.steady - long_ago,
-                wall: current.validated.wall - long_ago,
-            };
-            let (snapshot, stamp) = (Arc::clone(&current.snapshot), current.stamp);
-            self.services.snapshots.insert(
-                self.number,
-                Arc::new(Current {
-                    snapshot,
-                    validated,
-                    stamp,
-                }),
-                0,
-            );
+            let mut validated = current.validated.lock();
+            validated.steady -= long_ago;
+            validated.wall -= long_ago;
         }
     }
 
@@ -311,12 +315,10 @@ impl DeltaTable {
 
     /// The bytes of a log entry; `None` where there is none.
     pub(super) async fn read_entry(&self, version: u64) -> Result<Option<Bytes>> {
-        let path = self.location.log_entry(version);
-        if let Some(file) = self.location.store.file_path(&path)
-            && !file.exists()
-        {
+        if self.local_entry(version).is_some_and(|file| !file.exists()) {
             return Ok(None);
         }
+        let path = self.location.log_entry(version);
         let read = async { self.location.store.store.get(&path).await?.bytes().await };
         match read.await {
             Ok(bytes) => Ok(Some(bytes)),
@@ -377,9 +379,12 @@ impl DeltaTable {
     }
 
     fn stamp(&self, version: u64) -> Option<(u64, SystemTime)> {
-        let file = self.location.store.file_path(&self.location.log_entry(version))?;
-        let metadata = std::fs::metadata(file).ok()?;
+        let metadata = std::fs::metadata(self.local_entry(version)?).ok()?;
         Some((metadata.len(), metadata.modified().ok()?))
+    }
+
+    fn local_entry(&self, version: u64) -> Option<PathBuf> {
+        Some(self.local_log.as_ref()?.join(log_entry_name(version)))
     }
 
     pub(super) fn missing(&self) -> Error {

@@ -91,7 +91,10 @@ pub struct Storage {
     services: Arc<Services>,
     stores: Mutex<HashMap<StoreKey, Arc<StoreHandle>>>,
     /// By store and path: one handle a place, however its address is spelled.
-    tables: Mutex<HashMap<(u64, Path), Arc<DeltaTable>>>,
+    /// Managed tables; found by every statement.
+    managed: Mutex<HashMap<Uuid, Arc<DeltaTable>>>,
+    /// Tables elsewhere, by store and root.
+    external: Mutex<HashMap<(u64, Path), Arc<DeltaTable>>>,
 }
 
 impl Storage {
@@ -122,7 +125,8 @@ impl Storage {
             warehouse,
             services: Arc::new(services),
             stores: Mutex::new(stores),
-            tables: Mutex::default(),
+            managed: Mutex::default(),
+            external: Mutex::default(),
         }))
     }
 
@@ -151,19 +155,30 @@ impl Storage {
 
     /// The table at this address; one handle for each in a process. Nothing is read yet.
     pub fn table(&self, address: &TableAddress) -> Result<Arc<DeltaTable>> {
+        if let TableAddress::Managed(id) = address
+            && let Some(table) = self.managed.lock().get(id)
+        {
+            return Ok(Arc::clone(table));
+        }
         let location = self.locate(address)?;
         let key = (location.store.id, location.root.clone());
-        let mut tables = self.tables.lock();
-        let table = tables
-            .entry(key)
-            .or_insert_with(|| Arc::new(DeltaTable::new(location, Arc::clone(&self.services))));
-        Ok(Arc::clone(table))
+        let table = || Arc::new(DeltaTable::new(location, Arc::clone(&self.services)));
+        Ok(match address {
+            TableAddress::Managed(id) => Arc::clone(self.managed.lock().entry(*id).or_insert_with(table)),
+            TableAddress::External { .. } => Arc::clone(self.external.lock().entry(key).or_insert_with(table)),
+        })
     }
 
     /// Lets go of a dropped table's handle and what is cached of it.
     pub fn forget(&self, address: &TableAddress) {
-        let Ok(location) = self.locate(address) else { return };
-        if let Some(table) = self.tables.lock().remove(&(location.store.id, location.root)) {
+        let forgotten = match address {
+            TableAddress::Managed(id) => self.managed.lock().remove(id),
+            TableAddress::External { .. } => {
+                let Ok(location) = self.locate(address) else { return };
+                self.external.lock().remove(&(location.store.id, location.root))
+            }
+        };
+        if let Some(table) = forgotten {
             table.forget();
         }
     }

@@ -27,6 +27,8 @@ pub struct SessionSettings {
     /// `lasting` as the open transaction found it.
     before_transaction: Option<Arc<Settings>>,
     reported: BTreeMap<&'static str, String>,
+    /// The settings that `reported` was made from.
+    told: Option<Arc<Settings>>,
 }
 
 /// The settings when a savepoint was set.
@@ -51,6 +53,7 @@ impl SessionSettings {
             reset: defaults,
             before_transaction: None,
             reported: BTreeMap::new(),
+            told: None,
         }
     }
 
@@ -187,12 +190,17 @@ impl SessionSettings {
     /// Every reported setting with its value, for the start of the session.
     pub fn report_all(&mut self) -> Vec<(String, String)> {
         self.reported.clear();
+        self.told = None;
         self.take_changes()
     }
 
     /// The reported settings that changed since the client was last told.
     pub fn take_changes(&mut self) -> Vec<(String, String)> {
         let mut changes = Vec::new();
+        if self.told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &self.current)) {
+            return changes;
+        }
+        self.told = Some(Arc::clone(&self.current));
         for found in DEFINITIONS.iter().filter(|found| found.reported) {
             let shown = self.current.shown(found.name).unwrap_or_default();
             if self.reported.get(found.name) != Some(&shown) {
