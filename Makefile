@@ -1,6 +1,7 @@
 # What people and CI run. `make run` needs a Rust toolchain only; `make test` installs what the tests use.
 
 VENV := .venv
+SUPERSET_VENV := .venv-superset
 BENCH_VENV := bench/.venv
 PYTHON := $(VENV)/bin/python
 NODE_MODULES := tests/python/clients/node/node_modules
@@ -38,7 +39,7 @@ test-rust: tools $(VENV)/.installed
 fuzz: ## Feed the protocol's decoder any bytes for a minute.
 	fuzz/run wire_messages 60
 
-test-python: tools $(VENV)/.installed $(NODE_MODULES)
+test-python: tools $(VENV)/.installed $(SUPERSET_VENV)/.installed $(NODE_MODULES)
 	$(LINT) cargo build --release --locked --bin boathouse
 	$(PYTHON) -m pytest tests/python
 
@@ -64,9 +65,17 @@ $(NODE_MODULES): tests/python/clients/node/package.json
 	cd tests/python/clients/node && npm install --silent --no-audit --no-fund --no-package-lock
 	touch $@
 
-$(VENV)/.installed: tests/python/requirements.txt
+# pgAdmin is read, not run: its templates need none of what it depends on.
+$(VENV)/.installed: tests/python/requirements.txt tests/python/requirements-alone.txt
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --requirement tests/python/requirements.txt
+	$(PYTHON) -m pip install --quiet --no-deps --requirement tests/python/requirements-alone.txt
+	touch $@
+
+# Superset wants another SQLAlchemy than the tests.
+$(SUPERSET_VENV)/.installed: tests/python/clients/superset/requirements.txt
+	python3 -m venv $(SUPERSET_VENV)
+	$(SUPERSET_VENV)/bin/python -m pip install --quiet --requirement tests/python/clients/superset/requirements.txt
 	touch $@
 
 tools: ## Install PostgreSQL to compare with, and the clients that the tests drive, where they are missing.

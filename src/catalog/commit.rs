@@ -236,7 +236,7 @@ pub(super) fn author(id: Oid, name: &str) -> Author {
     }
 }
 
-/// Database `boathouse` with schema `public`, and the superuser that owns them.
+/// The databases `boathouse` and `postgres`, each with a schema `public`, and the superuser that owns them.
 pub(super) fn first_objects(verifier: Option<String>) -> Vec<Object> {
     let to_public = |privileges: Vec<Privilege>| {
         vec![Grant {
@@ -260,20 +260,27 @@ pub(super) fn first_objects(verifier: Option<String>) -> Vec<Object> {
         member_of: vec![],
         comment: None,
     };
-    let database = Database {
-        id: DEFAULT_DATABASE,
-        name: "boathouse".into(),
+    let database = |id, name: &str, comment: Option<&str>| Database {
+        id,
+        name: name.into(),
         owner: BOOTSTRAP_ROLE,
         grants: super::acl::default_grants(ObjectKind::Database, BOOTSTRAP_ROLE),
-        comment: None,
+        comment: comment.map(str::to_string),
     };
-    let schema = Schema {
-        id: PUBLIC_SCHEMA,
-        database: DEFAULT_DATABASE,
+    let schema = |id, database| Schema {
+        id,
+        database,
         name: "public".into(),
         owner: BOOTSTRAP_ROLE,
         grants: to_public(vec![Privilege::Usage]),
         comment: Some("standard public schema".into()),
     };
-    vec![role.into(), database.into(), schema.into()]
+    let administration = "default administrative connection database";
+    vec![
+        role.into(),
+        database(DEFAULT_DATABASE, "boathouse", None).into(),
+        schema(PUBLIC_SCHEMA, DEFAULT_DATABASE).into(),
+        database(ADMINISTRATION_DATABASE, "postgres", Some(administration)).into(),
+        schema(ADMINISTRATION_SCHEMA, ADMINISTRATION_DATABASE).into(),
+    ]
 }

@@ -21,6 +21,9 @@ pub const BOOTSTRAP_ROLE: Oid = 10;
 pub const BOOTSTRAP_ROLE_NAME: &str = "admin";
 /// The database that an empty warehouse is created with.
 pub const DEFAULT_DATABASE: Oid = 5;
+/// Beside it the empty one, `postgres`, that tools ask for to look around, and its schema `public`.
+pub const ADMINISTRATION_DATABASE: Oid = 6;
+pub const ADMINISTRATION_SCHEMA: Oid = 2201;
 /// Objects made by users begin here, as in PostgreSQL.
 pub const FIRST_USER_OID: Oid = 16384;
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::sqlparser::ast::{self as sql, Ident};
 
 use super::evaluate::Executor;
 use super::node::{AggregateCall, Kind, Node, Query, SetCall, WindowCall};
@@ -45,6 +45,8 @@ pub(super) enum SharedSource {
     Query(Arc<Query>),
     /// The recursive query's own name inside it.
     Working(usize),
+    /// One that reads the queries around it: analyzed where the SELECT beside it, so many levels deep, names it.
+    Correlated(Arc<sql::Query>, usize),
 }
 
 /// The names of one SELECT's FROM, and what its expressions collected.

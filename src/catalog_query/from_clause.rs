@@ -193,10 +193,7 @@ impl Analyzer<'_> {
                 alias,
                 sample: None,
             } => {
-                self.level()?.is_hidden = !lateral;
-                let query = self.subquery(subquery);
-                self.level()?.is_hidden = false;
-                let query = query?;
+                let query = self.subquery_in_from(subquery, *lateral)?;
                 let mut reads = 0;
                 if query.is_correlated {
                     query_reads(&query, 1, &mut reads);
@@ -221,6 +218,13 @@ impl Analyzer<'_> {
         }
     }
 
+    fn subquery_in_from(&mut self, query: &sql::Query, lateral: bool) -> Result<Arc<Query>> {
+        self.level()?.is_hidden = !lateral;
+        let query = self.subquery(query);
+        self.level()?.is_hidden = false;
+        query
+    }
+
     fn relation(
         &mut self,
         name: &sql::ObjectName,
@@ -231,19 +235,17 @@ impl Analyzer<'_> {
         if let [only] = parts.as_slice()
             && let Some(shared) = self.shared.iter().rev().find(|shared| shared.name == *only).cloned()
         {
+            let named = Some((None, only.clone()));
             let kind = match shared.source {
                 SharedSource::Query(query) => ItemKind::Shared(query),
                 SharedSource::Working(table) => ItemKind::Working(table),
+                SharedSource::Correlated(query, depth) if depth == self.levels.len() => {
+                    let query = self.subquery_in_from(&query, false)?;
+                    return self.add_item(clause, ItemKind::Query(query), 0, true, shared.columns, alias, named);
+                }
+                SharedSource::Correlated(..) => return Err(not_covered("a WITH query that reads outer columns")),
             };
-            return self.add_item(
-                clause,
-                kind,
-                0,
-                false,
-                shared.columns,
-                alias,
-                Some((None, only.clone())),
-            );
+            return self.add_item(clause, kind, 0, false, shared.columns, alias, named);
         }
         match self.lookup.relation_named(&parts)? {
             Some(Relation::Builtin(relation)) => {

@@ -88,15 +88,12 @@ impl Analyzer<'_> {
             Some((base, term, all)) if mentions(&cte.query, &name) => self.recursive(&name, &names, base, term, all)?,
             _ => self.query(&cte.query)?,
         };
-        if query.is_correlated {
-            return Err(not_covered("a WITH query that reads outer columns"));
-        }
         let columns = renamed(&query.columns, &names);
-        self.shared.push(SharedQuery {
-            name,
-            columns,
-            source: SharedSource::Query(Arc::new(query)),
-        });
+        let source = match query.is_correlated {
+            true => SharedSource::Correlated(Arc::new((*cte.query).clone()), self.levels.len() + 1),
+            false => SharedSource::Query(Arc::new(query)),
+        };
+        self.shared.push(SharedQuery { name, columns, source });
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What numbers a column, as clients read it: the default of a serial column, the sequence of an identity column.
 
+use super::builtin::type_name;
 use super::datum::Datum;
 use super::lookup::{Lookup, Relation, parse_name, quote_identifier};
 use super::row_function::{Argument, RowFunction};
@@ -91,7 +92,14 @@ impl<'a> Lookup<'a> {
                 let name = format!("{}{}", self.qualifier(relation), quote_identifier(relation.name()));
                 Some(format!("nextval('{}'::regclass)", name.replace('\'', "''")))
             }
-            _ => column.default.as_ref().map(|default| default.text.clone()),
+            _ => {
+                let text = &column.default.as_ref()?.text;
+                // A bare literal is of the column's type.
+                Some(match is_string_literal(text) {
+                    true => format!("{text}::{}", type_name(column.sql_type.oid(), -1)),
+                    false => text.clone(),
+                })
+            }
         }
     }
 
@@ -107,4 +115,9 @@ impl<'a> Lookup<'a> {
             .and_then(|column| column.numbering);
         numbering.is_some_and(|numbering| numbering.sequence == sequence.id && numbering.kind != NumberingKind::Serial)
     }
+}
+
+fn is_string_literal(text: &str) -> bool {
+    let inside = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    inside.is_some_and(|inside| !inside.replace("''", "").contains('\''))
 }

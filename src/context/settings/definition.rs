@@ -31,6 +31,7 @@ pub enum Kind {
     Real {
         minimum: f64,
         maximum: f64,
+        unit: Unit,
     },
     Enum(&'static [&'static str]),
     Text,
@@ -49,15 +50,35 @@ pub enum Kind {
 pub enum ChangedBy {
     Internal,
     Postmaster,
+    /// Whoever edits the configuration and has it read again.
+    Sighup,
+    SuperuserBackend,
+    Backend,
     Superuser,
     User,
 }
 
 impl ChangedBy {
+    pub(super) fn named(name: &str) -> Option<ChangedBy> {
+        let all = [
+            ChangedBy::Internal,
+            ChangedBy::Postmaster,
+            ChangedBy::Sighup,
+            ChangedBy::SuperuserBackend,
+            ChangedBy::Backend,
+            ChangedBy::Superuser,
+            ChangedBy::User,
+        ];
+        all.into_iter().find(|who| who.name() == name)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             ChangedBy::Internal => "internal",
             ChangedBy::Postmaster => "postmaster",
+            ChangedBy::Sighup => "sighup",
+            ChangedBy::SuperuserBackend => "superuser-backend",
+            ChangedBy::Backend => "backend",
             ChangedBy::Superuser => "superuser",
             ChangedBy::User => "user",
         }
@@ -79,7 +100,7 @@ impl Definition {
     /// pg_settings.unit.
     pub fn unit(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::Integer { unit, .. } => unit.name(),
+            Kind::Integer { unit, .. } | Kind::Real { unit, .. } => unit.name(),
             _ => None,
         }
     }
@@ -88,7 +109,7 @@ impl Definition {
     pub fn bounds(&self) -> Option<(String, String)> {
         match self.kind {
             Kind::Integer { minimum, maximum, .. } => Some((minimum.to_string(), maximum.to_string())),
-            Kind::Real { minimum, maximum } => Some((real_text(minimum), real_text(maximum))),
+            Kind::Real { minimum, maximum, .. } => Some((real_text(minimum), real_text(maximum))),
             _ => None,
         }
     }
@@ -114,6 +135,14 @@ impl Definition {
             ChangedBy::Internal => Err(Error::new(
                 SqlState::CantChangeRuntimeParameter,
                 format!("parameter \"{name}\" cannot be changed"),
+            )),
+            ChangedBy::Sighup => Err(Error::new(
+                SqlState::CantChangeRuntimeParameter,
+                format!("parameter \"{name}\" cannot be changed now"),
+            )),
+            ChangedBy::SuperuserBackend | ChangedBy::Backend => Err(Error::new(
+                SqlState::CantChangeRuntimeParameter,
+                format!("parameter \"{name}\" cannot be set after connection start"),
             )),
             ChangedBy::Postmaster => Err(Error::new(
                 SqlState::CantChangeRuntimeParameter,
@@ -146,8 +175,8 @@ impl Definition {
                     }
                 }
             }
-            Kind::Real { minimum, maximum } => {
-                let value: f64 = text.trim().parse().map_err(|_| self.invalid(text))?;
+            Kind::Real { minimum, maximum, unit } => {
+                let value = units::parse_real(text, unit).map_err(|hint| self.invalid_with_hint(text, hint))?;
                 match (minimum..=maximum).contains(&value) {
                     true => Ok(real_text(value)),
                     false => Err(self.outside(&real_text(value), &real_text(minimum), &real_text(maximum))),
@@ -241,7 +270,7 @@ impl Definition {
     /// What SHOW prints for a canonical value.
     pub fn shown(&self, canonical: &str) -> String {
         match self.kind {
-            Kind::Integer { unit, .. } => units::show_integer(canonical, unit),
+            Kind::Integer { unit, .. } | Kind::Real { unit, .. } => units::show_number(canonical, unit),
             _ => canonical.to_string(),
         }
     }

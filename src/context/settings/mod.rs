@@ -1,13 +1,12 @@
 //! The session settings: declared once in the registry, checked on SET, immutable while a statement runs.
 
-mod compatibility;
 mod declared;
 mod definition;
-mod other_parts;
 mod registry;
 mod session;
 mod units;
 mod values;
+mod without_effect;
 
 pub use definition::{ChangedBy, Definition, Kind, parse_names, quoted_names};
 pub use registry::{DEFINITIONS, SERVER_VERSION, SERVER_VERSION_NUMBER, definition};

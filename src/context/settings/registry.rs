@@ -3,11 +3,10 @@
 
 use std::sync::LazyLock;
 
-use super::compatibility::COMPATIBILITY_ONLY;
 use super::declared::DECLARED;
 use super::definition::{ChangedBy, Definition, Kind};
-use super::other_parts::OF_OTHER_PARTS;
 use super::units::Unit;
+use super::without_effect;
 
 pub(super) const PRESET: &str = "Preset Options";
 pub(super) const LOCALE: &str = "Client Connection Defaults / Locale and Formatting";
@@ -15,10 +14,6 @@ pub(super) const BEHAVIOR: &str = "Client Connection Defaults / Statement Behavi
 pub(super) const CONNECTION: &str = "Connections and Authentication / Connection Settings";
 pub(super) const AUTHENTICATION: &str = "Connections and Authentication / Authentication";
 pub(super) const MEMORY: &str = "Resource Usage / Memory";
-pub(super) const PARALLEL: &str = "Resource Usage / Asynchronous Behavior";
-pub(super) const PLANNER: &str = "Query Tuning / Planner Method Configuration";
-pub(super) const COST: &str = "Query Tuning / Planner Cost Constants";
-pub(super) const PLANNER_OTHER: &str = "Query Tuning / Other Planner Options";
 pub(super) const LOGGING: &str = "Reporting and Logging / What to Log";
 pub(super) const COMPATIBILITY: &str = "Version and Platform Compatibility / Previous PostgreSQL Versions";
 pub(super) const ENGINE: &str = "Boathouse";
@@ -84,24 +79,6 @@ pub(super) const fn server(
     }
 }
 
-pub(super) const fn superuser(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    category: &'static str,
-    description: &'static str,
-) -> Definition {
-    Definition {
-        name,
-        kind,
-        default,
-        changed_by: ChangedBy::Superuser,
-        category,
-        description,
-        reported: false,
-    }
-}
-
 pub(super) const fn reported(definition: Definition) -> Definition {
     Definition {
         reported: true,
@@ -125,40 +102,9 @@ pub(super) const fn milliseconds() -> Kind {
     }
 }
 
-pub(super) const fn seconds() -> Kind {
-    Kind::Integer {
-        minimum: 0,
-        maximum: MAX_INTEGER,
-        unit: Unit::Seconds,
-    }
-}
-
-pub(super) const fn kilobytes(minimum: i64) -> Kind {
-    Kind::Integer {
-        minimum,
-        maximum: MAX_INTEGER,
-        unit: Unit::Kilobytes,
-    }
-}
-
-pub(super) const fn blocks() -> Kind {
-    Kind::Integer {
-        minimum: 0,
-        maximum: MAX_INTEGER,
-        unit: Unit::Blocks,
-    }
-}
-
-pub(super) const fn cost() -> Kind {
-    Kind::Real {
-        minimum: 0.0,
-        maximum: f64::MAX,
-    }
-}
-
 /// The settings, by name without regard to case.
 pub static DEFINITIONS: LazyLock<Vec<Definition>> = LazyLock::new(|| {
-    let mut all = [DECLARED, COMPATIBILITY_ONLY, OF_OTHER_PARTS].concat();
+    let mut all: Vec<Definition> = DECLARED.iter().cloned().chain(without_effect::definitions()).collect();
     all.sort_by_key(|definition| definition.name.to_lowercase());
     all
 });

@@ -6,7 +6,10 @@ pub enum Unit {
     None,
     Milliseconds,
     Seconds,
+    Minutes,
+    Bytes,
     Kilobytes,
+    Megabytes,
     /// Pages of 8 kB.
     Blocks,
 }
@@ -32,13 +35,31 @@ const MEMORY_UNITS: [(&str, f64); 5] = [
 ];
 
 impl Unit {
+    /// The unit that pg_settings.unit names; of an empty name, none.
+    pub(super) fn named(name: &str) -> Option<Unit> {
+        let all = [
+            Unit::None,
+            Unit::Milliseconds,
+            Unit::Seconds,
+            Unit::Minutes,
+            Unit::Bytes,
+            Unit::Kilobytes,
+            Unit::Megabytes,
+            Unit::Blocks,
+        ];
+        all.into_iter().find(|unit| unit.name().unwrap_or_default() == name)
+    }
+
     /// pg_settings.unit.
     pub fn name(self) -> Option<&'static str> {
         match self {
             Unit::None => None,
             Unit::Milliseconds => Some("ms"),
             Unit::Seconds => Some("s"),
+            Unit::Minutes => Some("min"),
+            Unit::Bytes => Some("B"),
             Unit::Kilobytes => Some("kB"),
+            Unit::Megabytes => Some("MB"),
             Unit::Blocks => Some("8kB"),
         }
     }
@@ -46,8 +67,8 @@ impl Unit {
     fn table(self) -> (&'static [(&'static str, f64)], Option<&'static str>) {
         match self {
             Unit::None => (&[], None),
-            Unit::Milliseconds | Unit::Seconds => (&TIME_UNITS, Some(TIME_HINT)),
-            Unit::Kilobytes | Unit::Blocks => (&MEMORY_UNITS, Some(MEMORY_HINT)),
+            Unit::Milliseconds | Unit::Seconds | Unit::Minutes => (&TIME_UNITS, Some(TIME_HINT)),
+            Unit::Bytes | Unit::Kilobytes | Unit::Megabytes | Unit::Blocks => (&MEMORY_UNITS, Some(MEMORY_HINT)),
         }
     }
 
@@ -57,17 +78,26 @@ impl Unit {
             Unit::None | Unit::Blocks => 8192.0,
             Unit::Milliseconds => 1e3,
             Unit::Seconds => 1e6,
+            Unit::Minutes => 60e6,
+            Unit::Bytes => 1.0,
             Unit::Kilobytes => 1024.0,
+            Unit::Megabytes => 1_048_576.0,
         }
     }
 }
 
-/// Reads a number in the setting's unit; the error is the hint that names the units.
+/// Reads a whole number in the setting's unit; the error is the hint that names the units.
 pub(super) fn parse_integer(text: &str, unit: Unit) -> Result<i64, Option<&'static str>> {
     let text = text.trim();
     if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         return i64::from_str_radix(digits, 16).map_err(|_| None);
     }
+    parse_real(text, unit).map(|value| value.round_ties_even() as i64)
+}
+
+/// The same of a number with a fraction.
+pub(super) fn parse_real(text: &str, unit: Unit) -> Result<f64, Option<&'static str>> {
+    let text = text.trim();
     let end = text
         .char_indices()
         .find(|(position, character)| {
@@ -80,18 +110,17 @@ pub(super) fn parse_integer(text: &str, unit: Unit) -> Result<i64, Option<&'stat
     let number: f64 = number.parse().map_err(|_| None)?;
     let (table, hint) = unit.table();
     let suffix = suffix.trim();
-    let value = match suffix {
+    Ok(match suffix {
         "" => number,
         suffix => {
             let (_, size) = table.iter().find(|(name, _)| *name == suffix).ok_or(hint)?;
             number * size / unit.size()
         }
-    };
-    Ok(value.round_ties_even() as i64)
+    })
 }
 
 /// A number with the largest unit that divides it: 5000 ms is `5s`.
-pub(super) fn show_integer(canonical: &str, unit: Unit) -> String {
+pub(super) fn show_number(canonical: &str, unit: Unit) -> String {
     let (table, _) = unit.table();
     let Ok(value) = canonical.parse::<f64>() else {
         return canonical.to_string();
@@ -120,11 +149,14 @@ mod tests {
             ("1 h", Unit::Seconds, 3600, "1h"),
             ("64MB", Unit::Kilobytes, 65_536, "64MB"),
             ("4GB", Unit::Blocks, 524_288, "4GB"),
+            ("2 d", Unit::Minutes, 2880, "2d"),
+            ("1GB", Unit::Megabytes, 1024, "1GB"),
+            ("16MB", Unit::Bytes, 16_777_216, "16MB"),
             ("7", Unit::None, 7, "7"),
             ("-1", Unit::Kilobytes, -1, "-1"),
         ] {
             assert_eq!(parse_integer(text, unit), Ok(value), "{text}");
-            assert_eq!(show_integer(&value.to_string(), unit), shown, "{text}");
+            assert_eq!(show_number(&value.to_string(), unit), shown, "{text}");
         }
         assert_eq!(parse_integer("5 xx", Unit::Seconds), Err(Some(TIME_HINT)));
         assert_eq!(parse_integer("abc", Unit::Seconds), Err(None));
