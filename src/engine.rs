@@ -27,7 +27,7 @@ use crate::functions;
 use crate::introspection::VirtualTables;
 use crate::planning::{PlanCache, PlanningSession, rules};
 use crate::result_cache::ResultCache;
-use crate::storage::{Freshness, ScanOptions, Storage, StorageLimits};
+use crate::storage::{FileLayout, Freshness, ScanOptions, Storage, StorageLimits};
 use crate::telemetry::{Metrics, QueryIdentity, QueryLog, QueryRecord};
 
 pub use environment::StatementEnvironment;
@@ -157,6 +157,12 @@ impl Engine {
         }
     }
 
+    /// DataFusion's view of work that no statement asked for.
+    pub fn upkeep_session(&self) -> PlanningSession {
+        let config = self.base.config().clone();
+        PlanningSession::new(Arc::clone(&self.base), config, chrono::Utc::now())
+    }
+
     /// What the running server tells about itself.
     pub fn monitoring(&self) -> &dyn crate::introspection::Monitoring {
         self.system_tables.monitoring()
@@ -191,6 +197,11 @@ async fn open_warehouse(config: &Config) -> Result<(Arc<Storage>, Arc<Catalog>)>
         vector_cache: config.caches.deletion_vector.0,
         hot_columns: config.caches.hot_columns.bytes(available_memory()),
         commit_deadline: config.storage.commit_deadline.0,
+        layout: FileLayout {
+            file_bytes: config.storage.file_size.0,
+            row_group_rows: config.storage.row_group_rows.max(1),
+            compression: FileLayout::compression(&config.storage.compression)?,
+        },
     };
     let storage = Storage::open(&config.warehouse.url, &options, &limits)?;
     let catalog = Catalog::open(Arc::new(storage.log_store()), CatalogOptions::default()).await?;

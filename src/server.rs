@@ -85,7 +85,14 @@ async fn keep_up(engine: Arc<Engine>) {
     }
     tokio::time::sleep(FIRST_VACUUM.min(interval)).await;
     loop {
-        engine.services.vacuum_all(engine.config.storage.retention.0).await;
+        let storage = &engine.config.storage;
+        if storage.compact_after > 0 {
+            engine
+                .services
+                .compact_all(&engine.upkeep_session(), storage.compact_after)
+                .await;
+        }
+        engine.services.vacuum_all(storage.retention.0).await;
         tokio::time::sleep(interval).await;
     }
 }

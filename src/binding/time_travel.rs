@@ -91,28 +91,38 @@ impl VisitorMut for VersionHider {
     }
 }
 
-fn suffix(version: &sql::TableVersion) -> Result<String> {
-    match version {
-        sql::TableVersion::VersionAsOf(expression) => {
-            let text = literal(expression)
-                .ok_or_else(|| Error::new(SqlState::InvalidParameterValue, "VERSION AS OF takes a whole number"))?;
-            let number: u64 = text.parse().map_err(|_| {
-                Error::new(
-                    SqlState::InvalidParameterValue,
-                    format!("VERSION AS OF takes a whole number, not \"{text}\""),
-                )
-            })?;
-            Ok(format!("version={number}"))
+impl TimeTravel {
+    /// The version that a clause names.
+    pub fn of(version: &sql::TableVersion) -> Result<TimeTravel> {
+        match version {
+            sql::TableVersion::VersionAsOf(expression) => {
+                let text = literal(expression)
+                    .ok_or_else(|| Error::new(SqlState::InvalidParameterValue, "VERSION AS OF takes a whole number"))?;
+                let number: u64 = text.parse().map_err(|_| {
+                    Error::new(
+                        SqlState::InvalidParameterValue,
+                        format!("VERSION AS OF takes a whole number, not \"{text}\""),
+                    )
+                })?;
+                Ok(TimeTravel::Version(number))
+            }
+            sql::TableVersion::TimestampAsOf(expression) | sql::TableVersion::ForSystemTimeAsOf(expression) => {
+                let text = literal(expression).ok_or_else(|| {
+                    Error::new(SqlState::InvalidParameterValue, "TIMESTAMP AS OF takes a literal")
+                        .with_hint("Write for example TIMESTAMP AS OF '2026-01-31 12:00:00'.")
+                })?;
+                Ok(TimeTravel::Timestamp(parse_timestamp(&text)?))
+            }
+            other => Err(Error::unsupported(format!("time travel by {other}"))),
         }
-        sql::TableVersion::TimestampAsOf(expression) | sql::TableVersion::ForSystemTimeAsOf(expression) => {
-            let text = literal(expression).ok_or_else(|| {
-                Error::new(SqlState::InvalidParameterValue, "TIMESTAMP AS OF takes a literal")
-                    .with_hint("Write for example TIMESTAMP AS OF '2026-01-31 12:00:00'.")
-            })?;
-            Ok(format!("timestamp={}", parse_timestamp(&text)?))
-        }
-        other => Err(Error::unsupported(format!("time travel by {other}"))),
     }
+}
+
+fn suffix(version: &sql::TableVersion) -> Result<String> {
+    Ok(match TimeTravel::of(version)? {
+        TimeTravel::Version(number) => format!("version={number}"),
+        TimeTravel::Timestamp(micros) => format!("timestamp={micros}"),
+    })
 }
 
 fn literal(expression: &sql::Expr) -> Option<String> {

@@ -119,6 +119,10 @@ sections! {
         commit_deadline: Interval,
         vacuum_interval: Interval,
         retention: Interval,
+        compact_after: usize,
+        file_size: ByteSize,
+        row_group_rows: usize,
+        compression: String,
     }
     /// How much runs at once.
     execution: Execution {

@@ -4,10 +4,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use datafusion::catalog::Session;
+
 use super::services::Services;
 use crate::catalog::model::{Table, TableLocation};
 use crate::error::Result;
-use crate::storage::{Freshness, TableAddress, Vacuumed};
+use crate::storage::{Freshness, Operation, Optimization, TableAddress, Vacuumed};
 
 /// How long the files of dropped tables and of replaced versions are kept where nobody says.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -74,6 +76,47 @@ impl Services {
             tracing::info!(tables = erased, "erased the files of dropped tables");
         }
         Ok(erased)
+    }
+
+    /// Writes the small files of partitions anew that have at least so many, in all managed tables.
+    pub async fn compact_all(&self, session: &dyn Session, least_files: usize) {
+        let catalog = self.catalog.current();
+        for table in catalog.tables() {
+            let Some(folder) = managed_folder(table) else { continue };
+            if let Err(error) = self.compact(table, folder, session, least_files).await {
+                tracing::warn!(table = table.name, %error, "could not compact a table");
+            }
+        }
+    }
+
+    async fn compact(
+        &self,
+        table: &Table,
+        folder: uuid::Uuid,
+        session: &dyn Session,
+        least_files: usize,
+    ) -> Result<()> {
+        let delta = self.storage.table(&TableAddress::Managed(folder))?;
+        // Whoever is about to change rows goes first.
+        let Some(_turn) = delta.turn(Duration::ZERO).await else {
+            return Ok(());
+        };
+        let base = delta.snapshot(Freshness::Strict).await?;
+        let wanted = Optimization {
+            least_files,
+            ..Optimization::default()
+        };
+        let operation = Operation::new("OPTIMIZE").with_parameter("auto", true);
+        let done = delta.optimize(&base, &wanted, session, operation).await?;
+        if done.version.is_some() {
+            tracing::info!(
+                table = table.name,
+                files_before = done.removed.files,
+                files_after = done.added.files,
+                "compacted a table"
+            );
+        }
+        Ok(())
     }
 
     /// One automatic pass over everything that lies in the warehouse.

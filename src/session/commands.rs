@@ -113,10 +113,11 @@ impl Session {
                 "NOTIFY"
             }
             Statement::LockTable(_) if !self.in_block() => return Err(outside_block("LOCK TABLE")),
-            Statement::Vacuum(_) if self.in_block() => {
+            Statement::Vacuum(_) | Statement::Optimize(_) | Statement::Restore(_) if self.in_block() => {
+                let command = parsed.statement.kind().to_uppercase();
                 return Err(Error::new(
                     SqlState::ActiveSqlTransaction,
-                    "VACUUM cannot run inside a transaction block",
+                    format!("{command} cannot run inside a transaction block"),
                 ));
             }
             Statement::Discard(kind) => self.discard(*kind).await?,

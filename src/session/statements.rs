@@ -493,6 +493,8 @@ fn needs_catalog(statement: &Statement) -> bool {
             | DescribeTable { .. }
             | DescribeDetail { .. }
             | DescribeHistory { .. }
+            | Optimize(_)
+            | Restore(_)
     )
 }
 

@@ -96,6 +96,8 @@ pub enum Statement {
     /// columns, if any are named.
     Analyze(Vec<(ObjectName, Vec<String>)>),
     Vacuum(Vacuum),
+    Optimize(Optimize),
+    Restore(Restore),
     Truncate {
         tables: Vec<ObjectName>,
     },
@@ -558,4 +560,21 @@ pub struct Vacuum {
     pub verbose: bool,
     /// RETAIN … HOURS.
     pub retain_hours: Option<u64>,
+}
+
+/// OPTIMIZE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Optimize {
+    pub table: ObjectName,
+    /// WHERE, over partition columns.
+    pub condition: Option<sql::Expr>,
+    /// ZORDER BY.
+    pub near: Vec<String>,
+}
+
+/// RESTORE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restore {
+    pub table: ObjectName,
+    pub version: sql::TableVersion,
 }

@@ -6,7 +6,8 @@ use super::ast::Statement;
 use super::reader::Reader;
 use super::{
     alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, index, insert,
-    lock, materialized_view, merge, notify, prepare, set, show, transaction, unsupported, update, vacuum, with_changes,
+    lock, materialized_view, merge, notify, optimize, prepare, set, show, transaction, unsupported, update, vacuum,
+    with_changes,
 };
 use crate::error::Result;
 
@@ -42,6 +43,8 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "truncate" => drop::truncate(reader),
         "analyze" | "analyse" => analyze::analyze(reader),
         "vacuum" => vacuum::vacuum(reader),
+        "optimize" => optimize::optimize(reader),
+        "restore" => optimize::restore(reader),
         "explain" => explain::explain(reader),
         "prepare" => prepare::prepare(reader),
         "execute" => prepare::execute(reader),

@@ -17,6 +17,8 @@ impl Statement {
             Statement::Truncate { .. } => "truncate",
             Statement::Analyze(_) => "analyze",
             Statement::Vacuum(_) => "vacuum",
+            Statement::Optimize(_) => "optimize",
+            Statement::Restore(_) => "restore",
             Statement::CreateDatabase { .. }
             | Statement::CreateSchema { .. }
             | Statement::CreateTable(_)
@@ -95,6 +97,8 @@ impl Statement {
             Statement::GrantRole { revoke: true, .. } => "REVOKE ROLE",
             Statement::GrantRole { .. } => "GRANT ROLE",
             Statement::Comment { .. } => "COMMENT",
+            Statement::Optimize(_) => "OPTIMIZE",
+            Statement::Restore(_) => "RESTORE",
             _ => "",
         }
     }

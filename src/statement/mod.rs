@@ -31,6 +31,7 @@ mod lock;
 mod materialized_view;
 mod merge;
 mod notify;
+mod optimize;
 mod own_expressions;
 mod prepare;
 mod query;

@@ -33,11 +33,6 @@ pub(super) fn in_query<'t>(tokens: impl Iterator<Item = &'t TokenWithSpan>) -> O
 /// The answer to a statement by its first word; `None` for a word that begins no statement at all.
 pub(super) fn statement(word: &str) -> Option<Error> {
     let (name, hint) = match word {
-        "optimize" => ("OPTIMIZE", None),
-        "restore" => (
-            "RESTORE",
-            Some("Read the old version with INSERT OVERWRITE t SELECT * FROM t VERSION AS OF n."),
-        ),
         "do" => ("DO", Some("Run the statements one by one.")),
         "call" => ("CALL", None),
         "use" => (

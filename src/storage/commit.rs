@@ -83,6 +83,14 @@ pub(super) enum Change {
         removal: Removal,
         complete: bool,
     },
+    /// The same rows in other files: some of `base` go, which must still be there, new ones come.
+    Rearrange { base: Arc<TableSnapshot>, removal: Removal },
+    /// Files of a past version come back for those of `base`, the version that must still be current.
+    Restore {
+        base: Arc<TableSnapshot>,
+        removal: Removal,
+        revived: Vec<Add>,
+    },
     /// Nothing but another schema or other properties, for exactly this version.
     Alter { base: u64 },
 }
@@ -235,10 +243,13 @@ impl DeltaTable {
                 PutOutcome::Created => return Ok(Landed { base, version, bytes }),
                 PutOutcome::AlreadyExists => match attempt.change {
                     Change::Create { .. } => return Err(self.occupied()),
-                    Change::Append | Change::Replace { only_at: None } | Change::Rewrite { .. } => {
+                    Change::Append
+                    | Change::Replace { only_at: None }
+                    | Change::Rewrite { .. }
+                    | Change::Rearrange { .. } => {
                         tracing::debug!(table = %self.location.url, version, "another writer took the version, trying the next");
                     }
-                    Change::Replace { .. } | Change::Alter { .. } => {
+                    Change::Replace { .. } | Change::Restore { .. } | Change::Alter { .. } => {
                         return Err(conflict("Another writer committed first."));
                     }
                 },
@@ -367,6 +378,21 @@ fn check(attempt: &Attempt, base: &TableSnapshot) -> Result<()> {
                 return Err(conflict("Another writer added rows since the statement began."));
             }
             Ok(())
+        }
+        Change::Rearrange { base: read, removal } => match base.files.positions(&removal.keys(read)) {
+            Some(_) => Ok(()),
+            None => Err(conflict("Another writer changed rows of the same files.")),
+        },
+        Change::Restore {
+            base: read, removal, ..
+        } => {
+            if !removal.is_none() {
+                features::ensure_removable(&base.metadata)?;
+            }
+            match read.version == base.version {
+                true => Ok(()),
+                false => Err(conflict("Another writer committed first.")),
+            }
         }
         Change::Alter { base: version } if *version != base.version => Err(conflict("Another writer committed first.")),
         _ => Ok(()),

@@ -29,7 +29,9 @@ impl DeltaTable {
             }
             Change::Append | Change::Alter { .. } => &Removal::None,
             Change::Replace { .. } => &Removal::All,
-            Change::Rewrite { removal, .. } => removal,
+            Change::Rewrite { removal, .. } | Change::Rearrange { removal, .. } | Change::Restore { removal, .. } => {
+                removal
+            }
         };
         let is_locked = base.is_some_and(|base| base.lock.is_some());
         match (&attempt.schema, base) {
@@ -42,13 +44,17 @@ impl DeltaTable {
             (None, Some(base)) if is_locked => lines.push(LogLine::of_protocol(&base.protocol)),
             _ => {}
         }
-        let removes = base.map_or_else(|| Ok(vec![]), |base| removal.actions(base, now))?;
+        let data_change = !matches!(attempt.change, Change::Rearrange { .. });
+        let removes = base.map_or_else(|| Ok(vec![]), |base| removal.actions(base, now, data_change))?;
         lines.extend(removes.iter().map(|remove| LogLine {
             remove: Some(remove.clone()),
             ..LogLine::default()
         }));
-        lines.extend(attempt.adds.iter().map(|add| LogLine {
-            add: Some(add.clone()),
+        lines.extend(attempt.all_adds().map(|add| LogLine {
+            add: Some(Add {
+                data_change,
+                ..add.clone()
+            }),
             ..LogLine::default()
         }));
         let mut info = self
@@ -132,17 +138,47 @@ impl DeltaTable {
 /// What the commit did, in numbers.
 fn describe(info: &mut Map<String, Value>, attempt: &Attempt, removes: &[Remove]) {
     let is_blind = matches!(attempt.change, Change::Append) && attempt.schema.is_none();
-    info.insert(
-        "isolationLevel".into(),
-        json!(if is_blind { "WriteSerializable" } else { "Serializable" }),
-    );
+    let isolation = match attempt.change {
+        Change::Rearrange { .. } => "SnapshotIsolation",
+        _ if is_blind => "WriteSerializable",
+        _ => "Serializable",
+    };
+    info.insert("isolationLevel".into(), json!(isolation));
     info.insert("isBlindAppend".into(), json!(is_blind));
-    let adds: &[Add] = &attempt.adds;
-    let bytes: i64 = adds.iter().map(|add| add.size).sum();
-    info.insert(
-        "operationMetrics".into(),
-        json!({"numFiles": adds.len().to_string(), "numRemovedFiles": removes.len().to_string(), "numOutputBytes": bytes.to_string()}),
-    );
+    let files = attempt.all_adds().count();
+    let bytes: i64 = attempt.all_adds().map(|add| add.size).sum();
+    let removed_bytes: i64 = removes.iter().filter_map(|remove| remove.size).sum();
+    let vectors = removes.iter().filter(|remove| remove.deletion_vector.is_some()).count();
+    let (files, removed, vectors) = (files.to_string(), removes.len().to_string(), vectors.to_string());
+    let (bytes, removed_bytes) = (bytes.to_string(), removed_bytes.to_string());
+    let metrics = match &attempt.change {
+        Change::Rearrange { .. } => json!({
+            "numAddedFiles": files,
+            "numAddedBytes": bytes,
+            "numRemovedFiles": removed,
+            "numRemovedBytes": removed_bytes,
+            "numDeletionVectorsRemoved": vectors,
+        }),
+        Change::Restore { .. } => json!({
+            "numRestoredFiles": files,
+            "restoredFilesSize": bytes,
+            "numRemovedFiles": removed,
+            "removedFilesSize": removed_bytes,
+        }),
+        _ => json!({"numFiles": files, "numRemovedFiles": removed, "numOutputBytes": bytes}),
+    };
+    info.insert("operationMetrics".into(), metrics);
+}
+
+impl Attempt {
+    /// The files that come: new ones, and those of a past version.
+    fn all_adds(&self) -> impl Iterator<Item = &Add> {
+        let revived: &[Add] = match &self.change {
+            Change::Restore { revived, .. } => revived,
+            _ => &[],
+        };
+        self.adds.iter().chain(revived)
+    }
 }
 
 /// The line that says which decision of the catalog an entry applies.

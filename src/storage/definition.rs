@@ -167,18 +167,23 @@ impl DeltaTable {
         snapshot: &TableSnapshot,
         streams: Vec<SendableRecordBatchStream>,
     ) -> Result<StagedFiles> {
+        Arc::new(self.target(snapshot).await?).write(streams).await
+    }
+
+    /// Where rows of the table go, if it may be written.
+    pub(super) async fn target(&self, snapshot: &TableSnapshot) -> Result<WriteTarget> {
         features::ensure_writable(&snapshot.protocol, &snapshot.metadata)?;
         self.ensure_unsuspected()?;
         self.location
             .store
             .ensure_writable(&self.location.object("_delta_log"))
             .await?;
-        let target = WriteTarget {
+        Ok(WriteTarget {
             location: self.location.clone(),
             metadata: Arc::clone(&snapshot.metadata),
             schema: Arc::clone(&snapshot.schema),
-        };
-        Arc::new(target).write(streams).await
+            layout: self.services.layout.of_table(&snapshot.metadata),
+        })
     }
 
     /// Writes rows for a table that is not created yet.
@@ -191,6 +196,7 @@ impl DeltaTable {
             location: self.location.clone(),
             metadata: Arc::clone(&draft.metadata),
             schema: Arc::clone(&draft.schema),
+            layout: self.services.layout.of_table(&draft.metadata),
         };
         Arc::new(target).write(streams).await
     }

@@ -21,7 +21,7 @@ use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use super::file_index::FileIndex;
 use super::schema::TableSchema;
 use super::snapshot::TableSnapshot;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Positions of the files that can hold rows which all `filters` accept.
 pub(super) fn matching_files(snapshot: &TableSnapshot, session: &dyn Session, filters: &[Expr]) -> Result<Vec<usize>> {
@@ -64,6 +64,22 @@ pub(super) fn matching_files(snapshot: &TableSnapshot, session: &dyn Session, fi
         .enumerate()
         .filter_map(|(file, kept)| kept.then_some(file))
         .collect())
+}
+
+/// Positions of the files of the partitions that `filter` names. 0A000 where it reads anything but partition columns.
+pub(super) fn files_of_partitions(
+    snapshot: &TableSnapshot,
+    session: &dyn Session,
+    filter: &Expr,
+) -> Result<Vec<usize>> {
+    if !is_on_partitions(&snapshot.schema, filter) {
+        return Err(Error::unsupported("a condition on anything but the partition columns"));
+    }
+    let schema = DFSchema::try_from(Arc::clone(&snapshot.schema.arrow))?;
+    let predicate = session.create_physical_expr(filter.clone(), &schema)?;
+    let mut kept = vec![true; snapshot.files.len()];
+    keep_by_values(snapshot, &predicate, true, &mut kept)?;
+    Ok((0..kept.len()).filter(|file| kept[*file]).collect())
 }
 
 /// Whether the file list alone decides the filter, so that no row has to be tested: it reads partition columns

@@ -58,12 +58,12 @@ impl Removal {
         }
     }
 
-    /// The log's actions. All files must be live in `base`.
-    pub(super) fn actions(&self, base: &TableSnapshot, now: i64) -> Result<Vec<Remove>> {
+    /// The log's actions. All files must be live in `base`. Without `data_change` the same rows come back in other files.
+    pub(super) fn actions(&self, base: &TableSnapshot, now: i64, data_change: bool) -> Result<Vec<Remove>> {
         let action = |file: usize| Remove {
             path: base.files.paths.value(file).to_string(),
             deletion_timestamp: Some(now),
-            data_change: true,
+            data_change,
             extended_file_metadata: None,
             partition_values: None,
             size: Some(base.files.sizes.value(file)),

@@ -81,6 +81,22 @@ impl TableSnapshot {
             .await
     }
 
+    /// A plan of at most `partitions` partitions over these files: these columns of all rows, then each row's file and
+    /// place.
+    pub(super) async fn scan_together(
+        &self,
+        session: &dyn Session,
+        columns: impl Iterator<Item = usize>,
+        files: &[usize],
+        partitions: usize,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let columns: Vec<usize> = columns.chain(self.locators()).collect();
+        let statistics = statistics::of_files(&self.schema, &self.files, files, false);
+        let groups = |files| group_files(files, partitions);
+        self.source(session, Some(&columns), files, statistics, groups, None)
+            .await
+    }
+
     /// The positions of the locators in a scan's projection.
     pub fn locators(&self) -> [usize; 2] {
         let columns = self.schema.columns.len();

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::cache::{ByteCache, CacheStatistics};
 use super::deletion_vector::VectorCache;
+use super::file_layout::FileLayout;
 use super::footer_cache::FooterCache;
 use super::hot::HotCache;
 use super::location::{Location, parse_url};
@@ -54,6 +55,8 @@ pub struct StorageLimits {
     pub hot_columns: u64,
     /// After this long an unanswered commit is reported as unknown.
     pub commit_deadline: Duration,
+    /// The shape of the files that are written.
+    pub layout: FileLayout,
 }
 
 impl Default for StorageLimits {
@@ -65,6 +68,7 @@ impl Default for StorageLimits {
             vector_cache: 64 * MEGABYTE,
             hot_columns: 512 * MEGABYTE,
             commit_deadline: Duration::from_secs(60),
+            layout: FileLayout::default(),
         }
     }
 }
@@ -79,6 +83,7 @@ pub(super) struct Services {
     pub(super) vectors: VectorCache,
     pub(super) hot: Arc<HotCache>,
     pub(super) commit_deadline: Duration,
+    pub(super) layout: FileLayout,
     /// Knows what became of transactions over several tables.
     pub(super) arbiter: OnceLock<Arc<dyn Arbiter>>,
 }
@@ -119,6 +124,7 @@ impl Storage {
             vectors: ByteCache::new("deletion vector", limits.vector_cache),
             hot: Arc::new(HotCache::new(limits.hot_columns)),
             commit_deadline: limits.commit_deadline,
+            layout: limits.layout,
             arbiter: OnceLock::new(),
         };
         Ok(Arc::new(Storage {

@@ -11,13 +11,13 @@ use datafusion::arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use datafusion::parquet::arrow::async_writer::AsyncArrowWriter;
-use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::WriterProperties;
 use futures::StreamExt;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 
 use super::action::{Add, EXACT_STATISTICS_TAG, Metadata};
+use super::file_layout::FileLayout;
 use super::file_statistics::FileStatistics;
 use super::location::Location;
 use super::partition_value;
@@ -25,9 +25,6 @@ use super::schema::TableSchema;
 use super::staged::StagedFiles;
 use crate::error::{Error, Result, SqlState};
 
-/// A file is closed once it holds this much.
-const FILE_BYTES: usize = 128 << 20;
-const ROW_GROUP_ROWS: usize = 1 << 20;
 /// A row group is closed early when it holds this much undecoded.
 const ROW_GROUP_BYTES: usize = 64 << 20;
 /// Partitions written at a time; one more closes the fullest.
@@ -42,18 +39,31 @@ pub(super) struct WriteTarget {
     pub(super) location: Location,
     pub(super) metadata: Arc<Metadata>,
     pub(super) schema: Arc<TableSchema>,
+    pub(super) layout: FileLayout,
 }
 
 impl WriteTarget {
     /// Writes the streams at the same time, each to files of its own. Rows are in the table's column order.
     pub(super) async fn write(self: Arc<Self>, streams: Vec<SendableRecordBatchStream>) -> Result<StagedFiles> {
+        self.write_in_turn(streams.into_iter().map(|stream| vec![stream]).collect())
+            .await
+    }
+
+    /// Writes the lists at the same time, the streams of each one after the other.
+    pub(super) async fn write_in_turn(
+        self: Arc<Self>,
+        lists: Vec<Vec<SendableRecordBatchStream>>,
+    ) -> Result<StagedFiles> {
         let mut staged = StagedFiles::new(self.location.clone(), Arc::clone(&self.metadata));
         let mut writers = tokio::task::JoinSet::new();
-        for stream in streams {
+        for streams in lists {
             let mut writer = TableWriter::new(Arc::clone(&self))?;
             writers.spawn(async move {
                 // Cut off or failed, the writer drops its finished files, and they are deleted.
-                writer.write_all(stream).await.map(|()| writer.finished)
+                for stream in streams {
+                    writer.write_all(stream).await?;
+                }
+                Ok(writer.finished)
             });
         }
         let mut failure = None;
@@ -285,6 +295,8 @@ struct FileWriter {
     statistics: FileStatistics,
     name: String,
     partition_values: HashMap<String, Option<String>>,
+    /// Bytes at which it is closed.
+    full_at: u64,
 }
 
 impl FileWriter {
@@ -293,11 +305,12 @@ impl FileWriter {
         schema: &SchemaRef,
         partition_values: HashMap<String, Option<String>>,
     ) -> Result<FileWriter> {
-        let name = format!("part-{}.snappy.parquet", uuid::Uuid::new_v4());
+        let layout = &target.layout;
+        let name = format!("part-{}.{}.parquet", uuid::Uuid::new_v4(), layout.codec_name());
         let path: Path = target.location.object(&name);
         let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_compression(layout.compression)
+            .set_max_row_group_row_count(Some(layout.row_group_rows))
             .set_created_by(super::commit_entry::ENGINE.to_string())
             .build();
         // Without Arrow's own schema in the file every reader sees the same plain Parquet types.
@@ -312,6 +325,7 @@ impl FileWriter {
             statistics,
             name,
             partition_values,
+            full_at: target.layout.file_bytes,
         })
     }
 
@@ -331,7 +345,7 @@ impl FileWriter {
         if self.parquet.in_progress_size() >= ROW_GROUP_BYTES {
             self.parquet.flush().await?;
         }
-        Ok(self.size() >= FILE_BYTES)
+        Ok(self.size() as u64 >= self.full_at)
     }
 
     async fn close(mut self) -> Result<Add> {

@@ -210,7 +210,8 @@ WRONG_SQL = [
     ("create table t (a nosuchtype)", "42704", 'type "nosuchtype" does not exist'),
     ("select count(*), relname from pg_class", "42803", "must appear in the GROUP BY clause"),
     ("update pg_class set relname = 'x'", None, ""),
-    ("optimize t", "0A000", "not supported"),
+    ("optimize nosuch", "42P01", 'relation "nosuch" does not exist'),
+    ("cluster t", "0A000", "not supported"),
 ]
 
 

@@ -24,7 +24,9 @@ pub mod lock_rows;
 mod lock_table;
 pub mod materialized_view;
 pub mod modify;
+mod optimize;
 mod policy;
+mod restore;
 mod role;
 pub mod row_checks;
 mod sequence;
@@ -215,6 +217,8 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
         Statement::DescribeHistory { name, limit } => {
             return Ok(Outcome::Rows(describe_history::run(command, name, *limit).await?));
         }
+        Statement::Optimize(optimize) => return Ok(Outcome::Rows(optimize::run(command, optimize).await?)),
+        Statement::Restore(restore) => return Ok(Outcome::Rows(restore::run(command, restore).await?)),
         Statement::Show { name } => return Ok(Outcome::Rows(show::run(command, name)?)),
         other => return Err(Error::internal(format!("no command runs {other:?}"))),
     };
@@ -228,6 +232,8 @@ pub fn columns_of(statement: &Statement) -> Option<Vec<OutputColumn>> {
         Statement::DescribeTable { .. } => Some(describe_table::columns()),
         Statement::DescribeDetail { .. } => Some(describe_detail::columns()),
         Statement::DescribeHistory { .. } => Some(describe_history::columns()),
+        Statement::Optimize(_) => Some(optimize::columns()),
+        Statement::Restore(_) => Some(restore::columns()),
         Statement::Show {
             name: ShowTarget::Tables { .. },
         } => Some(show::columns(&show::TABLES)),

@@ -44,7 +44,7 @@ impl Foreign {
     }
 
     /// Writes a Parquet file and answers its add action without statistics.
-    fn file(&self, name: &str, batch: &RecordBatch) -> Value {
+    pub(super) fn file(&self, name: &str, batch: &RecordBatch) -> Value {
         self.file_of_groups(name, batch, batch.num_rows().max(1))
     }
 
@@ -62,7 +62,7 @@ impl Foreign {
         json!({"path": name, "partitionValues": {}, "size": size, "modificationTime": 1, "dataChange": true})
     }
 
-    fn table(&self) -> Arc<DeltaTable> {
+    pub(super) fn table(&self) -> Arc<DeltaTable> {
         self.scratch.storage.table(&self.address).unwrap()
     }
 
@@ -96,7 +96,7 @@ pub(super) fn with(mut add: Value, members: Value) -> Value {
     json!({"add": add})
 }
 
-fn numbers(rows: std::ops::Range<i64>) -> RecordBatch {
+pub(super) fn numbers(rows: std::ops::Range<i64>) -> RecordBatch {
     RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from_iter_values(rows)) as ArrayRef)]).unwrap()
 }
 

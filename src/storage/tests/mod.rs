@@ -4,6 +4,7 @@ mod empty;
 mod faults;
 mod foreign;
 mod hot_columns;
+mod optimize;
 mod round_trip;
 mod several_tables;
 mod vacuum;
