@@ -37,7 +37,9 @@ impl SelectExec {
         let Some(filter) = stock.downcast_ref::<FilterExec>() else {
             return Ok(None);
         };
-        if filter.fetch().is_some() || is_volatile(filter.predicate()) {
+        // Rows without columns are not coalesced.
+        let has_columns = !stock.schema().fields().is_empty();
+        if filter.fetch().is_some() || is_volatile(filter.predicate()) || !has_columns {
             return Ok(None);
         }
         let mut predicate = Predicate::default();

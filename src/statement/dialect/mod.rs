@@ -7,6 +7,7 @@ mod keywords;
 mod lock_strength;
 mod only_table;
 mod parenless_functions;
+mod precedence;
 mod qualified_operator;
 mod row_expansion;
 mod string_alias;
@@ -52,7 +53,7 @@ impl Dialect for BoathouseDialect {
         TypeId::of::<PostgreSqlDialect>()
     }
 
-    /// Refuses reserved words where sqlparser would take them for columns.
+    /// Prefix operators; and refuses reserved words where sqlparser would take them for columns.
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let next = parser.peek_token_ref();
         match &next.token {
@@ -63,8 +64,12 @@ impl Dialect for BoathouseDialect {
             {
                 Some(parser.expected_ref("an expression", next))
             }
-            _ => None,
+            _ => precedence::parse_prefix_operator(parser),
         }
+    }
+
+    fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        precedence::parse_is_test(parser, left, precedence)
     }
 
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
@@ -118,7 +123,8 @@ impl Dialect for BoathouseDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
-        POSTGRES.get_next_precedence(parser)
+        let operator = precedence::of_operator(&parser.peek_token_ref().token);
+        operator.map(Ok).or_else(|| POSTGRES.get_next_precedence(parser))
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
