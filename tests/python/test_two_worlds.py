@@ -12,6 +12,7 @@ import re
 
 import psycopg
 import pytest
+import random_attacks
 from psycopg.pq import DiagnosticField, ExecStatus
 
 from server_process import Server
@@ -143,3 +144,33 @@ def test_attack(worlds, attack, caches):
     transcripts = [transcript(server, prelude, attack) for server in worlds]
     for first, second in zip(*transcripts, strict=True):
         assert first == second
+
+
+# What an ungoverned table's plan names, and how long planning took.
+OF_A_RUN = [re.compile(rb"Planning Time: [0-9.]+ ms"), re.compile(rb"\[\[\S*parquet\]\]")]
+
+
+@pytest.mark.parametrize("caches", ["caches", "no-caches"])
+@pytest.mark.parametrize("seed", range(8))
+def test_random_attacks(worlds, seed, caches):
+    prelude = NO_CACHES if caches == "no-caches" else []
+    with contextlib.ExitStack() as open_connections:
+        connections = []
+        for server in worlds:
+            connection = open_connections.enter_context(server.connect(user="attacker", password="attacker"))
+            for statement in prelude:
+                connection.execute(statement)
+            connections.append(connection.pgconn)
+        for statement in random_attacks.statements(seed, 40):
+            first, second = (answers(pgconn, statement) for pgconn in connections)
+            assert first == second, statement
+
+
+def answers(pgconn, statement):
+    """What a statement answers; without ORDER BY, the order of rows follows the files."""
+    said = [contents(result, OF_A_RUN) for result in execute(pgconn, statement)]
+    if " order by " in statement:
+        return said
+    return [
+        sorted(one.splitlines()) if isinstance(one, bytes) else (*one[:3], sorted(one[3], key=str), one[4]) for one in said
+    ]

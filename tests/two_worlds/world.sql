@@ -2,6 +2,7 @@
 -- The worlds differ in nothing but what `attacker` may not see: the rows of every region but north, salaries
 -- and ssns, and a mapping table that only a policy reads. Whatever attacker asks (attacks.sql), both must
 -- answer with the same bytes. The hidden rows differ in number and size, and lie in a file of their own.
+-- Only crowded differs in the order of magnitude, by which joins are ordered (docs/governance.md).
 
 CREATE ROLE admins;
 CREATE ROLE analysts;
@@ -36,6 +37,7 @@ INSERT INTO staff
   SELECT v.id, v.name, v.region, v.salary, v.ssn
   FROM (VALUES
     (1, 4, 'abc', 'south', 300.00, '333-00-4444'),
+    (1, 7, 'x', 'east', 5.00, '0'),
     (2, 4, '17', 'west', 7000000.00, '9'),
     (2, 5, '0', 'south', -1.00, NULL),
     (2, 6, NULL, NULL, 0.00, '111-11-1111')
