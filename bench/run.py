@@ -35,7 +35,7 @@ SECTIONS = {
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", default="1", help="scale factor of TPC-H and TPC-DS (1)")
-    parser.add_argument("--runs", type=int, default=3, help="timed runs a query, after one that warms up (3)")
+    parser.add_argument("--runs", type=int, default=3, help="timed runs a query, after those that warm up (3)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of every other system (all cores)")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="sections to run (all)")
     parser.add_argument("--system", action="append", help="systems beside Boathouse, by the begin of their names (all)")

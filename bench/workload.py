@@ -12,6 +12,8 @@ from report import geometric_mean
 from same_rows import is_same
 
 REFERENCE = "DuckDB, native"
+# The first reads of a column decide whether it is kept decoded, and the next ones decode it.
+WARM_UPS = 3
 
 
 @dataclasses.dataclass
@@ -85,9 +87,10 @@ def same_answer(actual, expected):
 
 
 def time_one(system, text, runs):
-    """Median of several runs after one that warms up; the failure's text otherwise."""
+    """Median of several runs after those that warm up; the failure's text otherwise."""
     try:
-        system.milliseconds(text)
+        for _ in range(WARM_UPS):
+            system.milliseconds(text)
         return statistics.median(system.milliseconds(text) for _ in range(runs))
     except Exception as error:  # noqa: BLE001
         return str(error).splitlines()[0][:160] if str(error) else repr(error)
@@ -141,7 +144,7 @@ def measure(workload, server, runs, threads, kinds, report):
 def write(workload, systems, times, reference, differing, failures, runs, report):
     report.section(
         workload.name,
-        f"Milliseconds, median of {runs} runs after one that warms up. Boathouse through the wire with its result cache "
+        f"Milliseconds, median of {runs} runs after {WARM_UPS} that warm up. Boathouse through the wire with its result cache "
         "off; the others inside a process of their own, without a network protocol. A dash is a query that failed; ≠ marks an "
         "answer other than DuckDB's.",
     )
