@@ -25,6 +25,7 @@ struct Report {
     /// One-based character in the text of the statement.
     position: Option<usize>,
     subject: Subject,
+    routine: Option<&'static str>,
 }
 
 /// The objects that an error is about, for clients that tell constraints apart by name.
@@ -175,6 +176,7 @@ impl Error {
             hint: None,
             position: None,
             subject: Subject::default(),
+            routine: None,
         }))
     }
 
@@ -235,6 +237,12 @@ impl Error {
         self
     }
 
+    /// PostgreSQL's function that raises this error, where drivers know it by that.
+    pub fn in_routine(mut self, routine: &'static str) -> Self {
+        self.0.routine = Some(routine);
+        self
+    }
+
     pub fn state(&self) -> SqlState {
         self.0.state
     }
@@ -252,6 +260,9 @@ impl Error {
     }
     pub fn subject(&self) -> &Subject {
         &self.0.subject
+    }
+    pub fn routine(&self) -> Option<&'static str> {
+        self.0.routine
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use parking_lot::Mutex;
@@ -45,6 +46,8 @@ pub struct Activity {
     pub transaction_started: Option<DateTime<Utc>>,
     pub query_started: Option<DateTime<Utc>>,
     pub state_changed: DateTime<Utc>,
+    /// Whether the transaction that ends next was rolled back.
+    undone: bool,
 }
 
 /// A prepared statement as pg_prepared_statements lists it.
@@ -110,6 +113,8 @@ pub struct SessionHandle {
     pub started: DateTime<Utc>,
     interrupt: Arc<Interrupt>,
     activity: Mutex<Activity>,
+    committed: AtomicU64,
+    rolled_back: AtomicU64,
     /// What nextval() gave the session.
     pub sequences: Mutex<SequenceValues>,
     /// The session's prepared statements by name.
@@ -149,7 +154,10 @@ impl SessionHandle {
                 transaction_started: None,
                 query_started: None,
                 state_changed: now,
+                undone: false,
             }),
+            committed: AtomicU64::default(),
+            rolled_back: AtomicU64::default(),
             sequences: Mutex::default(),
             prepared: Mutex::default(),
             cursors: Mutex::default(),
@@ -186,6 +194,11 @@ impl SessionHandle {
     pub fn rest(&self, state: SessionState, application_name: &str) {
         let mut activity = self.activity.lock();
         if activity.state != state {
+            if state == SessionState::Idle {
+                let undone = std::mem::take(&mut activity.undone);
+                let ended = if undone { &self.rolled_back } else { &self.committed };
+                ended.fetch_add(1, Ordering::Relaxed);
+            }
             activity.state = state;
             activity.state_changed = Utc::now();
         }
@@ -197,9 +210,35 @@ impl SessionHandle {
         }
     }
 
+    /// What the session's transaction did is undone.
+    pub fn transaction_undone(&self) {
+        self.activity.lock().undone = true;
+    }
+
+    fn transactions(&self) -> TransactionCounts {
+        TransactionCounts {
+            committed: self.committed.load(Ordering::Relaxed),
+            rolled_back: self.rolled_back.load(Ordering::Relaxed),
+        }
+    }
+
     /// Stops what the session runs, or the session.
     pub fn signal(&self, reason: InterruptReason) {
         self.interrupt.trigger(reason);
+    }
+}
+
+/// How many transactions ended, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TransactionCounts {
+    pub committed: u64,
+    pub rolled_back: u64,
+}
+
+impl TransactionCounts {
+    fn add(&mut self, other: TransactionCounts) {
+        self.committed += other.committed;
+        self.rolled_back += other.rolled_back;
     }
 }
 
@@ -207,6 +246,8 @@ impl SessionHandle {
 #[derive(Debug, Default)]
 pub struct Sessions {
     by_process: Mutex<BTreeMap<i32, Arc<SessionHandle>>>,
+    /// By database: transactions of sessions that are gone.
+    earlier: Mutex<BTreeMap<Oid, TransactionCounts>>,
 }
 
 impl Sessions {
@@ -223,6 +264,16 @@ impl Sessions {
     /// The session with this process id.
     pub fn find(&self, process_id: i32) -> Option<Arc<SessionHandle>> {
         self.by_process.lock().get(&process_id).cloned()
+    }
+
+    /// The transactions of a database since the server started.
+    pub fn transactions(&self, database: Oid) -> TransactionCounts {
+        let mut counts = self.earlier.lock().get(&database).copied().unwrap_or_default();
+        let sessions = self.all();
+        for session in sessions.iter().filter(|session| session.database == database) {
+            counts.add(session.transactions());
+        }
+        counts
     }
 
     /// All sessions by process id.
@@ -248,6 +299,11 @@ impl Drop for Entered {
         {
             sessions.remove(&self.handle.process_id);
         }
+        let mut earlier = self.sessions.earlier.lock();
+        earlier
+            .entry(self.handle.database)
+            .or_default()
+            .add(self.handle.transactions());
     }
 }
 

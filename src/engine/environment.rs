@@ -13,6 +13,7 @@ use crate::context::settings::{Settings, definition};
 use crate::context::{QueryContext, SettingChange};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::FunctionEnvironment;
+use crate::storage::TableSnapshot;
 
 /// One statement's surroundings for functions such as current_user and current_setting().
 pub struct StatementEnvironment {
@@ -32,6 +33,20 @@ impl StatementEnvironment {
 }
 
 impl StatementEnvironment {
+    /// The newest version that is known of a table, for who may know its numbers. They count hidden rows too: of a
+    /// table with policies only a superuser learns them.
+    fn known_snapshot(&self, relation: Oid) -> Option<Arc<TableSnapshot>> {
+        let catalog = &self.context.catalog;
+        let access = catalog.access(self.context.principal.role);
+        let object = catalog.object(relation)?;
+        let Object::Table(table) = object else { return None };
+        let may_know = access.has(object, Privilege::Select) && (!table.is_governed() || access.is_superuser());
+        let address = crate::binding::table_address(catalog, table)
+            .ok()
+            .filter(|_| may_know)?;
+        self.engine.services.storage.table(&address).ok()?.cached_snapshot()
+    }
+
     /// A superuser's session is signalled by superusers only, another by who has its role's privileges.
     fn may_signal(&self, login: Oid, terminate: bool) -> Result<()> {
         let catalog = &self.context.catalog;
@@ -141,23 +156,11 @@ impl FunctionEnvironment for StatementEnvironment {
     }
 
     fn relation_size(&self, relation: Oid) -> Option<i64> {
-        let object = self.context.catalog.object(relation)?;
-        let access = self.context.catalog.access(self.context.principal.role);
-        let crate::catalog::model::Object::Table(table) = object else {
-            return None;
-        };
-        // The size counts hidden rows: only the owner of a governed table learns it.
-        let may_know = if table.is_governed() {
-            access.owns(object)
-        } else {
-            access.has(object, Privilege::Select)
-        };
-        if !may_know {
-            return None;
-        }
-        let address = crate::binding::table_address(&self.context.catalog, table).ok()?;
-        let snapshot = self.engine.services.storage.table(&address).ok()?.cached_snapshot()?;
-        i64::try_from(snapshot.size_bytes()).ok()
+        i64::try_from(self.known_snapshot(relation)?.size_bytes()).ok()
+    }
+
+    fn relation_rows(&self, relation: Oid) -> Option<i64> {
+        i64::try_from(self.known_snapshot(relation)?.row_count()?).ok()
     }
 
     fn server_start(&self) -> DateTime<Utc> {

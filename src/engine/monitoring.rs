@@ -3,8 +3,9 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::Engine;
+use crate::catalog::model::Oid;
 use crate::context::locks::LockStatus;
-use crate::context::sessions::SessionHandle;
+use crate::context::sessions::{SessionHandle, TransactionCounts};
 use crate::context::settings::DEFINITIONS;
 use crate::functions::FunctionEnvironment;
 use crate::introspection::{CacheStatus, Monitoring, QueryRecord, SessionStatus, Setting};
@@ -92,6 +93,13 @@ impl Monitoring for EngineMonitoring {
             }
         };
         engine.sessions.all().into_iter().map(status).collect()
+    }
+
+    fn transactions(&self, database: Oid) -> TransactionCounts {
+        let engine = self.engine();
+        engine.map_or_else(TransactionCounts::default, |engine| {
+            engine.sessions.transactions(database)
+        })
     }
 
     fn locks(&self) -> Vec<LockStatus> {

@@ -194,17 +194,22 @@ fn argument_list(function: &Function) -> String {
     arguments.collect::<Vec<_>>().join(", ")
 }
 
+/// The function's text as a query, which is how PostgreSQL keeps it.
+pub fn function_source(function: &Function) -> String {
+    format!("select {}", function.body.trim())
+}
+
 fn function_definition(lookup: &Lookup<'_>, function: &Function) -> String {
     let schema = lookup
         .catalog
         .schema(function.schema)
         .map_or("?", |schema| schema.name.as_str());
     format!(
-        "CREATE OR REPLACE FUNCTION {}.{}({})\n RETURNS {}\n LANGUAGE sql\nRETURN {}\n",
+        "CREATE OR REPLACE FUNCTION {}.{}({})\n RETURNS {}\n LANGUAGE sql\nAS $function${}$function$\n",
         quote_identifier(schema),
         quote_identifier(&function.name),
         argument_list(function),
         function.returns,
-        function.body.trim(),
+        function_source(function),
     )
 }

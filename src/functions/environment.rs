@@ -38,6 +38,12 @@ pub trait FunctionEnvironment: Send + Sync {
         None
     }
 
+    /// How many rows a table has, for who may know it.
+    fn relation_rows(&self, relation: Oid) -> Option<i64> {
+        let _ = relation;
+        None
+    }
+
     /// When the server started; the statement's start where nobody knows better.
     fn server_start(&self) -> DateTime<Utc> {
         self.context().statement_start

@@ -66,7 +66,7 @@ pub use comments::{
     ROLE_CLASS, TYPE_CLASS,
 };
 pub use datum::{Datum, to_array};
-pub use definitions::view_definition;
+pub use definitions::{function_source, view_definition};
 pub use environment::{FunctionEnvironment, environment, install_environment};
 pub use keys::{Key, column_names};
 pub use keywords::{Keyword, keywords};

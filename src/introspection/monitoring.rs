@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::catalog::model::Oid;
 use crate::context::locks::LockStatus;
+use crate::context::sessions::TransactionCounts;
 
 /// The server's own state, for the tables of `system` and the pg_stat family.
 pub trait Monitoring: Send + Sync {
@@ -19,6 +20,12 @@ pub trait Monitoring: Send + Sync {
 
     fn sessions(&self) -> Vec<SessionStatus> {
         vec![]
+    }
+
+    /// The transactions of a database since the server started.
+    fn transactions(&self, database: Oid) -> TransactionCounts {
+        let _ = database;
+        TransactionCounts::default()
     }
 
     /// Advisory locks and those of LOCK TABLE.

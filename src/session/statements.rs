@@ -393,7 +393,9 @@ impl Session {
         }
         Err(
             Error::new(SqlState::FeatureNotSupported, "cached plan must not change result type")
-                .with_hint("Prepare the statement again."),
+                .with_hint("Prepare the statement again.")
+                // asyncpg and pgjdbc prepare again when they read this name.
+                .in_routine("RevalidateCachedQuery"),
         )
     }
 

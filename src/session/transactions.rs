@@ -256,6 +256,7 @@ impl Session {
     }
 
     pub(super) fn roll_back(&mut self) {
+        self.handle().transaction_undone();
         self.transaction.clear();
         self.listening.clear();
         self.settings.rollback();

@@ -6,8 +6,10 @@ use super::alter::{object_action, unsupported_action};
 use super::ast::{Alter, ColumnDefinition, ObjectKind, ObjectName, Statement};
 use super::constraint;
 use super::create::properties;
-use super::create_table::{column_definition, column_mask, row_filter};
+use super::create_table::{column_definition, column_mask, generated, identity, row_filter};
 use super::reader::Reader;
+use super::sequence;
+use crate::catalog::changes::{IdentityChange, SequenceOptions};
 use crate::error::{Error, Result};
 
 pub(super) fn alter_table(reader: &mut Reader) -> Result<Statement> {
@@ -187,6 +189,9 @@ fn alter_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
         let default = Some(reader.text_since(start).to_string());
         return Ok(Alter::SetDefault { table, column, default });
     }
+    if let Some(change) = identity_change(reader)? {
+        return Ok(Alter::Identity { table, column, change });
+    }
     if reader.accept(&["type"]) || reader.accept(&["set", "data", "type"]) {
         let sql_type = reader.data_type()?;
         if reader.accept(&["collate"]) {
@@ -209,4 +214,47 @@ fn alter_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
             .at(reader.position()));
     }
     Err(unsupported_action(reader))
+}
+
+/// ADD GENERATED … AS IDENTITY, SET GENERATED …, SET option, RESTART, DROP IDENTITY.
+fn identity_change(reader: &mut Reader) -> Result<Option<IdentityChange>> {
+    if reader.peek_words(&["add", "generated"]) {
+        reader.advance();
+        let (kind, options) = identity(reader)?;
+        return Ok(Some(IdentityChange::Add(kind, options)));
+    }
+    if reader.accept(&["drop", "identity"]) {
+        let if_exists = reader.if_exists();
+        return Ok(Some(IdentityChange::Drop { if_exists }));
+    }
+    let (mut kind, mut options) = (None, SequenceOptions::default());
+    loop {
+        let restart = reader.peek_words(&["restart"]);
+        if reader.peek_words(&["set", "generated"]) {
+            reader.advance();
+            kind = Some(generated(reader)?);
+        } else if restart || (reader.peek_words(&["set"]) && is_sequence_option(reader.peek_nth(1))) {
+            if !restart {
+                reader.advance();
+            }
+            sequence::option(reader, &mut options)?;
+        } else {
+            let is_none = kind.is_none() && options == SequenceOptions::default();
+            return Ok((!is_none).then_some(IdentityChange::Set(kind, options)));
+        }
+    }
+}
+
+fn is_sequence_option(token: &Token) -> bool {
+    const WORDS: [&str; 8] = [
+        "increment",
+        "minvalue",
+        "maxvalue",
+        "no",
+        "start",
+        "restart",
+        "cache",
+        "cycle",
+    ];
+    matches!(token, Token::Word(word) if word.quote_style.is_none() && WORDS.contains(&word.value.to_lowercase().as_str()))
 }

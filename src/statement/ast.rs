@@ -14,7 +14,7 @@ pub use modification::{
     OnConflict, Update,
 };
 
-use crate::catalog::changes::{CommentedPart, SequenceOptions};
+use crate::catalog::changes::{CommentedPart, IdentityChange, SequenceOptions};
 pub use crate::catalog::model::ObjectKind;
 use crate::catalog::model::{NumberingKind, Privilege};
 use crate::types::SqlType;
@@ -426,6 +426,11 @@ pub enum Alter {
         table: ObjectName,
         column: String,
         default: Option<String>,
+    },
+    Identity {
+        table: ObjectName,
+        column: String,
+        change: IdentityChange,
     },
     /// `not_valid`: rows that exist are not looked at.
     AddConstraint {

@@ -224,17 +224,20 @@ fn without_not_null(text: &str) -> Option<&str> {
     }
 }
 
-/// GENERATED ALWAYS | BY DEFAULT AS IDENTITY [(options)].
-fn identity(reader: &mut Reader) -> Result<(NumberingKind, SequenceOptions)> {
-    let position = reader.position();
+/// GENERATED ALWAYS | BY DEFAULT.
+pub(super) fn generated(reader: &mut Reader) -> Result<NumberingKind> {
     reader.expect(&["generated"])?;
-    let kind = match reader.accept(&["always"]) {
-        true => NumberingKind::Always,
-        false => {
-            reader.expect(&["by", "default"])?;
-            NumberingKind::ByDefault
-        }
-    };
+    if reader.accept(&["always"]) {
+        return Ok(NumberingKind::Always);
+    }
+    reader.expect(&["by", "default"])?;
+    Ok(NumberingKind::ByDefault)
+}
+
+/// GENERATED ALWAYS | BY DEFAULT AS IDENTITY [(options)].
+pub(super) fn identity(reader: &mut Reader) -> Result<(NumberingKind, SequenceOptions)> {
+    let position = reader.position();
+    let kind = generated(reader)?;
     reader.expect(&["as"])?;
     if *reader.peek() == Token::LParen {
         return Err(Error::unsupported("a generated column").at(position));

@@ -49,39 +49,50 @@ pub(super) fn options(reader: &mut Reader) -> Result<(SequenceOptions, Option<Ow
     let mut options = SequenceOptions::default();
     let mut owned_by = None;
     loop {
-        if reader.accept(&["as"]) {
-            options.sql_type = Some(reader.data_type()?);
-        } else if reader.accept(&["increment"]) {
-            reader.accept(&["by"]);
-            options.increment = Some(reader.integer()?);
-        } else if reader.accept(&["minvalue"]) {
-            options.minimum = Some(Some(reader.integer()?));
-        } else if reader.accept(&["no", "minvalue"]) {
-            options.minimum = Some(None);
-        } else if reader.accept(&["maxvalue"]) {
-            options.maximum = Some(Some(reader.integer()?));
-        } else if reader.accept(&["no", "maxvalue"]) {
-            options.maximum = Some(None);
-        } else if reader.accept(&["start"]) {
-            reader.accept(&["with"]);
-            options.start = Some(reader.integer()?);
-        } else if reader.accept(&["restart"]) {
-            reader.accept(&["with"]);
-            let follows = matches!(reader.peek(), Token::Number(..) | Token::Minus | Token::Plus);
-            options.restart = Some(if follows { Some(reader.integer()?) } else { None });
-        } else if reader.accept(&["cache"]) {
-            // Each server takes blocks of its own choice.
-            reader.integer()?;
-        } else if reader.accept(&["cycle"]) {
-            options.cycle = Some(true);
-        } else if reader.accept(&["no", "cycle"]) {
-            options.cycle = Some(false);
-        } else if reader.accept(&["owned", "by"]) {
+        if reader.accept(&["owned", "by"]) {
             owned_by = Some(owner(reader)?);
-        } else {
+        } else if !option(reader, &mut options)? {
             return Ok((options, owned_by));
         }
     }
+}
+
+/// Reads one option; whether there was one.
+pub(super) fn option(reader: &mut Reader, options: &mut SequenceOptions) -> Result<bool> {
+    if reader.accept(&["as"]) {
+        options.sql_type = Some(reader.data_type()?);
+    } else if reader.accept(&["increment"]) {
+        reader.accept(&["by"]);
+        options.increment = Some(reader.integer()?);
+    } else if reader.accept(&["minvalue"]) {
+        options.minimum = Some(Some(reader.integer()?));
+    } else if reader.accept(&["no", "minvalue"]) {
+        options.minimum = Some(None);
+    } else if reader.accept(&["maxvalue"]) {
+        options.maximum = Some(Some(reader.integer()?));
+    } else if reader.accept(&["no", "maxvalue"]) {
+        options.maximum = Some(None);
+    } else if reader.accept(&["start"]) {
+        reader.accept(&["with"]);
+        options.start = Some(reader.integer()?);
+    } else if reader.accept(&["restart"]) {
+        reader.accept(&["with"]);
+        let follows = matches!(reader.peek(), Token::Number(..) | Token::Minus | Token::Plus);
+        options.restart = Some(if follows { Some(reader.integer()?) } else { None });
+    } else if reader.accept(&["cache"]) {
+        // Each server takes blocks of its own choice.
+        reader.integer()?;
+    } else if reader.accept(&["cycle"]) {
+        options.cycle = Some(true);
+    } else if reader.accept(&["no", "cycle"]) {
+        options.cycle = Some(false);
+    } else if reader.accept(&["sequence", "name"]) {
+        // It lies in the table's schema.
+        options.name = reader.object_name()?.0.pop();
+    } else {
+        return Ok(false);
+    }
+    Ok(true)
 }
 
 fn owner(reader: &mut Reader) -> Result<Owner> {

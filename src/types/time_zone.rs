@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Offset, TimeZone as _};
-use chrono_tz::{OffsetName, TZ_VARIANTS, Tz};
+use chrono_tz::{OffsetComponents, OffsetName, TZ_VARIANTS, Tz};
 
 use crate::types::calendar::{CivilDate, day_of_week};
 
@@ -59,6 +59,19 @@ impl TimeZone {
             .iter()
             .find(|zone| zone.name().eq_ignore_ascii_case(text))
             .map(|zone| TimeZone::Named(*zone))
+    }
+
+    /// Every IANA name.
+    pub fn all_named() -> impl Iterator<Item = TimeZone> {
+        TZ_VARIANTS.iter().map(|zone| TimeZone::Named(*zone))
+    }
+
+    /// Whether clocks are forward of standard time at an instant, in microseconds since 1970 UTC.
+    pub fn saves_daylight_at(&self, instant: i64) -> bool {
+        match self {
+            TimeZone::Named(zone) => !zone.offset_from_utc_datetime(&calendar(instant)).dst_offset().is_zero(),
+            TimeZone::Fixed { .. } => false,
+        }
     }
 
     /// A zone that is always `seconds_east` of Greenwich.

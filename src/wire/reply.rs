@@ -192,6 +192,9 @@ pub fn error(out: &mut BytesMut, severity: Severity, error: &Error) {
                 field(out, code, name);
             }
         }
+        if let Some(routine) = error.routine() {
+            field(out, b'R', routine);
+        }
         out.put_u8(0);
     });
 }

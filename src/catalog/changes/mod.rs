@@ -38,7 +38,7 @@ pub use policy::{drop_column_mask, drop_row_filter, set_column_mask, set_row_fil
 pub use rename::rename;
 pub use role::{RoleAttributes, alter_role, create_role, drop_role};
 pub use schema::create_schema;
-pub use sequence::{NewSequence, SequenceOptions, alter_sequence, create_sequence};
+pub use sequence::{IdentityChange, NewSequence, SequenceOptions, alter_sequence, change_identity, create_sequence};
 pub use set_schema::set_schema;
 pub use table::{NewColumn, NewTable, create_materialized_view, create_table, set_populated};
 pub use view::{NewView, create_view};

@@ -16,6 +16,8 @@ pub struct NewSequence {
 /// What is not said has PostgreSQL's default, or stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SequenceOptions {
+    /// SEQUENCE NAME of an identity column.
+    pub name: Option<String>,
     pub sql_type: Option<SqlType>,
     pub increment: Option<i64>,
     /// `Some(None)` is NO MINVALUE.
@@ -80,32 +82,100 @@ pub fn alter_sequence(
     staged.put(sequence)
 }
 
-/// Makes a column's own sequence, named after both.
-pub(super) fn number_column(staged: &mut Staged, role: Oid, table: &mut Table, column: &NewColumn) -> Result<()> {
-    let Some((kind, options)) = &column.numbering else {
-        return Ok(());
-    };
-    let base = format!("{}_{}_seq", table.name, column.name);
+/// Makes a column's own sequence, named after both unless its options name it.
+pub(super) fn number_column(
+    staged: &mut Staged,
+    role: Oid,
+    table: &mut Table,
+    column: &str,
+    (kind, options): &(NumberingKind, SequenceOptions),
+) -> Result<()> {
+    let base = format!("{}_{column}_seq", table.name);
     let snapshot = staged.snapshot();
     let numbered = (1..).map(|number| format!("{base}{number}"));
     let mut names = std::iter::once(base.clone()).chain(numbered);
-    let name = names
-        .find(|name| snapshot.relation_named(table.schema, name).is_none())
-        .unwrap_or(base);
+    let name = options
+        .name
+        .clone()
+        .or_else(|| names.find(|name| snapshot.relation_named(table.schema, name).is_none()));
     drop(snapshot);
+    let known = table
+        .column_named(column)
+        .ok_or_else(|| missing_column(column, &table.name))?;
     let mut options = options.clone();
-    options.sql_type.get_or_insert_with(|| column.sql_type.clone());
+    options.sql_type.get_or_insert_with(|| known.sql_type.clone());
     let new = NewSequence {
         schema: table.schema,
-        name,
+        name: name.unwrap_or(base),
         options,
-        owned_by: Some((table.id, column.name.clone())),
+        owned_by: Some((table.id, column.to_string())),
     };
     let sequence = create_sequence(staged, role, new, WhenTaken::Refuse)?.id();
-    for known in table.columns.iter_mut().filter(|known| known.name == column.name) {
+    for known in table.columns.iter_mut().filter(|known| known.name == column) {
         known.numbering = Some(Numbering { sequence, kind: *kind });
     }
     Ok(())
+}
+
+/// What ALTER COLUMN does about a column's identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentityChange {
+    Add(NumberingKind, SequenceOptions),
+    Set(Option<NumberingKind>, SequenceOptions),
+    Drop { if_exists: bool },
+}
+
+/// Gives the column an identity, changes it or takes it away; needs ownership of the table.
+pub fn change_identity(staged: &mut Staged, role: Oid, table: Oid, name: &str, change: &IdentityChange) -> Result<()> {
+    let mut table = super::column::owned_table(staged, role, table)?;
+    let column = table
+        .column_named(name)
+        .ok_or_else(|| missing_column(name, &table.name))?;
+    let what = format!("column \"{name}\" of relation \"{}\"", table.name);
+    let refuse = |why: &str| {
+        Err(Error::new(
+            SqlState::ObjectNotInPrerequisiteState,
+            format!("{what} {why}"),
+        ))
+    };
+    let identity = column
+        .numbering
+        .filter(|numbering| numbering.kind != NumberingKind::Serial);
+    match (change, identity) {
+        (IdentityChange::Add(..), _) if column.nullable => {
+            refuse("must be declared NOT NULL before identity can be added")
+        }
+        (IdentityChange::Add(..), Some(_)) => refuse("is already an identity column"),
+        (IdentityChange::Add(..), None) if column.numbering.is_some() || column.default.is_some() => {
+            refuse("already has a default value")
+        }
+        (IdentityChange::Add(kind, options), None) => {
+            number_column(staged, role, &mut table, name, &(*kind, options.clone()))?;
+            staged.put(table)
+        }
+        (IdentityChange::Drop { if_exists: true }, None) => {
+            staged.notice(format!("{what} is not an identity column, skipping"));
+            Ok(())
+        }
+        (_, None) => refuse("is not an identity column"),
+        (IdentityChange::Set(kind, options), Some(identity)) => {
+            if options != &SequenceOptions::default() {
+                alter_sequence(staged, role, identity.sequence, options, None)?;
+            }
+            let kind = kind.unwrap_or(identity.kind);
+            for known in table.columns.iter_mut().filter(|known| known.name == name) {
+                known.numbering = Some(Numbering { kind, ..identity });
+            }
+            staged.put(table)
+        }
+        (IdentityChange::Drop { .. }, Some(identity)) => {
+            for known in table.columns.iter_mut().filter(|known| known.name == name) {
+                known.numbering = None;
+            }
+            staged.put(table)?;
+            staged.drop_object(identity.sequence)
+        }
+    }
 }
 
 fn column_of(staged: &mut Staged, table: Oid, column: &str) -> Result<(Oid, i16)> {

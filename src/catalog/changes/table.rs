@@ -131,8 +131,10 @@ fn create(
     }
     // A column's sequence refers to the table, and the column to it.
     staged.put(table.clone())?;
-    for column in new.columns.iter().filter(|column| column.numbering.is_some()) {
-        super::sequence::number_column(staged, role, &mut table, column)?;
+    for column in &new.columns {
+        if let Some(numbering) = &column.numbering {
+            super::sequence::number_column(staged, role, &mut table, &column.name, numbering)?;
+        }
     }
     if table.columns.iter().any(|column| column.numbering.is_some()) {
         staged.put(table)?;

@@ -119,6 +119,13 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             constraint::set_default(command, &table, column, default.as_deref()).await?;
             Ok("ALTER TABLE")
         }
+        Alter::Identity { table, column, change } => {
+            let table = command.table(table)?;
+            command
+                .stage(|staged, role, _| changes::change_identity(staged, role, table.id, column, change))
+                .await?;
+            Ok("ALTER TABLE")
+        }
         Alter::AddConstraint {
             table,
             constraint,

@@ -3,9 +3,9 @@
 use super::CommandContext;
 use crate::binding::{self, RowExpression};
 use crate::catalog::changes::{self, NewColumn, NewConstraint, NewRule};
-use crate::catalog::model::{StoredExpression, Table};
+use crate::catalog::model::{Oid, StoredExpression, Table};
 use crate::error::{Error, Result, SqlState};
-use crate::statement::ast::{ColumnDefinition, ConstraintDefinition, TableConstraint};
+use crate::statement::ast::{ColumnDefinition, ConstraintDefinition, ObjectName, TableConstraint};
 use crate::types::SqlType;
 
 /// A column of CREATE TABLE or ADD COLUMN.
@@ -43,11 +43,11 @@ async fn default(
     binding::check_default(&command.binding, command.context, text, column, sql_type).await
 }
 
-/// Declared constraints over these columns: id, name and type.
+/// Declared constraints over these columns: id, name and type. `own` is the table's schema and name.
 pub(super) async fn new_constraints(
     command: &CommandContext<'_>,
     constraints: &[TableConstraint],
-    own_name: &str,
+    own: (Oid, &str),
     columns: &[(i16, String, SqlType)],
 ) -> Result<Vec<NewConstraint>> {
     let mut all = vec![];
@@ -61,9 +61,9 @@ pub(super) async fn new_constraints(
                 referenced,
             } => NewRule::ForeignKey {
                 columns: columns.clone(),
-                table: match table.0.as_slice() {
-                    [name] if name == own_name => None,
-                    _ => Some(command.table(table)?.id),
+                table: match is_own(command, table, own) {
+                    true => None,
+                    false => Some(command.table(table)?.id),
                 },
                 referenced: referenced.clone(),
             },
@@ -78,6 +78,17 @@ pub(super) async fn new_constraints(
         });
     }
     Ok(all)
+}
+
+/// Whether a key refers to the table that declares it, which may not exist yet.
+fn is_own(command: &CommandContext<'_>, table: &ObjectName, own: (Oid, &str)) -> bool {
+    match table.0.as_slice() {
+        [name] => name == own.1,
+        qualified => {
+            let place = command.context.catalog.resolve_creation(command.names(), qualified);
+            place.is_ok_and(|place| place == own)
+        }
+    }
 }
 
 /// The table's columns as expressions over its row know them: id, name and type.
@@ -107,7 +118,7 @@ pub(super) async fn add(
     let new = new_constraints(
         command,
         std::slice::from_ref(constraint),
-        &table.name,
+        (table.schema, &table.name),
         &columns_of(table),
     )
     .await?;

@@ -49,6 +49,7 @@ pub async fn run(
         .zip(&columns)
         .map(|(id, column)| (id, column.name.clone(), column.sql_type.clone()))
         .collect();
+    let own = (schema, create.name.last());
     let new = NewTable {
         schema,
         name,
@@ -56,7 +57,7 @@ pub async fn run(
         partition_by: create.partition_by.clone(),
         location: create.location.clone(),
         temporary,
-        constraints: constraint::new_constraints(command, &create.constraints, create.name.last(), &numbered).await?,
+        constraints: constraint::new_constraints(command, &create.constraints, own, &numbered).await?,
         comment: create.comment.clone(),
     };
     let when = when_taken(create.if_not_exists, create.or_replace);

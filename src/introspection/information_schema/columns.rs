@@ -8,7 +8,8 @@ use crate::functions::builtin::builtin_relations;
 use crate::introspection::{Introspection, Rows};
 use crate::types::SqlType;
 
-pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+/// Each column that the principal may read or write, with its relation.
+fn columns<'a>(introspection: &'a Introspection<'_>) -> impl Iterator<Item = (&'a Object, &'a Column)> + 'a {
     const READING_OR_WRITING: [Privilege; 4] = [
         Privilege::Select,
         Privilege::Insert,
@@ -16,29 +17,29 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         Privilege::References,
     ];
     let access = &introspection.lookup.access;
-    for object in introspection.lookup.relations() {
-        if object.kind() == ObjectKind::MaterializedView {
-            continue;
-        }
-        let is_table = matches!(object, Object::Table(_));
-        for column in object.columns() {
-            if !READING_OR_WRITING
+    let relations = introspection.lookup.relations();
+    relations
+        .filter(|object| object.kind() != ObjectKind::MaterializedView)
+        .flat_map(|object| object.columns().iter().map(move |column| (object, column)))
+        .filter(|(object, column)| {
+            READING_OR_WRITING
                 .iter()
                 .any(|privilege| access.has_column(object, column.id, *privilege))
-            {
-                continue;
-            }
-            let place = Place {
-                schema: schema_name(introspection, object.parent()),
-                table: object.name(),
-                position: i64::from(column.id),
-                is_nullable: column.nullable,
-                default: introspection.lookup.default_of(column),
-                is_updatable: is_table,
-                identity: identity(introspection, column),
-            };
-            add(introspection, rows, place, &column.name, &column.sql_type)?;
-        }
+        })
+}
+
+pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (object, column) in columns(introspection) {
+        let place = Place {
+            schema: schema_name(introspection, object.parent()),
+            table: object.name(),
+            position: i64::from(column.id),
+            is_nullable: column.nullable,
+            default: introspection.lookup.default_of(column),
+            is_updatable: matches!(object, Object::Table(_)),
+            identity: identity(introspection, column),
+        };
+        add(introspection, rows, place, &column.name, &column.sql_type)?;
     }
     for relation in builtin_relations() {
         for (column, position) in relation.columns.iter().zip(1..) {
@@ -53,6 +54,33 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             };
             add(introspection, rows, place, column.name, &column.sql_type)?;
         }
+    }
+    Ok(())
+}
+
+/// Arrays' elements. Their modifiers are not shown, as in PostgreSQL.
+pub(super) fn element_types(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (object, column) in columns(introspection) {
+        let SqlType::Array(element) = &column.sql_type else {
+            continue;
+        };
+        let kind = if matches!(object, Object::View(_)) {
+            "VIEW"
+        } else {
+            "TABLE"
+        };
+        rows.add([
+            ("object_catalog", catalog(introspection)),
+            ("object_schema", schema_name(introspection, object.parent())),
+            ("object_name", object.name().into()),
+            ("object_type", kind.into()),
+            ("collection_type_identifier", column.id.to_string().into()),
+            ("data_type", without_modifier(element).into()),
+            ("udt_catalog", catalog(introspection)),
+            ("udt_schema", "pg_catalog".into()),
+            ("udt_name", element.internal_name().into()),
+            ("dtd_identifier", format!("a{}", column.id).into()),
+        ])?;
     }
     Ok(())
 }

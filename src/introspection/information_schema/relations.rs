@@ -1,7 +1,7 @@
 //! tables, views and what views read.
 
 use super::{catalog, schema_name, yes_or_no};
-use crate::catalog::model::Object;
+use crate::catalog::model::{Object, Reference, View};
 use crate::error::Result;
 use crate::functions::builtin::builtin_relations;
 use crate::functions::{Datum, view_definition};
@@ -64,29 +64,54 @@ pub(super) fn views(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
 
 /// Tables that views read, where the principal owns the table.
 pub(super) fn view_table_usage(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    let lookup = &introspection.lookup;
-    for object in lookup.relations() {
-        let Object::View(view) = object else { continue };
-        for reference in &view.references {
-            let Some(table) = lookup
-                .catalog
-                .object(reference.object)
-                .filter(|table| lookup.access.owns(table))
-            else {
+    for (view, _, table) in owned_below_views(introspection) {
+        rows.add([
+            ("view_catalog", catalog(introspection)),
+            ("view_schema", schema_name(introspection, Some(view.schema))),
+            ("view_name", view.name.as_str().into()),
+            ("table_catalog", catalog(introspection)),
+            ("table_schema", schema_name(introspection, table.parent())),
+            ("table_name", table.name().into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Columns that views read, where the principal owns the table.
+pub(super) fn view_column_usage(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for (view, reference, table) in owned_below_views(introspection) {
+        for (number, _) in &reference.columns {
+            let Some(column) = table.columns().iter().find(|column| column.id == *number) else {
                 continue;
             };
-            if !matches!(table, Object::Table(_) | Object::View(_)) {
-                continue;
-            }
             rows.add([
                 ("view_catalog", catalog(introspection)),
-                ("view_schema", schema_name(introspection, object.parent())),
+                ("view_schema", schema_name(introspection, Some(view.schema))),
                 ("view_name", view.name.as_str().into()),
                 ("table_catalog", catalog(introspection)),
                 ("table_schema", schema_name(introspection, table.parent())),
                 ("table_name", table.name().into()),
+                ("column_name", column.name.as_str().into()),
             ])?;
         }
     }
     Ok(())
+}
+
+/// What views read of tables and views that the principal owns.
+fn owned_below_views<'a>(
+    introspection: &'a Introspection<'_>,
+) -> impl Iterator<Item = (&'a View, &'a Reference, &'a Object)> + 'a {
+    let lookup = &introspection.lookup;
+    let views = lookup.relations().filter_map(|object| match object {
+        Object::View(view) => Some(view),
+        _ => None,
+    });
+    views
+        .flat_map(|view| view.references.iter().map(move |reference| (view, reference)))
+        .filter_map(|(view, reference)| {
+            let object = lookup.catalog.object(reference.object)?;
+            let is_relation = matches!(object, Object::Table(_) | Object::View(_));
+            (is_relation && lookup.access.owns(object)).then_some((view, reference, object))
+        })
 }

@@ -4,6 +4,7 @@ use super::columns::Facets;
 use super::{catalog, yes_or_no};
 use crate::catalog::model::{Function, Object, Schema};
 use crate::error::Result;
+use crate::functions::function_source;
 use crate::introspection::{Introspection, Rows};
 
 fn functions<'a>(introspection: &'a Introspection<'a>) -> impl Iterator<Item = (&'a Schema, &'a Function)> {
@@ -36,7 +37,7 @@ pub(super) fn routines(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("type_udt_name", function.returns.internal_name().into()),
             ("dtd_identifier", "0".into()),
             ("routine_body", "SQL".into()),
-            ("routine_definition", is_owner.then_some(function.body.as_str()).into()),
+            ("routine_definition", is_owner.then(|| function_source(function)).into()),
             ("external_language", "SQL".into()),
             ("parameter_style", "GENERAL".into()),
             ("is_deterministic", "NO".into()),

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use crate::catalog::model::{BOOTSTRAP_ROLE, PG_CATALOG_SCHEMA};
+use crate::catalog::model::{BOOTSTRAP_ROLE, Oid, PG_CATALOG_SCHEMA};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::{builtin_casts, builtin_operators};
@@ -11,42 +11,63 @@ use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
 
 /// The extension that every database of PostgreSQL begins with; clients take its absence for damage.
-const PLPGSQL: i64 = 13_559;
+const PLPGSQL: Oid = 13_559;
+/// What the schema `system` belongs to, so that dumps leave it out.
+pub(super) const BOATHOUSE: Oid = 13_570;
+
+const EXTENSIONS: [(Oid, &str, &str, &str); 2] = [
+    (PLPGSQL, "plpgsql", "1.0", "PL/pgSQL procedural language"),
+    (
+        BOATHOUSE,
+        "boathouse",
+        env!("CARGO_PKG_VERSION"),
+        "what Boathouse tells about itself",
+    ),
+];
 
 /// pg_extension.
 pub(super) fn extensions(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    rows.add([
-        ("oid", PLPGSQL.into()),
-        ("extname", "plpgsql".into()),
-        ("extowner", BOOTSTRAP_ROLE.into()),
-        ("extnamespace", PG_CATALOG_SCHEMA.into()),
-        ("extrelocatable", false.into()),
-        ("extversion", "1.0".into()),
-    ])
+    for (oid, name, version, _) in EXTENSIONS {
+        rows.add([
+            ("oid", oid.into()),
+            ("extname", name.into()),
+            ("extowner", BOOTSTRAP_ROLE.into()),
+            ("extnamespace", PG_CATALOG_SCHEMA.into()),
+            ("extrelocatable", false.into()),
+            ("extversion", version.into()),
+        ])?;
+    }
+    Ok(())
 }
 
 /// pg_available_extensions.
 pub(super) fn available_extensions(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    rows.add([
-        ("name", "plpgsql".into()),
-        ("default_version", "1.0".into()),
-        ("installed_version", "1.0".into()),
-        ("comment", "PL/pgSQL procedural language".into()),
-    ])
+    for (_, name, version, comment) in EXTENSIONS {
+        rows.add([
+            ("name", name.into()),
+            ("default_version", version.into()),
+            ("installed_version", version.into()),
+            ("comment", comment.into()),
+        ])?;
+    }
+    Ok(())
 }
 
 /// pg_available_extension_versions.
 pub(super) fn available_versions(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    rows.add([
-        ("name", "plpgsql".into()),
-        ("version", "1.0".into()),
-        ("installed", true.into()),
-        ("superuser", false.into()),
-        ("trusted", true.into()),
-        ("relocatable", false.into()),
-        ("schema", "pg_catalog".into()),
-        ("comment", "PL/pgSQL procedural language".into()),
-    ])
+    for (_, name, version, comment) in EXTENSIONS {
+        rows.add([
+            ("name", name.into()),
+            ("version", version.into()),
+            ("installed", true.into()),
+            ("superuser", false.into()),
+            ("trusted", true.into()),
+            ("relocatable", false.into()),
+            ("schema", "pg_catalog".into()),
+            ("comment", comment.into()),
+        ])?;
+    }
+    Ok(())
 }
 
 /// pg_language.

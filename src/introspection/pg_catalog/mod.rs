@@ -11,6 +11,7 @@ mod pg_cursors;
 mod pg_database;
 mod pg_depend;
 mod pg_index;
+mod pg_init_privs;
 mod pg_description;
 mod pg_locks;
 mod pg_namespace;
@@ -23,6 +24,7 @@ mod pg_settings;
 mod pg_stat;
 mod pg_stat_activity;
 mod pg_tables;
+mod pg_timezone;
 mod pg_type;
 mod shipped;
 
@@ -50,6 +52,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_extension" => constants::extensions,
         "pg_group" => pg_roles::groups,
         "pg_indexes" => pg_tables::indexes,
+        "pg_init_privs" => pg_init_privs::generate,
         "pg_language" => constants::languages,
         "pg_locks" => pg_locks::generate,
         "pg_namespace" => pg_namespace::generate,
@@ -69,10 +72,15 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_stat_sys_tables" | "pg_statio_sys_tables" | "pg_stat_xact_sys_tables" => pg_stat::of_system_tables,
         "pg_stat_user_tables" | "pg_statio_user_tables" | "pg_stat_xact_user_tables" => pg_stat::of_user_tables,
         "pg_statio_all_sequences" | "pg_statio_user_sequences" => pg_stat::of_sequences,
+        "pg_stat_all_indexes" | "pg_stat_user_indexes" | "pg_statio_all_indexes" | "pg_statio_user_indexes" => {
+            pg_stat::of_indexes
+        }
         "pg_stat_database" => pg_stat::of_databases,
         "pg_stat_activity" => pg_stat_activity::generate,
         "pg_tables" => pg_tables::tables,
         "pg_tablespace" => constants::tablespaces,
+        "pg_timezone_abbrevs" => pg_timezone::abbreviations,
+        "pg_timezone_names" => pg_timezone::names,
         "pg_type" => pg_type::generate,
         "pg_user" => pg_roles::users,
         "pg_views" => pg_tables::views,

@@ -59,7 +59,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 is_populated: true,
                 has_index: builtin_indexes().iter().any(|index| index.relation == relation.oid),
                 check_count: 0,
-                access_list: vec![format!("=r/{}", bootstrap_name(introspection))].into(),
+                access_list: builtin_access_list(introspection),
             },
             lookup.catalog.temporary_schema(),
         )?;
@@ -116,13 +116,10 @@ fn check_count(object: &Object) -> i64 {
     }
 }
 
-fn bootstrap_name(introspection: &Introspection<'_>) -> String {
-    introspection
-        .lookup
-        .catalog
-        .role(BOOTSTRAP_ROLE)
-        .map(|role| role.name.clone())
-        .unwrap_or_default()
+/// Everybody may read the system's relations.
+pub(super) fn builtin_access_list(introspection: &Introspection<'_>) -> Datum {
+    let owner = introspection.lookup.catalog.role(BOOTSTRAP_ROLE);
+    vec![format!("=r/{}", owner.map_or("", |owner| owner.name.as_str()))].into()
 }
 
 struct Entry<'a> {

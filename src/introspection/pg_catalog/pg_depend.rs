@@ -1,12 +1,16 @@
 //! pg_depend: what views, tables, their parts and functions depend on.
 
-use crate::catalog::model::{ConstraintRule, Object, Oid, Sequence, Table, View};
+use super::constants::BOATHOUSE;
+use crate::catalog::model::{ConstraintRule, Object, Oid, SYSTEM_SCHEMA, Sequence, Table, View};
 use crate::error::Result;
-use crate::functions::builtin::{default_oid, index_of_constraint, row_array_type, row_type};
+use crate::functions::builtin::{builtin_relations, default_oid, index_of_constraint, row_array_type, row_type};
 use crate::functions::{
     CONSTRAINT_CLASS, DEFAULT_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS, TYPE_CLASS,
 };
 use crate::introspection::{Introspection, Rows};
+
+/// pg_extension's OID.
+const EXTENSION_CLASS: Oid = 3079;
 
 /// An object of a catalog, or a column of it.
 #[derive(Clone, Copy)]
@@ -77,11 +81,12 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             }
         }
     }
-    Ok(())
+    dependencies.of_extension()
 }
 
 impl Dependencies<'_, '_> {
-    /// `kind` is "n" for what is there by itself, "a" for what goes with the other, "i" for a part of it.
+    /// `kind` is "n" for what is there by itself, "a" for what goes with the other, "i" for a part of it, "e" for what
+    /// an extension brought.
     fn add(&mut self, dependent: Address, referenced: Address, kind: &str) -> Result<()> {
         self.rows.add([
             ("classid", dependent.class.into()),
@@ -97,6 +102,19 @@ impl Dependencies<'_, '_> {
     fn on_schema(&mut self, class: Oid, oid: Oid, schema: Oid) -> Result<()> {
         let namespace = self.introspection.lookup.namespace_oid(schema);
         self.add(whole(class, oid), whole(NAMESPACE_CLASS, namespace), "n")
+    }
+
+    /// The schema `system` and its views are not the user's.
+    fn of_extension(&mut self) -> Result<()> {
+        let extension = whole(EXTENSION_CLASS, BOATHOUSE);
+        self.add(whole(NAMESPACE_CLASS, SYSTEM_SCHEMA), extension, "e")?;
+        for view in builtin_relations()
+            .iter()
+            .filter(|relation| relation.schema == "system")
+        {
+            self.add(relation(view.oid), extension, "e")?;
+        }
+        Ok(())
     }
 
     fn of_row_type(&mut self, table: Oid) -> Result<()> {

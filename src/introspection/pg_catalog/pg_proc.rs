@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use crate::catalog::acl::access_list;
 use crate::catalog::model::{BOOTSTRAP_ROLE, Object, PG_CATALOG_SCHEMA};
 use crate::error::Result;
-use crate::functions::Datum;
 use crate::functions::builtin::builtin_functions;
+use crate::functions::{Datum, function_source};
 use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
 
@@ -51,7 +51,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("prorettype", function.returns.oid().into()),
             ("proargtypes", types.into()),
             ("proargnames", if has_names { names.into() } else { Datum::Null }),
-            ("prosrc", function.body.as_str().into()),
+            ("prosrc", function_source(function).into()),
             ("proacl", access_list(lookup.catalog, &object).into()),
         ])?;
     }

@@ -1,5 +1,5 @@
-//! Statistics as far as they may be told: tables and databases with counters at zero, as after a reset. How many rows a
-//! table has is nobody's to read here.
+//! Statistics as far as they may be told: tables, indexes and databases with counters at zero, as after a reset. How many
+//! rows a table has shows to whom no policy hides any.
 
 use super::pg_tables::schema_name;
 use crate::catalog::model::{Object, Oid};
@@ -29,23 +29,53 @@ fn system_tables() -> Vec<Named> {
 
 /// pg_stat_user_tables, pg_statio_user_tables and pg_stat_xact_user_tables.
 pub(super) fn of_user_tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    add(user_tables(introspection), rows)
+    add(introspection, user_tables(introspection), rows)
 }
 
 /// The same of the system's tables.
-pub(super) fn of_system_tables(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    add(system_tables(), rows)
+pub(super) fn of_system_tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    add(introspection, system_tables(), rows)
 }
 
 /// The same of all tables.
 pub(super) fn of_all_tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    add(system_tables(), rows)?;
-    add(user_tables(introspection), rows)
+    add(introspection, system_tables(), rows)?;
+    add(introspection, user_tables(introspection), rows)
 }
 
-fn add(tables: Vec<Named>, rows: &mut Rows) -> Result<()> {
+fn add(introspection: &Introspection<'_>, tables: Vec<Named>, rows: &mut Rows) -> Result<()> {
+    let counts_rows = rows.relation().columns.iter().any(|column| column.name == "n_live_tup");
     for (oid, schema, name) in tables {
-        rows.add_counters([("relid", oid.into()), ("schemaname", schema), ("relname", name.into())])?;
+        let named = [("relid", oid.into()), ("schemaname", schema), ("relname", name.into())];
+        match introspection.environment.relation_rows(oid).filter(|_| counts_rows) {
+            Some(live) => {
+                let [relid, schema, name] = named;
+                rows.add_counters([
+                    relid,
+                    schema,
+                    name,
+                    ("n_live_tup", live.into()),
+                    ("n_dead_tup", 0.into()),
+                ])?;
+            }
+            None => rows.add_counters(named)?,
+        }
+    }
+    Ok(())
+}
+
+/// pg_stat_user_indexes and pg_statio_user_indexes; no index is ever scanned.
+pub(super) fn of_indexes(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let lookup = &introspection.lookup;
+    for index in lookup.indexes() {
+        let table = index.table();
+        rows.add_counters([
+            ("relid", table.id.into()),
+            ("indexrelid", index.oid().into()),
+            ("schemaname", schema_name(lookup, table.schema)),
+            ("relname", table.name.as_str().into()),
+            ("indexrelname", index.name().into()),
+        ])?;
     }
     Ok(())
 }
@@ -74,10 +104,13 @@ pub(super) fn of_databases(introspection: &Introspection<'_>, rows: &mut Rows) -
             .iter()
             .filter(|session| session.database == database.id)
             .count();
+        let transactions = introspection.monitoring.transactions(database.id);
         rows.add_counters([
             ("datid", database.id.into()),
             ("datname", database.name.as_str().into()),
             ("numbackends", (connected as i64).into()),
+            ("xact_commit", (transactions.committed as i64).into()),
+            ("xact_rollback", (transactions.rolled_back as i64).into()),
         ])?;
     }
     Ok(())

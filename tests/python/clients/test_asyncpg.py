@@ -87,3 +87,22 @@ def test_pool_resets_and_listens(url):
                 return message, await again.fetchval("select 1")
 
     assert asyncio.run(main()) == ("hello", 1)
+
+
+def test_a_cached_statement_is_prepared_again(url):
+    async def work(connection):
+        await connection.execute("create table changing (a int)")
+        try:
+            await connection.execute("insert into changing values (1)")
+            before = await connection.fetchval("select * from changing")
+            await connection.execute("alter table changing alter column a type text")
+            # Inside a transaction nothing can be tried again.
+            with pytest.raises(asyncpg.InvalidCachedStatementError):
+                async with connection.transaction():
+                    await connection.fetchval("select * from changing")
+            await connection.execute("alter table changing alter column a type bigint using a::bigint + 1")
+            return before, await connection.fetchval("select * from changing")
+        finally:
+            await connection.execute("drop table changing")
+
+    assert run(url, work) == (1, 2)

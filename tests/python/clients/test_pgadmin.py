@@ -168,7 +168,7 @@ OWN_ROWS = re.compile(
     r"dashboard/|/(stats|coll_\w*stats|get_collations|get_icu_locale|get_ctypes|locks|variables|keywords|extensions)\.sql$"
     r"|^(roles|domain_constraints|check_constraint|mviews|views|functions|extensions|databases|tablespaces)/.*properties"
     r"|^roles/.*nodes|get_definition|get_relations|get_types|edit_mode_types|get_all_schemas|objectquery|schemas/.*count"
-    r"|^catalog/|^tables/.*properties|get_schemas|get_oid_name|/databases\.sql$"
+    r"|^catalog/|^extensions/|^tables/.*properties|get_schemas|get_oid_name|/databases\.sql$"
 )
 
 
