@@ -9,13 +9,17 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{ColumnStatistics, Result as PlanResult, Statistics};
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableScan, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::barrier_exec::{BarrierIdentity, PolicyBarrierExec, blurred};
 use super::inside;
+use super::policy::subquery_plan;
 use super::push_into_barrier::{OpenColumns, filter_may_enter};
+use super::repeatable::is_repeatable_expression;
 use crate::error::Error;
 
 /// A governed table as one principal may see it.
@@ -67,6 +71,41 @@ impl PolicyBarrier {
             },
         )
     }
+}
+
+/// Whether two equal scans read the same rows: of one source, or of one table behind equal barriers whose policies
+/// give the same answer however often they are asked.
+pub fn reads_the_same(left: &TableScan, right: &TableScan) -> bool {
+    let (Ok(left), Ok(right)) = (source_as_provider(&left.source), source_as_provider(&right.source)) else {
+        return false;
+    };
+    let is_one = |left: &Arc<dyn TableProvider>, right: &Arc<dyn TableProvider>| {
+        std::ptr::addr_eq(Arc::as_ptr(left), Arc::as_ptr(right))
+    };
+    match (
+        left.downcast_ref::<PolicyBarrier>(),
+        right.downcast_ref::<PolicyBarrier>(),
+    ) {
+        (Some(left), Some(right)) => {
+            left.identity == right.identity
+                && is_one(&left.raw, &right.raw)
+                && left.row_filter == right.row_filter
+                && left.masks == right.masks
+                && left
+                    .masks
+                    .iter()
+                    .flatten()
+                    .chain(&left.row_filter)
+                    .all(is_constant_policy)
+        }
+        (None, None) => is_one(&left, &right),
+        _ => false,
+    }
+}
+
+fn is_constant_policy(policy: &Expr) -> bool {
+    let has_subquery = policy.exists(|part| Ok(subquery_plan(part).is_some()));
+    matches!(has_subquery, Ok(false)) && matches!(is_repeatable_expression(policy), Ok(true))
 }
 
 /// Masked columns may become NULL whatever the table promises.

@@ -13,6 +13,7 @@ mod lane_program;
 mod pattern;
 mod select_exec;
 mod selection;
+mod shared_exec;
 mod strings;
 
 #[cfg(test)]
@@ -20,3 +21,4 @@ mod tests;
 
 pub use aggregate_exec::FusedAggregateExec;
 pub use select_exec::SelectExec;
+pub use shared_exec::SharedExec;

@@ -6,6 +6,7 @@ mod join_order;
 mod plan_cache;
 pub mod rules;
 mod session;
+mod shared_parts;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use datafusion::optimizer::push_down_limit::PushDownLimit;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
 pub use plan_cache::{CachedPlan, PlanCache, PlanKey};
 pub use session::PlanningSession;
@@ -23,6 +25,7 @@ use crate::error::Result;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::governance::GovernedPlan;
+use shared_parts::{SharedPartPlanner, share_equal_parts};
 
 /// Type coercion and all logical rules.
 pub fn optimize(governed: &GovernedPlan, session: &PlanningSession) -> Result<GovernedPlan> {
@@ -61,11 +64,14 @@ pub fn order_joins(governed: &GovernedPlan, session: &PlanningSession) -> Result
     beside_other_tasks(|| governed.rewrite(|plan| Ok(session.order_joins(plan)?)))
 }
 
-/// Operators for an optimized plan.
+/// Operators for an optimized plan; equal parts of it are computed once.
 pub async fn plan_physically(governed: &GovernedPlan, session: &PlanningSession) -> Result<Arc<dyn ExecutionPlan>> {
-    Ok(session
-        .base()
-        .query_planner()
-        .create_physical_plan(governed.plan(), session)
-        .await?)
+    let shared = match session.has_own_operators() {
+        true => share_equal_parts(governed.plan())?,
+        false => None,
+    };
+    let shared = shared.map(|plan| governed.rewrite(|_| Ok(plan))).transpose()?;
+    let plan = shared.as_ref().unwrap_or(governed).plan();
+    let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(SharedPartPlanner)]);
+    Ok(planner.create_physical_plan(plan, session).await?)
 }

@@ -67,6 +67,11 @@ impl PlanningSession {
         self
     }
 
+    /// Whether operators of our own are put into plans.
+    pub(super) fn has_own_operators(&self) -> bool {
+        self.rules.is_none()
+    }
+
     pub fn base(&self) -> &Arc<SessionState> {
         &self.base
     }

@@ -2,6 +2,7 @@
 
 mod compact_sources;
 mod filter_before_grouping;
+mod link_shared_parts;
 mod own_operators;
 mod stream_series;
 mod typed_values;
@@ -11,6 +12,9 @@ use std::sync::Arc;
 
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+
+#[cfg(test)]
+pub(super) use link_shared_parts::LinkSharedParts;
 
 /// The analyzer's rules, each with its reason.
 pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
@@ -32,6 +36,8 @@ pub fn all() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
         Arc::new(yield_in_joins::YieldInJoins),
         // DataFusion aggregates decimals at 128 bits, hashes every key and copies the rows that a filter keeps.
         Arc::new(own_operators::OwnOperators),
+        // Without this, equal parts of a plan are each computed. Last: other rules replace the nodes that this makes one.
+        Arc::new(link_shared_parts::LinkSharedParts),
     ]
 }
 
