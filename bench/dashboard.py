@@ -49,7 +49,9 @@ TILES = [
     "select sum(ps_supplycost * ps_availqty) from partsupp, supplier where ps_suppkey = s_suppkey and s_nationkey = {nation}",
 ]
 SETTINGS_PER_TILE = 8
-CLASSES = ["exact repeat", "repeat after a commit", "new parameters", "first sight", "first sight after a start"]
+# Commits to lineitem between the runs of each of its tiles.
+COMMITS = 3
+CLASSES = ["exact repeat", "repeat after a commit", "the same without partial aggregates", "new parameters", "first sight", "first sight after a start"]
 
 
 def zipf(values, source):
@@ -93,10 +95,15 @@ def measure(data, options, kinds, report):
         for settings in tiles:
             times["new parameters"] += [milliseconds(connection, text) for text in settings[1:]]
             times["exact repeat"] += [milliseconds(connection, text) for text in settings for _ in range(3)]
-        for settings in tiles:
-            if "lineitem" in settings[0]:
-                commit(connection)
-                times["repeat after a commit"].append(milliseconds(connection, settings[0]))
+        for setting in ["off", "on"]:
+            connection.execute(f"set boathouse.partial_aggregates = {setting}")
+            name = "repeat after a commit" if setting == "on" else "the same without partial aggregates"
+            for settings in tiles:
+                if "lineitem" not in settings[0]:
+                    continue
+                for _ in range(COMMITS):
+                    commit(connection)
+                    times[name].append(milliseconds(connection, settings[0]))
         connection.execute("set boathouse.result_cache = off")
         connection.execute("set boathouse.plan_cache = off")
         times["first sight"] = [milliseconds(connection, settings[0]) for settings in tiles]

@@ -16,6 +16,7 @@ import concurrency  # noqa: E402
 import dashboard  # noqa: E402
 import hits  # noqa: E402
 import latency  # noqa: E402
+import layout  # noqa: E402
 import memory  # noqa: E402
 import plots  # noqa: E402
 import policies  # noqa: E402
@@ -28,7 +29,7 @@ from workload import kinds_named  # noqa: E402
 # In the order in which they run.
 SECTIONS = {
     "tpch": tpch, "tpcds": tpcds, "hits": hits, "policies": policies, "latency": latency, "dashboard": dashboard,
-    "concurrency": concurrency, "scale": scale, "memory": memory,
+    "concurrency": concurrency, "scale": scale, "memory": memory, "layout": layout,
 }
 
 

@@ -26,7 +26,7 @@ use crate::execution::services::Services;
 use crate::functions;
 use crate::introspection::VirtualTables;
 use crate::planning::{PlanCache, PlanningSession, rules};
-use crate::result_cache::ResultCache;
+use crate::result_cache::{PartialAggregates, ResultCache};
 use crate::storage::{FileLayout, Freshness, ScanOptions, Storage, StorageLimits};
 use crate::telemetry::{Metrics, QueryIdentity, QueryLog, QueryRecord};
 
@@ -41,6 +41,7 @@ pub struct Engine {
     pub admission: Arc<Admission>,
     pub plan_cache: PlanCache,
     pub result_cache: Arc<ResultCache>,
+    pub partial_aggregates: Arc<PartialAggregates>,
     pub metrics: Arc<Metrics>,
     pub query_log: QueryLog,
     /// Who is connected.
@@ -97,7 +98,8 @@ impl Engine {
         let engine = Arc::new(Engine {
             admission: Admission::new(queries_at_once(&config)),
             plan_cache: PlanCache::new(config.caches.plan.0),
-            result_cache: Arc::new(ResultCache::new(config.caches.result.0)),
+            result_cache: Arc::new(ResultCache::new(config.caches.result.0 - states_share(&config))),
+            partial_aggregates: Arc::new(PartialAggregates::new(states_share(&config))),
             metrics: Arc::new(Metrics::new()?),
             query_log: QueryLog::new(QUERY_LOG_LENGTH),
             sessions: Arc::default(),
@@ -187,6 +189,11 @@ impl Engine {
     pub fn runtime(&self) -> &Arc<RuntimeEnv> {
         self.base.runtime_env()
     }
+}
+
+/// The part of the results' bytes that kept states of aggregations get.
+fn states_share(config: &Config) -> u64 {
+    config.caches.result.0 / 4
 }
 
 async fn open_warehouse(config: &Config) -> Result<(Arc<Storage>, Arc<Catalog>)> {

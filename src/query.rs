@@ -31,10 +31,11 @@ use crate::execution::admission;
 use crate::execution::commands::{self, CommandContext};
 use crate::execution::explain;
 use crate::execution::outcome::{Notice, Outcome, OutputColumn, RowSet, Rows};
+use crate::execution::partial_aggregates;
 use crate::execution::transaction::Transaction;
 use crate::governance::{self, GovernedPlan};
 use crate::planning::{self, CachedPlan, PlanKey, PlanningSession};
-use crate::result_cache::ResultKey;
+use crate::result_cache::{ResultKey, StateKey};
 use crate::statement::ast::{CopyDirection, CopyTarget, ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
@@ -246,7 +247,10 @@ async fn run_query(
     if key.is_some() {
         request.context.record.result_cache_miss();
     }
-    let stream = execute(request, &cached, parameters).await?;
+    let session = planning_session(request);
+    let statement = state_key(request, query, key.as_ref());
+    let physical = plan_operators(request, &cached, parameters, &session, statement.as_ref()).await?;
+    let stream = start(request, &cached.plan, physical, &session).await?;
     let fill = key.map(|key| request.engine.result_cache.fill(key));
     Ok(RowSet {
         columns,
@@ -347,7 +351,7 @@ async fn execute(
     parameters: &[ScalarValue],
 ) -> Result<SendableRecordBatchStream> {
     let session = planning_session(request);
-    let physical = plan_operators(request, planned, parameters, &session).await?;
+    let physical = plan_operators(request, planned, parameters, &session, None).await?;
     start(request, &planned.plan, physical, &session).await
 }
 
@@ -374,12 +378,14 @@ async fn start(
     Ok(admission::running(admission, place, stream, Arc::clone(record)))
 }
 
-/// Binds parameters, orders joins, plans physically, and verifies that every governed scan is behind its barrier.
+/// Binds parameters, orders joins, plans physically, puts in what is kept of files for the `statement`, and verifies that
+/// every governed scan is behind its barrier.
 async fn plan_operators(
     request: &Request<'_>,
     planned: &CachedPlan,
     parameters: &[ScalarValue],
     session: &PlanningSession,
+    statement: Option<&StateKey>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let plan_start = Instant::now();
     let with_values;
@@ -392,7 +398,11 @@ async fn plan_operators(
             &with_values
         }
     };
-    let physical = planning::plan_physically(governed, session).await?;
+    let mut physical = planning::plan_physically(governed, session).await?;
+    if let ([_], Some(statement)) = (governed.relations(), statement) {
+        let kept = partial_aggregates::with_kept_states(&physical, statement, &request.engine.partial_aggregates)?;
+        physical = kept.unwrap_or(physical);
+    }
     governance::verify(governed, &physical)?;
     request.context.record.add_plan_time(plan_start.elapsed());
     Ok(physical)
@@ -442,6 +452,16 @@ fn result_key(
         settings: settings_fingerprint(request.settings),
         relations: cached.plan.relations().to_vec(),
     })
+}
+
+/// The key of what a statement computes of single files; `None` where that may not be kept.
+fn state_key(request: &Request<'_>, query: &sql::Query, result: Option<&ResultKey>) -> Option<StateKey> {
+    let result = result.filter(|_| request.settings.partial_aggregates)?;
+    Some(StateKey::of_statement(&ResultKey {
+        // EXPLAIN ANALYZE of the statement shows what is kept of it.
+        text: query.to_string(),
+        ..result.clone()
+    }))
 }
 
 /// A hash of the settings that change what a text means.

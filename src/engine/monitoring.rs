@@ -154,7 +154,16 @@ impl Engine {
         };
         let mut readings = vec![
             of("plan", self.config.caches.plan.0, self.plan_cache.counters()),
-            of("result", self.config.caches.result.0, self.result_cache.counters()),
+            of(
+                "result",
+                self.config.caches.result.0 - super::states_share(&self.config),
+                self.result_cache.counters(),
+            ),
+            of(
+                "partial aggregate",
+                super::states_share(&self.config),
+                self.partial_aggregates.counters(),
+            ),
         ];
         readings.extend(self.services.storage.caches().into_iter().map(|cache| CacheReading {
             name: cache.name.into(),

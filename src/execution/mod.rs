@@ -4,6 +4,7 @@ pub mod admission;
 pub mod commands;
 pub mod explain;
 pub mod outcome;
+pub mod partial_aggregates;
 pub mod services;
 mod temporary;
 pub mod transaction;

@@ -102,7 +102,7 @@ impl FusedAggregateExec {
     }
 
     /// Whether the output is states of groups, which another operator merges.
-    pub(super) fn emits_states(&self) -> bool {
+    pub fn emits_states(&self) -> bool {
         self.mode() == Some(AggregateMode::Partial)
     }
 

@@ -27,6 +27,7 @@ use super::footer_cache::CachedReaderFactory;
 use super::hot::HotScan;
 use super::selectivity::NumericBounds;
 use super::snapshot::TableSnapshot;
+use super::whole_files::FileRows;
 use super::{deletion_vector, pruning, statistics};
 use crate::error::{Error, Result, SqlState};
 
@@ -282,6 +283,10 @@ impl TableSnapshot {
             .collect::<Result<_, _>>()?;
         // Set directly: `with_statistics` would count no nulls in partition columns.
         partitioned.statistics = Some(statistics::of_file(self, file));
+        partitioned.extensions.insert(FileRows {
+            metadata: Arc::clone(&self.metadata),
+            deletion_vector: index.deletion_vectors.get(&file).map(|vector| vector.unique_id()),
+        });
         Ok(partitioned)
     }
 }

@@ -23,6 +23,7 @@ const CACHES_OFF: &[&str] = &[
     "SET boathouse.result_cache = off",
     "SET boathouse.plan_cache = off",
     "SET boathouse.hot_columns = off",
+    "SET boathouse.partial_aggregates = off",
     "SET boathouse.fused_operators = off",
 ];
 

@@ -775,3 +775,29 @@ VACUUM staff;
 VACUUM ledger RETAIN 0 HOURS;
 DESCRIBE DETAIL staff;
 DESCRIBE DETAIL ledger;
+
+-- attack: states_kept_of_files
+-- channel: what another role's aggregation kept of the same files, and what of it an append leaves to be read
+-- warm: SELECT region, count(*), sum(id), min(id), max(id), avg(id) FROM crowded GROUP BY region ORDER BY region
+-- warm: INSERT INTO crowded VALUES (41, 'north')
+-- warm: SELECT region, count(*), sum(id), min(id), max(id), avg(id) FROM crowded GROUP BY region ORDER BY region
+-- warm: DELETE FROM crowded WHERE id = 41 AND region = 'north'
+-- warm: SELECT count(*), max(salary), min(ssn) FROM staff
+-- warm: INSERT INTO staff SELECT 3, '42', 'north', 10, NULL
+-- warm: DELETE FROM staff WHERE id = 3
+-- warm: INSERT INTO staff SELECT 3, '42', 'north', 10, NULL
+-- warm: SELECT count(*), max(salary), min(ssn) FROM staff
+SELECT region, count(*), sum(id), min(id), max(id), avg(id) FROM crowded GROUP BY region ORDER BY region;
+SELECT count(*), max(salary), min(ssn) FROM staff;
+SET boathouse.partial_aggregates = off;
+SELECT region, count(*), sum(id), min(id), max(id), avg(id) FROM crowded GROUP BY region ORDER BY region;
+SELECT count(*), max(salary), min(ssn) FROM staff;
+RESET boathouse.partial_aggregates;
+
+-- attack: files_written_anew
+-- channel: what OPTIMIZE and RESTORE say of files that hold hidden rows
+OPTIMIZE staff;
+OPTIMIZE TABLE crowded ZORDER BY (id);
+OPTIMIZE ledger WHERE id = 1;
+RESTORE TABLE staff TO VERSION AS OF 1;
+RESTORE crowded TO VERSION AS OF 99999;

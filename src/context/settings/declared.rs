@@ -39,6 +39,13 @@ pub(super) static DECLARED: &[Definition] = &[
         "Reads columns that are asked for again and again from memory.",
     ),
     user(
+        "boathouse.partial_aggregates",
+        Kind::Bool,
+        "on",
+        ENGINE,
+        "Keeps what repeated aggregations computed of each file.",
+    ),
+    user(
         "boathouse.plan_cache",
         Kind::Bool,
         "on",

@@ -38,6 +38,7 @@ pub struct Settings {
     pub result_cache: bool,
     pub footer_cache: bool,
     pub hot_columns: bool,
+    pub partial_aggregates: bool,
     pub fused_operators: bool,
     pub read_freshness: ReadFreshness,
     /// `None` chooses by size and load.
@@ -130,6 +131,7 @@ impl Settings {
             result_cache: flag("boathouse.result_cache"),
             footer_cache: flag("boathouse.footer_cache"),
             hot_columns: flag("boathouse.hot_columns"),
+            partial_aggregates: flag("boathouse.partial_aggregates"),
             fused_operators: flag("boathouse.fused_operators"),
             read_freshness: match value("boathouse.read_freshness") {
                 "strict" => ReadFreshness::Strict,
