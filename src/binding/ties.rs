@@ -7,9 +7,7 @@ use datafusion::functions_window::expr_fn::{rank, row_number};
 use datafusion::logical_expr::{Expr, ExprFunctionExt, Limit, LogicalPlan, LogicalPlanBuilder, cast, lit};
 
 use crate::error::{Error, Result};
-
-/// Marks the quantity of WITH TIES in a query's text (`rewrite::number_literals`).
-pub(super) const MARK: &str = "with_ties";
+use crate::statement::WITH_TIES;
 
 const RANK: &str = "\u{1}rank";
 const NUMBER: &str = "\u{1}place";
@@ -17,7 +15,7 @@ const NUMBER: &str = "\u{1}place";
 /// The limit that counts rows of one rank as one; any other as it is.
 pub(super) fn keep_ties(limit: Limit) -> Result<LogicalPlan> {
     let quantity = match limit.fetch.as_deref() {
-        Some(Expr::ScalarFunction(call)) if call.func.name() == MARK => call.args.first().cloned(),
+        Some(Expr::ScalarFunction(call)) if call.func.name() == WITH_TIES => call.args.first().cloned(),
         _ => None,
     };
     let Some(quantity) = quantity else {

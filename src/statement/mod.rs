@@ -57,6 +57,7 @@ use self::reader::Reader;
 use self::source::Source;
 use crate::error::{Error, Result};
 
+pub use dialect::WITH_TIES;
 pub use fingerprint::{fingerprint, normalized_text};
 pub use own_expressions::change_own_expressions;
 pub use target::{rows_query, table as table_in_from};

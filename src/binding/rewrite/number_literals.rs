@@ -155,7 +155,7 @@ fn limit_of_fetch(query: &mut Query) {
         .clone()
         .unwrap_or_else(|| Expr::value(Value::Number("1".to_string(), false)));
     let quantity = match fetch.with_ties {
-        true => call(crate::binding::ties::MARK, vec![quantity]),
+        true => call(crate::statement::WITH_TIES, vec![quantity]),
         false => quantity,
     };
     match &mut query.limit_clause {

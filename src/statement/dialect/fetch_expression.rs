@@ -1,8 +1,12 @@
-//! `FETCH FIRST (expression) ROWS ONLY` → `LIMIT (expression)`: sqlparser takes only a literal there.
+//! `FETCH FIRST (expression) ROWS ONLY` → `LIMIT (expression)`: sqlparser takes only a literal there. WITH TIES becomes
+//! a call around the expression.
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
+
+/// Marks the quantity of WITH TIES.
+pub const WITH_TIES: &str = "with_ties";
 
 pub(super) fn write_limits(tokens: &mut Vec<TokenWithSpan>) {
     let mut index = 0;
@@ -16,10 +20,14 @@ pub(super) fn write_limits(tokens: &mut Vec<TokenWithSpan>) {
             && tokens[index + 2].token == Token::LParen
             && let Some(close) = closing(tokens, index + 2)
             && word_at(close + 1, &["row", "rows"])
-            && word_at(close + 2, &["only"])
+            && let only = word_at(close + 2, &["only"])
+            && (only || (word_at(close + 2, &["with"]) && word_at(close + 3, &["ties"])))
         {
-            tokens.drain(close + 1..=close + 2);
-            tokens.remove(index + 1);
+            tokens.drain(close + 1..=close + if only { 2 } else { 3 });
+            match only {
+                true => drop(tokens.remove(index + 1)),
+                false => tokens[index + 1].token = Token::make_word(WITH_TIES, None),
+            }
             tokens[index].token = Token::make_word("limit", None);
         }
         index += 1;
@@ -53,10 +61,7 @@ mod tests {
             "select 1 offset 2 rows limit ( 1 + ( 2 ) )"
         );
         assert_eq!(fixed("fetch next 3 rows only"), "fetch next 3 rows only");
-        assert_eq!(
-            fixed("fetch first (1) rows with ties"),
-            "fetch first ( 1 ) rows with ties"
-        );
+        assert_eq!(fixed("fetch first (1) rows with ties"), "limit with_ties ( 1 )");
         assert_eq!(fixed("fetch first (1"), "fetch first ( 1");
     }
 }

@@ -23,6 +23,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+pub use fetch_expression::WITH_TIES;
 pub(super) use keywords::{is_function_or_type_name, is_reserved, is_word, starts_expression};
 pub(super) use string_alias::misplaced_string;
 
