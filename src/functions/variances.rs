@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal256Array, Int64Array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Decimal256Type, Field, FieldRef, Int64Type, i256};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::functions_aggregate::{stddev, variance};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
+};
 
 use super::overload::{Given, undefined_function};
 use crate::error::Result;
@@ -84,18 +86,27 @@ impl AggregateUDFImpl for Spread {
 
     fn accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
         match arguments.expr_fields.first().map(|field| field.data_type()) {
-            Some(exact) if is_exact(exact) && !arguments.is_distinct => Ok(Box::new(ExactSpread {
-                count: 0,
-                sum: i256::ZERO,
-                squares: i256::ZERO,
-                scale: match exact {
-                    DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
-                    _ => 0,
-                },
-                sample: self.sample,
-                root: self.root,
-            })),
+            Some(exact) if is_exact(exact) && !arguments.is_distinct => {
+                Ok(Box::new(ExactSpread::new(exact, self.sample, self.root)))
+            }
             _ => self.inner.accumulator(arguments),
+        }
+    }
+
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
+        match arguments.expr_fields.first().map(|field| field.data_type()) {
+            Some(exact) if is_exact(exact) => !arguments.is_distinct,
+            _ => self.inner.groups_accumulator_supported(arguments),
+        }
+    }
+
+    fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn GroupsAccumulator>> {
+        match arguments.expr_fields.first().map(|field| field.data_type()) {
+            Some(exact) if is_exact(exact) => Ok(Box::new(ExactSpreads {
+                groups: Vec::new(),
+                shape: ExactSpread::new(exact, self.sample, self.root),
+            })),
+            _ => self.inner.create_groups_accumulator(arguments),
         }
     }
 
@@ -112,52 +123,88 @@ impl AggregateUDFImpl for Spread {
 }
 
 /// Count, sum and sum of squares, of values without their point.
-#[derive(Debug)]
-struct ExactSpread {
+#[derive(Debug, Default, Clone, Copy)]
+struct Moments {
     count: i64,
     sum: i256,
     squares: i256,
+}
+
+impl Moments {
+    fn add(&mut self, value: i256) -> Result<()> {
+        let square = match value.to_i128().and_then(|value| value.checked_mul(value)) {
+            Some(square) => i256::from_i128(square),
+            None => value.checked_mul(value).ok_or_else(overflow)?,
+        };
+        self.merge(&Moments {
+            count: 1,
+            sum: value,
+            squares: square,
+        })
+    }
+
+    fn remove(&mut self, value: i256) -> Result<()> {
+        let square = value.checked_mul(value).ok_or_else(overflow)?;
+        self.sum = self.sum.checked_sub(value).ok_or_else(overflow)?;
+        self.squares = self.squares.checked_sub(square).ok_or_else(overflow)?;
+        self.count -= 1;
+        Ok(())
+    }
+
+    fn merge(&mut self, other: &Moments) -> Result<()> {
+        self.sum = self.sum.checked_add(other.sum).ok_or_else(overflow)?;
+        self.squares = self.squares.checked_add(other.squares).ok_or_else(overflow)?;
+        self.count += other.count;
+        Ok(())
+    }
+}
+
+/// One group's spread.
+#[derive(Debug, Clone, Copy)]
+struct ExactSpread {
+    moments: Moments,
     scale: i8,
     sample: bool,
     root: bool,
 }
 
 impl ExactSpread {
-    fn add(&mut self, values: &ArrayRef, forwards: bool) -> Result<()> {
-        let wide = cast(values, &DataType::Decimal256(COMPUTED_NUMERIC.0, self.scale))?;
-        let array = wide.as_primitive::<Decimal256Type>();
-        for row in (0..array.len()).filter(|row| array.is_valid(*row)) {
-            let value = array.value(row);
-            let square = value.checked_mul(value).ok_or_else(overflow)?;
-            let (sum, squares) = match forwards {
-                true => (self.sum.checked_add(value), self.squares.checked_add(square)),
-                false => (self.sum.checked_sub(value), self.squares.checked_sub(square)),
-            };
-            self.sum = sum.ok_or_else(overflow)?;
-            self.squares = squares.ok_or_else(overflow)?;
-            self.count += if forwards { 1 } else { -1 };
+    fn new(exact: &DataType, sample: bool, root: bool) -> ExactSpread {
+        ExactSpread {
+            moments: Moments::default(),
+            scale: match exact {
+                DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
+                _ => 0,
+            },
+            sample,
+            root,
         }
-        Ok(())
+    }
+
+    /// The values without their point.
+    fn wide(&self, values: &ArrayRef) -> Result<ArrayRef> {
+        Ok(cast(values, &DataType::Decimal256(COMPUTED_NUMERIC.0, self.scale))?)
     }
 
     /// (N Σx² − (Σx)²) / (N (N − 1)), and its root.
-    fn spread(&self) -> Result<Option<Number>> {
-        if self.count < 1 || (self.sample && self.count < 2) {
+    fn spread(&self, moments: &Moments) -> Result<Option<Number>> {
+        if moments.count < 1 || (self.sample && moments.count < 2) {
             return Ok(None);
         }
         let scale = i32::from(self.scale);
         let number = |value: i256, scale: i32| Number { value, scale };
-        let count = Number::new(i128::from(self.count), 0);
-        let square = number(self.sum, scale).multiply(number(self.sum, scale))?;
+        let count = Number::new(i128::from(moments.count), 0);
+        let square = number(moments.sum, scale).multiply(number(moments.sum, scale))?;
         let negative = Number {
             value: square.value.wrapping_neg(),
             ..square
         };
-        let above = count.multiply(number(self.squares, 2 * scale))?.plus(negative)?;
+        let above = count.multiply(number(moments.squares, 2 * scale))?.plus(negative)?;
         if above.value <= i256::ZERO {
             return Ok(Some(Number::new(0, 0)));
         }
-        let below = i128::from(self.count) * i128::from(if self.sample { self.count - 1 } else { self.count });
+        let count = i128::from(moments.count);
+        let below = count * if self.sample { count - 1 } else { count };
         let variance = above.divide(Number::new(below, 0))?;
         match self.root {
             true => variance.square_root()?.rounded(variance.scale).map(Some),
@@ -166,13 +213,41 @@ impl ExactSpread {
     }
 }
 
+/// The moments of partial states.
+fn moments(states: &[ArrayRef]) -> impl Iterator<Item = Moments> {
+    let counts = states[0].as_primitive::<Int64Type>();
+    let sums = states[1].as_primitive::<Decimal256Type>();
+    let squares = states[2].as_primitive::<Decimal256Type>();
+    (0..counts.len()).map(|row| Moments {
+        count: counts.value(row),
+        sum: sums.value(row),
+        squares: squares.value(row),
+    })
+}
+
+fn states(moments: &[Moments]) -> Vec<ArrayRef> {
+    let sums = moments.iter().map(|moments| moments.sum);
+    let squares = moments.iter().map(|moments| moments.squares);
+    let sums = Decimal256Array::from_iter_values(sums).with_data_type(EXACT);
+    let squares = Decimal256Array::from_iter_values(squares).with_data_type(EXACT);
+    let counts = Int64Array::from_iter_values(moments.iter().map(|moments| moments.count));
+    vec![Arc::new(counts), Arc::new(sums), Arc::new(squares)]
+}
+
 impl Accumulator for ExactSpread {
     fn update_batch(&mut self, values: &[ArrayRef]) -> PlanResult<()> {
-        Ok(self.add(&values[0], true)?)
+        let wide = self.wide(&values[0])?;
+        let values = wide.as_primitive::<Decimal256Type>();
+        Ok(values.iter().flatten().try_for_each(|value| self.moments.add(value))?)
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> PlanResult<()> {
-        Ok(self.add(&values[0], false)?)
+        let wide = self.wide(&values[0])?;
+        let values = wide.as_primitive::<Decimal256Type>();
+        Ok(values
+            .iter()
+            .flatten()
+            .try_for_each(|value| self.moments.remove(value))?)
     }
 
     fn supports_retract_batch(&self) -> bool {
@@ -180,31 +255,88 @@ impl Accumulator for ExactSpread {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> PlanResult<()> {
-        let counts = states[0].as_primitive::<Int64Type>();
-        let sums = states[1].as_primitive::<Decimal256Type>();
-        let squares = states[2].as_primitive::<Decimal256Type>();
-        for row in 0..counts.len() {
-            self.count += counts.value(row);
-            self.sum = self.sum.checked_add(sums.value(row)).ok_or_else(overflow)?;
-            self.squares = self.squares.checked_add(squares.value(row)).ok_or_else(overflow)?;
-        }
-        Ok(())
+        Ok(moments(states).try_for_each(|moments| self.moments.merge(&moments))?)
     }
 
     fn evaluate(&mut self) -> PlanResult<ScalarValue> {
-        let carried = self.spread()?.map(Number::to_carried).transpose()?;
+        let carried = self.spread(&self.moments)?.map(Number::to_carried).transpose()?;
         Ok(ScalarValue::Decimal256(carried, COMPUTED_NUMERIC.0, COMPUTED_NUMERIC.1))
     }
 
     fn state(&mut self) -> PlanResult<Vec<ScalarValue>> {
+        let Moments { count, sum, squares } = self.moments;
         Ok(vec![
-            ScalarValue::Int64(Some(self.count)),
-            ScalarValue::Decimal256(Some(self.sum), COMPUTED_NUMERIC.0, 0),
-            ScalarValue::Decimal256(Some(self.squares), COMPUTED_NUMERIC.0, 0),
+            ScalarValue::Int64(Some(count)),
+            ScalarValue::Decimal256(Some(sum), COMPUTED_NUMERIC.0, 0),
+            ScalarValue::Decimal256(Some(squares), COMPUTED_NUMERIC.0, 0),
         ])
     }
 
     fn size(&self) -> usize {
         std::mem::size_of_val(self)
+    }
+}
+
+/// The spreads of all groups at once.
+#[derive(Debug)]
+struct ExactSpreads {
+    groups: Vec<Moments>,
+    /// What all have in common; its own moments are unused.
+    shape: ExactSpread,
+}
+
+impl GroupsAccumulator for ExactSpreads {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        filter: Option<&BooleanArray>,
+        group_count: usize,
+    ) -> PlanResult<()> {
+        self.groups.resize(group_count, Moments::default());
+        let wide = self.shape.wide(&values[0])?;
+        let values = wide.as_primitive::<Decimal256Type>();
+        let passes = |row: usize| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
+        for (row, group) in group_indices.iter().enumerate() {
+            if values.is_valid(row) && passes(row) {
+                self.groups[*group].add(values.value(row))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], group_count: usize) -> PlanResult<()> {
+        self.groups.resize(group_count, Moments::default());
+        let mut merging = moments(states).zip(group_indices);
+        Ok(merging.try_for_each(|(moments, group)| self.groups[*group].merge(&moments))?)
+    }
+
+    fn evaluate(&mut self, emit: EmitTo) -> PlanResult<ArrayRef> {
+        let groups = emit.take_needed(&mut self.groups);
+        let spreads = groups.iter().map(|moments| {
+            let spread = self.shape.spread(moments)?;
+            spread.map(Number::to_carried).transpose()
+        });
+        let spreads: Decimal256Array = spreads.collect::<Result<_>>()?;
+        let (precision, scale) = COMPUTED_NUMERIC;
+        Ok(Arc::new(spreads.with_precision_and_scale(precision, scale)?))
+    }
+
+    fn state(&mut self, emit: EmitTo) -> PlanResult<Vec<ArrayRef>> {
+        Ok(states(&emit.take_needed(&mut self.groups)))
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> PlanResult<Vec<ArrayRef>> {
+        let rows = values[0].len();
+        let mut each = ExactSpreads {
+            groups: Vec::new(),
+            shape: self.shape,
+        };
+        each.update_batch(values, &(0..rows).collect::<Vec<_>>(), filter, rows)?;
+        Ok(states(&each.groups))
+    }
+
+    fn size(&self) -> usize {
+        self.groups.capacity() * size_of::<Moments>()
     }
 }

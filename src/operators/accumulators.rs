@@ -7,7 +7,7 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 
-use super::lane::{Lane, from_integers, whole};
+use super::lane::{Lane, from_integers, magnitude, whole};
 
 /// The groups of a batch's rows.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +94,11 @@ impl Count {
         });
     }
 
+    /// Adds the counts of a range of another's groups.
+    pub fn merge_groups(&mut self, groups: Groups, other: &Count, range: Range<usize>, count: usize) {
+        self.merge(groups, &Lane::new(other.counts[range].to_vec(), None, 0), count);
+    }
+
     pub fn finish(&self, range: Range<usize>) -> ArrayRef {
         whole::<Int64Type>(&DataType::Int64, self.counts[range].to_vec(), None)
     }
@@ -159,6 +164,30 @@ impl Sum {
         }
     }
 
+    /// Adds the sums of a range of another's groups.
+    pub fn merge_groups(&mut self, groups: Groups, other: &Sum, range: Range<usize>, count: usize) {
+        let nulls = other.seen.nulls(range.clone());
+        match &other.totals {
+            Totals::Narrow(totals, _) => {
+                let totals = totals[range].to_vec();
+                let bits = magnitude(&totals);
+                self.update(groups, &Lane::new(totals, nulls, bits), count);
+            }
+            Totals::Wide(others) => {
+                self.seen.note(groups, nulls.as_ref(), self.groups, count);
+                self.groups = count;
+                let mut totals = match std::mem::replace(&mut self.totals, Totals::Wide(Vec::new())) {
+                    Totals::Narrow(totals, _) => totals.into_iter().map(i128::from).collect(),
+                    Totals::Wide(totals) => totals,
+                };
+                totals.resize(count, 0);
+                let others = &others[range];
+                groups.for_each(nulls.as_ref(), |row, group| totals[group] += others[row]);
+                self.totals = Totals::Wide(totals);
+            }
+        }
+    }
+
     /// As decimals, or as integers that must fit 64 bits; `None` where they do not.
     pub fn finish(&self, range: Range<usize>, data_type: &DataType) -> Option<ArrayRef> {
         let nulls = self.seen.nulls(range.clone());
@@ -219,6 +248,12 @@ impl Extreme {
                 groups.for_each(nulls, |row, group| values[group] = values[group].min(given[row]));
             }
         }
+    }
+
+    /// Compares with the values of a range of another's groups.
+    pub fn merge_groups(&mut self, groups: Groups, other: &Extreme, range: Range<usize>, count: usize) {
+        let nulls = other.seen.nulls(range.clone());
+        self.update(groups, &Lane::new(other.values[range].to_vec(), nulls, 0), count);
     }
 
     pub fn finish(&self, range: Range<usize>, data_type: &DataType) -> Option<ArrayRef> {

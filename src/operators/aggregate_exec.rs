@@ -51,6 +51,11 @@ impl FusedAggregateExec {
         &self.source
     }
 
+    /// The stock operator, which computes the same.
+    pub fn stands_for(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.stock
+    }
+
     /// The columns of the source that may be compact: decimals in fewer bits, strings as codes.
     pub fn compactable_columns(&self) -> Vec<usize> {
         let columns = self.source.schema().fields().len();
@@ -102,7 +107,7 @@ impl FusedAggregateExec {
     }
 
     /// Whether the output is states of groups, which another operator merges.
-    pub fn emits_states(&self) -> bool {
+    pub(super) fn emits_states(&self) -> bool {
         self.mode() == Some(AggregateMode::Partial)
     }
 

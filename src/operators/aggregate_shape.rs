@@ -1,7 +1,7 @@
 //! What a fused aggregation computes from a batch of its source: the projections and filters below the stock
 //! operator folded into its own expressions, and these into lanes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema};
@@ -10,11 +10,12 @@ use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::projection::update_expr;
 use datafusion::physical_expr_common::physical_expr::is_volatile;
-use datafusion::physical_plan::aggregates::{AggregateExec, AggregateInputMode, AggregateMode};
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateInputMode, AggregateMode, AggregateOutputMode};
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
-use datafusion::physical_plan::{ExecutionPlan, InputOrderMode, PhysicalExpr};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode, PhysicalExpr};
 
+use super::lane::fits_a_lane;
 use super::lane_program::{LaneProgram, StockExpression};
 use super::selection::Predicate;
 use super::strings::holds_strings;
@@ -25,23 +26,32 @@ pub struct AggregateShape {
     pub predicate: Predicate,
     pub program: LaneProgram,
     pub keys: Vec<Key>,
+    /// What the groups are grouped by again; empty where they are not.
+    pub sets: Vec<GroupingSet>,
     pub measures: Vec<Measure>,
 }
 
 impl AggregateShape {
+    /// Whether DataFusion's accumulators are needed.
+    pub fn has_stock_measures(&self) -> bool {
+        let mut measures = self.measures.iter();
+        measures.any(|measure| matches!(measure.computed, Computed::Stock { .. }))
+    }
+
     /// The columns whose values DataFusion's expressions read.
     pub fn columns_of_stock_expressions(&self) -> HashSet<usize> {
         let keys = self.keys.iter().filter_map(|key| match key {
             Key::Strings(expression) => Some(expression),
             Key::Lane(_) => None,
         });
-        let counted = self.measures.iter().filter_map(|measure| match measure {
-            Measure::Count(expression) => Some(expression),
+        let counted = self.measures.iter().filter_map(|measure| match &measure.computed {
+            Computed::Count(expression) => Some(expression),
             _ => None,
         });
         let mut columns: HashSet<usize> = keys
             .chain(counted)
             .filter(|expression| expression.column().is_none())
+            .chain(self.measures.iter().flat_map(Measure::typed_expressions))
             .flat_map(StockExpression::columns)
             .collect();
         columns.extend(self.program.columns_of_stock_expressions());
@@ -59,7 +69,14 @@ pub enum Key {
 
 /// One aggregate.
 #[derive(Debug)]
-pub enum Measure {
+pub struct Measure {
+    pub computed: Computed,
+    /// FILTER: which rows it is of.
+    pub filter: Option<StockExpression>,
+}
+
+#[derive(Debug)]
+pub enum Computed {
     CountRows,
     /// Rows with a value.
     CountLane(usize),
@@ -71,6 +88,32 @@ pub enum Measure {
         lane: usize,
         is_max: bool,
     },
+    /// Left to DataFusion's accumulator, for groups that are found here.
+    Stock {
+        function: Arc<AggregateFunctionExpr>,
+        /// The columns of its states, where these are what is aggregated.
+        arguments: Vec<StockExpression>,
+        merges: bool,
+    },
+}
+
+impl Measure {
+    /// The expressions whose columns must come in the types that they were planned for.
+    fn typed_expressions(&self) -> impl Iterator<Item = &StockExpression> {
+        let arguments = match &self.computed {
+            Computed::Stock { arguments, .. } => arguments.as_slice(),
+            _ => &[],
+        };
+        arguments.iter().chain(&self.filter)
+    }
+}
+
+/// One of the sets of GROUPING SETS, CUBE or ROLLUP.
+#[derive(Debug)]
+pub struct GroupingSet {
+    /// The keys that it groups by.
+    pub kept: Vec<usize>,
+    pub id: i64,
 }
 
 /// The shape of a stock aggregation and the operator that it reads; `None` where it is not covered.
@@ -78,63 +121,106 @@ pub fn shape_of(stock: &AggregateExec) -> PlanResult<Option<(AggregateShape, Arc
     if !is_plain(stock) {
         return Ok(None);
     }
-    let Some(arguments) = arguments(stock)? else {
-        return Ok(None);
-    };
+    let arguments = arguments(stock)?;
+    let counts: Vec<usize> = arguments.iter().map(Vec::len).collect();
     let keys = stock.group_expr().input_exprs();
-    let key_count = keys.len();
+    let filters = filters(stock).into_iter().flatten();
     let mut folded = Folded {
-        expressions: keys.into_iter().chain(arguments).collect(),
+        expressions: keys
+            .into_iter()
+            .chain(arguments.into_iter().flatten())
+            .chain(filters)
+            .collect(),
         predicates: Vec::new(),
     };
     let source = folded.down(stock.input())?;
     if folded.expressions.iter().chain(&folded.predicates).any(is_volatile) {
         return Ok(None);
     }
-    let shape = compile(stock, folded, key_count, &source.schema())?;
+    let shape = compile(stock, folded, &counts, &source.schema())?;
     Ok(shape.map(|shape| (shape, source)))
 }
 
-/// One grouping set, hashed, of aggregates without order, filter or DISTINCT; raw rows to states or states to results.
+/// Hashed, of aggregates without order; raw rows to states or states to results. Several grouping sets in the first
+/// case only.
 fn is_plain(stock: &AggregateExec) -> bool {
     let group_by = stock.group_expr();
     let mode = *stock.mode();
     let mode_is_covered = match mode {
-        AggregateMode::Partial | AggregateMode::Single | AggregateMode::SinglePartitioned => true,
+        AggregateMode::Partial => true,
+        AggregateMode::Single | AggregateMode::SinglePartitioned => !group_by.has_grouping_set(),
         AggregateMode::Final | AggregateMode::FinalPartitioned => !group_by.is_true_no_grouping(),
         AggregateMode::PartialReduce => false,
     };
-    let plain = |function: &Arc<AggregateFunctionExpr>| {
-        !function.is_distinct() && function.order_bys().is_empty() && !function.ignore_nulls()
-    };
+    let plain = |function: &Arc<AggregateFunctionExpr>| function.order_bys().is_empty() && !function.ignore_nulls();
     mode_is_covered
-        && (group_by.is_true_no_grouping() || group_by.is_single())
         && stock.limit_options().is_none()
-        && *stock.input_order_mode() == InputOrderMode::Linear
+        && is_unordered(stock)
         && stock.dynamic_expressions_produced().is_empty()
-        && stock.filter_expr().iter().all(Option::is_none)
         && stock.aggr_expr().iter().all(plain)
 }
 
-/// The argument or the column of the state of each aggregate that does not count rows.
-fn arguments(stock: &AggregateExec) -> PlanResult<Option<Vec<Arc<dyn PhysicalExpr>>>> {
+/// Whether no order of the input shows in the output: none, or one by keys that have one value each.
+fn is_unordered(stock: &AggregateExec) -> bool {
+    let keys = stock.group_expr().input_exprs();
+    let properties = stock.input().equivalence_properties();
+    let is_constant = |key: &Arc<dyn PhysicalExpr>| properties.is_expr_constant(key).is_some();
+    match stock.input_order_mode() {
+        InputOrderMode::Linear => true,
+        InputOrderMode::PartiallySorted(sorted) => sorted.iter().all(|key| is_constant(&keys[*key])),
+        InputOrderMode::Sorted => keys.iter().all(is_constant),
+    }
+}
+
+/// The arguments of each aggregate that does not count rows, or the columns of its states.
+fn arguments(stock: &AggregateExec) -> PlanResult<Vec<Vec<Arc<dyn PhysicalExpr>>>> {
     let merges = merges(stock);
     let input = stock.input().schema();
-    let first_state = stock.group_expr().num_group_exprs();
-    let mut arguments: Vec<Arc<dyn PhysicalExpr>> = Vec::new();
-    for (index, function) in stock.aggr_expr().iter().enumerate() {
-        let expressions = function.expressions();
-        let ([argument], 1) = (expressions.as_slice(), function.state_fields()?.len()) else {
-            return Ok(None);
-        };
-        if merges {
-            let column = first_state + index;
-            arguments.push(Arc::new(Column::new(input.field(column).name(), column)));
-        } else if !counts_rows(function) {
-            arguments.push(Arc::clone(argument));
-        }
+    let mut state = stock.group_expr().num_group_exprs();
+    let mut arguments: Vec<Vec<Arc<dyn PhysicalExpr>>> = Vec::new();
+    for function in stock.aggr_expr() {
+        arguments.push(if merges {
+            let first = state;
+            state += function.state_fields()?.len();
+            let column = |index| Arc::new(Column::new(input.field(index).name(), index)) as Arc<dyn PhysicalExpr>;
+            (first..state).map(column).collect()
+        } else if counts_rows(function) {
+            Vec::new()
+        } else {
+            function.expressions()
+        });
     }
-    Ok(Some(arguments))
+    Ok(arguments)
+}
+
+/// The condition of each aggregate; states have been filtered.
+fn filters(stock: &AggregateExec) -> Vec<Option<Arc<dyn PhysicalExpr>>> {
+    match merges(stock) {
+        true => vec![None; stock.aggr_expr().len()],
+        false => stock.filter_expr().to_vec(),
+    }
+}
+
+/// The sets that a partial aggregation groups by, as the stock operator numbers them.
+fn grouping_sets(stock: &AggregateExec) -> Vec<GroupingSet> {
+    let group_by = stock.group_expr();
+    if !group_by.has_grouping_set() {
+        return Vec::new();
+    }
+    let mut before: HashMap<&[bool], u64> = HashMap::new();
+    let mut sets: Vec<GroupingSet> = Vec::new();
+    for nulled in group_by.groups() {
+        let ordinal = before.entry(nulled).or_default();
+        let missing = nulled.iter().fold(0, |id, nulled| (id << 1) | u64::from(*nulled));
+        sets.push(GroupingSet {
+            kept: (0..nulled.len()).filter(|key| !nulled[*key]).collect(),
+            id: (missing | (*ordinal << nulled.len())) as i64,
+        });
+        *ordinal += 1;
+    }
+    // The finest first: coarser ones are made of their groups.
+    sets.sort_by_key(|set| std::cmp::Reverse(set.kept.len()));
+    sets
 }
 
 /// Whether the input is states of groups rather than rows.
@@ -143,7 +229,7 @@ fn merges(stock: &AggregateExec) -> bool {
 }
 
 fn counts_rows(function: &AggregateFunctionExpr) -> bool {
-    function.fun().name() == "count" && function.expressions().iter().all(is_value)
+    function.fun().name() == "count" && !function.is_distinct() && function.expressions().iter().all(is_value)
 }
 
 fn is_value(expression: &Arc<dyn PhysicalExpr>) -> bool {
@@ -207,10 +293,11 @@ impl Folded {
     }
 }
 
+/// `counts`: how many arguments each aggregate has.
 fn compile(
     stock: &AggregateExec,
     folded: Folded,
-    key_count: usize,
+    counts: &[usize],
     source: &Schema,
 ) -> PlanResult<Option<AggregateShape>> {
     let mut predicate = Predicate::default();
@@ -219,6 +306,7 @@ fn compile(
     }
     let mut program = LaneProgram::default();
     let mut expressions = folded.expressions.into_iter();
+    let key_count = stock.group_expr().expr().len();
     let mut keys = Vec::new();
     for expression in expressions.by_ref().take(key_count) {
         keys.push(match program.add(&expression, source)? {
@@ -227,56 +315,90 @@ fn compile(
             None => return Ok(None),
         });
     }
+    let arguments: Vec<Vec<_>> = counts
+        .iter()
+        .map(|count| expressions.by_ref().take(*count).collect())
+        .collect();
     let merges = merges(stock);
     let output = stock.schema();
+    let mut column = stock.group_expr().num_group_exprs();
     let mut measures = Vec::new();
-    for (index, function) in stock.aggr_expr().iter().enumerate() {
-        if !merges && counts_rows(function) {
-            measures.push(Measure::CountRows);
-            continue;
-        }
-        let Some(expression) = expressions.next() else {
-            return Ok(None);
+    for ((function, filter), arguments) in stock.aggr_expr().iter().zip(filters(stock)).zip(arguments) {
+        let states = function.state_fields()?.len();
+        let own = match arguments.as_slice() {
+            _ if function.is_distinct() || states != 1 => None,
+            [] => Some(Computed::CountRows),
+            [argument] => {
+                let result = output.field(column).data_type();
+                computed(function.fun().name(), merges, argument, result, &mut program, source)?
+            }
+            _ => None,
         };
-        let result = output.field(key_count + index).data_type();
-        let Some(measure) = measure(function.fun().name(), merges, &expression, result, &mut program, source)? else {
-            return Ok(None);
+        let computed = match own {
+            Some(own) => own,
+            // Without keys DataFusion has accumulators that are made for it.
+            None if key_count == 0 => return Ok(None),
+            None => Computed::Stock {
+                function: Arc::clone(function),
+                arguments: arguments
+                    .into_iter()
+                    .map(StockExpression::new)
+                    .collect::<PlanResult<_>>()?,
+                merges,
+            },
         };
-        measures.push(measure);
+        let filter = filter.and_then(|_| expressions.next());
+        measures.push(Measure {
+            computed,
+            filter: filter.map(StockExpression::new).transpose()?,
+        });
+        column += match stock.mode().output_mode() {
+            AggregateOutputMode::Partial => states,
+            AggregateOutputMode::Final => 1,
+        };
+    }
+    let sets = grouping_sets(stock);
+    if !sets.is_empty() && (keys.is_empty() || !fits_a_lane(output.field(key_count).data_type())) {
+        return Ok(None);
     }
     Ok(Some(AggregateShape {
         predicate,
         program,
         keys,
+        sets,
         measures,
     }))
 }
 
-fn measure(
+fn computed(
     name: &str,
     merges: bool,
     expression: &Arc<dyn PhysicalExpr>,
     result: &DataType,
     program: &mut LaneProgram,
     source: &Schema,
-) -> PlanResult<Option<Measure>> {
+) -> PlanResult<Option<Computed>> {
     let data_type = expression.data_type(source)?;
-    let lane = program.add(expression, source)?;
+    let is_summed = scale(&data_type).is_some() && scale(&data_type) == scale(result);
+    let is_compared = data_type == *result && data_type != DataType::Boolean;
+    // An expression that nothing else needs is not computed as a lane.
+    let lane = match name {
+        "count" => program.add(expression, source)?,
+        "sum" if is_summed => program.add(expression, source)?,
+        "min" | "max" if is_compared => program.add(expression, source)?,
+        _ => None,
+    };
     Ok(match (name, lane) {
-        ("count", Some(lane)) if merges => Some(Measure::AddCounts(lane)),
+        ("count", Some(lane)) if merges => Some(Computed::AddCounts(lane)),
         ("count", _) if merges => None,
-        ("count", _) if !expression.nullable(source)? => Some(Measure::CountRows),
-        ("count", Some(lane)) => Some(Measure::CountLane(lane)),
-        ("count", None) => Some(Measure::Count(StockExpression::new(Arc::clone(expression))?)),
-        ("sum", Some(lane)) if scale(&data_type).is_some() && scale(&data_type) == scale(result) => {
-            Some(Measure::Sum(lane))
-        }
-        ("min" | "max", Some(lane)) if data_type == *result && data_type != DataType::Boolean => {
-            Some(Measure::Extreme {
-                lane,
-                is_max: name == "max",
-            })
-        }
+        ("count", _) if !expression.nullable(source)? => Some(Computed::CountRows),
+        ("count", Some(lane)) => Some(Computed::CountLane(lane)),
+        ("count", None) => Some(Computed::Count(StockExpression::new(Arc::clone(expression))?)),
+        ("sum", Some(lane)) => Some(Computed::Sum(lane)),
+        ("min" | "max", Some(lane)) => Some(Computed::Extreme {
+            lane,
+            is_max: name == "max",
+        }),
         _ => None,
     })
 }

@@ -1,14 +1,12 @@
 //! Runs a fused aggregation over one partition. Memory that the pool refuses is given back by emitting the groups as
 //! partial states; whatever a batch has that lanes do not hold goes to the stock operators with the rest of the input.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::{Result as PlanResult, internal_datafusion_err};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::Result as PlanResult;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::ExecutionPlan;
@@ -16,17 +14,9 @@ use datafusion::physical_plan::metrics::{BaselineMetrics, Count as MetricCount, 
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
 
-use super::accumulators::{Count, Extreme, Groups, Sum};
 use super::aggregate_exec::FusedAggregateExec;
-use super::aggregate_shape::{AggregateShape, Key, Measure};
-use super::group_table::{GroupTable, NULL_WORD, Words};
+use super::groupings::Groupings;
 use super::handover::HandoverExec;
-use super::lane::{Lane, from_integers, selected_nulls};
-use super::lane_program::Lanes;
-use super::strings::StringNumbers;
-
-/// Groups at which a partial aggregation that does not reduce its input hands them on.
-const MANY_GROUPS: usize = 1 << 17;
 
 /// The results for one partition of the source.
 pub fn run(
@@ -41,7 +31,7 @@ pub fn run(
         .register(context.memory_pool());
     let metrics = operator.metrics_set();
     let aggregation = Aggregation {
-        state: Groupings::new(operator.shape(), Arc::clone(&schema)),
+        state: Groupings::new(operator.shape(), Arc::clone(&schema), operator.emits_states())?,
         operator: operator.clone(),
         input,
         phase: Phase::Reading,
@@ -92,21 +82,28 @@ impl Aggregation {
             match &mut self.phase {
                 Phase::Reading => match self.input.next().await.transpose()? {
                     Some(batch) => self.read(batch)?,
-                    None => self.emit_then(Phase::Done),
+                    // The stock operator makes the row that a grouping set without keys has of no rows.
+                    None if self.groups.value() == 0 && self.state.lacks_a_total() => self.hand_over(None)?,
+                    None => self.emit_then(Phase::Done)?,
                 },
                 Phase::Emitting(next, after) => {
-                    let (from, count) = (*next, self.state.count());
+                    let elapsed = self.metrics.elapsed_compute().clone();
+                    let _timer = elapsed.timer();
+                    let (from, count) = (*next, self.state.count_to_emit());
                     if from < count {
                         let until = count.min(from + self.batch_size);
                         *next = until;
-                        let _timer = self.metrics.elapsed_compute().timer();
                         let batch = self.state.emit(from..until)?;
                         self.metrics.record_output(batch.num_rows());
                         return Ok(Some(batch));
                     }
+                    if self.state.next_set(self.reservation.as_ref())? {
+                        *next = 0;
+                        continue;
+                    }
                     let after = std::mem::replace(after.as_mut(), Phase::Done);
                     self.phase = after;
-                    self.state = self.state.emptied();
+                    self.state = self.state.emptied()?;
                     if let Some(reservation) = &mut self.reservation {
                         reservation.free();
                     }
@@ -126,9 +123,11 @@ impl Aggregation {
         }
     }
 
-    fn emit_then(&mut self, after: Phase) {
+    fn emit_then(&mut self, after: Phase) -> PlanResult<()> {
         self.groups.add(self.state.count());
+        self.state.close(self.reservation.as_ref())?;
         self.phase = Phase::Emitting(0, Box::new(after));
+        Ok(())
     }
 
     fn read(&mut self, batch: RecordBatch) -> PlanResult<()> {
@@ -145,7 +144,7 @@ impl Aggregation {
             .as_mut()
             .is_some_and(|held| held.try_resize(size).is_err());
         match self.operator.emits_states() {
-            true if refused || self.state.is_full() => self.emit_then(Phase::Reading),
+            true if refused || self.state.is_full() => self.emit_then(Phase::Reading)?,
             false if refused => return self.hand_over(None),
             _ => {}
         }
@@ -167,15 +166,15 @@ impl Aggregation {
         let rest = Arc::new(HandoverExec::new(Box::pin(rest)));
         if self.operator.emits_states() {
             let stock = self.operator.stock_on(rest)?.execute(0, Arc::clone(&self.context))?;
-            self.emit_then(Phase::Stock(stock));
-            return Ok(());
+            return self.emit_then(Phase::Stock(stock));
         }
         let rest = self.operator.states_of(rest)?;
         let schema = rest.schema();
         let rest = rest.execute(0, Arc::clone(&self.context))?;
-        let fresh = Groupings::new(self.operator.shape(), Arc::clone(&self.state.schema));
-        let mut state = std::mem::replace(&mut self.state, fresh);
-        state.schema = Arc::clone(&schema);
+        let mut state = self.state.emptied()?;
+        std::mem::swap(&mut self.state, &mut state);
+        state.emit_states(Arc::clone(&schema));
+        state.close(None)?;
         let size = self.batch_size;
         // The groups are freed when the last of them is emitted.
         let groups = stream::try_unfold(
@@ -209,224 +208,4 @@ fn in_types_of(schema: &SchemaRef, batch: &RecordBatch) -> PlanResult<RecordBatc
         columns,
         &options,
     )?)
-}
-
-/// The groups so far and their aggregates.
-struct Groupings {
-    shape: Arc<AggregateShape>,
-    /// Of the batches that are emitted.
-    schema: SchemaRef,
-    /// `None` where all rows are one group.
-    table: Option<GroupTable>,
-    strings: Vec<Option<StringNumbers>>,
-    measures: Vec<Accumulated>,
-    /// Rows aggregated so far.
-    rows: usize,
-    /// Grouping does not pay: each row is a group.
-    every_row: bool,
-    words: Vec<Vec<i64>>,
-    groups: Vec<u32>,
-}
-
-enum Accumulated {
-    Count(Count),
-    Sum(Sum),
-    Extreme(Extreme),
-}
-
-impl Groupings {
-    fn new(shape: &Arc<AggregateShape>, schema: SchemaRef) -> Groupings {
-        let measure = |measure: &Measure| match measure {
-            Measure::CountRows | Measure::CountLane(_) | Measure::Count(_) | Measure::AddCounts(_) => {
-                Accumulated::Count(Count::default())
-            }
-            Measure::Sum(_) => Accumulated::Sum(Sum::new()),
-            Measure::Extreme { is_max, .. } => Accumulated::Extreme(Extreme::new(*is_max)),
-        };
-        let strings = |key: &Key| matches!(key, Key::Strings(_)).then(StringNumbers::new);
-        let mut groupings = Groupings {
-            schema,
-            table: (!shape.keys.is_empty()).then(|| GroupTable::new(shape.keys.len())),
-            strings: shape.keys.iter().map(strings).collect(),
-            measures: shape.measures.iter().map(measure).collect(),
-            rows: 0,
-            every_row: false,
-            words: vec![Vec::new(); shape.keys.len()],
-            groups: Vec::new(),
-            shape: Arc::clone(shape),
-        };
-        if groupings.table.is_none() {
-            groupings.add_no_rows();
-        }
-        groupings
-    }
-
-    /// Without keys there is one group, even of no rows.
-    fn add_no_rows(&mut self) {
-        let (groups, lane) = (Groups::One(0), Lane::new(Vec::new(), None, 0));
-        for measure in &mut self.measures {
-            match measure {
-                Accumulated::Count(count) => count.update(groups, None, 1),
-                Accumulated::Sum(sum) => sum.update(groups, &lane, 1),
-                Accumulated::Extreme(extreme) => extreme.update(groups, &lane, 1),
-            }
-        }
-    }
-
-    fn count(&self) -> usize {
-        self.table.as_ref().map_or(1, GroupTable::len)
-    }
-
-    fn size(&self) -> usize {
-        let measure = |measure: &Accumulated| match measure {
-            Accumulated::Count(count) => count.size(),
-            Accumulated::Sum(sum) => sum.size(),
-            Accumulated::Extreme(extreme) => extreme.size(),
-        };
-        self.table.as_ref().map_or(0, GroupTable::size)
-            + self.strings.iter().flatten().map(StringNumbers::size).sum::<usize>()
-            + self.measures.iter().map(measure).sum::<usize>()
-    }
-
-    /// Whether more rows would only make the groups more.
-    fn is_full(&self) -> bool {
-        self.every_row || (self.count() >= MANY_GROUPS && self.rows < 2 * self.count())
-    }
-
-    /// Without the groups, which have been emitted.
-    fn emptied(&self) -> Groupings {
-        let mut emptied = Groupings::new(&self.shape, Arc::clone(&self.schema));
-        let has_strings = self.strings.iter().any(Option::is_some);
-        let reduced_little = self.count() >= MANY_GROUPS && self.rows < self.count() + self.count() / 4;
-        emptied.every_row = self.every_row || (reduced_little && !has_strings);
-        emptied
-    }
-
-    /// Aggregates a batch; false, with nothing changed, where it has values that lanes do not hold.
-    fn add(&mut self, batch: &RecordBatch) -> PlanResult<bool> {
-        let shape = Arc::clone(&self.shape);
-        let selection = shape.predicate.select(batch)?;
-        let selection = selection.as_deref();
-        let rows = selection.map_or(batch.num_rows(), <[u32]>::len);
-        if rows == 0 {
-            return Ok(true);
-        }
-        let Some(lanes) = shape.program.evaluate(batch, selection)? else {
-            return Ok(false);
-        };
-        let mut presence = Vec::with_capacity(shape.measures.len());
-        for measure in &shape.measures {
-            presence.push(match measure {
-                Measure::Count(expression) => {
-                    selected_nulls(expression.evaluate(batch, selection)?.logical_nulls().as_ref(), None)
-                }
-                _ => None,
-            });
-        }
-        self.find_groups(batch, selection, &lanes)?;
-        let groups = match &self.table {
-            Some(_) => Groups::Each(&self.groups),
-            None => Groups::One(rows),
-        };
-        let count = self.count();
-        self.rows += rows;
-        for ((measure, accumulated), nulls) in shape.measures.iter().zip(&mut self.measures).zip(&presence) {
-            match (measure, accumulated) {
-                (Measure::AddCounts(lane), Accumulated::Count(counts)) => counts.merge(groups, &lanes[*lane], count),
-                (Measure::CountLane(lane), Accumulated::Count(counts)) => {
-                    counts.update(groups, lanes[*lane].nulls.as_ref(), count);
-                }
-                (_, Accumulated::Count(counts)) => counts.update(groups, nulls.as_ref(), count),
-                (Measure::Sum(lane), Accumulated::Sum(sum)) => sum.update(groups, &lanes[*lane], count),
-                (Measure::Extreme { lane, .. }, Accumulated::Extreme(extreme)) => {
-                    extreme.update(groups, &lanes[*lane], count);
-                }
-                _ => {}
-            }
-        }
-        Ok(true)
-    }
-
-    fn find_groups(&mut self, batch: &RecordBatch, selection: Option<&[u32]>, lanes: &Lanes) -> PlanResult<()> {
-        let Some(table) = &mut self.table else {
-            return Ok(());
-        };
-        let keys = self.shape.keys.iter().zip(&mut self.words).zip(&mut self.strings);
-        for ((key, words), strings) in keys {
-            match (key, strings) {
-                (Key::Lane(lane), _) => {
-                    if let Some(nulls) = &lanes[*lane].nulls {
-                        let word = |(value, valid): (&i64, bool)| if valid { *value } else { NULL_WORD };
-                        words.clear();
-                        words.extend(lanes[*lane].values.iter().zip(nulls.iter()).map(word));
-                    }
-                }
-                (Key::Strings(expression), Some(strings)) => match expression.column() {
-                    Some(column) => strings.number(batch.column(column), selection, words)?,
-                    None => strings.number(&expression.evaluate(batch, selection)?, None, words)?,
-                },
-                _ => {}
-            }
-        }
-        let columns = self.shape.keys.iter().zip(&self.words).zip(&self.strings);
-        let columns: Vec<Words> = columns
-            .map(|((key, words), strings)| Words {
-                words: match key {
-                    Key::Lane(lane) if lanes[*lane].nulls.is_none() => &lanes[*lane].values,
-                    _ => words,
-                },
-                numbered: strings.as_ref().map(StringNumbers::count),
-            })
-            .collect();
-        match self.every_row {
-            true => table.add_all(&columns, &mut self.groups),
-            false => table.find_or_add(&columns, &mut self.groups),
-        }
-        Ok(())
-    }
-
-    /// A range of the groups as rows of the output.
-    fn emit(&self, range: Range<usize>) -> PlanResult<RecordBatch> {
-        let rows = range.len();
-        let mut columns = Vec::with_capacity(self.schema.fields().len());
-        for (index, strings) in self.strings.iter().enumerate() {
-            let data_type = self.schema.field(index).data_type();
-            columns.push(self.key_column(index, strings.as_ref(), data_type, range.clone()));
-        }
-        for (index, measure) in self.measures.iter().enumerate() {
-            let data_type = self.schema.field(self.strings.len() + index).data_type();
-            columns.push(match measure {
-                Accumulated::Count(count) => Some(count.finish(range.clone())),
-                Accumulated::Sum(sum) => sum.finish(range.clone(), data_type),
-                Accumulated::Extreme(extreme) => extreme.finish(range.clone(), data_type),
-            });
-        }
-        let columns: Option<Vec<ArrayRef>> = columns.into_iter().collect();
-        let columns = columns.ok_or_else(|| internal_datafusion_err!("an aggregate does not fit its type"))?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(
-            Arc::clone(&self.schema),
-            columns,
-            &options,
-        )?)
-    }
-
-    fn key_column(
-        &self,
-        index: usize,
-        strings: Option<&StringNumbers>,
-        data_type: &DataType,
-        range: Range<usize>,
-    ) -> Option<ArrayRef> {
-        let words = self.table.as_ref()?.words(index, range);
-        match strings {
-            Some(strings) => strings.to_array(words, data_type),
-            None => {
-                let words: Vec<i64> = words.collect();
-                let valid = BooleanBuffer::collect_bool(words.len(), |row| words[row] != NULL_WORD);
-                let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
-                from_integers(data_type, words, nulls)
-            }
-        }
-    }
 }

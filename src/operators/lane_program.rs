@@ -153,6 +153,11 @@ impl LaneProgram {
         }))
     }
 
+    /// How many lanes a batch gets.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub fn columns_of_stock_expressions(&self) -> impl Iterator<Item = usize> {
         let expressions = self.nodes.iter().filter_map(|node| match node {
             Node::Stock(expression) => Some(expression),

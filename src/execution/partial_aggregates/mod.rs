@@ -78,10 +78,9 @@ fn path_to_states(plan: &Arc<dyn ExecutionPlan>) -> Option<Vec<Arc<dyn Execution
 
 /// Whether the operator computes states from rows, and those of several files together are merged like those of one.
 fn yields_states(node: &Arc<dyn ExecutionPlan>) -> bool {
-    if let Some(fused) = node.downcast_ref::<FusedAggregateExec>() {
-        return fused.emits_states();
-    }
-    node.downcast_ref::<AggregateExec>().is_some_and(|aggregation| {
+    let fused = node.downcast_ref::<FusedAggregateExec>();
+    let aggregation = fused.map_or(node, FusedAggregateExec::stands_for);
+    aggregation.downcast_ref::<AggregateExec>().is_some_and(|aggregation| {
         *aggregation.mode() == AggregateMode::Partial
             && aggregation.limit_options().is_none()
             && *aggregation.input_order_mode() == InputOrderMode::Linear

@@ -1,0 +1,368 @@
+//! The groups of one partition and their aggregates. Grouping sets are made of the groups by all keys when these are
+//! emitted: rows are grouped once, however many sets there are.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::{Result as PlanResult, internal_datafusion_err};
+use datafusion::execution::memory_pool::MemoryReservation;
+
+use super::accumulators::Groups;
+use super::aggregate_shape::{AggregateShape, Key};
+use super::group_table::{GroupTable, NULL_WORD, Words};
+use super::lane::{Lane, from_integers};
+use super::lane_program::Lanes;
+use super::measured::{Accumulated, Inputs};
+use super::strings::StringNumbers;
+
+/// Groups at which a partial aggregation that does not reduce its input hands them on.
+const MANY_GROUPS: usize = 1 << 17;
+/// Groups that are merged at once.
+const CHUNK: usize = 1 << 13;
+
+/// The groups so far and their aggregates.
+pub struct Groupings {
+    shape: Arc<AggregateShape>,
+    /// Of the batches that are emitted.
+    schema: SchemaRef,
+    /// What is emitted are states, to be merged with others.
+    states: bool,
+    groups: Grouped,
+    strings: Vec<Option<StringNumbers>>,
+    /// Rows aggregated so far.
+    rows: usize,
+    /// Grouping does not pay: each row is a group.
+    every_row: bool,
+    words: Vec<Vec<i64>>,
+    numbers: Numbers,
+    /// The grouping set that is being emitted.
+    set: Option<Set>,
+}
+
+/// Keys and their aggregates.
+struct Grouped {
+    /// `None` where all rows are one group.
+    table: Option<GroupTable>,
+    measures: Vec<Accumulated>,
+}
+
+/// One grouping set, by its place in the shape.
+struct Set {
+    number: usize,
+    /// `None` where its groups are those by all keys, merged or not: states may be merged later.
+    groups: Option<Grouped>,
+}
+
+/// The groups of some rows.
+#[derive(Default)]
+struct Numbers {
+    groups: Vec<u32>,
+    /// The same as DataFusion's accumulators want them.
+    wide: Vec<usize>,
+}
+
+impl Numbers {
+    fn widen(&mut self, is_one_group: bool, rows: usize) {
+        self.wide.clear();
+        match is_one_group {
+            true => self.wide.resize(rows, 0),
+            false => self.wide.extend(self.groups.iter().map(|group| *group as usize)),
+        }
+    }
+
+    fn groups(&self, is_one_group: bool, rows: usize) -> Groups<'_> {
+        match is_one_group {
+            true => Groups::One(rows),
+            false => Groups::Each(&self.groups),
+        }
+    }
+}
+
+impl Grouped {
+    fn new(shape: &AggregateShape, keys: usize) -> PlanResult<Grouped> {
+        Ok(Grouped {
+            table: (keys > 0).then(|| GroupTable::new(keys)),
+            measures: shape.measures.iter().map(Accumulated::new).collect::<PlanResult<_>>()?,
+        })
+    }
+
+    fn count(&self) -> usize {
+        self.table.as_ref().map_or(1, GroupTable::len)
+    }
+
+    fn size(&self) -> usize {
+        self.table.as_ref().map_or(0, GroupTable::size) + self.measures.iter().map(Accumulated::size).sum::<usize>()
+    }
+
+    fn close(&mut self, states: bool) -> PlanResult<()> {
+        self.measures.iter_mut().try_for_each(|measure| measure.close(states))
+    }
+}
+
+impl Groupings {
+    pub fn new(shape: &Arc<AggregateShape>, schema: SchemaRef, states: bool) -> PlanResult<Groupings> {
+        let strings = |key: &Key| matches!(key, Key::Strings(_)).then(StringNumbers::new);
+        let mut groupings = Groupings {
+            schema,
+            states,
+            groups: Grouped::new(shape, shape.keys.len())?,
+            strings: shape.keys.iter().map(strings).collect(),
+            rows: 0,
+            every_row: false,
+            words: vec![Vec::new(); shape.keys.len()],
+            numbers: Numbers::default(),
+            set: None,
+            shape: Arc::clone(shape),
+        };
+        if groupings.groups.table.is_none() {
+            groupings.add_no_rows()?;
+        }
+        Ok(groupings)
+    }
+
+    /// Without keys there is one group, even of no rows.
+    fn add_no_rows(&mut self) -> PlanResult<()> {
+        let lanes = vec![Lane::new(Vec::new(), None, 0); self.shape.program.node_count()];
+        for (measure, accumulated) in self.shape.measures.iter().zip(&mut self.groups.measures) {
+            accumulated.update(measure, Groups::One(0), &[], &lanes, &Inputs::default(), 1)?;
+        }
+        Ok(())
+    }
+
+    pub fn count(&self) -> usize {
+        self.groups.count()
+    }
+
+    pub fn size(&self) -> usize {
+        self.groups.size() + self.strings.iter().flatten().map(StringNumbers::size).sum::<usize>()
+    }
+
+    /// Whether more rows would only make the groups more.
+    pub fn is_full(&self) -> bool {
+        self.every_row || (self.count() >= MANY_GROUPS && self.rows < 2 * self.count())
+    }
+
+    /// Without the groups, which have been emitted.
+    pub fn emptied(&self) -> PlanResult<Groupings> {
+        let mut emptied = Groupings::new(&self.shape, Arc::clone(&self.schema), self.states)?;
+        let has_strings = self.strings.iter().any(Option::is_some);
+        let reduced_little = self.count() >= MANY_GROUPS && self.rows < self.count() + self.count() / 4;
+        emptied.every_row = self.every_row || (reduced_little && !has_strings);
+        Ok(emptied)
+    }
+
+    /// From now on states are emitted, as rows of this schema.
+    pub fn emit_states(&mut self, schema: SchemaRef) {
+        (self.schema, self.states) = (schema, true);
+    }
+
+    /// Aggregates a batch; false, with nothing changed, where it has values that lanes do not hold.
+    pub fn add(&mut self, batch: &RecordBatch) -> PlanResult<bool> {
+        let shape = Arc::clone(&self.shape);
+        let selection = shape.predicate.select(batch)?;
+        let selection = selection.as_deref();
+        let rows = selection.map_or(batch.num_rows(), <[u32]>::len);
+        if rows == 0 {
+            return Ok(true);
+        }
+        let Some(lanes) = shape.program.evaluate(batch, selection)? else {
+            return Ok(false);
+        };
+        let inputs = shape
+            .measures
+            .iter()
+            .map(|measure| Inputs::of(measure, batch, selection));
+        let inputs: Vec<Inputs> = inputs.collect::<PlanResult<_>>()?;
+        self.find_groups(batch, selection, &lanes)?;
+        let is_one_group = self.groups.table.is_none();
+        if shape.has_stock_measures() {
+            self.numbers.widen(is_one_group, rows);
+        }
+        let (groups, wide) = (self.numbers.groups(is_one_group, rows), &self.numbers.wide);
+        let count = self.groups.count();
+        self.rows += rows;
+        for ((measure, accumulated), inputs) in shape.measures.iter().zip(&mut self.groups.measures).zip(&inputs) {
+            accumulated.update(measure, groups, wide, &lanes, inputs, count)?;
+        }
+        Ok(true)
+    }
+
+    fn find_groups(&mut self, batch: &RecordBatch, selection: Option<&[u32]>, lanes: &Lanes) -> PlanResult<()> {
+        let Some(table) = &mut self.groups.table else {
+            return Ok(());
+        };
+        let keys = self.shape.keys.iter().zip(&mut self.words).zip(&mut self.strings);
+        for ((key, words), strings) in keys {
+            match (key, strings) {
+                (Key::Lane(lane), _) => {
+                    if let Some(nulls) = &lanes[*lane].nulls {
+                        let word = |(value, valid): (&i64, bool)| if valid { *value } else { NULL_WORD };
+                        words.clear();
+                        words.extend(lanes[*lane].values.iter().zip(nulls.iter()).map(word));
+                    }
+                }
+                (Key::Strings(expression), Some(strings)) => match expression.column() {
+                    Some(column) => strings.number(batch.column(column), selection, words)?,
+                    None => strings.number(&expression.evaluate(batch, selection)?, None, words)?,
+                },
+                _ => {}
+            }
+        }
+        let columns = self.shape.keys.iter().zip(&self.words).zip(&self.strings);
+        let columns: Vec<Words> = columns
+            .map(|((key, words), strings)| Words {
+                words: match key {
+                    Key::Lane(lane) if lanes[*lane].nulls.is_none() => &lanes[*lane].values,
+                    _ => words,
+                },
+                numbered: strings.as_ref().map(StringNumbers::count),
+            })
+            .collect();
+        match self.every_row {
+            true => table.add_all(&columns, &mut self.numbers.groups),
+            false => table.find_or_add(&columns, &mut self.numbers.groups),
+        }
+        Ok(())
+    }
+
+    /// Nothing more is added: what follows is emitted.
+    pub fn close(&mut self, held: Option<&MemoryReservation>) -> PlanResult<()> {
+        self.groups.close(self.states)?;
+        self.next_set(held)?;
+        Ok(())
+    }
+
+    /// Goes on to the next grouping set; false where there is none.
+    pub fn next_set(&mut self, held: Option<&MemoryReservation>) -> PlanResult<bool> {
+        let before = self.set.take();
+        let number = before.as_ref().map_or(0, |set| set.number + 1);
+        if number >= self.shape.sets.len() {
+            return Ok(false);
+        }
+        let shape = Arc::clone(&self.shape);
+        let kept = &shape.sets[number].kept;
+        let mut groups = None;
+        if kept.len() < shape.keys.len() {
+            // The groups of a finer set are fewer than those of all keys.
+            let finer = before.and_then(|set| Some((&shape.sets[set.number].kept, set.groups?)));
+            let finer = finer.filter(|(finer, _)| kept.iter().all(|key| finer.contains(key)));
+            let merged = match &finer {
+                Some((keys, groups)) => self.merged(kept, keys, groups)?,
+                None => self.merged(kept, &(0..shape.keys.len()).collect::<Vec<_>>(), &self.groups)?,
+            };
+            // Without the memory for it the groups are left to who merges the states.
+            let size = self.size() + merged.size() + finer.map_or(0, |(_, groups)| groups.size());
+            groups = held.is_none_or(|held| held.try_resize(size).is_ok()).then_some(merged);
+        }
+        self.set = Some(Set { number, groups });
+        Ok(true)
+    }
+
+    /// The groups by `kept`, of those by `keys`.
+    fn merged(&self, kept: &[usize], keys: &[usize], finer: &Grouped) -> PlanResult<Grouped> {
+        let mut merged = Grouped::new(&self.shape, kept.len())?;
+        let mut numbers = Numbers::default();
+        let is_one_group = merged.table.is_none();
+        for start in (0..finer.count()).step_by(CHUNK) {
+            let range = start..finer.count().min(start + CHUNK);
+            if let (Some(table), Some(finer)) = (&mut merged.table, &finer.table) {
+                let places = kept.iter().filter_map(|key| keys.iter().position(|finer| finer == key));
+                let words: Vec<Vec<i64>> = places
+                    .map(|place| finer.words(place, range.clone()).collect())
+                    .collect();
+                let columns: Vec<Words> = words.iter().map(|words| Words { words, numbered: None }).collect();
+                table.find_or_add(&columns, &mut numbers.groups);
+            }
+            if self.shape.has_stock_measures() {
+                numbers.widen(is_one_group, range.len());
+            }
+            let (groups, count) = (numbers.groups(is_one_group, range.len()), merged.count());
+            for (own, other) in merged.measures.iter_mut().zip(&finer.measures) {
+                own.merge(groups, &numbers.wide, other, range.clone(), count)?;
+            }
+        }
+        merged.close(true)?;
+        Ok(merged)
+    }
+
+    /// Whether a grouping set without keys has no row to make its one group of.
+    pub fn lacks_a_total(&self) -> bool {
+        self.rows == 0 && self.shape.sets.iter().any(|set| set.kept.is_empty())
+    }
+
+    fn emitted(&self) -> &Grouped {
+        let of_set = self.set.as_ref().and_then(|set| set.groups.as_ref());
+        of_set.unwrap_or(&self.groups)
+    }
+
+    /// How many rows are emitted of the grouping set, or of all.
+    pub fn count_to_emit(&self) -> usize {
+        match self.rows {
+            0 if self.set.is_some() => 0,
+            _ => self.emitted().count(),
+        }
+    }
+
+    /// A range of the groups as rows of the output.
+    pub fn emit(&self, range: Range<usize>) -> PlanResult<RecordBatch> {
+        let rows = range.len();
+        let grouped = self.emitted();
+        let set = self.set.as_ref().map(|set| &self.shape.sets[set.number]);
+        let is_merged = self.set.as_ref().is_some_and(|set| set.groups.is_some());
+        let mut fields = self.schema.fields().iter();
+        let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(self.schema.fields().len());
+        for (key, strings) in self.strings.iter().enumerate() {
+            let Some(field) = fields.next() else { break };
+            let place = match set {
+                None => Some(key),
+                Some(set) => {
+                    let kept = set.kept.iter().position(|kept| *kept == key);
+                    kept.map(|place| if is_merged { place } else { key })
+                }
+            };
+            columns.push(match place {
+                Some(place) => key_column(grouped, place, strings.as_ref(), field.data_type(), range.clone()),
+                None => Some(new_null_array(field.data_type(), rows)),
+            });
+        }
+        if let Some(set) = set
+            && let Some(field) = fields.next()
+        {
+            columns.push(from_integers(field.data_type(), vec![set.id; rows], None));
+        }
+        let columns: Option<Vec<ArrayRef>> = columns.into_iter().collect();
+        let columns = columns.and_then(|mut columns| {
+            let finish = |measure: &Accumulated| measure.finish(range.clone(), &mut fields, &mut columns);
+            grouped.measures.iter().all(finish).then_some(columns)
+        });
+        let columns = columns.ok_or_else(|| internal_datafusion_err!("an aggregate does not fit its type"))?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&self.schema),
+            columns,
+            &options,
+        )?)
+    }
+}
+
+fn key_column(
+    grouped: &Grouped,
+    place: usize,
+    strings: Option<&StringNumbers>,
+    data_type: &DataType,
+    range: Range<usize>,
+) -> Option<ArrayRef> {
+    let words = grouped.table.as_ref()?.words(place, range);
+    match strings {
+        Some(strings) => strings.to_array(words, data_type),
+        None => {
+            let words: Vec<i64> = words.collect();
+            let valid = BooleanBuffer::collect_bool(words.len(), |row| words[row] != NULL_WORD);
+            let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
+            from_integers(data_type, words, nulls)
+        }
+    }
+}
