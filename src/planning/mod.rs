@@ -3,6 +3,7 @@
 
 mod cardinality;
 mod join_order;
+mod outer_joins;
 mod plan_cache;
 pub mod rules;
 mod session;

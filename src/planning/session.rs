@@ -27,8 +27,8 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::join_order;
 use super::rules;
+use super::{join_order, outer_joins};
 
 /// One statement's planning session.
 pub struct PlanningSession {
@@ -91,14 +91,20 @@ impl PlanningSession {
         self.base.optimizer().optimize(analyzed, self, |_, _| {})
     }
 
-    /// Orders the joins of an optimized plan, which then carry only the columns needed.
+    /// Makes the joins of an optimized plan simpler and orders them; they then carry only the columns needed.
     pub(super) fn order_joins(&self, plan: LogicalPlan) -> PlanResult<LogicalPlan> {
+        let narrow = |plan| {
+            let rules = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
+            rules.optimize(plan, self, |_, _| {})
+        };
+        let simpler = outer_joins::with_simpler_outer_joins(plan)?;
+        let plan = match simpler.transformed {
+            true => narrow(simpler.data)?,
+            false => simpler.data,
+        };
         match join_order::order_joins(&plan)? {
             None => Ok(plan),
-            Some(ordered) => {
-                let narrow = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
-                narrow.optimize(ordered, self, |_, _| {})
-            }
+            Some(ordered) => narrow(ordered),
         }
     }
 
