@@ -12,7 +12,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::can_expr_be_pushed_down_with_schemas;
-use datafusion::datasource::physical_plan::{FileScanConfig, FileSource, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::physical_expr::expressions::{
@@ -20,7 +20,7 @@ use datafusion::physical_expr::expressions::{
 };
 use datafusion::physical_expr::projection::ProjectionExprs;
 use datafusion::physical_expr::utils::collect_columns;
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, ExecutionPlan, SortOrderPushdownResult};
@@ -37,6 +37,11 @@ const FEW_ROWS: f64 = 0.05;
 const FEW_FILTER_COLUMNS: usize = 3;
 /// … and at least this many further columns wait for the rows that pass.
 const WAITING_COLUMNS: usize = 2;
+
+/// Rows that are worth a turn of their own …
+const TURN_ROWS: u64 = 1 << 16;
+/// … and how many turns a partition's part of a file is cut into at most: each opens the file anew.
+const TURNS: u64 = 4;
 
 /// Parquet files of a Delta table, with deletion vectors, column mapping, cached footers and hot columns attached.
 #[derive(Debug, Clone)]
@@ -138,6 +143,21 @@ impl DeltaFileSource {
     }
 }
 
+/// A range of a file cut so that a partition which is done early takes over what another has not begun.
+fn turns(file: &PartitionedFile) -> Vec<PartitionedFile> {
+    let (start, end) = file.range();
+    let rows = file
+        .statistics
+        .as_ref()
+        .and_then(|known| known.num_rows.get_value().copied());
+    let rows = rows.unwrap_or(0) as u64 * (end - start) / file.object_meta.size.max(1);
+    let turns = (rows / TURN_ROWS).clamp(1, TURNS);
+    let cut = |turn: u64| start + (end - start) * turn / turns;
+    (0..turns)
+        .map(|turn| file.clone().with_range(cut(turn) as i64, cut(turn + 1) as i64))
+        .collect()
+}
+
 fn unwrap(source: &Arc<dyn FileSource>) -> Result<Arc<ParquetSource>> {
     match source.downcast_ref::<ParquetSource>() {
         Some(parquet) => Ok(Arc::new(parquet.clone())),
@@ -226,6 +246,27 @@ impl FileSource for DeltaFileSource {
 
     fn supports_repartitioning(&self) -> bool {
         self.parquet.supports_repartitioning()
+    }
+
+    fn repartitioned(
+        &self,
+        target_partitions: usize,
+        repartition_file_min_size: usize,
+        output_ordering: Option<LexOrdering>,
+        config: &FileScanConfig,
+    ) -> Result<Option<FileScanConfig>> {
+        let takes_turns = self.hot.is_some() && output_ordering.is_none() && !config.preserve_order;
+        let divided =
+            self.parquet
+                .repartitioned(target_partitions, repartition_file_min_size, output_ordering, config)?;
+        Ok(divided.map(|mut divided| {
+            if takes_turns {
+                for group in &mut divided.file_groups {
+                    *group = FileGroup::new(group.iter().flat_map(turns).collect());
+                }
+            }
+            divided
+        }))
     }
 
     fn try_pushdown_filters(

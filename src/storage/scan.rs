@@ -24,7 +24,7 @@ use object_store::ObjectMeta;
 use super::column_mapping::DeltaAdapterFactory;
 use super::delta_source::DeltaFileSource;
 use super::footer_cache::CachedReaderFactory;
-use super::hot::HotScan;
+use super::hot::{Decision, HotScan};
 use super::selectivity::NumericBounds;
 use super::snapshot::TableSnapshot;
 use super::whole_files::FileRows;
@@ -287,7 +287,7 @@ impl TableSnapshot {
             metadata: Arc::clone(&self.metadata),
             deletion_vector: index.deletion_vectors.get(&file).map(|vector| vector.unique_id()),
         });
-        Ok(partitioned)
+        Ok(partitioned.with_extension(Decision::default()))
     }
 }
 

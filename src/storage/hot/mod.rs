@@ -14,8 +14,9 @@ mod layout;
 mod mask;
 mod morsels;
 mod output;
-mod source;
 mod rows;
+mod source;
+mod split;
 
 #[cfg(test)]
 mod tests;
@@ -24,3 +25,4 @@ pub(super) use cache::HotCache;
 pub(super) use compact::{compact_projection, compact_type};
 pub(super) use morsels::HotScan;
 pub(super) use source::{Reading, morselizer};
+pub(super) use split::Decision;

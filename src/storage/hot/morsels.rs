@@ -1,7 +1,8 @@
 //! Decides for each part of a file whether it comes from memory or through Parquet. It comes from memory when all
 //! columns that the scan needs of its row groups are there, or are asked for often enough to be decoded first;
-//! a part is never mixed, so rows keep their order.
+//! a part is never mixed, so rows keep their order. Parts are blocks where the whole file is in memory.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -19,12 +20,13 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
 
-use super::super::footer_cache::CachedReaderFactory;
+use super::super::footer_cache::{CachedReaderFactory, FileIdentity};
 use super::cache::{ColumnKey, FillTurn, HotCache};
 use super::fill;
 use super::layout::{FileColumn, Layout, Place};
 use super::output::{ReadPlan, RowGroupReader};
 use super::rows::{HotRows, Slot};
+use super::split::{Decision, WholeFile, WholeGroup};
 
 /// What all parts of a scan share.
 #[derive(Debug, Clone)]
@@ -82,19 +84,41 @@ impl HotMorselizer {
 
 impl Morselizer for HotMorselizer {
     fn plan_file(&self, file: PartitionedFile) -> Result<Box<dyn MorselPlanner>> {
-        match self.0.part(&file)? {
-            Some(part) if part.missing.is_empty() => Ok(Box::new(Resident(self.0.morsels(part)))),
+        let Some(known) = self.0.known(&file)? else {
+            return self.0.cold_part(file);
+        };
+        if let Some(whole) = self.0.whole_file(&file, &known)? {
+            let blocks = whole.blocks_of(file.range.as_ref(), file.object_meta.size);
+            return Ok(Box::new(Resident(self.0.morsels(blocks))));
+        }
+        match self.0.part(&file, known)? {
+            Some(part) if part.missing.is_empty() => Ok(Box::new(Resident(self.0.morsels(part.whole_groups())))),
             Some(part) => Ok(Box::new(Filling {
                 partition: Arc::clone(&self.0),
                 file,
                 part,
             })),
-            None => {
-                self.0.counts.cold_parts.add(1);
-                self.0.cold.plan_file(file)
-            }
+            None => self.0.cold_part(file),
         }
     }
+}
+
+/// A file whose footer is held.
+struct Known {
+    identity: Arc<FileIdentity>,
+    footer: Arc<ParquetMetaData>,
+    layout: Arc<Layout>,
+    /// The row groups that can hold rows asked for.
+    kept: Vec<bool>,
+    /// How often the least asked for of the columns was.
+    requests: u32,
+}
+
+/// Where a column of a row group is.
+enum Found {
+    Here(Slot),
+    ToDecode(ColumnKey, FileColumn),
+    Nowhere,
 }
 
 /// A part of a file that is in memory, or will be when the missing columns are decoded.
@@ -113,6 +137,27 @@ struct Group {
     live: Option<Vec<u8>>,
 }
 
+impl Part {
+    fn whole_groups(self) -> Vec<(WholeGroup, Range<usize>)> {
+        let groups = self.groups.into_iter().map(Group::whole);
+        groups
+            .map(|group| {
+                let blocks = 0..group.rows.blocks();
+                (group, blocks)
+            })
+            .collect()
+    }
+}
+
+impl Group {
+    fn whole(self) -> WholeGroup {
+        WholeGroup {
+            rows: Arc::new(self.rows),
+            live: self.live.map(Arc::from),
+        }
+    }
+}
+
 /// A column that has to be decoded, and which group's slot it fills.
 struct Missing {
     key: ColumnKey,
@@ -122,8 +167,8 @@ struct Missing {
 }
 
 impl Partition {
-    /// The part of the file that this scan was given, unless it is to be read through Parquet.
-    fn part(&self, file: &PartitionedFile) -> Result<Option<Part>> {
+    /// The file, if it may be served from memory.
+    fn known(&self, file: &PartitionedFile) -> Result<Option<Known>> {
         let identity = self.scan.readers.identity(&file.object_meta);
         let start = file.range.as_ref().map_or(0, |range| range.start);
         let requests = self.scan.cache.count_request(&identity, start, &self.plan.columns);
@@ -136,19 +181,78 @@ impl Partition {
         let Ok(layout) = self.layout(&footer.schema, &footer.metadata) else {
             return Ok(None);
         };
-        let footer = Arc::clone(&footer.metadata);
-        let identity = Arc::new(identity);
-        let kept = layout.row_groups(&footer);
-        let mut live = LiveRows::of(file);
-        let mut part = Part {
-            groups: vec![],
-            missing: vec![],
-            turn: None,
-            footer,
+        Ok(Some(Known {
+            identity: Arc::new(identity),
+            kept: layout.row_groups(&footer.metadata),
+            footer: Arc::clone(&footer.metadata),
             layout,
-        };
+            requests,
+        }))
+    }
+
+    fn cold_part(&self, file: PartitionedFile) -> Result<Box<dyn MorselPlanner>> {
+        self.counts.cold_parts.add(1);
+        self.cold.plan_file(file)
+    }
+
+    /// The whole file, if all partitions divide it by blocks.
+    fn whole_file(&self, file: &PartitionedFile, known: &Known) -> Result<Option<Arc<WholeFile>>> {
+        match file.extensions.get::<Decision>() {
+            Some(decision) => decision.whole_file(&self.plan.columns, &known.kept, || self.resident(file, known)),
+            None => Ok(None),
+        }
+    }
+
+    /// The row groups that can hold rows asked for, if all of them are in memory.
+    fn resident(&self, file: &PartitionedFile, known: &Known) -> Result<Option<WholeFile>> {
+        let mut live = LiveRows::of(file);
+        let mut groups = Vec::new();
+        for (number, found) in known.footer.row_groups().iter().enumerate() {
+            let len = found.num_rows().max(0) as usize;
+            let live = live.take(len);
+            if !known.kept[number] || len == 0 || live.as_ref().is_some_and(|live| !live.contains(&1)) {
+                continue;
+            }
+            let mut slots = vec![None; self.plan.width];
+            for position in &self.plan.columns {
+                match self.find(file, known, number, *position) {
+                    Found::Here(slot) => slots[*position] = Some(slot),
+                    Found::ToDecode(..) | Found::Nowhere => return Ok(None),
+                }
+            }
+            let rows = HotRows { len, slots };
+            groups.push(Group { number, rows, live }.whole());
+        }
+        Ok(Some(WholeFile(groups)))
+    }
+
+    fn find(&self, file: &PartitionedFile, known: &Known, row_group: usize, position: usize) -> Found {
+        match self.place(&known.layout, file, position) {
+            Some(Place::Constant(value)) => Found::Here(Slot::Constant(value)),
+            Some(Place::File(column)) => {
+                let key = ColumnKey {
+                    file: Arc::clone(&known.identity),
+                    row_group,
+                    root: column.root,
+                    read_type: column.read_type.clone(),
+                };
+                match self.scan.cache.get(&key) {
+                    Some(resident) => Found::Here(Slot::Column(resident)),
+                    None => Found::ToDecode(key, column),
+                }
+            }
+            None => Found::Nowhere,
+        }
+    }
+
+    /// The row groups that begin in the range that this partition was given, unless they are to be read through
+    /// Parquet.
+    fn part(&self, file: &PartitionedFile, known: Known) -> Result<Option<Part>> {
+        let mut live = LiveRows::of(file);
+        let mut groups = Vec::new();
+        let mut all_missing = Vec::new();
         let mut missing_bytes = 0;
-        for (number, found) in part.footer.row_groups().iter().enumerate() {
+        for (number, found) in known.footer.row_groups().iter().enumerate() {
             let len = found.num_rows().max(0) as usize;
             let live = live.take(len);
             let first = found.column(0);
@@ -156,49 +260,46 @@ impl Partition {
                 .dictionary_page_offset()
                 .unwrap_or_else(|| first.data_page_offset());
             let is_ours = file.range.as_ref().is_none_or(|range| range.contains(offset));
-            if !is_ours || !kept[number] || len == 0 || live.as_ref().is_some_and(|live| !live.contains(&1)) {
+            if !is_ours || !known.kept[number] || len == 0 || live.as_ref().is_some_and(|live| !live.contains(&1)) {
                 continue;
             }
             let mut slots = vec![None; self.plan.width];
             for position in &self.plan.columns {
-                slots[*position] = match self.place(&part.layout, file, *position) {
-                    Some(Place::Constant(value)) => Some(Slot::Constant(value)),
-                    Some(Place::File(column)) => {
-                        let key = ColumnKey {
-                            file: Arc::clone(&identity),
-                            row_group: number,
-                            root: column.root,
-                            read_type: column.read_type.clone(),
-                        };
-                        let resident = self.scan.cache.get(&key).map(Slot::Column);
-                        if resident.is_none() {
-                            missing_bytes += column_bytes(&part.footer, number, column.root);
-                            part.missing.push(Missing {
-                                key,
-                                column,
-                                group: part.groups.len(),
-                                position: *position,
-                            });
-                        }
-                        resident
+                match self.find(file, &known, number, *position) {
+                    Found::Here(slot) => slots[*position] = Some(slot),
+                    Found::ToDecode(key, column) => {
+                        missing_bytes += column_bytes(&known.footer, number, column.root);
+                        all_missing.push(Missing {
+                            key,
+                            column,
+                            group: groups.len(),
+                            position: *position,
+                        });
                     }
-                    None => return Ok(None),
-                };
+                    Found::Nowhere => return Ok(None),
+                }
             }
             let rows = HotRows { len, slots };
-            part.groups.push(Group { number, rows, live });
+            groups.push(Group { number, rows, live });
         }
-        if !part.missing.is_empty() {
-            if !self.scan.cache.admits(requests, missing_bytes) {
+        let mut turn = None;
+        if !all_missing.is_empty() {
+            if !self.scan.cache.admits(known.requests, missing_bytes) {
                 return Ok(None);
             }
-            let keys = part.missing.iter().map(|missing| missing.key.clone()).collect();
-            part.turn = self.scan.cache.take_turn(keys);
-            if part.turn.is_none() {
+            let keys = all_missing.iter().map(|missing| missing.key.clone()).collect();
+            turn = self.scan.cache.take_turn(keys);
+            if turn.is_none() {
                 return Ok(None);
             }
         }
-        Ok(Some(part))
+        Ok(Some(Part {
+            groups,
+            footer: known.footer,
+            layout: known.layout,
+            missing: all_missing,
+            turn,
+        }))
     }
 
     fn layout(&self, found: &SchemaRef, footer: &ParquetMetaData) -> Result<Arc<Layout>> {
@@ -228,16 +329,16 @@ impl Partition {
         }
     }
 
-    fn morsels(self: &Arc<Self>, part: Part) -> Vec<Box<dyn Morsel>> {
-        self.counts.hot_row_groups.add(part.groups.len());
-        let morsel = |group: Group| {
+    fn morsels(self: &Arc<Self>, groups: Vec<(WholeGroup, Range<usize>)>) -> Vec<Box<dyn Morsel>> {
+        self.counts.hot_row_groups.add(groups.len());
+        let morsel = |(group, blocks)| {
             Box::new(HotMorsel {
                 partition: Arc::clone(self),
-                rows: group.rows,
-                live: group.live,
+                group,
+                blocks,
             }) as _
         };
-        part.groups.into_iter().map(morsel).collect()
+        groups.into_iter().map(morsel).collect()
     }
 
     /// Decodes what is missing.
@@ -296,27 +397,26 @@ impl MorselPlanner for Filling {
         } = *self;
         Ok(Some(MorselPlan::new().with_pending_planner(async move {
             match partition.fill(&file, &mut part).await {
-                Ok(()) => Ok(Box::new(Resident(partition.morsels(part))) as Box<dyn MorselPlanner>),
+                Ok(()) => Ok(Box::new(Resident(partition.morsels(part.whole_groups()))) as Box<dyn MorselPlanner>),
                 Err(error) => {
                     tracing::debug!(%error, "a column could not be made hot");
-                    partition.counts.cold_parts.add(1);
-                    partition.cold.plan_file(file)
+                    partition.cold_part(file)
                 }
             }
         })))
     }
 }
 
-/// One row group in memory.
+/// Blocks of a row group in memory.
 struct HotMorsel {
     partition: Arc<Partition>,
-    rows: HotRows,
-    live: Option<Vec<u8>>,
+    group: WholeGroup,
+    blocks: Range<usize>,
 }
 
 impl Morsel for HotMorsel {
     fn into_stream(self: Box<Self>) -> BoxStream<'static, Result<RecordBatch>> {
-        let reader = RowGroupReader::new(self.partition, self.rows, self.live);
+        let reader = RowGroupReader::new(self.partition, self.group, self.blocks);
         futures::stream::iter(reader).boxed()
     }
 }
@@ -370,7 +470,7 @@ impl std::fmt::Debug for Filling {
 impl std::fmt::Debug for HotMorsel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HotMorsel")
-            .field("rows", &self.rows.len)
+            .field("blocks", &self.blocks)
             .finish_non_exhaustive()
     }
 }

@@ -18,6 +18,7 @@ use super::filter::Test;
 use super::mask::{kept_count, kept_rows, may_pass, narrow};
 use super::morsels::Partition;
 use super::rows::HotRows;
+use super::split::WholeGroup;
 
 /// What a scan reads, tests and gives.
 #[derive(Debug)]
@@ -120,14 +121,15 @@ impl ReadPlan {
     }
 }
 
-/// Gives the batches of one row group.
+/// Gives the batches of a row group's blocks.
 pub(super) struct RowGroupReader {
     partition: Arc<Partition>,
-    hot: HotRows,
-    live: Option<Vec<u8>>,
+    hot: Arc<HotRows>,
+    live: Option<Arc<[u8]>>,
     test: Option<Test>,
     watched: Vec<(DynamicFilterTracking, Test)>,
-    block: usize,
+    /// Those still to be tested.
+    blocks: std::ops::Range<usize>,
     /// Rows of dense blocks that are still to be given.
     stretch: std::ops::Range<usize>,
     /// Rows of sparse blocks, not yet a batch.
@@ -136,14 +138,14 @@ pub(super) struct RowGroupReader {
 }
 
 impl RowGroupReader {
-    pub(super) fn new(partition: Arc<Partition>, hot: HotRows, live: Option<Vec<u8>>) -> RowGroupReader {
+    pub(super) fn new(partition: Arc<Partition>, group: WholeGroup, blocks: std::ops::Range<usize>) -> RowGroupReader {
         RowGroupReader {
             partition,
-            hot,
-            live,
+            hot: group.rows,
+            live: group.live,
             test: None,
             watched: vec![],
-            block: 0,
+            blocks,
             stretch: 0..0,
             gathered: vec![],
             mask: vec![],
@@ -163,7 +165,7 @@ impl RowGroupReader {
                 self.stretch.start = end;
                 return plan.batch(&self.hot, &Rows::Range(rows)).map(Some);
             }
-            if self.gathered.len() >= plan.batch_size.div_ceil(2) || self.block >= self.hot.blocks() {
+            if self.gathered.len() >= plan.batch_size.div_ceil(2) || self.blocks.is_empty() {
                 if self.gathered.is_empty() {
                     return Ok(None);
                 }
@@ -192,16 +194,16 @@ impl RowGroupReader {
                 *test = Test::aid(filter, &self.hot)?;
             }
         }
-        let block = self.block;
+        let Some(block) = self.blocks.next() else {
+            return Ok(());
+        };
         let start = block * BLOCK_ROWS;
         let rows = start..self.hot.len.min(start + BLOCK_ROWS);
         let tests = || self.test.iter().chain(self.watched.iter().map(|(_, test)| test));
         if !tests().all(|test| may_pass(test, &self.hot, block)) {
             self.partition.counts.pruned_blocks.add(1);
-            self.block += 1;
             return Ok(());
         }
-        self.block += 1;
         let passes_whole = self.live.is_none() && tests().all(|test| matches!(test, Test::Always));
         if passes_whole && self.gathered.is_empty() {
             self.stretch = rows;
