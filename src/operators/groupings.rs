@@ -97,7 +97,11 @@ impl Grouped {
         self.table.as_ref().map_or(0, GroupTable::size) + self.measures.iter().map(Accumulated::size).sum::<usize>()
     }
 
+    /// Some accumulators of DataFusion's have no states of no groups.
     fn close(&mut self, states: bool) -> PlanResult<()> {
+        if self.count() == 0 {
+            return Ok(());
+        }
         self.measures.iter_mut().try_for_each(|measure| measure.close(states))
     }
 }
@@ -284,7 +288,9 @@ impl Groupings {
                 own.merge(groups, &numbers.wide, other, range.clone(), count)?;
             }
         }
-        merged.close(true)?;
+        if finer.count() > 0 {
+            merged.close(true)?;
+        }
         Ok(merged)
     }
 

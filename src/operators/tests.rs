@@ -322,6 +322,23 @@ async fn short_memory_changes_no_answer() {
     assert!(covered > 5, "{covered}");
 }
 
+#[tokio::test]
+async fn no_rows_have_no_groups() {
+    let table = Arc::new(table(&mut StdRng::seed_from_u64(1), &schema(), 100));
+    for grouping in ["flag", "rollup (flag)", "cube (flag, word)"] {
+        let context = context(None, 2);
+        context.register_table("t", Arc::clone(&table) as _).unwrap();
+        let sql = format!(
+            "select flag, count(distinct name), min(name), avg(ratio), sum(price) filter (where flag), count(*)
+             from t where whole * 0 = 5 and price > rate group by {grouping}"
+        );
+        let stock = context.sql(&sql).await.unwrap().create_physical_plan().await.unwrap();
+        let (ours, _) = fused(context.sql(&sql).await.unwrap().create_physical_plan().await.unwrap());
+        let expected = answer(stock, &context).await.unwrap();
+        assert_eq!(expected, answer(ours, &context).await.unwrap(), "{sql}");
+    }
+}
+
 /// Growing, sparse, alternating and extreme keys, so that every index and every way between them is taken.
 #[tokio::test]
 async fn every_index_finds_the_same_groups() {
