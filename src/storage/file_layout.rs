@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use datafusion::parquet::basic::Compression;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
 
 use super::action::Metadata;
 use crate::error::{Error, Result, SqlState};
@@ -22,7 +22,7 @@ impl Default for FileLayout {
         FileLayout {
             file_bytes: 128 << 20,
             row_group_rows: 1 << 20,
-            compression: Compression::SNAPPY,
+            compression: Compression::ZSTD(ZstdLevel::default()),
         }
     }
 }
