@@ -96,8 +96,8 @@ pub enum Statement {
     /// columns, if any are named.
     Analyze(Vec<(ObjectName, Vec<String>)>),
     Vacuum(Vacuum),
-    Optimize(Optimize),
-    Restore(Restore),
+    Optimize(Box<Optimize>),
+    Restore(Box<Restore>),
     Truncate {
         tables: Vec<ObjectName>,
     },

@@ -20,7 +20,7 @@ pub(super) fn optimize(reader: &mut Reader) -> Result<Statement> {
         true if *reader.peek() == Token::LParen => reader.parenthesized(Reader::name)?,
         true => reader.list(Reader::name)?,
     };
-    Ok(Statement::Optimize(Optimize { table, condition, near }))
+    Ok(Statement::Optimize(Box::new(Optimize { table, condition, near })))
 }
 
 pub(super) fn restore(reader: &mut Reader) -> Result<Statement> {
@@ -39,7 +39,7 @@ pub(super) fn restore(reader: &mut Reader) -> Result<Statement> {
         true => TableVersion::TimestampAsOf(point),
         false => TableVersion::VersionAsOf(point),
     };
-    Ok(Statement::Restore(Restore { table, version }))
+    Ok(Statement::Restore(Box::new(Restore { table, version })))
 }
 
 /// TABLE, unless it is the table's own name.
