@@ -21,6 +21,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use super::barrier::PolicyBarrier;
 use super::policy::{contains_subquery, qualify, subject};
 use super::unoptimized_session::UnoptimizedSession;
+use crate::functions::{guarded, lazily};
 
 /// Plans the inside of `barrier` for these columns of it. `filters` passed the allow-list.
 pub(crate) async fn plan(
@@ -32,19 +33,21 @@ pub(crate) async fn plan(
 ) -> PlanResult<Arc<dyn ExecutionPlan>> {
     let raw = barrier.raw.schema();
     let schema = Arc::new(DFSchema::try_from_qualified_schema(subject(), &raw)?);
-    let shown: Vec<(Expr, String)> = columns
-        .iter()
-        .map(|&index| {
-            let name = raw.field(index).name();
-            let column = || Expr::Column(Column::new(Some(subject()), name));
-            (barrier.masks[index].clone().unwrap_or_else(column), name.clone())
-        })
-        .collect();
+    let shown = columns.iter().map(|&index| {
+        let name = raw.field(index).name();
+        let column = || Expr::Column(Column::new(Some(subject()), name));
+        let expr = barrier.masks[index].clone().unwrap_or_else(column);
+        Ok((lazily(expr, schema.as_ref())?.data, name.clone()))
+    });
+    let shown: Vec<(Expr, String)> = shown.collect::<PlanResult<_>>()?;
     let mut conjuncts = vec![];
     for filter in filters {
         conjuncts.push(qualify(filter.clone())?);
     }
-    conjuncts.extend(barrier.row_filter.clone().into_iter().flat_map(split_conjunction_owned));
+    for conjunct in barrier.row_filter.clone().into_iter().flat_map(split_conjunction_owned) {
+        conjuncts.push(lazily(conjunct, schema.as_ref())?.data);
+    }
+    let conjuncts = guarded(conjuncts, schema.as_ref())?;
     let inside = Inside {
         barrier,
         session,

@@ -88,7 +88,8 @@ impl PlanningSession {
             .base
             .analyzer()
             .execute_and_check(plan.clone(), options, |_, _| {})?;
-        self.base.optimizer().optimize(analyzed, self, |_, _| {})
+        let optimized = self.base.optimizer().optimize(analyzed, self, |_, _| {})?;
+        rules::order_conditions(optimized)
     }
 
     /// Makes the joins of an optimized plan simpler and orders them; they then carry only the columns needed.

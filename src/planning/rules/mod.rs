@@ -2,6 +2,7 @@
 
 mod compact_sources;
 mod filter_before_grouping;
+mod lazy_conditions;
 mod link_shared_parts;
 mod own_operators;
 mod stream_series;
@@ -23,8 +24,12 @@ pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
         Arc::new(stream_series::StreamSeries),
         // Without this, VALUES with a CASE of two numeric types fails or reads one type as another.
         Arc::new(typed_values::TypedValues),
+        // Without this, `n <> 0 AND 10 / n > 2` fails.
+        Arc::new(lazy_conditions::LazyConditions),
     ]
 }
+
+pub(super) use lazy_conditions::order_conditions;
 
 /// The rules, each with its reason.
 pub fn all() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
