@@ -296,10 +296,14 @@ fn base_state(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionState {
     options.execution.parquet.schema_force_view_types = true;
     options.execution.parquet.pushdown_filters = false;
     options.execution.collect_statistics = true;
+    // `x IS TRUE` is never NULL for the logical plan, while its operator says that it may be: no reason to refuse it.
+    options.execution.skip_physical_aggregate_schema_check = true;
     // `planning::join_order` has chosen the sides, and knows more of what they yield.
     options.optimizer.join_reordering = false;
     // One table for all partitions: dividing millions of probing rows by hash to spread a small table costs more.
     options.optimizer.repartition_joins = false;
+    // It skips rows by the bounds of those aggregates alone whose argument is a column, though others want them.
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     // Whole numbers in a range of so many are looked up by position instead of by hash: two megabytes at most.
     options.execution.perfect_hash_join_small_build_threshold = 512 << 10;
     // Where half of the rows are groups of their own, grouping them twice is wasted.
@@ -309,7 +313,8 @@ fn base_state(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionState {
         .with_runtime_env(runtime)
         // Asked in their order: ours decide before DataFusion's own.
         .with_expr_planners(functions::expression_planners())
-        .with_default_features();
+        .with_default_features()
+        .with_optimizer_rules(rules::optimizer());
     for rule in rules::analyzer() {
         builder = builder.with_analyzer_rule(rule);
     }

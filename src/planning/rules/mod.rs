@@ -1,6 +1,7 @@
 //! Our own rules, after DataFusion's: analysis in the order of `analyzer`, operators in the order of `all`.
 
 mod compact_sources;
+mod distinct_sums;
 mod filter_before_grouping;
 mod lazy_conditions;
 mod link_shared_parts;
@@ -11,7 +12,7 @@ mod yield_in_joins;
 
 use std::sync::Arc;
 
-use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::{AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 
 #[cfg(test)]
@@ -30,6 +31,15 @@ pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 }
 
 pub(super) use lazy_conditions::order_conditions;
+
+/// DataFusion's logical rules, those replaced that are wrong for PostgreSQL's types.
+pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    Optimizer::new()
+        .rules
+        .into_iter()
+        .map(distinct_sums::corrected)
+        .collect()
+}
 
 /// The rules, each with its reason.
 pub fn all() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
