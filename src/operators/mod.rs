@@ -9,6 +9,15 @@ mod aggregate_stream;
 mod group_table;
 mod groupings;
 mod handover;
+mod join_build;
+mod join_probe;
+mod join_shape;
+mod join_spill;
+mod join_stream;
+mod key_codes;
+mod key_filter;
+mod key_join_exec;
+mod key_table;
 mod lane;
 mod lane_program;
 mod measured;
@@ -19,8 +28,11 @@ mod shared_exec;
 mod strings;
 
 #[cfg(test)]
+mod join_tests;
+#[cfg(test)]
 mod tests;
 
 pub use aggregate_exec::FusedAggregateExec;
+pub use key_join_exec::KeyJoinExec;
 pub use select_exec::SelectExec;
 pub use shared_exec::SharedExec;

@@ -24,7 +24,7 @@ use rand::{Rng, SeedableRng};
 
 use super::{FusedAggregateExec, SelectExec};
 
-fn context(memory: Option<usize>, partitions: usize) -> SessionContext {
+pub(super) fn context(memory: Option<usize>, partitions: usize) -> SessionContext {
     let mut runtime = RuntimeEnvBuilder::new();
     if let Some(bytes) = memory {
         runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(bytes)));
@@ -65,7 +65,7 @@ fn fused(plan: Arc<dyn ExecutionPlan>) -> (Arc<dyn ExecutionPlan>, usize) {
 }
 
 /// All rows, sorted by all columns.
-async fn answer(plan: Arc<dyn ExecutionPlan>, context: &SessionContext) -> Result<RecordBatch> {
+pub(super) async fn answer(plan: Arc<dyn ExecutionPlan>, context: &SessionContext) -> Result<RecordBatch> {
     let schema = plan.schema();
     let all = concat_batches(&schema, &collect(plan, context.task_ctx()).await?)?;
     let columns = all.columns().iter().map(|column| SortColumn {
@@ -130,7 +130,7 @@ fn column(random: &mut StdRng, data_type: &DataType, rows: usize) -> ArrayRef {
     ScalarValue::iter_to_array(values).unwrap()
 }
 
-fn table(random: &mut StdRng, schema: &Arc<Schema>, rows: usize) -> MemTable {
+pub(super) fn table(random: &mut StdRng, schema: &Arc<Schema>, rows: usize) -> MemTable {
     let mut partitions = vec![Vec::new(); 2];
     let mut left = rows;
     while left > 0 {
@@ -147,7 +147,7 @@ fn table(random: &mut StdRng, schema: &Arc<Schema>, rows: usize) -> MemTable {
     MemTable::try_new(Arc::clone(schema), partitions).unwrap()
 }
 
-fn schema() -> Arc<Schema> {
+pub(super) fn schema() -> Arc<Schema> {
     let types = [
         ("small", DataType::Int16),
         ("whole", DataType::Int32),
@@ -168,7 +168,7 @@ fn schema() -> Arc<Schema> {
     ))
 }
 
-fn some<'a>(random: &mut StdRng, from: &[&'a str], most: usize) -> Vec<&'a str> {
+pub(super) fn some<'a>(random: &mut StdRng, from: &[&'a str], most: usize) -> Vec<&'a str> {
     let count = random.random_range(0..=most);
     (0..count).map(|_| from[random.random_range(0..from.len())]).collect()
 }

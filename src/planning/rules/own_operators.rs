@@ -1,5 +1,5 @@
-//! Puts our aggregation in the place of DataFusion's, with the filters and projections below it, and our filter where
-//! filters are left.
+//! Puts our aggregation in the place of DataFusion's, with the filters and projections below it, our join in the place
+//! of hash joins on numbers, and our filter where filters are left.
 
 use std::sync::Arc;
 
@@ -10,17 +10,23 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::compact_sources::with_compact_columns;
-use crate::operators::{FusedAggregateExec, SelectExec};
+use crate::operators::{FusedAggregateExec, KeyJoinExec, SelectExec};
 
 pub(super) const NAME: &str = "own_operators";
 
-/// Replaces what `FusedAggregateExec` and `SelectExec` cover.
+/// Replaces what `FusedAggregateExec`, `KeyJoinExec` and `SelectExec` cover.
 #[derive(Debug)]
 pub struct OwnOperators;
 
 impl PhysicalOptimizerRule for OwnOperators {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let transformed = plan.transform_up(|node| {
+            Ok(match KeyJoinExec::standing_for(&node)? {
+                Some(join) => Transformed::yes(Arc::new(join) as Arc<dyn ExecutionPlan>),
+                None => Transformed::no(node),
+            })
+        })?;
+        let transformed = transformed.data.transform_up(|node| {
             Ok(match FusedAggregateExec::standing_for(&node)? {
                 Some(fused) => Transformed::yes(Arc::new(with_compact_columns(fused)?) as Arc<dyn ExecutionPlan>),
                 None => Transformed::no(node),

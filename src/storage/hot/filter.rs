@@ -18,6 +18,7 @@ use datafusion::physical_expr::expressions::{
 };
 use datafusion::physical_expr::utils::collect_columns;
 
+use super::super::key_set::{InKeySet, KeySet};
 use super::column::{Codes, HotColumn, Rows, Values};
 use super::rows::{HotRows, Slot};
 
@@ -41,6 +42,11 @@ pub(super) enum Test {
         column: usize,
         allowed: Vec<u8>,
         null: bool,
+    },
+    /// The value is in the set.
+    Member {
+        column: usize,
+        set: Arc<KeySet>,
     },
     Null {
         column: usize,
@@ -114,7 +120,7 @@ impl Test {
         match self {
             Test::Always | Test::Never => 0,
             Test::Range { .. } | Test::Null { .. } => 1,
-            Test::Listed { .. } => 2,
+            Test::Listed { .. } | Test::Member { .. } => 2,
             Test::Both(tests) | Test::Either(tests) => 3 + tests.iter().map(Test::cost).max().unwrap_or(0),
             Test::Other(_) => 10,
         }
@@ -199,6 +205,13 @@ impl Compiler<'_> {
         }
         if let Some(test) = compared(column, values, expression, wanted) {
             return Ok(test);
+        }
+        if let (Some(member), Values::Scaled { .. }) = (expression.downcast_ref::<InKeySet>(), &values.values)
+            && wanted
+            && member.key().is::<Column>()
+        {
+            let set = Arc::clone(member.set());
+            return Ok(Test::Member { column, set });
         }
         if let Some(test) = self.by_value(column, values, expression, wanted)? {
             return Ok(test);

@@ -33,6 +33,16 @@ pub(super) fn may_pass(test: &Test, hot: &HotRows, block: usize) -> bool {
             let present = (zone.min <= zone.max).then(|| allowed.get(zone.min as usize..=zone.max as usize));
             (*null && zone.nulls > 0) || present.is_some_and(|codes| codes.is_none_or(|codes| codes.contains(&1)))
         }),
+        Test::Member { column, set } => match hot.slot(*column) {
+            Ok(Slot::Column(column)) => match (&column.values, column.zones.get(block)) {
+                (Values::Scaled { base, .. }, Some(zone)) => {
+                    let value = |code: u64| base.wrapping_add_unsigned(code);
+                    zone.min <= zone.max && set.may_meet(value(zone.min), value(zone.max))
+                }
+                _ => true,
+            },
+            _ => true,
+        },
         Test::Null { column, is_null: true } => zone(column).is_none_or(|zone| zone.nulls > 0),
         Test::Null { column, is_null: false } => zone(column).is_none_or(|zone| zone.min <= zone.max),
         Test::Both(tests) => tests.iter().all(|test| may_pass(test, hot, block)),
@@ -84,6 +94,13 @@ pub(super) fn narrow(test: &Test, hot: &HotRows, block: usize, mask: &mut [u8]) 
             if let Some(passes) = passes_as_null {
                 unite(mask, &passes);
             }
+        }
+        Test::Member { column, set } => {
+            let (column, zone) = column_of(hot, *column, block)?;
+            if let Values::Scaled { base, codes } = &column.values {
+                with_codes!(codes, codes => set.narrow(*base, codes[start..].iter().map(|code| code.wide()), mask));
+            }
+            keep_valid(column.nulls.as_ref(), zone, start, mask);
         }
         Test::Null { column, is_null } => {
             let (column, zone) = column_of(hot, *column, block)?;

@@ -15,6 +15,7 @@ use datafusion::physical_expr::expressions::{
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::super::key_set::{InKeySet, KeySet};
 use super::column::{BLOCK_ROWS, HotColumn, Rows, Values};
 use super::compact::compact_type;
 use super::encode::encode;
@@ -175,7 +176,7 @@ fn random_filter(random: &mut StdRng, schema: &Schema, samples: &[ArrayRef], dep
         Operator::GtEq,
     ];
     let op = operators[random.random_range(0..operators.len())];
-    match random.random_range(0..8) {
+    match random.random_range(0..9) {
         0 => Arc::new(IsNullExpr::new(column)),
         1 => Arc::new(IsNotNullExpr::new(column)),
         2 => in_list(column, values.to_vec(), &random.random_bool(0.5), schema).unwrap(),
@@ -185,6 +186,7 @@ fn random_filter(random: &mut StdRng, schema: &Schema, samples: &[ArrayRef], dep
             let pattern = literal(ScalarValue::Utf8View(Some(pattern.into())));
             Arc::new(LikeExpr::new(random.random_bool(0.5), false, column, pattern))
         }
+        6 if let Some(member) = some_set(random, &column, &samples[at]) => member,
         5 => {
             let other: Arc<dyn PhysicalExpr> = match (0..samples.len())
                 .find(|other| *other != at && samples[*other].data_type() == samples[at].data_type())
@@ -196,6 +198,24 @@ fn random_filter(random: &mut StdRng, schema: &Schema, samples: &[ArrayRef], dep
         }
         _ => Arc::new(BinaryExpr::new(column, op, first)),
     }
+}
+
+/// Whether a column is in a set of some of the numbers near one of its own.
+fn some_set(random: &mut StdRng, column: &Arc<dyn PhysicalExpr>, sample: &ArrayRef) -> Option<Arc<dyn PhysicalExpr>> {
+    let near = match ScalarValue::try_from_array(sample, random.random_range(0..ROWS)).unwrap() {
+        ScalarValue::Int16(value) => i64::from(value?),
+        ScalarValue::Int32(value) | ScalarValue::Date32(value) => i64::from(value?),
+        ScalarValue::Int64(value) => value?,
+        ScalarValue::Decimal128(value, _, _) => i64::try_from(value?).ok()?,
+        _ => return None,
+    };
+    let (low, high) = (near.saturating_sub(700), near.saturating_add(700));
+    let mut set = KeySet::between(low, high);
+    for _ in 0..500 {
+        set.insert(random.random_range(low..=high));
+    }
+    let member = InKeySet::new(Arc::clone(column), sample.data_type(), Arc::new(set))?;
+    Some(Arc::new(member))
 }
 
 #[test]

@@ -1,0 +1,198 @@
+//! A hash join on whole numbers. It stands for DataFusion's where one table of the built side serves all partitions: all
+//! partitions of the built side are read at once, keys are compared as numbers, mostly by their place in a table, and
+//! the scans of the other side learn which keys there are.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::Result as PlanResult;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, InputDistributionRequirements, PhysicalExpr,
+    PlanProperties,
+};
+
+use super::join_shape::{JoinShape, shape_of};
+use super::join_spill::sort_merge_join;
+use super::join_stream::{BuiltSide, run};
+
+/// A join of the rows of two inputs with equal keys.
+#[derive(Debug)]
+pub struct KeyJoinExec {
+    stock: Arc<dyn ExecutionPlan>,
+    /// The built side, in as many partitions as it has.
+    built: Arc<dyn ExecutionPlan>,
+    probing: Arc<dyn ExecutionPlan>,
+    shape: Arc<JoinShape>,
+    side: Arc<BuiltSide>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl KeyJoinExec {
+    /// Stands for `stock`, if it is a join that this operator covers.
+    pub fn standing_for(stock: &Arc<dyn ExecutionPlan>) -> PlanResult<Option<KeyJoinExec>> {
+        let Some(join) = stock.downcast_ref::<HashJoinExec>() else {
+            return Ok(None);
+        };
+        Ok(shape_of(join)?.map(|shape| KeyJoinExec {
+            stock: Arc::clone(stock),
+            built: undivided(join.left()),
+            probing: Arc::clone(join.right()),
+            shape: Arc::new(shape),
+            side: Arc::default(),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }))
+    }
+
+    /// Makes a join by stock operators of a built side, for little memory or for enough.
+    pub(super) fn stock(
+        &self,
+    ) -> impl FnOnce(Arc<dyn ExecutionPlan>, bool) -> PlanResult<Arc<dyn ExecutionPlan>> + use<> {
+        let (stock, probing) = (Arc::clone(&self.stock), Arc::clone(&self.probing));
+        move |built, is_short| match stock.downcast_ref::<HashJoinExec>() {
+            Some(join) if is_short => sort_merge_join(join, built, probing),
+            _ => stock_on(stock, built, probing),
+        }
+    }
+
+    pub(super) fn built(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.built
+    }
+
+    pub(super) fn probing(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.probing
+    }
+
+    pub(super) fn shape(&self) -> &Arc<JoinShape> {
+        &self.shape
+    }
+
+    pub(super) fn metrics_set(&self) -> &ExecutionPlanMetricsSet {
+        &self.metrics
+    }
+
+    /// The filter of the probing side, if one of its operators reads it.
+    pub(super) fn filter_in_use(&self) -> PlanResult<Option<Arc<DynamicFilterPhysicalExpr>>> {
+        let produced = self.stock.dynamic_expressions_produced().into_iter().next();
+        let Some(filter) = produced.and_then(|filter| Arc::downcast::<DynamicFilterPhysicalExpr>(filter).ok()) else {
+            return Ok(None);
+        };
+        let identity = filter.expression_id();
+        let mut is_read = false;
+        self.probing.apply(|operator| {
+            operator.apply_expressions(&mut |root| {
+                root.apply(|part| {
+                    is_read |= part.expression_id() == identity;
+                    Ok(if is_read {
+                        TreeNodeRecursion::Stop
+                    } else {
+                        TreeNodeRecursion::Continue
+                    })
+                })
+            })?;
+            Ok(if is_read {
+                TreeNodeRecursion::Stop
+            } else {
+                TreeNodeRecursion::Continue
+            })
+        })?;
+        Ok(is_read.then_some(filter))
+    }
+}
+
+fn stock_on(
+    stock: Arc<dyn ExecutionPlan>,
+    built: Arc<dyn ExecutionPlan>,
+    probing: Arc<dyn ExecutionPlan>,
+) -> PlanResult<Arc<dyn ExecutionPlan>> {
+    let built = match built.properties().output_partitioning().partition_count() {
+        1 => built,
+        _ => Arc::new(CoalescePartitionsExec::new(built)),
+    };
+    replace_children_if_necessary(stock, vec![built, probing])
+}
+
+/// The plan whose partitions this one would only put into one.
+fn undivided(plan: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    match plan.downcast_ref::<CoalescePartitionsExec>() {
+        Some(coalesce) if coalesce.fetch().is_none() => Arc::clone(coalesce.input()),
+        _ => Arc::clone(plan),
+    }
+}
+
+impl DisplayAs for KeyJoinExec {
+    fn fmt_as(&self, format: DisplayFormatType, formatter: &mut fmt::Formatter) -> fmt::Result {
+        if !matches!(format, DisplayFormatType::TreeRender) {
+            formatter.write_str("KeyJoinExec, as ")?;
+        }
+        self.stock.fmt_as(format, formatter)
+    }
+}
+
+impl ExecutionPlan for KeyJoinExec {
+    fn name(&self) -> &str {
+        "KeyJoinExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.stock.properties()
+    }
+
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        let any = || Distribution::UnspecifiedDistribution;
+        InputDistributionRequirements::new(vec![any(), any()])
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        self.stock.maintains_input_order()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.built, &self.probing]
+    }
+
+    fn apply_expressions(
+        &self,
+        call: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> PlanResult<TreeNodeRecursion>,
+    ) -> PlanResult<TreeNodeRecursion> {
+        self.stock.apply_expressions(call)
+    }
+
+    fn dynamic_expressions_produced(&self) -> Vec<Arc<dyn PhysicalExpr>> {
+        self.stock.dynamic_expressions_produced()
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let probing = children.swap_remove(1);
+        let stock = stock_on(Arc::clone(&self.stock), children.swap_remove(0), probing)?;
+        Ok(match KeyJoinExec::standing_for(&stock)? {
+            Some(join) => Arc::new(join),
+            None => stock,
+        })
+    }
+
+    fn reset_state(self: Arc<Self>) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let stock = Arc::clone(&self.stock).reset_state()?;
+        Ok(match KeyJoinExec::standing_for(&stock)? {
+            Some(join) => Arc::new(join),
+            None => stock,
+        })
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
+        run(self, &self.side, partition, context)
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}
