@@ -89,6 +89,7 @@ sql_states! {
     InvalidEscapeSequence = "22025",
     SequenceGeneratorLimitExceeded = "2200H",
     NotNullViolation = "23502",
+    UniqueViolation = "23505",
     CheckViolation = "23514",
     ActiveSqlTransaction = "25001",
     ReadOnlySqlTransaction = "25006",

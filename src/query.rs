@@ -10,6 +10,7 @@ mod explained;
 mod locking;
 mod materialized_view;
 mod modification;
+mod user_types;
 mod with_changes;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -56,6 +57,24 @@ pub struct Request<'a> {
     pub keeps_rows: bool,
 }
 
+impl<'a> Request<'a> {
+    /// The same for another form of the statement.
+    fn with<'b>(&'b self, statement: &'b ParsedStatement, declared: &'b [Option<SqlType>]) -> Request<'b>
+    where
+        'a: 'b,
+    {
+        Request {
+            engine: self.engine,
+            context: self.context,
+            settings: self.settings,
+            statement,
+            declared,
+            relations: self.relations,
+            keeps_rows: self.keeps_rows,
+        }
+    }
+}
+
 /// What Describe answers.
 #[derive(Debug, Clone)]
 pub struct Description {
@@ -70,6 +89,9 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
         parameters,
         columns: None,
     };
+    if let Some((statement, declared)) = user_types::defined(request)? {
+        return Box::pin(describe(&request.with(&statement, &declared))).await;
+    }
     match &request.statement.statement {
         Statement::Query(query) => {
             if let Some(described) = catalog::describe(request, query)? {
@@ -117,6 +139,10 @@ pub async fn run(
     notices: &mut Vec<Notice>,
 ) -> Result<Outcome> {
     request.context.check_cancelled()?;
+    if let Some((statement, declared)) = user_types::defined(request)? {
+        let request = request.with(&statement, &declared);
+        return Box::pin(run(&request, parameters, formats, transaction, notices)).await;
+    }
     if let Some(query) = locking::locking_query(&request.statement.statement)
         && locking::take_locks(request, query, transaction, notices).await? == Locked::No
     {

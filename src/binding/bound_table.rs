@@ -11,7 +11,9 @@ use datafusion::common::Statistics;
 use datafusion::datasource::source_as_provider;
 use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableSource, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_expr::expressions::{CastExpr, Column as PhysicalColumn};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 use super::TimeTravel;
 use crate::catalog::model::{Column, Oid, Table};
@@ -217,6 +219,35 @@ impl BoundTable {
         }
     }
 
+    /// What the log does not tell: which columns are of a user's type.
+    fn with_users_types(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        projection: Option<&Vec<usize>>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let projected;
+        let wanted = match projection {
+            Some(projection) => {
+                projected = self.schema.project(projection)?;
+                &projected
+            }
+            None => self.schema.as_ref(),
+        };
+        let is_users = |field: &Field| SqlType::from_field(field).user_type().is_some();
+        if !wanted.fields().iter().any(|field| is_users(field)) {
+            return Ok(plan);
+        }
+        let columns = wanted.fields().iter().enumerate().map(|(place, field)| {
+            let column: Arc<dyn PhysicalExpr> = Arc::new(PhysicalColumn::new(field.name(), place));
+            let typed: Arc<dyn PhysicalExpr> = match is_users(field) {
+                true => Arc::new(CastExpr::new_with_target_field(column, Arc::clone(field), None)),
+                false => column,
+            };
+            (typed, field.name().clone())
+        });
+        Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), plan)?))
+    }
+
     fn to_physical(&self, projection: Option<&Vec<usize>>) -> Vec<usize> {
         match projection {
             Some(projection) => projection.iter().map(|&index| self.physical[index]).collect(),
@@ -257,7 +288,8 @@ impl TableProvider for BoundTable {
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         self.check_populated()?;
         let physical = self.to_physical(projection);
-        Ok(self.snapshot.scan(session, Some(&physical), filters, limit).await?)
+        let plan = self.snapshot.scan(session, Some(&physical), filters, limit).await?;
+        self.with_users_types(plan, projection)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> PlanResult<Vec<TableProviderFilterPushDown>> {

@@ -7,13 +7,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::arrow::compute::can_cast_types;
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as PlanResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Subquery,
-    TypeSignature, Volatility, cast,
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Subquery, TypeSignature, Volatility, cast,
 };
 use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
@@ -21,6 +21,8 @@ use super::{BindingServices, Rights, relations};
 use crate::catalog::model::{Function, Oid, Reference};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
+use crate::functions::{is_unknown_literal, read_literal, retyped};
+use crate::types::SqlType;
 
 /// A function with its body bound over columns named like its arguments.
 #[derive(Debug)]
@@ -67,6 +69,7 @@ pub(crate) async fn bind_function(
     let scope = relations::load_for_expression(services, context, &expression, rights, depth).await?;
     let schema = argument_schema(&definition)?;
     let body = inline_in_expression(scope.plan_expression(expression, &schema)?)?;
+    let body = read_literal(body, &definition.returns)?;
     Ok(SqlFunction { definition, body })
 }
 
@@ -84,8 +87,14 @@ pub async fn check_function(
     let references = scope.references().to_vec();
     let schema = argument_schema(&definition)?;
     let body = scope.plan_expression(expression, &schema)?;
-    let (declared, actual) = (definition.returns.to_arrow(), body.get_type(&schema)?);
-    if !can_cast_types(&actual, &declared) {
+    let (_, field) = body.to_field(&schema)?;
+    let (declared, actual) = (definition.returns.to_arrow(), field.data_type());
+    // A label is no text: only literals are read as one.
+    let is_other = definition.returns.user_type().is_some()
+        && !actual.is_null()
+        && !is_unknown_literal(&body)
+        && SqlType::from_field(&field).oid() != definition.returns.oid();
+    if is_other || !can_cast_types(actual, &declared) {
         return Err(Error::new(
             SqlState::DatatypeMismatch,
             format!(
@@ -93,10 +102,7 @@ pub async fn check_function(
                 definition.returns
             ),
         )
-        .with_detail(format!(
-            "Actual return type is {}.",
-            crate::types::SqlType::from_arrow(&actual)
-        )));
+        .with_detail(format!("Actual return type is {}.", SqlType::from_field(&field))));
     }
     Ok(references)
 }
@@ -240,8 +246,17 @@ fn inline_call(expression: Expr) -> PlanResult<Transformed<Expr>> {
         .args
         .iter()
         .zip(&function.definition.arguments)
-        .map(|(argument, declared)| cast(argument.clone(), declared.sql_type.to_arrow()));
-    Ok(Transformed::yes(function.call(arguments.collect())?))
+        .map(|(argument, declared)| {
+            let argument = read_literal(argument.clone(), &declared.sql_type)?;
+            Ok(cast(argument, declared.sql_type.to_arrow()))
+        })
+        .collect::<Result<_>>()?;
+    let value = function.call(arguments)?;
+    let returns = &function.definition.returns;
+    Ok(Transformed::yes(match returns.user_type() {
+        Some(_) => retyped(value, returns.clone()),
+        None => value,
+    }))
 }
 
 fn undefined(name: &str) -> Error {
@@ -307,6 +322,12 @@ impl ScalarUDFImpl for SqlFunctionMarker {
     fn return_type(&self, arguments: &[DataType]) -> PlanResult<DataType> {
         let function = self.candidate(arguments.len()).ok_or_else(|| undefined(&self.name))?;
         Ok(function.definition.returns.to_arrow())
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
+        let count = arguments.arg_fields.len();
+        let function = self.candidate(count).ok_or_else(|| undefined(&self.name))?;
+        Ok(Arc::new(function.definition.returns.to_field(&self.name, true)))
     }
 
     fn invoke_with_args(&self, _arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {

@@ -14,9 +14,9 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Operator, Union, Volatility};
 
-use super::calls;
+use super::{calls, sort_keys};
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{agree, checked_arithmetic, is_unknown_literal, postgres_cast, retyped, scalar_functions};
+use crate::functions::{agree, checked_arithmetic, is_unknown_literal, postgres_cast, retyped};
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
 use crate::types::cast::{CastContext, as_deep_as, as_deep_as_text, cast_array};
@@ -45,11 +45,12 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
             let saved = names.save(&expression);
             Ok(of_expression(expression, &schema, settings)?.update_data(|expression| saved.restore(expression)))
         })?
-        .transform_data(|plan| Ok(Transformed::yes(sort_intervals(plan)?)))?
+        .transform_data(|plan| Ok(Transformed::yes(sort_keys::of_plan(plan))))?
         .transform_data(|plan| {
             Ok(match plan {
                 LogicalPlan::Limit(limit) => Transformed::yes(super::ties::keep_ties(limit)?),
-                LogicalPlan::Aggregate(aggregate) => Transformed::yes(super::typed_elements::of_aggregate(aggregate)?),
+                LogicalPlan::Aggregate(aggregate) => Transformed::yes(sort_keys::of_aggregate(aggregate)?),
+                LogicalPlan::Window(window) => Transformed::yes(sort_keys::of_window(window)?),
                 LogicalPlan::Unnest(unnest) => Transformed::yes(super::typed_elements::of_unnest(unnest)?),
                 LogicalPlan::Join(join) => Transformed::yes(super::multisets::count_duplicates(join)?),
                 other => Transformed::no(other),
@@ -84,31 +85,20 @@ fn with_meaning(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<Logi
     Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
 }
 
-/// Intervals sort by their length, not by their parts.
-fn sort_intervals(mut plan: LogicalPlan) -> PlanResult<LogicalPlan> {
-    let length = || {
-        scalar_functions()
-            .iter()
-            .find(|function| function.name() == "interval_length")
-    };
-    if let LogicalPlan::Sort(sort) = &mut plan {
-        for key in &mut sort.expr {
-            let is_interval = matches!(key.expr.get_type(sort.input.schema()), Ok(DataType::Interval(_)));
-            if let (true, Some(length)) = (is_interval, length()) {
-                key.expr = length.call(vec![key.expr.clone()]);
-            }
-        }
-    }
-    Ok(plan)
-}
-
 /// One expression over these columns.
 pub(crate) fn of_expression(
     expression: Expr,
     schema: &DFSchema,
     settings: &FormatSettings,
 ) -> PlanResult<Transformed<Expr>> {
-    expression.transform_up(|expression| match expression {
+    expression.transform_up(|mut expression| {
+        sort_keys::of_expression(&mut expression, schema);
+        meant(expression, schema, settings)
+    })
+}
+
+fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Transformed<Expr>> {
+    match expression {
         Expr::Cast(cast) => of_cast(cast, schema, settings),
         Expr::BinaryExpr(binary) => match pad_literals(&binary, schema) {
             Some(padded) => Ok(Transformed::yes(padded)),
@@ -118,7 +108,10 @@ pub(crate) fn of_expression(
             pad_list(list, schema),
             schema,
         )?))),
-        Expr::Between(between) => Ok(Transformed::yes(Expr::Between(typed_bounds(between, schema)?))),
+        Expr::Between(between) => {
+            let between = sort_keys::between(typed_bounds(between, schema)?, schema)?;
+            Ok(Transformed::yes(Expr::Between(between)))
+        }
         Expr::Case(case) => {
             let case = typed_case(case, schema)?;
             let results: Vec<Expr> = case
@@ -142,7 +135,17 @@ pub(crate) fn of_expression(
                 "make_array" => named_type(&call.args, schema).map(|element| SqlType::Array(Box::new(element))),
                 _ => named_type(&call.args, schema),
             };
-            Ok(Transformed::yes(described(Expr::ScalarFunction(call), sql_type)))
+            let enumeration = call
+                .args
+                .first()
+                .and_then(|first| sort_keys::enumeration_of(first, schema));
+            let ScalarFunction { func, args } = call;
+            Ok(Transformed::yes(match enumeration {
+                Some(found) if matches!(func.name(), "greatest" | "least") => {
+                    sort_keys::greatest(args, &found, |places| func.call(places))
+                }
+                _ => described(func.call(args), sql_type),
+            }))
         }
         Expr::ScalarFunction(call) if !KEEPS_PADDING.contains(&call.func.name()) => {
             let ScalarFunction { func, args } = call;
@@ -155,7 +158,7 @@ pub(crate) fn of_expression(
         Expr::ScalarFunction(call) => calls::pin(call, schema),
         Expr::WindowFunction(window) if window.params.args.len() == 3 => calls::with_default(window, schema),
         other => Ok(Transformed::no(other)),
-    })
+    }
 }
 
 /// Functions whose arguments stand for one value, and how errors call them.
@@ -178,7 +181,7 @@ fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> {
     let first = types.first()?;
     let is_named = matches!(
         first,
-        SqlType::Json | SqlType::Jsonb | SqlType::Uuid | SqlType::Varchar(_)
+        SqlType::Json | SqlType::Jsonb | SqlType::Uuid | SqlType::Varchar(_) | SqlType::Enum(_)
     );
     (is_named && types.iter().all(|sql_type| sql_type == first)).then(|| first.clone())
 }

@@ -18,6 +18,7 @@ mod registered_output;
 mod relations;
 mod rewrite;
 mod scope;
+mod sort_keys;
 mod stored_expression;
 mod shown_digits;
 mod ties;

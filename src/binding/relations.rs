@@ -16,6 +16,7 @@ use super::function::{SqlFunction, bind_function};
 use super::names;
 use super::scope::{LoadedRelation, Scope, ViewSource};
 use super::time_travel::{self, TimeTravel};
+use super::types::users_name;
 use super::{BindingServices, Rights};
 use crate::catalog::model::{Function, Object, Oid, Privilege, Table, TableLocation, View};
 use crate::catalog::{CatalogSnapshot, Resolved, Scope as NameScope};
@@ -23,6 +24,7 @@ use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::builtin::builtin_relation_named;
 use crate::storage::{DeltaTable, Freshness, TableAddress, TableSnapshot};
+use crate::types::SqlType;
 
 /// Views inside views, functions inside functions.
 const MAX_DEPTH: usize = 32;
@@ -88,6 +90,13 @@ async fn load_names(
             scope.add_functions(name, candidates);
         }
     }
+    let mut types = vec![];
+    for name in used.types {
+        if let Some((id, sql_type)) = load_type(context, &name, &rights)? {
+            types.push((name, id, sql_type));
+        }
+    }
+    scope.set_types(types);
     Ok(scope)
 }
 
@@ -455,6 +464,21 @@ async fn load_functions(
     Ok(bound)
 }
 
+/// The user's type that a name means.
+fn load_type(context: &QueryContext, name: &[String], rights: &Rights) -> Result<Option<(Oid, SqlType)>> {
+    let names = NameScope {
+        database: context.database,
+        search_path: &rights.search_path,
+    };
+    let found = match referenced(&context.catalog, rights, name) {
+        Some(Object::Type(found)) => Some(found),
+        _ => context.catalog.find_type(names, name)?,
+    };
+    let Some(found) = found else { return Ok(None) };
+    require_schema_usage(context, found.schema, rights)?;
+    Ok(context.catalog.sql_type(found.id).map(|sql_type| (found.id, sql_type)))
+}
+
 /// Parses a stored query: a view's text.
 pub(crate) fn parse_query(text: &str) -> Result<sql::Query> {
     let mut statements = crate::statement::parse(text)?;
@@ -464,12 +488,20 @@ pub(crate) fn parse_query(text: &str) -> Result<sql::Query> {
     }
 }
 
+#[derive(PartialEq, Eq, Hash)]
+enum Kind {
+    Relation,
+    Function,
+    Type,
+}
+
 /// Names in the order of their first use.
 #[derive(Default)]
 struct UsedNames {
     relations: Vec<Vec<String>>,
     functions: Vec<Vec<String>>,
-    seen: HashSet<(bool, Vec<String>)>,
+    types: Vec<Vec<String>>,
+    seen: HashSet<(Kind, Vec<String>)>,
 }
 
 impl Visitor for UsedNames {
@@ -477,7 +509,7 @@ impl Visitor for UsedNames {
 
     fn pre_visit_relation(&mut self, relation: &sql::ObjectName) -> ControlFlow<()> {
         let parts = names::parts(relation);
-        if self.seen.insert((true, parts.clone())) {
+        if self.seen.insert((Kind::Relation, parts.clone())) {
             self.relations.push(parts);
         }
         ControlFlow::Continue(())
@@ -486,9 +518,17 @@ impl Visitor for UsedNames {
     fn pre_visit_expr(&mut self, expression: &sql::Expr) -> ControlFlow<()> {
         if let sql::Expr::Function(function) = expression {
             let parts = names::parts(&function.name);
-            if self.seen.insert((false, parts.clone())) {
+            if self.seen.insert((Kind::Function, parts.clone())) {
                 self.functions.push(parts);
             }
+        }
+        let named = match expression {
+            sql::Expr::Cast { data_type, .. } => users_name(data_type),
+            sql::Expr::TypedString(typed) => users_name(&typed.data_type),
+            _ => None,
+        };
+        if let Some(name) = named.filter(|name| self.seen.insert((Kind::Type, name.clone()))) {
+            self.types.push(name);
         }
         ControlFlow::Continue(())
     }

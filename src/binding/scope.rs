@@ -83,7 +83,7 @@ impl Scope {
             sources: HashMap::new(),
             functions: HashMap::new(),
             references: vec![],
-            types: Arc::new(PostgresTypes),
+            types: Arc::default(),
         }
     }
 
@@ -123,6 +123,17 @@ impl Scope {
             });
         }
         self.functions.insert(name.join("."), candidates);
+    }
+
+    /// The users' types that the text names, by OID and definition.
+    pub fn set_types(&mut self, types: Vec<(Vec<String>, Oid, SqlType)>) {
+        self.references.extend(types.iter().map(|(name, object, _)| Reference {
+            object: *object,
+            name: name.clone(),
+            columns: vec![],
+        }));
+        let users = types.into_iter().map(|(name, _, sql_type)| (name, sql_type));
+        self.types = Arc::new(PostgresTypes::new(users.collect()));
     }
 
     /// The catalog's objects that the text names, for whoever stores the text.

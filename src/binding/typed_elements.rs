@@ -1,8 +1,8 @@
-//! Elements of a type that their layout does not tell: `jsonb_array_elements` gives jsonb and no text, and `array_agg` of
-//! rows an array of rows. The engine passes on layouts alone.
+//! Elements of a type that their layout does not tell: `jsonb_array_elements` gives jsonb and no text. The engine passes
+//! on layouts alone.
 
 use datafusion::common::Column;
-use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Unnest};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Unnest};
 
 use crate::error::Result;
 use crate::functions::retyped;
@@ -22,23 +22,8 @@ pub(super) fn of_unnest(unnest: Unnest) -> Result<LogicalPlan> {
     typed(LogicalPlan::Unnest(unnest), types)
 }
 
-/// The arrays that an aggregation gathers with their types.
-pub(super) fn of_aggregate(aggregate: Aggregate) -> Result<LogicalPlan> {
-    let gathered = |expression: &Expr| match expression.clone().unalias_nested().data {
-        Expr::AggregateFunction(call) if call.func.name() == "array_agg" => {
-            let (_, field) = call.params.args.first()?.to_field(aggregate.input.schema()).ok()?;
-            let element = SqlType::from_field(&field);
-            is_named(&element).then(|| SqlType::Array(Box::new(element)))
-        }
-        _ => None,
-    };
-    let gathered: Vec<Option<SqlType>> = aggregate.aggr_expr.iter().map(gathered).collect();
-    let keys = aggregate.schema.fields().len() - gathered.len();
-    let types = std::iter::repeat_n(None, keys).chain(gathered).collect();
-    typed(LogicalPlan::Aggregate(aggregate), types)
-}
-
-fn is_named(sql_type: &SqlType) -> bool {
+/// Whether the layout alone does not tell the type.
+pub(super) fn is_named(sql_type: &SqlType) -> bool {
     SqlType::from_arrow(&sql_type.to_arrow()) != *sql_type
 }
 

@@ -32,11 +32,12 @@ pub fn column_access_list(snapshot: &CatalogSnapshot, column: &Column) -> Option
 }
 
 /// What a new object of the kind grants by itself: CONNECT and TEMPORARY on databases and EXECUTE on
-/// functions to PUBLIC, nothing else.
+/// functions and USAGE on types to PUBLIC, nothing else.
 pub fn default_grants(kind: ObjectKind, owner: Oid) -> Vec<Grant> {
     let privileges = match kind {
         ObjectKind::Database => vec![Privilege::Connect, Privilege::Temporary],
         ObjectKind::Function => vec![Privilege::Execute],
+        ObjectKind::Type => vec![Privilege::Usage],
         _ => return vec![],
     };
     vec![Grant {

@@ -24,6 +24,7 @@ mod snapshot;
 mod staged;
 pub mod store;
 mod temporary;
+mod user_types;
 
 pub use access::Access;
 pub use commit::Committer;

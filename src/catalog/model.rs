@@ -40,6 +40,7 @@ pub enum Object {
     ExternalLocation(ExternalLocation),
     Sequence(Sequence),
     Index(Index),
+    Type(Type),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -294,6 +295,39 @@ pub struct Sequence {
     pub comment: Option<String>,
 }
 
+/// A type that users defined.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Type {
+    pub id: Oid,
+    pub schema: Oid,
+    pub name: String,
+    pub owner: Oid,
+    pub definition: TypeDefinition,
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// What the values of a type are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TypeDefinition {
+    /// One of these labels, which are in their order.
+    Enum(Vec<EnumLabel>),
+}
+
+/// A label of an enumeration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnumLabel {
+    pub id: Oid,
+    pub label: String,
+    /// pg_enum.enumsortorder: one that comes between two others gets a number between theirs.
+    pub order: f32,
+}
+
 /// A row is visible where the function, called on these columns, is TRUE.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -476,5 +510,6 @@ pub enum ObjectKind {
     ExternalLocation,
     Sequence,
     Index,
+    Type,
     Column,
 }

@@ -16,6 +16,8 @@ pub enum Name {
     Relation(Oid, String),
     /// A function of a schema with these argument types.
     Function(Oid, String, Vec<u32>),
+    /// A type of a schema.
+    Type(Oid, String),
     Role(String),
     ExternalLocation(String),
 }
@@ -31,6 +33,7 @@ impl Name {
             Object::Sequence(object) => Name::Relation(object.schema, object.name.clone()),
             Object::Index(object) => Name::Relation(object.schema, object.name.clone()),
             Object::Function(object) => Name::Function(object.schema, object.name.clone(), object.argument_oids()),
+            Object::Type(object) => Name::Type(object.schema, object.name.clone()),
             Object::Role(object) => Name::Role(object.name.clone()),
             Object::ExternalLocation(object) => Name::ExternalLocation(object.name.clone()),
         }
@@ -46,6 +49,7 @@ pub(super) struct Names {
     schemas: HashMap<Oid, Arc<HashMap<String, Oid>>>,
     relations: HashMap<Oid, Arc<HashMap<String, Oid>>>,
     functions: HashMap<Oid, Arc<HashMap<String, Vec<Overload>>>>,
+    types: HashMap<Oid, Arc<HashMap<String, Oid>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +71,7 @@ impl Names {
                     .find(|overload| overload.arguments == *arguments)
                     .map(|overload| overload.id)
             }
+            Name::Type(schema, name) => self.types.get(schema)?.get(name).copied(),
             Name::Role(name) => self.role(name),
             Name::ExternalLocation(name) => self.external_location(name),
         }
@@ -119,6 +124,13 @@ impl Names {
             .flat_map(|folder| folder.values().flatten().map(|overload| overload.id))
     }
 
+    pub(super) fn types(&self, schema: Oid) -> impl Iterator<Item = Oid> {
+        self.types
+            .get(&schema)
+            .into_iter()
+            .flat_map(|folder| folder.values().copied())
+    }
+
     /// Gives the name to `id`; the one that had it, if any, is returned and keeps nothing.
     pub(super) fn insert(&mut self, name: Name, id: Oid) -> Option<Oid> {
         match name {
@@ -127,6 +139,7 @@ impl Names {
             Name::ExternalLocation(name) => self.external_locations.insert(name, id),
             Name::Schema(database, name) => Arc::make_mut(self.schemas.entry(database).or_default()).insert(name, id),
             Name::Relation(schema, name) => Arc::make_mut(self.relations.entry(schema).or_default()).insert(name, id),
+            Name::Type(schema, name) => Arc::make_mut(self.types.entry(schema).or_default()).insert(name, id),
             Name::Function(schema, name, arguments) => {
                 let overloads = Arc::make_mut(self.functions.entry(schema).or_default())
                     .entry(name)
@@ -153,6 +166,7 @@ impl Names {
             }
             Name::Schema(database, name) => remove_from(&mut self.schemas, *database, name),
             Name::Relation(schema, name) => remove_from(&mut self.relations, *schema, name),
+            Name::Type(schema, name) => remove_from(&mut self.types, *schema, name),
             Name::Function(schema, name, arguments) => {
                 let Some(folder) = self.functions.get_mut(schema).map(Arc::make_mut) else {
                     return;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::entry::OLDEST_FORMAT;
 use super::model::*;
+use crate::types::SqlType;
 
 impl Object {
     pub fn id(&self) -> Oid {
@@ -18,6 +19,7 @@ impl Object {
             Object::ExternalLocation(object) => object.id,
             Object::Sequence(object) => object.id,
             Object::Index(object) => object.id,
+            Object::Type(object) => object.id,
         }
     }
 
@@ -32,6 +34,7 @@ impl Object {
             Object::ExternalLocation(object) => &object.name,
             Object::Sequence(object) => &object.name,
             Object::Index(object) => &object.name,
+            Object::Type(object) => &object.name,
         }
     }
 
@@ -46,6 +49,7 @@ impl Object {
             Object::ExternalLocation(object) => &mut object.name,
             Object::Sequence(object) => &mut object.name,
             Object::Index(object) => &mut object.name,
+            Object::Type(object) => &mut object.name,
         }
     }
 
@@ -61,6 +65,7 @@ impl Object {
             Object::ExternalLocation(_) => ObjectKind::ExternalLocation,
             Object::Sequence(_) => ObjectKind::Sequence,
             Object::Index(_) => ObjectKind::Index,
+            Object::Type(_) => ObjectKind::Type,
         }
     }
 
@@ -75,6 +80,7 @@ impl Object {
             Object::ExternalLocation(object) => Some(object.owner),
             Object::Sequence(object) => Some(object.owner),
             Object::Index(object) => Some(object.owner),
+            Object::Type(object) => Some(object.owner),
             Object::Role(_) => None,
         }
     }
@@ -89,6 +95,7 @@ impl Object {
             Object::ExternalLocation(object) => Some(&mut object.owner),
             Object::Sequence(object) => Some(&mut object.owner),
             Object::Index(object) => Some(&mut object.owner),
+            Object::Type(object) => Some(&mut object.owner),
             Object::Role(_) => None,
         }
     }
@@ -102,6 +109,7 @@ impl Object {
             Object::Function(object) => Some(object.schema),
             Object::Sequence(object) => Some(object.schema),
             Object::Index(object) => Some(object.schema),
+            Object::Type(object) => Some(object.schema),
             Object::Database(_) | Object::Role(_) | Object::ExternalLocation(_) => None,
         }
     }
@@ -116,6 +124,7 @@ impl Object {
             Object::Function(object) => &object.grants,
             Object::ExternalLocation(object) => &object.grants,
             Object::Sequence(object) => &object.grants,
+            Object::Type(object) => &object.grants,
             Object::Role(_) | Object::Index(_) => &[],
         }
     }
@@ -129,6 +138,7 @@ impl Object {
             Object::Function(object) => Some(&mut object.grants),
             Object::ExternalLocation(object) => Some(&mut object.grants),
             Object::Sequence(object) => Some(&mut object.grants),
+            Object::Type(object) => Some(&mut object.grants),
             Object::Role(_) | Object::Index(_) => None,
         }
     }
@@ -160,6 +170,7 @@ impl Object {
             Object::Role(object) => object.comment.as_deref(),
             Object::Sequence(object) => object.comment.as_deref(),
             Object::Index(object) => object.comment.as_deref(),
+            Object::Type(object) => object.comment.as_deref(),
             Object::ExternalLocation(_) => None,
         }
     }
@@ -168,6 +179,7 @@ impl Object {
     /// policies.
     pub fn depends_on(&self) -> Vec<Oid> {
         let mut ids: Vec<Oid> = self.parent().into_iter().collect();
+        ids.extend(self.sql_types().into_iter().filter_map(SqlType::user_type));
         match self {
             Object::Table(table) => {
                 ids.extend(table.policy_functions());
@@ -197,7 +209,13 @@ impl Object {
 
     /// The format of the log that tells of such an object: older programs must not pass over it.
     pub(super) fn format(&self) -> u32 {
+        let has_user_types = self
+            .sql_types()
+            .into_iter()
+            .any(|sql_type| sql_type.user_type().is_some());
         match self {
+            Object::Type(_) => 4,
+            _ if has_user_types => 4,
             Object::Table(table) if table.materialized.is_some() => 3,
             Object::Index(_) => 3,
             _ => OLDEST_FORMAT,
@@ -246,6 +264,7 @@ impl Object {
             Object::Role(object) => object.comment = text,
             Object::Sequence(object) => object.comment = text,
             Object::Index(object) => object.comment = text,
+            Object::Type(object) => object.comment = text,
             Object::ExternalLocation(_) => {}
         }
     }
@@ -334,7 +353,7 @@ impl Constraint {
 
 impl Index {
     /// Its expressions and its condition.
-    fn expressions(&self) -> impl Iterator<Item = &StoredExpression> {
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &StoredExpression> {
         let keys = self.keys.iter().filter_map(|key| match &key.of {
             IndexedValue::Column(_) => None,
             IndexedValue::Expression { expression, .. } => Some(expression),
@@ -428,6 +447,7 @@ impl ObjectKind {
             ObjectKind::ExternalLocation => "external location",
             ObjectKind::Sequence => "sequence",
             ObjectKind::Index => "index",
+            ObjectKind::Type => "type",
             ObjectKind::Column => "column",
         }
     }
@@ -468,5 +488,6 @@ into_object!(
     Role,
     ExternalLocation,
     Sequence,
-    Index
+    Index,
+    Type
 );

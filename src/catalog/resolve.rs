@@ -5,6 +5,7 @@ use super::model::*;
 use super::snapshot::CatalogSnapshot;
 use super::temporary::ALIAS;
 use crate::error::{Error, Result, SqlState};
+use crate::types::unknown_type;
 
 /// What a relation's name means.
 #[derive(Debug, Clone, Copy)]
@@ -218,6 +219,13 @@ impl CatalogSnapshot {
                 }
                 object.id()
             }
+            ObjectKind::Type => match self.find_type(scope, name)? {
+                Some(found) => found.id,
+                None => {
+                    self.check_schema_exists(scope, name)?;
+                    return Err(unknown_type(&name.join(".")));
+                }
+            },
             ObjectKind::Column => return Err(Error::internal("a column is not an object of its own")),
         };
         self.object(id)
@@ -255,7 +263,7 @@ impl CatalogSnapshot {
     }
 
     /// The schemas in which a name may lie, and its last part.
-    fn places<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<(Vec<&'a Schema>, &'a str)> {
+    pub(super) fn places<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<(Vec<&'a Schema>, &'a str)> {
         Ok(match name {
             [last] => {
                 let schemas = scope.schemas(self.temporary_schema());

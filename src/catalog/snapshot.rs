@@ -10,6 +10,7 @@ use super::entry::OLDEST_FORMAT;
 use super::model::*;
 use super::names::{Name, Names};
 use super::temporary::ALIAS;
+use super::user_types::has_user_types;
 use crate::error::{Error, Result, SqlState};
 
 /// `changed_at` of an object that an open transaction staged.
@@ -309,7 +310,22 @@ impl CatalogSnapshot {
                 );
             }
         }
+        self.define_types(self.outdated_by(changes));
         Ok(())
+    }
+
+    /// Gives objects the definitions of the types that they name.
+    fn define_types(&mut self, ids: impl IntoIterator<Item = Oid>) {
+        for id in ids {
+            let defined = self.object(id).map(|object| Arc::new(self.with_definitions(object)));
+            if let (Some(defined), Some(stored)) = (defined, self.objects.get_mut(&id)) {
+                stored.object = defined;
+            }
+        }
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     fn index(&mut self, object: &Object) -> Result<()> {
@@ -374,6 +390,12 @@ impl CatalogSnapshot {
             snapshot.index(&object)?;
             snapshot.objects.insert(object.id(), Stored { object, changed_at });
         }
+        let users: Vec<Oid> = snapshot
+            .objects()
+            .filter(|object| has_user_types(object))
+            .map(Object::id)
+            .collect();
+        snapshot.define_types(users);
         Ok(snapshot)
     }
 }

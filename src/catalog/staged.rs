@@ -292,6 +292,6 @@ pub(super) fn already_exists(object: &Object) -> Error {
             let message = format!("function \"{name}\" already exists with same argument types");
             Error::new(SqlState::DuplicateFunction, message)
         }
-        Object::Role(_) | Object::ExternalLocation(_) => plain(SqlState::DuplicateObject),
+        Object::Type(_) | Object::Role(_) | Object::ExternalLocation(_) => plain(SqlState::DuplicateObject),
     }
 }

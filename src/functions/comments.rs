@@ -94,6 +94,7 @@ fn comment(lookup: &Lookup<'_>, row: &[Datum], class: Option<&str>) -> Result<Da
         Object::Table(_) | Object::View(_) | Object::Sequence(_) | Object::Index(_) => "pg_class",
         Object::Schema(_) => "pg_namespace",
         Object::Function(_) => "pg_proc",
+        Object::Type(_) => "pg_type",
         Object::Database(_) => "pg_database",
         Object::Role(_) => "pg_authid",
         Object::ExternalLocation(_) => "",

@@ -12,6 +12,7 @@ mod comments;
 mod dates;
 mod datum;
 mod definitions;
+mod enumerations;
 mod environment;
 mod identity;
 mod index_definitions;
@@ -51,10 +52,12 @@ mod sums;
 mod table_indexes;
 mod text;
 mod trigonometry;
+mod user_types;
 mod variances;
 
 use std::sync::{Arc, LazyLock};
 
+use datafusion::arrow::datatypes::FieldRef;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use crate::error::Result;
@@ -68,6 +71,7 @@ pub use comments::{
 };
 pub use datum::{Datum, to_array};
 pub use definitions::{function_source, view_definition};
+pub use enumerations::{enum_label, enum_position};
 pub use environment::{FunctionEnvironment, environment, install_environment};
 pub use keys::{Key, column_names};
 pub use keywords::{Keyword, keywords};
@@ -75,8 +79,9 @@ pub use laziness::{guarded, guarded_predicate, lazily, may_fail};
 pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
 pub use missing::missing_function;
 pub use names::{quote_literal, registered_oid};
-pub use operators::{agree, cast_unknown, expression_planners, is_unknown_literal, type_quantified};
-pub use overload::pinned;
+pub use operators::{
+    agree, cast_unknown, expression_planners, is_unknown_literal, passes_on, read_literal, type_quantified,
+};
 pub use postgres_cast::{assignment_cast, postgres_cast};
 pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ROW_FIELD, ROW_VALUE};
@@ -95,6 +100,7 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
             .chain(advisory_locks::waiting_functions())
             .chain(overloaded_functions())
             .chain(records::functions())
+            .chain(enumerations::functions())
             .collect()
     });
     &FUNCTIONS
@@ -116,6 +122,14 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         trigonometry::functions(),
     ];
     families.into_iter().flatten()
+}
+
+/// The function with what its arguments' types decide; `None` for one that they decide nothing of.
+pub fn pinned(function: &ScalarUDF, fields: &[FieldRef]) -> Result<Option<Arc<ScalarUDF>>> {
+    match overload::pinned(function, fields)? {
+        Some(pinned) => Ok(Some(pinned)),
+        None => enumerations::pinned(function, fields),
+    }
 }
 
 /// Whether a function of this name can be called with values, outside a plan.

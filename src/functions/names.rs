@@ -11,6 +11,7 @@ use super::row_function::{Argument, Call, RowFunction};
 use crate::catalog::model::{Oid, PG_CATALOG_SCHEMA};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
+use crate::types::user_type::ARRAY_TYPES;
 
 const NAME_OR_OID: &[&[Argument]] = &[&[Argument::NameOrOid]];
 const NAME: &[&[Argument]] = &[&[Argument::Text]];
@@ -117,8 +118,14 @@ pub(super) fn functions() -> Vec<RowFunction> {
             let found = lookup.catalog.find_functions(lookup.scope(), &name)?;
             Ok(found.iter().any(|other| other.id == oid).into())
         }),
-        stable("pg_type_is_visible", OID, SqlType::Bool, |_, row| {
-            Ok(oid(row).map(|oid| type_name(oid, -1) != "???").into())
+        stable("pg_type_is_visible", OID, SqlType::Bool, |call, row| {
+            let lookup = Lookup::of(call)?;
+            Ok(oid(row)
+                .map(|oid| match lookup.user_type(oid) {
+                    Some((user_type, _)) => lookup.is_visible_type(user_type),
+                    None => type_name(oid, -1) != "???",
+                })
+                .into())
         }),
         // Everything of these kinds that exists lies in pg_catalog.
         stable("pg_operator_is_visible", OID, SqlType::Bool, |_, _| Ok(true.into())),
@@ -375,6 +382,7 @@ fn shown_type(lookup: &Lookup<'_>, oid: Oid, typmod: Option<i32>) -> String {
     match relation_of_type(oid).and_then(|(relation, is_array)| Some((lookup.relation(relation)?, is_array))) {
         Some((relation, true)) => format!("{}[]", lookup.relation_display(relation)),
         Some((relation, false)) => lookup.relation_display(relation),
+        None if lookup.user_type(oid).is_some() => lookup.type_display(oid),
         None => match typmod {
             Some(typmod) => type_name(oid, typmod),
             None => type_name_without_modifier(oid),
@@ -382,7 +390,7 @@ fn shown_type(lookup: &Lookup<'_>, oid: Oid, typmod: Option<i32>) -> String {
     }
 }
 
-fn type_oid(_: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {
+fn type_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {
     let plain = name.trim().strip_prefix("pg_catalog.").unwrap_or(name.trim());
     if let Ok(sql_type) = plain.parse::<SqlType>() {
         return Ok(Some(sql_type.oid()));
@@ -391,8 +399,11 @@ fn type_oid(_: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {
         Some(element) => (element, true),
         None => (plain, false),
     };
-    let found = builtin_type_named(&element.trim_matches('"').to_lowercase());
-    Ok(found.map(|builtin| if is_array { builtin.array } else { builtin.oid }))
+    if let Some(builtin) = builtin_type_named(&element.trim_matches('"').to_lowercase()) {
+        return Ok(Some(if is_array { builtin.array } else { builtin.oid }));
+    }
+    let found = lookup.type_named(&parse_name(element)?)?;
+    Ok(found.map(|found| if is_array { ARRAY_TYPES + found.id } else { found.id }))
 }
 
 fn function_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {

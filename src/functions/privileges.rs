@@ -47,7 +47,18 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("has_function_privilege", OBJECT, SqlType::Bool, on_function),
         // Built-in languages and types are everybody's; tablespaces, servers and wrappers are nobody's.
         stable("has_language_privilege", OBJECT, SqlType::Bool, |_, _| Ok(true.into())),
-        stable("has_type_privilege", OBJECT, SqlType::Bool, |_, _| Ok(true.into())),
+        stable("has_type_privilege", OBJECT, SqlType::Bool, |call, row| {
+            let named = row.len().checked_sub(2).and_then(|place| row.get(place));
+            let lookup = Lookup::of(call)?;
+            let found = match named.and_then(Datum::as_text) {
+                Some(name) => super::names::registered_oid(&lookup, &SqlType::Regtype, name)?.unwrap_or_default(),
+                None => named.and_then(Datum::as_oid).unwrap_or_default(),
+            };
+            match lookup.user_type(found) {
+                Some((user_type, _)) => on_object(call, row, |_, _| Ok(Some(user_type.id))),
+                None => Ok(true.into()),
+            }
+        }),
         stable("has_tablespace_privilege", OBJECT, SqlType::Bool, |call, _| {
             Ok(Lookup::of(call)?.access.is_superuser().into())
         }),

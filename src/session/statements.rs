@@ -32,7 +32,7 @@ impl Session {
                 parsed
             }
         };
-        self.prepare(name, parsed, declared_types(parameter_oids)?, None).await
+        self.prepare(name, parsed, declared_types(parameter_oids), None).await
     }
 
     pub(super) async fn describe(
@@ -463,18 +463,15 @@ fn one_statement(mut statements: Vec<ParsedStatement>) -> Result<ParsedStatement
     }
 }
 
-fn declared_types(oids: &[u32]) -> Result<Vec<Option<SqlType>>> {
-    oids.iter()
-        .map(|oid| match SqlType::from_oid(*oid) {
-            _ if *oid == 0 => Ok(None),
-            Some(SqlType::Unknown) => Ok(None),
-            Some(sql_type) => Ok(Some(sql_type)),
-            None => Err(Error::new(
-                SqlState::UndefinedObject,
-                format!("type with OID {oid} does not exist"),
-            )),
-        })
-        .collect()
+/// The types of these OIDs; what PostgreSQL does not have is for the catalog to say.
+fn declared_types(oids: &[u32]) -> Vec<Option<SqlType>> {
+    let declared = oids.iter().map(|oid| match SqlType::from_oid(*oid) {
+        _ if *oid == 0 => None,
+        Some(SqlType::Unknown) => None,
+        Some(sql_type) => Some(sql_type),
+        None => Some(SqlType::Stored(*oid)),
+    });
+    declared.collect()
 }
 
 /// Whether describing a statement means planning it.

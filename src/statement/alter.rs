@@ -6,7 +6,7 @@ use super::alter_table;
 use super::ast::{Alter, ObjectKind, ObjectName, Statement};
 use super::reader::Reader;
 use super::role_options::role_options;
-use super::sequence;
+use super::{sequence, user_type};
 use crate::error::{Error, Result};
 
 pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
@@ -19,6 +19,10 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
         "sequence" => {
             reader.advance();
             return sequence::alter_sequence(reader);
+        }
+        "type" => {
+            reader.advance();
+            return user_type::alter(reader);
         }
         "view" => ObjectKind::View,
         "materialized" => ObjectKind::MaterializedView,
@@ -33,9 +37,9 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
                 .with_hint("Settings of the server are in its configuration file.")
                 .at(position));
         }
-        other @ ("type" | "domain" | "extension" | "policy" | "trigger" | "procedure" | "foreign" | "server"
-        | "collation" | "aggregate" | "operator" | "publication" | "subscription" | "statistics"
-        | "tablespace" | "text" | "rule" | "language" | "large" | "routine") => {
+        other @ ("domain" | "extension" | "policy" | "trigger" | "procedure" | "foreign" | "server" | "collation"
+        | "aggregate" | "operator" | "publication" | "subscription" | "statistics" | "tablespace" | "text"
+        | "rule" | "language" | "large" | "routine") => {
             return Err(Error::unsupported(format!("ALTER {}", other.to_uppercase())).at(position));
         }
         _ => return Err(reader.error_here()),
@@ -81,6 +85,7 @@ pub(super) fn object_action(reader: &mut Reader, kind: ObjectKind, name: &Object
             | ObjectKind::View
             | ObjectKind::MaterializedView
             | ObjectKind::Function
+            | ObjectKind::Type
             | ObjectKind::Sequence
     );
     if has_schema && reader.accept(&["set", "schema"]) {

@@ -1,12 +1,15 @@
 //! What a client may ask for, after parsing and before any name is looked up.
 
+mod cursor;
 mod index;
 mod materialized_view;
 mod modification;
+mod user_types;
 
 use datafusion::sql::sqlparser::ast as sql;
 
 pub use crate::catalog::OnCommit;
+pub use cursor::{DeclareCursor, Fetch, FetchDirection};
 pub use index::{CreateIndex, IndexKeyDefinition, IndexedDefinition, Reindex};
 pub use materialized_view::{CreateMaterializedView, RefreshMaterializedView};
 pub use modification::{
@@ -14,7 +17,7 @@ pub use modification::{
     OnConflict, Update,
 };
 
-use crate::catalog::changes::{CommentedPart, IdentityChange, SequenceOptions};
+use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, SequenceOptions};
 pub use crate::catalog::model::ObjectKind;
 use crate::catalog::model::{NumberingKind, Privilege};
 use crate::types::SqlType;
@@ -138,6 +141,11 @@ pub enum Statement {
         options: SequenceOptions,
         /// Table and column.
         owned_by: Option<(ObjectName, String)>,
+    },
+    /// CREATE TYPE … AS ENUM.
+    CreateEnum {
+        name: ObjectName,
+        labels: Vec<String>,
     },
     CreateExternalLocation {
         name: String,
@@ -421,6 +429,19 @@ pub enum Alter {
         options: SequenceOptions,
         owned_by: Option<Option<(ObjectName, String)>>,
     },
+    /// ALTER TYPE … ADD VALUE.
+    AddLabel {
+        name: ObjectName,
+        label: String,
+        place: EnumPlace,
+        if_not_exists: bool,
+    },
+    /// ALTER TYPE … RENAME VALUE.
+    RenameLabel {
+        name: ObjectName,
+        from: String,
+        to: String,
+    },
     /// `None` is DROP DEFAULT.
     SetDefault {
         table: ObjectName,
@@ -512,34 +533,6 @@ pub struct TransactionModes {
     pub isolation: Option<String>,
     pub read_only: Option<bool>,
     pub deferrable: Option<bool>,
-}
-
-#[derive(Debug, Clone)]
-pub struct DeclareCursor {
-    pub name: String,
-    pub binary: bool,
-    /// `None` says neither SCROLL nor NO SCROLL.
-    pub scroll: Option<bool>,
-    pub hold: bool,
-    pub query: Box<sql::Query>,
-}
-
-/// FETCH and MOVE.
-#[derive(Debug, Clone)]
-pub struct Fetch {
-    pub cursor: String,
-    pub direction: FetchDirection,
-    /// MOVE: rows are passed, not given.
-    pub is_move: bool,
-}
-
-/// `None` is ALL; a negative count goes the other way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FetchDirection {
-    Forward(Option<i64>),
-    Backward(Option<i64>),
-    Absolute(i64),
-    Relative(i64),
 }
 
 #[derive(Debug, Clone)]

@@ -17,6 +17,7 @@ pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
         }
         "sequence" => ObjectKind::Sequence,
         "index" => ObjectKind::Index,
+        "type" => ObjectKind::Type,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "role" => ObjectKind::Role,

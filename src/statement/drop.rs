@@ -14,12 +14,13 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
         "materialized" => ObjectKind::MaterializedView,
         "sequence" => ObjectKind::Sequence,
         "index" => ObjectKind::Index,
+        "type" => ObjectKind::Type,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "function" => ObjectKind::Function,
         "role" | "user" | "group" => ObjectKind::Role,
         "external" => ObjectKind::ExternalLocation,
-        "type" | "domain" | "extension" | "policy" | "trigger" | "procedure" | "foreign" | "server" | "collation"
+        "domain" | "extension" | "policy" | "trigger" | "procedure" | "foreign" | "server" | "collation"
         | "aggregate" | "operator" | "publication" | "subscription" | "statistics" | "tablespace" | "text" | "rule"
         | "language" | "cast" | "owned" | "routine" | "event" | "access" | "transform" | "conversion" | "volume"
         | "share" | "recipient" | "connection" => {

@@ -215,6 +215,7 @@ fn target(reader: &mut Reader) -> Result<GrantTarget> {
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "function" => ObjectKind::Function,
+        "type" => ObjectKind::Type,
         "external" => {
             reader.expect(&["external", "location"])?;
             let names = reader.list(|reader| reader.object_name())?;
@@ -223,7 +224,7 @@ fn target(reader: &mut Reader) -> Result<GrantTarget> {
                 names,
             });
         }
-        "language" | "type" | "domain" | "foreign" | "large" | "parameter" | "tablespace" | "procedure" | "routine"
+        "language" | "domain" | "foreign" | "large" | "parameter" | "tablespace" | "procedure" | "routine"
         | "volume" | "share" => {
             return Err(Error::unsupported(format!("GRANT ON {}", word.to_uppercase())).at(position));
         }

@@ -28,6 +28,7 @@ impl Statement {
             | Statement::CreateFunction(_)
             | Statement::CreateRole { .. }
             | Statement::CreateSequence { .. }
+            | Statement::CreateEnum { .. }
             | Statement::CreateExternalLocation { .. } => "create",
             Statement::RefreshMaterializedView(_) => "refresh",
             Statement::Reindex(_) => "reindex",
@@ -78,6 +79,7 @@ impl Statement {
             Statement::RefreshMaterializedView(_) => "REFRESH MATERIALIZED VIEW",
             Statement::CreateIndex(_) => "CREATE INDEX",
             Statement::CreateFunction(_) => "CREATE FUNCTION",
+            Statement::CreateEnum { .. } => "CREATE TYPE",
             Statement::CreateRole { .. } => "CREATE ROLE",
             Statement::Drop { kind, .. } => match kind {
                 ObjectKind::Database => "DROP DATABASE",
@@ -88,6 +90,7 @@ impl Statement {
                 ObjectKind::Function => "DROP FUNCTION",
                 ObjectKind::Sequence => "DROP SEQUENCE",
                 ObjectKind::Index => "DROP INDEX",
+                ObjectKind::Type => "DROP TYPE",
                 ObjectKind::Role => "DROP ROLE",
                 _ => "DROP",
             },

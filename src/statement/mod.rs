@@ -47,6 +47,7 @@ mod transaction;
 mod types;
 mod unsupported;
 mod update;
+mod user_type;
 mod vacuum;
 mod with_changes;
 

@@ -3,15 +3,33 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use super::dialect::is_reserved;
 use super::reader::Reader;
 use crate::error::{Error, Result};
 use crate::types::SqlType;
 
+/// Words that begin the name of a type but are none by themselves.
+const SPELLED_APART: [&str; 11] = [
+    "double",
+    "national",
+    "nchar",
+    "setof",
+    "array",
+    "serial",
+    "bigserial",
+    "smallserial",
+    "serial2",
+    "serial4",
+    "serial8",
+];
+
 impl Reader<'_> {
     pub(super) fn data_type(&mut self) -> Result<SqlType> {
         let start = self.position();
-        let text = self.type_text()?;
-        let mut sql_type: SqlType = text.parse().map_err(|error: Error| error.at(start))?;
+        let mut sql_type = match self.users_type()? {
+            Some(named) => named,
+            None => self.type_text()?.parse().map_err(|error: Error| error.at(start))?,
+        };
         while self.array_suffix()? {
             // PostgreSQL does not distinguish the dimensions of an array's type.
             if !matches!(sql_type, SqlType::Array(_)) {
@@ -19,6 +37,32 @@ impl Reader<'_> {
             }
         }
         Ok(sql_type)
+    }
+
+    /// A name that is no type of PostgreSQL's: what it means is for the catalog to say.
+    fn users_type(&mut self) -> Result<Option<SqlType>> {
+        let Token::Word(word) = self.peek() else {
+            return Ok(None);
+        };
+        let is_qualified = *self.peek_nth(1) == Token::Period;
+        let is_known = match word.quote_style {
+            _ if is_qualified => word.value == "pg_catalog",
+            Some(_) => word.value == "char" || word.value.parse::<SqlType>().is_ok(),
+            None => {
+                word.value.parse::<SqlType>().is_ok()
+                    || SPELLED_APART.contains(&word.value.as_str())
+                    || *self.peek_nth(1) == Token::Lt
+            }
+        };
+        if is_known || is_reserved(&word.value) && word.quote_style.is_none() {
+            return Ok(None);
+        }
+        let name = self.object_name()?;
+        if *self.peek() == Token::LParen {
+            let message = format!("type modifier is not allowed for type \"{name}\"");
+            return Err(Error::syntax(message).at(self.position()));
+        }
+        Ok(Some(SqlType::Named(name.0.into())))
     }
 
     fn type_text(&mut self) -> Result<String> {

@@ -289,6 +289,7 @@ pub(super) fn stored_type(sql_type: &SqlType) -> Result<(Value, DataType)> {
         | SqlType::Name
         | SqlType::Char
         | SqlType::Uuid
+        | SqlType::Enum(_)
         | SqlType::Json
         | SqlType::Jsonb => (json!("string"), DataType::Utf8),
         SqlType::Bytea => (json!("binary"), DataType::Binary),
@@ -309,7 +310,13 @@ pub(super) fn stored_type(sql_type: &SqlType) -> Result<(Value, DataType)> {
                 DataType::List(Field::new("element", stored, true).into()),
             )
         }
-        SqlType::Interval | SqlType::Void | SqlType::Record | SqlType::Unknown | SqlType::System(_) => {
+        SqlType::Interval
+        | SqlType::Void
+        | SqlType::Record
+        | SqlType::Unknown
+        | SqlType::System(_)
+        | SqlType::Stored(_)
+        | SqlType::Named(_) => {
             return Err(Error::unsupported(format!(
                 "a column of type {sql_type} in a Delta table"
             )));
@@ -331,7 +338,9 @@ pub(super) fn delta_field(column: &ColumnDefinition) -> Result<Value> {
     let (delta_type, stored) = stored_type(&column.sql_type)?;
     let mut metadata = Map::new();
     let natural = arrow_types(&column.name, &delta_type, ColumnMapping::None)?.0;
-    if SqlType::from_arrow(&natural) != column.sql_type || stored_differs(&column.sql_type, &stored) {
+    // A user's type means nothing outside the catalog that has it.
+    let is_known = column.sql_type.user_type().is_none();
+    if is_known && (SqlType::from_arrow(&natural) != column.sql_type || stored_differs(&column.sql_type, &stored)) {
         metadata.insert(TYPE_KEY.into(), json!(column.sql_type.to_string()));
     }
     if let SqlType::Varchar(Some(length)) = &column.sql_type {

@@ -93,6 +93,9 @@ impl ColumnBuilder {
             | SqlType::Jsonb
             | SqlType::System(_)
             | SqlType::Record
+            | SqlType::Enum(_)
+            | SqlType::Stored(_)
+            | SqlType::Named(_)
             | SqlType::Unknown => Values::Text(StringViewBuilder::with_capacity(capacity)),
         };
         ColumnBuilder {
@@ -329,6 +332,7 @@ fn append_string(builder: &mut StringViewBuilder, sql_type: &SqlType, text: &str
         SqlType::Bpchar(length) => builder.append_value(parse::fit_bpchar(text, *length)?),
         SqlType::Uuid => builder.append_value(parse::parse_uuid(text)?),
         SqlType::Char => builder.append_value(parse::parse_char(text)),
+        SqlType::Enum(definition) => builder.append_value(definition.check(text)?),
         SqlType::Name => builder.append_value(&text[..text.floor_char_boundary(63)]),
         SqlType::Json => {
             json::check(text)?;

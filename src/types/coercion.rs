@@ -12,6 +12,7 @@ pub enum Category {
     Number,
     Text,
     Span,
+    Enum,
     Unknown,
     Other,
 }
@@ -33,6 +34,7 @@ pub fn category(sql_type: &SqlType) -> Category {
         SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name => Category::Text,
         SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz => Category::Moment,
         SqlType::Interval => Category::Span,
+        SqlType::Enum(_) => Category::Enum,
         SqlType::Array(_) => Category::Array,
         SqlType::Unknown => Category::Unknown,
         _ => Category::Other,

@@ -2,7 +2,9 @@
 //! carries each. A type that Arrow does not have travels in the field's metadata under `TYPE_KEY`.
 
 pub mod format;
+mod identifier;
 mod system;
+pub mod user_type;
 pub mod time_zone;
 pub mod calendar;
 pub mod coercion;
@@ -19,11 +21,14 @@ pub mod cast;
 pub mod copy;
 
 pub use format::{Format, FormatSettings};
+pub use identifier::quote_identifier;
 pub use row::{BoundColumn, ColumnEncoder, RowEncoder};
 pub use time_zone::TimeZone;
+pub use user_type::EnumType;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 use serde::{Deserialize, Serialize};
@@ -72,6 +77,12 @@ pub enum SqlType {
     Unknown,
     /// A type that only the system's own relations and functions give, by its OID.
     System(u32),
+    /// A type of the catalog whose values are labels.
+    Enum(Arc<EnumType>),
+    /// A type of the catalog by its OID, as the log tells it: every snapshot puts the definition in its place.
+    Stored(u32),
+    /// The name of a type that a statement's text has and nobody has looked up yet.
+    Named(Arc<Vec<String>>),
     Array(Box<SqlType>),
 }
 
@@ -107,7 +118,9 @@ impl SqlType {
             SqlType::Void => 2278,
             SqlType::Uuid => 2950,
             SqlType::Jsonb => 3802,
-            SqlType::System(oid) => *oid,
+            SqlType::System(oid) | SqlType::Stored(oid) => *oid,
+            SqlType::Enum(definition) => definition.oid,
+            SqlType::Named(_) => 0,
             SqlType::Array(element) => element.array_oid(),
         }
     }
@@ -141,6 +154,9 @@ impl SqlType {
             SqlType::Uuid => 2951,
             SqlType::Jsonb => 3807,
             SqlType::System(oid) => system::system_array(*oid),
+            SqlType::Enum(definition) => user_type::ARRAY_TYPES + definition.oid,
+            SqlType::Stored(oid) => user_type::ARRAY_TYPES + oid,
+            SqlType::Named(_) => 0,
             SqlType::Array(element) => element.array_oid(),
         }
     }
@@ -222,6 +238,7 @@ impl SqlType {
             | SqlType::Regclass
             | SqlType::Regtype
             | SqlType::Regproc
+            | SqlType::Enum(_)
             | SqlType::Void => 4,
             SqlType::Int8 | SqlType::Float8 | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz => 8,
             SqlType::Interval | SqlType::Uuid => 16,
@@ -248,6 +265,7 @@ impl SqlType {
             SqlType::Time => "time".into(),
             SqlType::Timestamp => "timestamp".into(),
             SqlType::Timestamptz => "timestamptz".into(),
+            SqlType::Enum(definition) => definition.name.clone(),
             SqlType::Array(element) => format!("_{}", element.internal_name()),
             other => other.to_string(),
         }
@@ -285,6 +303,9 @@ impl SqlType {
             | SqlType::Json
             | SqlType::Jsonb
             | SqlType::System(_)
+            | SqlType::Enum(_)
+            | SqlType::Stored(_)
+            | SqlType::Named(_)
             | SqlType::Unknown => DataType::Utf8View,
         }
     }
@@ -296,7 +317,7 @@ impl SqlType {
         if SqlType::from_arrow(field.data_type()) == *self {
             return field;
         }
-        field.with_metadata([(TYPE_KEY.to_string(), self.to_string())].into())
+        field.with_metadata([(TYPE_KEY.to_string(), self.to_metadata())].into())
     }
 
     /// The SQL type of a column of a plan's output.
@@ -304,8 +325,8 @@ impl SqlType {
         field
             .metadata()
             .get(TYPE_KEY)
-            .and_then(|name| name.parse().ok())
-            .filter(|named: &SqlType| named.accepts(field.data_type()))
+            .and_then(|name| SqlType::from_metadata(name))
+            .filter(|named| named.accepts(field.data_type()))
             .unwrap_or_else(|| SqlType::from_arrow(field.data_type()))
     }
 
@@ -399,6 +420,9 @@ impl fmt::Display for SqlType {
             SqlType::Record => f.write_str("record"),
             SqlType::Unknown => f.write_str("unknown"),
             SqlType::System(oid) => f.write_str(system::system_name(*oid)),
+            SqlType::Enum(definition) => f.write_str(&quote_identifier(&definition.name)),
+            SqlType::Stored(oid) => write!(f, "type {oid}"),
+            SqlType::Named(name) => f.write_str(&name.join(".")),
             SqlType::Array(element) => write!(f, "{element}[]"),
         }
     }
@@ -483,20 +507,21 @@ impl FromStr for SqlType {
     }
 }
 
-fn unknown_type(text: &str) -> Error {
+/// 42704 for a type that nobody has.
+pub fn unknown_type(text: &str) -> Error {
     Error::new(SqlState::UndefinedObject, format!("type \"{text}\" does not exist"))
 }
 
 impl From<SqlType> for String {
     fn from(sql_type: SqlType) -> String {
-        sql_type.to_string()
+        sql_type.to_stored()
     }
 }
 
 impl TryFrom<String> for SqlType {
     type Error = Error;
     fn try_from(text: String) -> Result<SqlType> {
-        text.parse()
+        SqlType::from_stored(&text)
     }
 }
 

@@ -191,6 +191,9 @@ fn column_values(array: &ArrayRef, sql_type: &SqlType) -> Result<ColumnValues> {
         | SqlType::Name
         | SqlType::Char
         | SqlType::Uuid
+        | SqlType::Enum(_)
+        | SqlType::Stored(_)
+        | SqlType::Named(_)
         | SqlType::Unknown => text_values(array)?,
     })
 }

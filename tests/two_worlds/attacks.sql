@@ -769,6 +769,28 @@ SELECT id, note FROM ledger WHERE amount > 200 ORDER BY id FOR UPDATE;
 SELECT id FROM staff ORDER BY id FOR SHARE NOWAIT;
 ROLLBACK;
 
+-- attack: masked_labels
+-- channel: order, casts and extremes of a masked enumeration
+SELECT id, grade, grade::text, grade > 'low' FROM graded ORDER BY grade DESC, id;
+SELECT min(grade), max(grade), count(DISTINCT grade), array_agg(grade ORDER BY grade) FROM graded;
+SELECT id FROM graded WHERE grade = 'high' OR grade BETWEEN 'middle' AND 'high' ORDER BY id;
+SELECT id, max(grade) OVER (ORDER BY grade DESC), greatest(grade, 'middle') FROM graded ORDER BY id;
+SELECT a.id, b.id FROM graded a JOIN graded b ON a.grade < b.grade ORDER BY 1, 2;
+SELECT grade::int FROM graded;
+
+-- attack: label_errors
+-- channel: the message of a text that is no label, on hidden rows and values
+SELECT id FROM staff WHERE region::text::grade IS NOT NULL;
+SELECT ssn::grade FROM staff ORDER BY id;
+SELECT name::grade FROM staff WHERE id > 3;
+CREATE TYPE place AS ENUM ('north');
+SELECT id, region::place FROM staff ORDER BY id;
+SELECT id, region::place FROM graded ORDER BY id;
+ALTER TYPE grade RENAME VALUE 'high' TO 'highest';
+ALTER TYPE grade ADD VALUE 'x';
+DROP TYPE grade CASCADE;
+DROP TYPE place;
+
 -- attack: upkeep
 -- channel: what VACUUM and DESCRIBE DETAIL say of a table's size
 VACUUM staff;

@@ -81,6 +81,17 @@ ALTER TABLE staff_kept ALTER COLUMN salary SET MASK salary_mask;
 ALTER TABLE staff_kept ALTER COLUMN ssn SET MASK ssn_mask;
 GRANT SELECT ON staff_kept TO attacker;
 
+-- An enumeration behind a filter and a mask; attacker may use its type.
+CREATE TYPE grade AS ENUM ('low', 'middle', 'high');
+CREATE TABLE graded (id int, region text, grade grade);
+INSERT INTO graded VALUES
+  (1, 'north', CASE WHEN {{world}} = 1 THEN 'high'::grade ELSE 'low' END), (2, 'north', 'middle'),
+  (3, CASE WHEN {{world}} = 1 THEN 'south' ELSE 'west' END, 'high');
+CREATE FUNCTION grade_mask(g grade) RETURNS grade RETURN CASE WHEN is_member('admins') THEN g ELSE 'low' END;
+ALTER TABLE graded SET ROW FILTER staff_rows ON (region);
+ALTER TABLE graded ALTER COLUMN grade SET MASK grade_mask;
+GRANT SELECT ON graded TO attacker;
+
 -- What attacker may write: rows of the north, whose amounts it does not see.
 CREATE TABLE ledger (id int PRIMARY KEY, region text, amount numeric(12,2), note text);
 INSERT INTO ledger SELECT id, region, salary, name FROM staff;

@@ -59,6 +59,41 @@ fn is_missing(error: &Error) -> bool {
     )
 }
 
+/// The columns, by table and name, whose types CASCADE takes away from tables that stay. A materialized view goes as a
+/// whole.
+pub fn columns_of_dropped_types(
+    staged: &mut Staged,
+    role: Oid,
+    kind: ObjectKind,
+    scope: Scope<'_>,
+    names: &[Vec<String>],
+) -> Result<Vec<(Oid, String)>> {
+    let snapshot = staged.snapshot();
+    let mut ids = BTreeSet::new();
+    for name in names {
+        if let Ok(object) = snapshot.resolve_object(kind, scope, name) {
+            staged.require(Permission::OwnsOrParent {
+                role,
+                object: object.id(),
+            })?;
+            ids.insert(object.id());
+        }
+    }
+    let (all, edges) = closure(&snapshot, ids);
+    let edges = edges
+        .iter()
+        .filter(|edge| edge.is_column && !all.contains(&edge.dependent));
+    let columns = edges.flat_map(|edge| {
+        let table = snapshot.table(edge.dependent);
+        let columns = table.into_iter().flat_map(|table| &table.columns);
+        let of_type = columns.filter(|column| column.sql_type.user_type() == Some(edge.on));
+        of_type
+            .map(|column| (edge.dependent, column.name.clone()))
+            .collect::<Vec<_>>()
+    });
+    Ok(columns.collect())
+}
+
 /// Drops the objects; needs ownership of each, or of the schema that it lies in. What was dropped.
 pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) -> Result<Vec<Object>> {
     let snapshot = staged.snapshot();
@@ -92,6 +127,7 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
     let extra: Vec<&Edge> = edges
         .iter()
         .filter(|edge| !asked.contains(&edge.dependent) && !implied.contains(&edge.dependent))
+        .filter(|edge| !edge.is_column || !all.contains(&edge.dependent))
         .filter(|edge| !goes_silently(&snapshot, edge.dependent))
         .collect();
     if let Some(policy) = edges
@@ -106,15 +142,15 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
     }
     if !cascade && !extra.is_empty() {
         let what = ids.iter().map(|id| name(*id)).collect::<Vec<_>>().join(", ");
-        let named: Vec<(&Object, String)> = extra
+        let lines: Vec<String> = extra
             .iter()
-            .filter_map(|edge| Some((snapshot.object(edge.dependent)?, name(edge.on))))
+            .flat_map(|edge| {
+                let on = name(edge.on);
+                let dependents = dependents_by(&snapshot, edge).into_iter();
+                dependents.map(move |dependent| format!("{dependent} depends on {on}"))
+            })
             .collect();
-        return Err(dependents_exist(
-            &snapshot,
-            &what,
-            named.iter().map(|(object, on)| (*object, on.as_str())),
-        ));
+        return Err(still_needed(&what, &lines));
     }
     let victims: Vec<Oid> = all
         .iter()
@@ -206,6 +242,8 @@ struct Edge {
     on: Oid,
     /// The dependent is a table whose policy calls the function: it does not go with it.
     is_policy: bool,
+    /// The dependent is a table with columns of the type: they go, it stays.
+    is_column: bool,
 }
 
 /// The objects with all that must go with them, and why.
@@ -217,13 +255,16 @@ fn closure(snapshot: &CatalogSnapshot, start: BTreeSet<Oid>) -> (BTreeSet<Oid>, 
         for object in snapshot.dependents(on) {
             let dependent = object.id();
             let is_policy = matches!(object, Object::Table(table) if table.policy_functions().any(|id| id == on));
-            if !is_policy && all.insert(dependent) {
+            let is_column = matches!(object, Object::Table(table) if table.materialized.is_none())
+                && snapshot.user_type(on).is_some();
+            if !is_policy && !is_column && all.insert(dependent) {
                 unvisited.push(dependent);
             }
             edges.push(Edge {
                 dependent,
                 on,
                 is_policy,
+                is_column,
             });
         }
     }
@@ -273,6 +314,28 @@ pub(super) fn dependents_exist<'a>(
     let lines: Vec<String> = dependents
         .map(|(object, on)| format!("{} depends on {on}", describe(snapshot, object)))
         .collect();
+    still_needed(what, &lines)
+}
+
+/// What an edge keeps, as messages name it: of a table that stays, the columns of the type.
+fn dependents_by(snapshot: &CatalogSnapshot, edge: &Edge) -> Vec<String> {
+    let Some(object) = snapshot.object(edge.dependent) else {
+        return vec![];
+    };
+    let described = describe(snapshot, object);
+    if !edge.is_column {
+        return vec![described];
+    }
+    let of_type = object
+        .columns()
+        .iter()
+        .filter(|column| column.sql_type.user_type() == Some(edge.on));
+    of_type
+        .map(|column| format!("column {} of {described}", column.name))
+        .collect()
+}
+
+fn still_needed(what: &str, lines: &[String]) -> Error {
     let message = format!("cannot drop {what} because other objects depend on it");
     Error::new(SqlState::DependentObjectsStillExist, message)
         .with_detail(lines.join("\n"))

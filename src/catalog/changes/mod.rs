@@ -20,13 +20,14 @@ mod schema;
 mod sequence;
 mod set_schema;
 mod table;
+mod user_type;
 mod view;
 
 pub use column::{add_columns, drop_column, rename_column, set_column_type, set_not_null};
 pub use comment::{CommentedPart, set_comment};
 pub use constraint::{NewConstraint, NewRule, add_constraint, drop_constraint, set_default};
 pub use database::create_database;
-pub use drop::{drop_named, drop_objects};
+pub use drop::{columns_of_dropped_types, drop_named, drop_objects};
 pub use external_location::create_external_location;
 pub use function::{NewFunction, create_function};
 pub use grant::{PrivilegeList, grant, revoke};
@@ -41,6 +42,7 @@ pub use schema::create_schema;
 pub use sequence::{IdentityChange, NewSequence, SequenceOptions, alter_sequence, change_identity, create_sequence};
 pub use set_schema::set_schema;
 pub use table::{NewColumn, NewTable, create_materialized_view, create_table, set_populated};
+pub use user_type::{EnumPlace, add_label, create_enum, label_users, rename_label};
 pub use view::{NewView, create_view};
 
 use super::model::*;
@@ -104,9 +106,12 @@ fn require_create(staged: &mut Staged, role: Oid, schema: Oid) -> Result<()> {
 /// Names the object as dependency messages do, with its schema unless that is `public`.
 fn describe(snapshot: &CatalogSnapshot, object: &Object) -> String {
     let schema = match object {
-        Object::Table(_) | Object::View(_) | Object::Function(_) | Object::Sequence(_) | Object::Index(_) => {
-            object.parent().and_then(|id| snapshot.schema(id))
-        }
+        Object::Table(_)
+        | Object::View(_)
+        | Object::Function(_)
+        | Object::Sequence(_)
+        | Object::Index(_)
+        | Object::Type(_) => object.parent().and_then(|id| snapshot.schema(id)),
         _ => None,
     };
     let word = object.kind().word();

@@ -28,6 +28,7 @@ pub fn rename(staged: &mut Staged, role: Oid, id: Oid, to: &str) -> Result<()> {
         | ObjectKind::MaterializedView
         | ObjectKind::Index
         | ObjectKind::Function
+        | ObjectKind::Type
         | ObjectKind::Sequence => {
             require_create(staged, role, object.parent().unwrap_or_default())?;
         }

@@ -1,4 +1,4 @@
-//! ALTER … SET SCHEMA, for tables, views and functions.
+//! ALTER … SET SCHEMA, for tables, views, functions and types.
 
 use super::*;
 
@@ -21,6 +21,7 @@ pub fn set_schema(staged: &mut Staged, role: Oid, id: Oid, schema: Oid) -> Resul
         Object::View(view) => view.schema = schema,
         Object::Function(function) => function.schema = schema,
         Object::Sequence(sequence) => sequence.schema = schema,
+        Object::Type(user_type) => user_type.schema = schema,
         other => {
             let message = format!("{} cannot be moved to another schema", other.kind().word());
             return Err(Error::new(SqlState::WrongObjectType, message));

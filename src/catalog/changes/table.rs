@@ -86,6 +86,7 @@ fn create(
         grants = make_room(staged, role, existing)?;
     }
     check_name(ObjectKind::Table, &new.name)?;
+    super::user_type::check_row_type(staged, new.schema, &new.name)?;
     let columns = numbered(&new.columns, 1)?;
     let mut partition_columns = vec![];
     for name in &new.partition_by {

@@ -19,6 +19,7 @@ pub struct NewView {
 pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: WhenTaken) -> Result<Created> {
     require_create(staged, role, new.schema)?;
     check_name(ObjectKind::View, &new.name)?;
+    super::user_type::check_row_type(staged, new.schema, &new.name)?;
     let columns = numbered(&new.columns, 1)?;
     let snapshot = staged.snapshot();
     let Some(existing) = snapshot.relation_named(new.schema, &new.name) else {

@@ -1,6 +1,6 @@
 //! ALTER of anything. Changes of a table's columns go to its Delta log and to the catalog.
 
-use super::{CommandContext, alter_column, constraint, policy, role, sequence};
+use super::{CommandContext, alter_column, constraint, policy, role, sequence, user_type};
 use crate::catalog::changes;
 use crate::catalog::model::{Object, ObjectKind, Table};
 use crate::error::{Error, Result, SqlState};
@@ -73,18 +73,7 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             cascade,
         } => {
             let table = command.table(table)?;
-            let dropped = command
-                .stage(|staged, role, _| changes::drop_column(staged, role, table.id, column, *if_exists, *cascade))
-                .await?;
-            if dropped {
-                alter_log(
-                    command,
-                    &table,
-                    "DROP COLUMNS",
-                    vec![SchemaChange::DropColumn { name: column.clone() }],
-                )
-                .await?;
-            }
+            drop_column(command, &table, column, *if_exists, *cascade).await?;
             Ok("ALTER TABLE")
         }
         Alter::RenameColumn { table, column, to } => {
@@ -114,6 +103,13 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             options,
             owned_by,
         } => sequence::alter(command, name, options, owned_by.as_ref()).await,
+        Alter::AddLabel {
+            name,
+            label,
+            place,
+            if_not_exists,
+        } => user_type::add_label(command, name, label, place, *if_not_exists).await,
+        Alter::RenameLabel { name, from, to } => user_type::rename_label(command, name, from, to).await,
         Alter::SetDefault { table, column, default } => {
             let table = command.table(table)?;
             constraint::set_default(command, &table, column, default.as_deref()).await?;
@@ -222,6 +218,24 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
     }
 }
 
+/// DROP COLUMN, in the catalog and in the table.
+pub(super) async fn drop_column(
+    command: &mut CommandContext<'_>,
+    table: &Table,
+    column: &str,
+    if_exists: bool,
+    cascade: bool,
+) -> Result<()> {
+    let dropped = command
+        .stage(|staged, role, _| changes::drop_column(staged, role, table.id, column, if_exists, cascade))
+        .await?;
+    if dropped {
+        let name = column.to_string();
+        alter_log(command, table, "DROP COLUMNS", vec![SchemaChange::DropColumn { name }]).await?;
+    }
+    Ok(())
+}
+
 /// What the statement names. ALTER TABLE takes every relation, as in PostgreSQL: dbt renames views so.
 fn object<'a>(command: &'a CommandContext<'_>, kind: ObjectKind, name: &'a ObjectName) -> Result<&'a Object> {
     let (catalog, names) = (&command.context.catalog, command.names());
@@ -264,5 +278,6 @@ fn tag(kind: ObjectKind) -> &'static str {
         ObjectKind::ExternalLocation => "ALTER EXTERNAL LOCATION",
         ObjectKind::Sequence => "ALTER SEQUENCE",
         ObjectKind::Index => "ALTER INDEX",
+        ObjectKind::Type => "ALTER TYPE",
     }
 }

@@ -17,7 +17,7 @@ use super::insert::open;
 use super::{CommandContext, constraint, policy, row_checks};
 use crate::binding;
 use crate::catalog::changes;
-use crate::catalog::model::Table;
+use crate::catalog::model::{Column, Oid, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::transaction::TableWrite;
 use crate::functions::quote_identifier;
@@ -164,6 +164,41 @@ fn holds_all_of(new: &SqlType, old: &SqlType) -> bool {
         _ => None,
     };
     new == old || matches!((length(new), length(old)), (Some(new), Some(old)) if new >= old)
+}
+
+/// Gives every value of an enumeration that is one label another, in columns of the type and of arrays of it.
+pub(super) async fn rename_label(
+    command: &mut CommandContext<'_>,
+    table: &Table,
+    id: Oid,
+    from: &str,
+    to: &str,
+) -> Result<()> {
+    let (_, before) = open(command, table).await?;
+    let stored = before.schema();
+    let quoted = |label: &str| format!("'{}'", label.replace('\'', "''"));
+    let mut values = vec![];
+    let of_type = |column: &&Column| column.sql_type.user_type() == Some(id);
+    for column in table.columns.iter().filter(of_type) {
+        let own = quote_identifier(&column.name);
+        let (from, to) = (quoted(from), quoted(to));
+        // Neither the old nor the new definition knows both labels.
+        let (text, plain) = match &column.sql_type {
+            SqlType::Array(_) => {
+                let text = format!("array_replace({own}::text[], {from}, {to})");
+                (text, SqlType::Array(Box::new(SqlType::Text)))
+            }
+            _ => {
+                let text = format!("CASE {own}::text WHEN {from} THEN {to} ELSE {own}::text END");
+                (text, SqlType::Text)
+            }
+        };
+        let target = (column.name.as_str(), &plain);
+        let bound = binding::bind_conversion(&command.binding, command.context, table, &stored, &text, target);
+        let (row, value) = bound.await?;
+        values.push(NewValue::new(column.name.clone(), value, &row, &command.session)?);
+    }
+    rewrite(command, table, &before, values).await
 }
 
 /// ALTER COLUMN … SET NOT NULL: 23502 where a row has no value.

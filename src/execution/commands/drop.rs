@@ -1,6 +1,7 @@
 //! DROP of anything. A managed table's files stay until the retention of dropped tables has passed.
 
 use super::CommandContext;
+use super::create_table::staged_table;
 use crate::catalog::changes;
 use crate::catalog::model::ObjectKind;
 use crate::error::{Error, Result, SqlState};
@@ -28,6 +29,9 @@ pub(super) async fn run(
         ));
     }
     let names: Vec<Vec<String>> = names.iter().map(|name| name.0.clone()).collect();
+    if cascade {
+        drop_columns(command, kind, &names).await?;
+    }
     command
         .stage(|staged, role, scope| changes::drop_named(staged, role, kind, scope, &names, if_exists, cascade))
         .await?;
@@ -40,10 +44,27 @@ pub(super) async fn run(
         ObjectKind::Function => "DROP FUNCTION",
         ObjectKind::Sequence => "DROP SEQUENCE",
         ObjectKind::Index => "DROP INDEX",
+        ObjectKind::Type => "DROP TYPE",
         ObjectKind::ExternalLocation => "DROP EXTERNAL LOCATION",
         ObjectKind::Role => "DROP ROLE",
         ObjectKind::Column => return Err(Error::internal("a column is dropped by ALTER TABLE")),
     })
+}
+
+/// The columns whose types are about to go; their tables stay.
+async fn drop_columns(command: &mut CommandContext<'_>, kind: ObjectKind, names: &[Vec<String>]) -> Result<()> {
+    let columns = command
+        .stage(|staged, role, scope| changes::columns_of_dropped_types(staged, role, kind, scope, names))
+        .await?;
+    for (table, column) in columns {
+        let table = staged_table(command, table).await?;
+        command.notices.push(Notice::notice(format!(
+            "drop cascades to column {column} of table {}",
+            table.name
+        )));
+        super::alter::drop_column(command, &table, &column, false, true).await?;
+    }
+    Ok(())
 }
 
 async fn drop_roles(command: &mut CommandContext<'_>, names: &[ObjectName], if_exists: bool) -> Result<&'static str> {

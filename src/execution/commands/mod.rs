@@ -32,6 +32,7 @@ pub mod row_checks;
 mod sequence;
 mod show;
 mod truncate;
+mod user_type;
 mod vacuum;
 
 use super::outcome::{Notice, NoticeSeverity, Outcome, OutputColumn};
@@ -190,6 +191,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             };
             sequence::create(command, name, schema, *if_not_exists, options, owned_by.as_ref()).await?
         }
+        Statement::CreateEnum { name, labels } => user_type::create_enum(command, name, labels).await?,
         Statement::CreateRole {
             name,
             if_not_exists,

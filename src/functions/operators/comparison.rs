@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use super::operand::{Operand, cast_to, cast_unknown};
 use super::{Operation, Planned, call};
 use crate::error::{Error, Result, SqlState};
+use crate::functions::enumerations::enum_position;
 use crate::types::SqlType;
 use crate::types::coercion::{Category, category, shown, without_modifier};
 
@@ -31,6 +32,11 @@ impl Operation {
                 SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc | SqlType::Name | SqlType::Char
             ) && !matches!(category(sql_type), Category::Unknown | Category::Other)
         };
+        if let (SqlType::Enum(first), SqlType::Enum(second)) = (left, right)
+            && first.oid != second.oid
+        {
+            return Err(self.undefined());
+        }
         let (first, second) = (category(left), category(right));
         let is_clock = |sql_type: &SqlType| *sql_type == SqlType::Time;
         let apart = first != second || (first == Category::Moment && is_clock(left) != is_clock(right));
@@ -48,6 +54,15 @@ impl Operation {
                 call("interval_length", vec![self.left.0])?,
                 call("interval_length", vec![self.right.0])?,
             )),
+            (SqlType::Enum(definition), SqlType::Enum(_))
+                if !matches!(self.op, BinaryOperator::Eq | BinaryOperator::NotEq) =>
+            {
+                Ok(Planned::Operands(
+                    self.op,
+                    enum_position(self.left.0, definition),
+                    enum_position(self.right.0, definition),
+                ))
+            }
             // The clock of the session decides which instant a date or timestamp is.
             (SqlType::Timestamptz, SqlType::Date | SqlType::Timestamp) => Ok(Planned::Operands(
                 self.op,

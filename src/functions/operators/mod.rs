@@ -19,7 +19,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::types::coercion::shown;
 
 pub use containers::type_quantified;
-pub use operand::{agree, cast_unknown, is_unknown_literal};
+pub use operand::{agree, cast_unknown, is_unknown_literal, passes_on, read_literal};
 
 /// The planners to ask before DataFusion's own.
 pub fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, Placeholder};
 use datafusion::logical_expr::{Expr, ExprSchemable};
@@ -10,6 +11,8 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::coercion::{common_type, is_same, shown};
+use crate::types::format::FormatSettings;
+use crate::types::parse::parse_value;
 
 /// The type of one side; `SqlType::Unknown` for a quoted literal, NULL or an untyped parameter.
 #[derive(Debug, Clone)]
@@ -27,7 +30,12 @@ impl Operand {
                 layout: DataType::Utf8,
             });
         }
-        let (_, field) = expression.to_field(schema).ok()?;
+        // The engine does not pass on what SQL calls the type of such a result.
+        let value = match passes_on(expression) {
+            Some(value) if !is_unknown_literal(value) => value,
+            _ => expression,
+        };
+        let (_, field) = value.to_field(schema).ok()?;
         let sql_type = match field.data_type() {
             DataType::Null => SqlType::Unknown,
             _ => SqlType::from_field(&field),
@@ -41,6 +49,18 @@ impl Operand {
     pub fn is_unknown(&self) -> bool {
         self.sql_type == SqlType::Unknown
     }
+}
+
+/// The argument that an aggregate or window function gives one of the values of.
+pub fn passes_on(expression: &Expr) -> Option<&Expr> {
+    const SAME_TYPE: [&str; 7] = ["min", "max", "first_value", "last_value", "nth_value", "lag", "lead"];
+    let (name, arguments) = match expression {
+        Expr::AggregateFunction(call) => (call.func.name(), &call.params.args),
+        Expr::WindowFunction(call) => (call.fun.name(), &call.params.args),
+        Expr::Alias(alias) => return passes_on(&alias.expr),
+        _ => return None,
+    };
+    arguments.first().filter(|_| SAME_TYPE.contains(&name))
 }
 
 /// Whether the text alone says nothing about the expression's type.
@@ -60,6 +80,20 @@ pub fn cast_unknown(expression: Expr, target: &SqlType) -> Expr {
             Expr::Placeholder(Placeholder::new_with_field(placeholder.id, Some(field)))
         }
         other => cast_to(other, target),
+    }
+}
+
+/// A quoted literal in the place of a value of a user's type is read as one; anything else stays.
+pub fn read_literal(expression: Expr, sql_type: &SqlType) -> Result<Expr> {
+    match &expression {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), None) if sql_type.user_type().is_some() => {
+            let value = parse_value(sql_type, text, &FormatSettings::default())?;
+            Ok(Expr::Literal(
+                value,
+                Some(FieldMetadata::from(&sql_type.to_field("", true))),
+            ))
+        }
+        _ => Ok(expression),
     }
 }
 
@@ -99,20 +133,25 @@ pub fn agree(expressions: Vec<Expr>, schema: &DFSchema, construct: &str) -> Resu
     let brought = expressions.into_iter().zip(operands).map(|(expression, operand)| {
         if operand.is_unknown() {
             return match (&expression, &common) {
-                (Expr::Literal(value, _), _) if value.is_null() => expression,
-                (_, SqlType::Text) if !matches!(expression, Expr::Placeholder(_)) => expression,
-                _ => cast_unknown(expression, &common),
+                (Expr::Literal(value, _), _) if value.is_null() => Ok(expression),
+                (_, SqlType::Text) if !matches!(expression, Expr::Placeholder(_)) => Ok(expression),
+                _ => Ok(cast_unknown(read_literal(expression, &common)?, &common)),
             };
         }
         if is_open {
-            return datafusion::logical_expr::cast(expression, SqlType::Numeric(None).to_arrow());
+            return Ok(datafusion::logical_expr::cast(
+                expression,
+                SqlType::Numeric(None).to_arrow(),
+            ));
         }
-        match is_same(&operand.sql_type, &common) || matches!(common, SqlType::Numeric(_)) {
-            true => expression,
-            false => cast_to(expression, &common),
-        }
+        Ok(
+            match is_same(&operand.sql_type, &common) || matches!(common, SqlType::Numeric(_)) {
+                true => expression,
+                false => cast_to(expression, &common),
+            },
+        )
     });
-    Ok(brought.collect())
+    brought.collect()
 }
 
 fn is_number_literal(expression: &Expr) -> bool {

@@ -130,7 +130,7 @@ fn add(
         ("numeric_scale", facets.scale.into()),
         ("datetime_precision", facets.datetime_precision.into()),
         ("udt_catalog", catalog(introspection)),
-        ("udt_schema", "pg_catalog".into()),
+        ("udt_schema", schema_of_type(sql_type).into()),
         ("udt_name", sql_type.internal_name().into()),
         ("dtd_identifier", place.position.to_string().into()),
         ("is_self_referencing", "NO".into()),
@@ -159,6 +159,15 @@ fn add(
         ("is_generated", "NEVER".into()),
         ("is_updatable", yes_or_no(place.is_updatable)),
     ])
+}
+
+/// The schema that a type lies in.
+fn schema_of_type(sql_type: &SqlType) -> &str {
+    match sql_type {
+        SqlType::Enum(definition) => &definition.schema,
+        SqlType::Array(element) => schema_of_type(element),
+        _ => "pg_catalog",
+    }
 }
 
 /// What the standard's views tell about a type.
@@ -214,6 +223,7 @@ impl Facets {
 fn without_modifier(sql_type: &SqlType) -> String {
     match sql_type {
         SqlType::Array(_) => "ARRAY".into(),
+        SqlType::Enum(_) => "USER-DEFINED".into(),
         other => other.without_modifier().to_string(),
     }
 }

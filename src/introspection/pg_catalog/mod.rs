@@ -10,6 +10,7 @@ mod pg_constraint;
 mod pg_cursors;
 mod pg_database;
 mod pg_depend;
+mod pg_enum;
 mod pg_index;
 mod pg_init_privs;
 mod pg_description;
@@ -46,6 +47,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_cursors" => pg_cursors::cursors,
         "pg_database" => pg_database::generate,
         "pg_depend" => pg_depend::generate,
+        "pg_enum" => pg_enum::generate,
         "pg_description" => pg_description::local,
         "pg_available_extension_versions" => constants::available_versions,
         "pg_available_extensions" => constants::available_extensions,

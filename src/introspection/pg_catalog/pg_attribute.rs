@@ -139,7 +139,12 @@ struct Attribute<'a> {
 
 fn add(rows: &mut Rows, attribute: Attribute<'_>) -> Result<()> {
     let sql_type = attribute.sql_type;
-    let builtin = builtin_type(sql_type.oid());
+    // A user's type is laid out as a type of PostgreSQL's is.
+    let builtin = builtin_type(match sql_type {
+        SqlType::Enum(_) => SqlType::Oid.oid(),
+        SqlType::Array(element) if element.user_type().is_some() => SqlType::Array(Box::new(SqlType::Oid)).oid(),
+        other => other.oid(),
+    });
     rows.add([
         ("attrelid", attribute.relation.into()),
         ("attname", attribute.name.into()),

@@ -8,6 +8,7 @@ use crate::functions::{
     CONSTRAINT_CLASS, DEFAULT_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS, TYPE_CLASS,
 };
 use crate::introspection::{Introspection, Rows};
+use crate::types::user_type::ARRAY_TYPES;
 
 /// pg_extension's OID.
 const EXTENSION_CLASS: Oid = 3079;
@@ -57,6 +58,12 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         if let Some(schema) = object.parent() {
             dependencies.on_schema(RELATION_CLASS, object.id(), schema)?;
         }
+        for known in object.columns() {
+            if known.sql_type.user_type().is_some() {
+                let of_type = whole(TYPE_CLASS, known.sql_type.oid());
+                dependencies.add(column(object.id(), known.id), of_type, "n")?;
+            }
+        }
         match object {
             Object::Sequence(sequence) => dependencies.of_sequence(sequence)?,
             Object::View(view) => {
@@ -73,6 +80,11 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             }
             _ => {}
         }
+    }
+    for user_type in lookup.user_types() {
+        dependencies.on_schema(TYPE_CLASS, user_type.id, user_type.schema)?;
+        let array = whole(TYPE_CLASS, ARRAY_TYPES + user_type.id);
+        dependencies.add(array, whole(TYPE_CLASS, user_type.id), "i")?;
     }
     for schema in lookup.catalog.schemas(lookup.context.database) {
         for function in lookup.catalog.functions(schema.id) {

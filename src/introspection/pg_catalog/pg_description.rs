@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 use crate::catalog::model::{Object, Oid};
 use crate::error::Result;
 use crate::functions::builtin::builtin_descriptions;
-use crate::functions::{CONSTRAINT_CLASS, DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, ROLE_CLASS};
+use crate::functions::{
+    CONSTRAINT_CLASS, DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, ROLE_CLASS, TYPE_CLASS,
+};
 use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
 
@@ -42,6 +44,9 @@ pub(super) fn local(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
         )?;
         for function in lookup.catalog.functions(schema.id) {
             add(function.id, FUNCTION_CLASS, 0, function.comment.as_deref())?;
+        }
+        for user_type in lookup.catalog.user_types(schema.id) {
+            add(user_type.id, TYPE_CLASS, 0, user_type.comment.as_deref())?;
         }
     }
     for index in lookup.indexes().filter_map(|index| index.declared()) {

@@ -2,12 +2,17 @@
 
 use std::sync::OnceLock;
 
-use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid, PG_CATALOG_SCHEMA};
+use crate::catalog::acl::access_list;
+use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid, PG_CATALOG_SCHEMA, Type, TypeDefinition};
 use crate::error::Result;
 use crate::functions::builtin::{builtin_relations, builtin_types, row_array_type, row_type};
-use crate::functions::builtin_schema;
+use crate::functions::{Datum, builtin_schema};
 use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
+use crate::types::user_type::ARRAY_TYPES;
+
+/// array_in, array_out and their kin.
+const ARRAY: [i64; 5] = [750, 751, 2400, 2401, 3816];
 
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     static SYSTEM: OnceLock<Vec<SharedRow>> = OnceLock::new();
@@ -18,6 +23,78 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         if !matches!(object, Object::Sequence(_)) {
             add_row_type(rows, object.id(), object.name(), lookup.namespace_oid(schema), owner)?;
         }
+    }
+    for user_type in lookup.user_types() {
+        add_user_type(introspection, rows, user_type)?;
+    }
+    Ok(())
+}
+
+/// A user's type, and the type of arrays of it.
+fn add_user_type(introspection: &Introspection<'_>, rows: &mut Rows, user_type: &Type) -> Result<()> {
+    let lookup = &introspection.lookup;
+    let array = ARRAY_TYPES + user_type.id;
+    let acl = access_list(lookup.catalog, &Object::Type(user_type.clone()));
+    let TypeDefinition::Enum(_) = &user_type.definition;
+    // enum_in, enum_out and their kin.
+    let (length, kind, category, functions) = (4, "e", "E", [3506, 3507, 3532, 3533, 0]);
+    let own = (
+        user_type.id,
+        user_type.name.clone(),
+        length,
+        kind,
+        category,
+        0,
+        array,
+        functions,
+        0,
+        "p",
+    );
+    let of_arrays = (
+        array,
+        format!("_{}", user_type.name),
+        -1,
+        "b",
+        "A",
+        user_type.id,
+        0,
+        ARRAY,
+        6179,
+        "x",
+    );
+    for (oid, name, length, kind, category, element, array, functions, subscript, storage) in [own, of_arrays] {
+        rows.add([
+            ("oid", oid.into()),
+            ("typname", name.into()),
+            ("typnamespace", lookup.namespace_oid(user_type.schema).into()),
+            ("typowner", user_type.owner.into()),
+            ("typlen", length.into()),
+            ("typbyval", (length > 0).into()),
+            ("typtype", kind.into()),
+            ("typcategory", category.into()),
+            ("typispreferred", false.into()),
+            ("typisdefined", true.into()),
+            ("typdelim", ",".into()),
+            ("typrelid", 0.into()),
+            ("typsubscript", subscript.into()),
+            ("typelem", element.into()),
+            ("typarray", array.into()),
+            ("typinput", functions[0].into()),
+            ("typoutput", functions[1].into()),
+            ("typreceive", functions[2].into()),
+            ("typsend", functions[3].into()),
+            ("typmodin", 0.into()),
+            ("typmodout", 0.into()),
+            ("typanalyze", functions[4].into()),
+            ("typalign", "i".into()),
+            ("typstorage", storage.into()),
+            ("typnotnull", false.into()),
+            ("typbasetype", 0.into()),
+            ("typtypmod", (-1).into()),
+            ("typndims", 0.into()),
+            ("typcollation", 0.into()),
+            ("typacl", if element == 0 { acl.clone().into() } else { Datum::Null }),
+        ])?;
     }
     Ok(())
 }
@@ -66,9 +143,8 @@ fn system_types(rows: &mut Rows) -> Result<()> {
 
 /// The type of a relation's rows, and of arrays of them.
 fn add_row_type(rows: &mut Rows, relation: Oid, name: &str, schema: Oid, owner: Oid) -> Result<()> {
-    // record_in, record_out and their kin; array_in and theirs.
+    // record_in, record_out and their kin.
     const RECORD: [i64; 5] = [2290, 2291, 2402, 2403, 0];
-    const ARRAY: [i64; 5] = [750, 751, 2400, 2401, 3816];
     let (row, array) = (row_type(relation), row_array_type(relation));
     let types = [
         (row, name.to_string(), "c", "C", relation, 0, array, RECORD, 0),

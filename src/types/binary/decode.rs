@@ -69,10 +69,16 @@ pub fn append_binary(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {
         SqlType::System(28 | 29 | 2202..=2204 | 3734 | 3769 | 4089 | 4096 | 4191) => {
             return builder.append_text(&u32::from_be_bytes(exact(bytes)?).to_string());
         }
-        other @ (SqlType::System(_) | SqlType::Record) => {
+        other @ (SqlType::System(_) | SqlType::Record | SqlType::Stored(_) | SqlType::Named(_)) => {
             return Err(Error::unsupported(format!("binary input of type {other}")));
         }
-        SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name | SqlType::Json | SqlType::Unknown => {
+        SqlType::Text
+        | SqlType::Varchar(_)
+        | SqlType::Bpchar(_)
+        | SqlType::Name
+        | SqlType::Json
+        | SqlType::Enum(_)
+        | SqlType::Unknown => {
             return builder.append_text(utf8(bytes)?);
         }
     };

@@ -1,0 +1,223 @@
+//! What values sort and compare by where their layout does not tell: intervals by their length, values of enumerations
+//! by the place of the label. The engine compares layouts alone.
+
+use std::sync::Arc;
+
+use datafusion::common::{Column, DFSchema, Result as PlanResult};
+use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr, WindowFunction};
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Window};
+
+use super::typed_elements::is_named;
+use crate::error::Result;
+use crate::functions::{enum_label, enum_position, passes_on, retyped, scalar_functions};
+use crate::types::{EnumType, SqlType};
+
+/// The key of an expression; `None` where its own values do.
+pub(super) fn sort_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
+    match type_of(expression, schema)? {
+        SqlType::Interval => {
+            let length = scalar_functions()
+                .iter()
+                .find(|function| function.name() == "interval_length")?;
+            Some(length.call(vec![expression.clone()]))
+        }
+        SqlType::Array(element) => enumeration(&element).map(|found| enum_position(expression.clone(), &found)),
+        other => enumeration(&other).map(|found| enum_position(expression.clone(), &found)),
+    }
+}
+
+fn type_of(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {
+    let (_, field) = expression.to_field(schema).ok()?;
+    Some(SqlType::from_field(&field))
+}
+
+fn enumeration(sql_type: &SqlType) -> Option<Arc<EnumType>> {
+    match sql_type {
+        SqlType::Enum(definition) => Some(Arc::clone(definition)),
+        SqlType::Array(element) => enumeration(element),
+        _ => None,
+    }
+}
+
+/// The enumeration that an expression is of.
+pub(super) fn enumeration_of(expression: &Expr, schema: &DFSchema) -> Option<Arc<EnumType>> {
+    match type_of(expression, schema)? {
+        SqlType::Enum(definition) => Some(definition),
+        _ => None,
+    }
+}
+
+/// ORDER BY of a query and DISTINCT ON.
+pub(super) fn of_plan(mut plan: LogicalPlan) -> LogicalPlan {
+    use datafusion::logical_expr::Distinct;
+    match &mut plan {
+        LogicalPlan::Sort(sort) => order_by(&mut sort.expr, sort.input.schema()),
+        LogicalPlan::Distinct(Distinct::On(on)) => {
+            let schema = Arc::clone(on.input.schema());
+            order_by(on.sort_expr.as_mut().map_or(&mut [][..], Vec::as_mut_slice), &schema);
+            keys(&mut on.on_expr, &schema);
+        }
+        _ => {}
+    }
+    plan
+}
+
+/// The order of an aggregate's or a window's rows.
+pub(super) fn of_expression(expression: &mut Expr, schema: &DFSchema) {
+    match expression {
+        Expr::AggregateFunction(AggregateFunction { params, .. }) => order_by(&mut params.order_by, schema),
+        Expr::WindowFunction(window) => {
+            order_by(&mut window.params.order_by, schema);
+            keys(&mut window.params.partition_by, schema);
+        }
+        _ => {}
+    }
+}
+
+fn order_by(order: &mut [SortExpr], schema: &DFSchema) {
+    for sort in order {
+        if let Some(key) = sort_key(&sort.expr, schema) {
+            sort.expr = key;
+        }
+    }
+}
+
+fn keys(expressions: &mut [Expr], schema: &DFSchema) {
+    for expression in expressions {
+        if let Some(key) = sort_key(expression, schema) {
+            *expression = key;
+        }
+    }
+}
+
+/// Largest and smallest labels, found among their places, and the types of gathered arrays.
+pub(super) fn of_aggregate(mut aggregate: Aggregate) -> Result<LogicalPlan> {
+    let schema = Arc::clone(aggregate.input.schema());
+    let restored = aggregate.aggr_expr.iter_mut().map(|call| Restored::of(call, &schema));
+    let restored: Vec<Restored> = restored.collect();
+    let keys = aggregate.schema.fields().len() - restored.len();
+    if restored.iter().all(Restored::is_nothing) {
+        return Ok(LogicalPlan::Aggregate(aggregate));
+    }
+    let plan = Aggregate::try_new(aggregate.input, aggregate.group_expr, aggregate.aggr_expr)?;
+    let kept = std::iter::repeat_with(|| Restored::Nothing).take(keys);
+    project(LogicalPlan::Aggregate(plan), kept.chain(restored).collect())
+}
+
+/// The same over windows, and the types of values that a window function passes on.
+pub(super) fn of_window(mut window: Window) -> Result<LogicalPlan> {
+    let schema = Arc::clone(window.input.schema());
+    let restored = window.window_expr.iter_mut().map(|call| Restored::of(call, &schema));
+    let restored: Vec<Restored> = restored.collect();
+    if restored.iter().all(Restored::is_nothing) {
+        return Ok(LogicalPlan::Window(window));
+    }
+    let kept = std::iter::repeat_with(|| Restored::Nothing).take(schema.fields().len());
+    let plan = Window::try_new(window.window_expr, window.input)?;
+    project(LogicalPlan::Window(plan), kept.chain(restored).collect())
+}
+
+/// What makes a column of an aggregation what the query asked for.
+enum Restored {
+    Nothing,
+    Label(Arc<EnumType>),
+    Type(SqlType),
+}
+
+impl Restored {
+    fn is_nothing(&self) -> bool {
+        matches!(self, Restored::Nothing)
+    }
+
+    /// Changes the call where it compares values; its name stays.
+    fn of(call: &mut Expr, schema: &DFSchema) -> Restored {
+        if let Expr::AggregateFunction(AggregateFunction { func, params }) = &call.clone().unalias_nested().data
+            && func.name() == "array_agg"
+        {
+            let element = params.args.first().and_then(|value| type_of(value, schema));
+            return match element.filter(is_named) {
+                Some(element) => Restored::Type(SqlType::Array(Box::new(element))),
+                None => Restored::Nothing,
+            };
+        }
+        let Some(sql_type) = passes_on(call).and_then(|value| type_of(value, schema)) else {
+            return Restored::Nothing;
+        };
+        let SqlType::Enum(definition) = &sql_type else {
+            return match enumeration(&sql_type) {
+                Some(_) => Restored::Type(sql_type),
+                None => Restored::Nothing,
+            };
+        };
+        let name = call.schema_name().to_string();
+        let relation = call.qualified_name().0;
+        let mut plain = call.clone().unalias_nested().data;
+        let compares = match &mut plain {
+            Expr::AggregateFunction(AggregateFunction { func, params }) => {
+                compare_positions(func.name(), &mut params.args, definition)
+            }
+            Expr::WindowFunction(window) => {
+                let WindowFunction { fun, params } = window.as_mut();
+                compare_positions(fun.name(), &mut params.args, definition)
+            }
+            _ => false,
+        };
+        if !compares {
+            return Restored::Type(sql_type);
+        }
+        *call = plain.alias_qualified(relation, name);
+        Restored::Label(Arc::clone(definition))
+    }
+
+    fn restore(&self, column: Column) -> Expr {
+        let value = Expr::Column(column.clone());
+        let restored = match self {
+            Restored::Nothing => return value,
+            Restored::Label(definition) => enum_label(value, definition),
+            Restored::Type(sql_type) => retyped(value, sql_type.clone()),
+        };
+        restored.alias_qualified(column.relation, column.name)
+    }
+}
+
+fn compare_positions(name: &str, arguments: &mut [Expr], definition: &Arc<EnumType>) -> bool {
+    let compares = matches!(name, "min" | "max");
+    if let (true, Some(value)) = (compares, arguments.first_mut()) {
+        *value = enum_position(value.clone(), definition);
+    }
+    compares
+}
+
+fn project(plan: LogicalPlan, restored: Vec<Restored>) -> Result<LogicalPlan> {
+    let columns = plan.schema().columns().into_iter().zip(restored);
+    let columns: Vec<Expr> = columns.map(|(column, restored)| restored.restore(column)).collect();
+    Ok(LogicalPlanBuilder::from(plan).project(columns)?.build()?)
+}
+
+/// The greatest or least of labels, by their places.
+pub(super) fn greatest(arguments: Vec<Expr>, definition: &Arc<EnumType>, choose: impl Fn(Vec<Expr>) -> Expr) -> Expr {
+    let places = arguments
+        .into_iter()
+        .map(|argument| enum_position(argument, definition));
+    enum_label(choose(places.collect()), definition)
+}
+
+/// A value between two others, by what they sort by.
+pub(super) fn between(
+    between: datafusion::logical_expr::Between,
+    schema: &DFSchema,
+) -> PlanResult<datafusion::logical_expr::Between> {
+    let Some(key) = sort_key(&between.expr, schema) else {
+        return Ok(between);
+    };
+    let bound = |bound: Box<Expr>| match sort_key(&bound, schema) {
+        Some(key) => Box::new(key),
+        None => bound,
+    };
+    Ok(datafusion::logical_expr::Between {
+        expr: Box::new(key),
+        negated: between.negated,
+        low: bound(between.low),
+        high: bound(between.high),
+    })
+}

@@ -1,0 +1,165 @@
+//! Types that users defined, in a snapshot: found by name or OID, and put in the place of the OIDs that columns and
+//! functions name them by. A snapshot's objects always hold the definitions of that snapshot.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::model::*;
+use super::names::Name;
+use super::resolve::Scope;
+use super::snapshot::{CatalogSnapshot, Change};
+use crate::error::{Error, Result};
+use crate::types::user_type::ARRAY_TYPES;
+use crate::types::{EnumType, SqlType, unknown_type};
+
+impl Object {
+    /// The types of its columns, arguments and values.
+    pub(super) fn sql_types(&self) -> Vec<&SqlType> {
+        match self {
+            Object::Table(table) => table.columns.iter().map(|column| &column.sql_type).collect(),
+            Object::View(view) => view.columns.iter().map(|column| &column.sql_type).collect(),
+            Object::Function(function) => {
+                let arguments = function.arguments.iter().map(|argument| &argument.sql_type);
+                arguments.chain([&function.returns]).collect()
+            }
+            Object::Index(index) => index.keys.iter().filter_map(|key| key.of.expression_type()).collect(),
+            _ => vec![],
+        }
+    }
+
+    fn sql_types_mut(&mut self) -> Vec<&mut SqlType> {
+        match self {
+            Object::Table(table) => table.columns.iter_mut().map(|column| &mut column.sql_type).collect(),
+            Object::View(view) => view.columns.iter_mut().map(|column| &mut column.sql_type).collect(),
+            Object::Function(function) => {
+                let arguments = function.arguments.iter_mut().map(|argument| &mut argument.sql_type);
+                arguments.chain([&mut function.returns]).collect()
+            }
+            Object::Index(index) => index
+                .keys
+                .iter_mut()
+                .filter_map(|key| match &mut key.of {
+                    IndexedValue::Expression { sql_type, .. } => Some(sql_type),
+                    IndexedValue::Column(_) => None,
+                })
+                .collect(),
+            _ => vec![],
+        }
+    }
+}
+
+impl IndexedValue {
+    fn expression_type(&self) -> Option<&SqlType> {
+        match self {
+            IndexedValue::Expression { sql_type, .. } => Some(sql_type),
+            IndexedValue::Column(_) => None,
+        }
+    }
+}
+
+impl CatalogSnapshot {
+    /// The user's type of this OID.
+    pub fn user_type(&self, id: Oid) -> Option<&Type> {
+        match self.object(id)? {
+            Object::Type(found) => Some(found),
+            _ => None,
+        }
+    }
+
+    /// Types of the schema.
+    pub fn user_types(&self, schema: Oid) -> impl Iterator<Item = &Type> {
+        self.names().types(schema).filter_map(|id| self.user_type(id))
+    }
+
+    /// The type of this OID, or of arrays of such a type, of PostgreSQL's or of a user's.
+    pub fn sql_type(&self, oid: u32) -> Option<SqlType> {
+        let of_user = |oid| Some(self.defined(self.user_type(oid)?));
+        SqlType::from_oid(oid).or_else(|| of_user(oid)).or_else(|| {
+            let element = of_user(oid.checked_sub(ARRAY_TYPES)?)?;
+            Some(SqlType::Array(Box::new(element)))
+        })
+    }
+
+    /// The type with its definition.
+    fn defined(&self, user_type: &Type) -> SqlType {
+        match &user_type.definition {
+            TypeDefinition::Enum(labels) => SqlType::Enum(Arc::new(EnumType {
+                oid: user_type.id,
+                schema: self.schema_name(user_type.schema).to_string(),
+                name: user_type.name.clone(),
+                labels: labels.iter().map(|label| label.label.clone()).collect(),
+            })),
+        }
+    }
+
+    /// The user's type that a name means; `None` where it means none.
+    pub fn find_type(&self, scope: Scope<'_>, name: &[String]) -> Result<Option<&Type>> {
+        let (schemas, last) = self.places(scope, name)?;
+        Ok(schemas
+            .into_iter()
+            .find_map(|schema| match self.named(&Name::Type(schema.id, last.to_string()))? {
+                Object::Type(found) => Some(found),
+                _ => None,
+            }))
+    }
+
+    /// The type that a statement names, for a role that is about to use it in a definition; 42704 when there is none.
+    pub fn usable_type(&self, scope: Scope<'_>, role: Oid, sql_type: &SqlType) -> Result<SqlType> {
+        sql_type.try_map_element(&mut |element| {
+            let SqlType::Named(name) = element else {
+                return Ok(element.clone());
+            };
+            let found = self
+                .find_type(scope, name)?
+                .ok_or_else(|| unknown_type(&name.join(".")))?;
+            let access = self.access(role);
+            if !access.uses_schema(found.schema) {
+                return Err(Error::denied("schema", self.schema_name(found.schema)));
+            }
+            access.require(&Object::Type(found.clone()), Privilege::Usage)?;
+            Ok(self.defined(found))
+        })
+    }
+
+    /// The objects whose types have to be looked up again after these changes.
+    pub(super) fn outdated_by(&self, changes: &[Change]) -> BTreeSet<Oid> {
+        let mut outdated = BTreeSet::new();
+        for change in changes {
+            match change {
+                Change::Put(object) if matches!(object.as_ref(), Object::Type(_) | Object::Schema(_)) => {
+                    for dependent in self.dependents(object.id()) {
+                        outdated.insert(dependent.id());
+                        let of_type = matches!(dependent, Object::Type(_));
+                        outdated.extend(self.dependents(dependent.id()).filter(|_| of_type).map(Object::id));
+                    }
+                }
+                Change::Put(object) => drop(outdated.insert(object.id())),
+                Change::Drop(_) => {}
+            }
+        }
+        outdated.retain(|id| self.object(*id).is_some_and(has_user_types));
+        outdated
+    }
+
+    /// The object with the definitions that its types have here.
+    pub(super) fn with_definitions(&self, object: &Object) -> Object {
+        let mut object = object.clone();
+        for sql_type in object.sql_types_mut() {
+            let defined = sql_type.try_map_element(&mut |element| {
+                let found = element.user_type().and_then(|id| self.user_type(id));
+                Ok::<_, std::convert::Infallible>(found.map_or_else(|| element.clone(), |found| self.defined(found)))
+            });
+            let Ok(defined) = defined;
+            *sql_type = defined;
+        }
+        object
+    }
+}
+
+/// Whether an object names types of users.
+pub(super) fn has_user_types(object: &Object) -> bool {
+    object
+        .sql_types()
+        .into_iter()
+        .any(|sql_type| sql_type.user_type().is_some())
+}
