@@ -293,6 +293,8 @@ fn base_state(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionState {
     }
     let options = config.options_mut();
     options.sql_parser.parse_float_as_decimal = true;
+    // Rows of a subquery that has an order keep it, as long as nothing else orders them.
+    options.sql_parser.enable_subquery_sort_elimination = false;
     options.execution.parquet.schema_force_view_types = true;
     options.execution.parquet.pushdown_filters = false;
     options.execution.collect_statistics = true;

@@ -407,7 +407,15 @@ fn from_cast_message(message: &str) -> Error {
         return Error::new(state, format!("invalid input syntax for type {name}: \"{value}\""));
     }
     if message.contains("overflow") || message.contains("out of range") || message.starts_with("Can't cast value") {
-        return Error::new(SqlState::NumericValueOutOfRange, "value out of range");
+        let target = message.rsplit("to type ").next().unwrap_or_default();
+        return Error::new(
+            SqlState::NumericValueOutOfRange,
+            match arrow_name_to_sql(target.trim_end_matches('.')) {
+                whole @ ("smallint" | "integer" | "bigint") => format!("{whole} out of range"),
+                _ if message.contains("Decimal") => "numeric field overflow".to_string(),
+                _ => "value out of range".to_string(),
+            },
+        );
     }
     if message.starts_with("Error parsing timestamp") || message.contains("Date32") {
         return Error::new(

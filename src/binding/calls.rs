@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DFSchema, Result as PlanResult};
+use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::expr::{Placeholder, ScalarFunction, WindowFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
@@ -13,6 +13,8 @@ use crate::functions::builtin::{BuiltinFunction, builtin_functions_named};
 use crate::functions::{agree, is_unknown_literal, pinned, scalar_functions, type_quantified};
 use crate::types::SqlType;
 use crate::types::coercion::{Category, category, is_implicit, is_preferred, is_same};
+use crate::types::format::FormatSettings;
+use crate::types::parse::{parse_value, reads_the_clock};
 
 /// Decides which overload a call means, while the types of its arguments are still SQL's.
 pub(super) fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
@@ -34,6 +36,37 @@ pub(super) fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Tra
         call.func = pinned;
     }
     Ok(Transformed::yes(Expr::ScalarFunction(call)))
+}
+
+/// Quoted literals as the times and intervals that a function takes, by PostgreSQL's input and not by Arrow's cast.
+pub(super) fn read_literals(
+    mut call: ScalarFunction,
+    schema: &DFSchema,
+    settings: &FormatSettings,
+) -> PlanResult<ScalarFunction> {
+    if !call.args.iter().any(is_unknown_literal) {
+        return Ok(call);
+    }
+    let types = call.args.iter().map(|argument| argument.get_type(schema));
+    let Ok(types) = types.collect::<PlanResult<Vec<_>>>() else {
+        return Ok(call);
+    };
+    let Ok(wanted) = call.func.coerce_types(&types) else {
+        return Ok(call);
+    };
+    for (argument, wanted) in call.args.iter_mut().zip(wanted) {
+        if let Expr::Literal(ScalarValue::Utf8(Some(text)), None) = argument
+            && matches!(
+                category(&SqlType::from_arrow(&wanted)),
+                Category::Moment | Category::Span
+            )
+            && !reads_the_clock(text)
+        {
+            let value = parse_value(&SqlType::from_arrow(&wanted), text, settings)?;
+            *argument = Expr::Literal(value, None);
+        }
+    }
+    Ok(call)
 }
 
 /// A parameter that nothing has given a type takes this one.

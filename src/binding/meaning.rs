@@ -12,15 +12,17 @@ use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, Case, Cast, InList, Placeholder, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Operator, Union, Volatility};
+use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Union, Volatility};
 
+use super::comparisons::{
+    compare_as_floats, compare_dates, is_comparison, pad_list, pad_literals, trim_characters, trimmed,
+};
 use super::{calls, sort_keys};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{agree, checked_arithmetic, is_unknown_literal, postgres_cast, retyped};
 use crate::types::SqlType;
-use crate::types::calendar::MICROS_PER_DAY;
 use crate::types::cast::{CastContext, as_deep_as, as_deep_as_text, cast_array};
-use crate::types::coercion::shown;
+use crate::types::coercion::{common_type, shown, without_modifier};
 use crate::types::format::FormatSettings;
 use crate::types::parse::{parse_value, reads_the_clock};
 
@@ -52,7 +54,13 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
                 LogicalPlan::Aggregate(aggregate) => Transformed::yes(sort_keys::of_aggregate(aggregate)?),
                 LogicalPlan::Window(window) => Transformed::yes(sort_keys::of_window(window)?),
                 LogicalPlan::Unnest(unnest) => Transformed::yes(super::typed_elements::of_unnest(unnest)?),
-                LogicalPlan::Join(join) => Transformed::yes(super::multisets::count_duplicates(join)?),
+                LogicalPlan::Join(join) if super::multisets::is_set_operation(&join) => {
+                    let mut join = super::unions::agree_in_set_operation(join)?;
+                    for side in [&mut join.left, &mut join.right] {
+                        *side = Arc::new(with_casts(side, settings)?);
+                    }
+                    Transformed::yes(super::multisets::count_duplicates(join)?)
+                }
                 other => Transformed::no(other),
             })
         })?
@@ -66,23 +74,29 @@ fn with_meaning(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<Logi
     let LogicalPlan::Union(union) = plan else {
         return Ok(plan);
     };
-    let inputs = union.inputs.into_iter().map(|input| {
-        let schema = merge_schema(&input.inputs());
-        let names = NamePreserver::new(&input);
-        let meant = input.as_ref().clone().map_expressions(|expression| {
-            let saved = names.save(&expression);
-            let meant = match &expression {
-                Expr::Alias(alias) if matches!(alias.expr.as_ref(), Expr::Cast(_)) => {
-                    of_expression(expression, &schema, settings)?
-                }
-                _ => Transformed::no(expression),
-            };
-            Ok(meant.update_data(|expression| saved.restore(expression)))
-        })?;
-        Ok(Arc::new(meant.data.recompute_schema()?))
-    });
+    let inputs = union
+        .inputs
+        .iter()
+        .map(|input| Ok(Arc::new(with_casts(input, settings)?)));
     let inputs = inputs.collect::<PlanResult<Vec<_>>>()?;
     Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
+}
+
+/// The branch of a set operation with the meaning of the casts that its columns were given.
+fn with_casts(branch: &LogicalPlan, settings: &FormatSettings) -> PlanResult<LogicalPlan> {
+    let schema = merge_schema(&branch.inputs());
+    let names = NamePreserver::new(branch);
+    let meant = branch.clone().map_expressions(|expression| {
+        let saved = names.save(&expression);
+        let meant = match &expression {
+            Expr::Alias(alias) if matches!(alias.expr.as_ref(), Expr::Cast(_)) => {
+                of_expression(expression, &schema, settings)?
+            }
+            _ => Transformed::no(expression),
+        };
+        Ok(meant.update_data(|expression| saved.restore(expression)))
+    })?;
+    meant.data.recompute_schema()
 }
 
 /// One expression over these columns.
@@ -153,9 +167,16 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
                 .into_iter()
                 .map(|argument| trimmed(argument, schema, settings))
                 .collect();
-            calls::pin(ScalarFunction { func, args }, schema)
+            let call = calls::read_literals(ScalarFunction { func, args }, schema, settings)?;
+            calls::pin(call, schema)
         }
         Expr::ScalarFunction(call) => calls::pin(call, schema),
+        Expr::AggregateFunction(call) => {
+            if let Some(filter) = &call.params.filter {
+                check_truth(filter, schema, "FILTER")?;
+            }
+            Ok(Transformed::no(Expr::AggregateFunction(call)))
+        }
         Expr::WindowFunction(window) if window.params.args.len() == 3 => calls::with_default(window, schema),
         other => Ok(Transformed::no(other)),
     }
@@ -178,12 +199,17 @@ fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> {
         .filter(|(_, field)| !field.data_type().is_null())
         .map(|(_, field)| SqlType::from_field(&field))
         .collect();
-    let first = types.first()?;
-    let is_named = matches!(
-        first,
-        SqlType::Json | SqlType::Jsonb | SqlType::Uuid | SqlType::Varchar(_) | SqlType::Enum(_)
-    );
-    (is_named && types.iter().all(|sql_type| sql_type == first)).then(|| first.clone())
+    // A literal of unknown type has no length, so the whole has none.
+    let types = match types.len() == values.len() {
+        true => types,
+        false => types.iter().map(without_modifier).collect(),
+    };
+    common_type(&types).ok().filter(|common| {
+        matches!(
+            common,
+            SqlType::Json | SqlType::Jsonb | SqlType::Uuid | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Enum(_)
+        )
+    })
 }
 
 fn described(expression: Expr, sql_type: Option<SqlType>) -> Expr {
@@ -430,6 +456,7 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
         return Ok(Transformed::no(Expr::BinaryExpr(binary)));
     };
     if is_comparison(binary.op) {
+        let binary = compare_as_floats(binary, left.data_type(), right.data_type());
         return Ok(compare_dates(binary, left.data_type(), right.data_type()));
     }
     let BinaryExpr {
@@ -446,8 +473,14 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
 }
 
 /// Functions that hand a value on, or look at its type; all others take text, which has no padding.
-const KEEPS_PADDING: [&str; 8] = [
+const KEEPS_PADDING: [&str; 14] = [
     "octet_length",
+    "to_json",
+    "to_jsonb",
+    "json_build_array",
+    "json_build_object",
+    "jsonb_build_array",
+    "jsonb_build_object",
     "postgres_cast",
     "coalesce",
     "nullif",
@@ -456,137 +489,3 @@ const KEEPS_PADDING: [&str; 8] = [
     "pg_typeof",
     "arrow_typeof",
 ];
-
-/// The type of an expression that is a `char(n)`.
-fn characters(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {
-    let (_, field) = expression.to_field(schema).ok()?;
-    Some(SqlType::from_field(&field)).filter(|sql_type| matches!(sql_type, SqlType::Bpchar(_)))
-}
-
-/// A `char(n)` as text, without its padding; anything else as it is.
-fn trimmed(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Expr {
-    match characters(&expression, schema) {
-        Some(source) => postgres_cast(expression, source, SqlType::Text, settings, Volatility::Immutable),
-        None => expression,
-    }
-}
-
-/// A quoted literal beside a `char(n)` is one too: the column stays bare, so that files can be skipped.
-fn padded(literal: &Expr, sql_type: &SqlType) -> Option<Expr> {
-    let (Expr::Literal(ScalarValue::Utf8(Some(text)), None), SqlType::Bpchar(Some(length))) = (literal, sql_type)
-    else {
-        return None;
-    };
-    let length = *length as usize;
-    let text = text.trim_end_matches(' ');
-    let padded = (text.chars().count() <= length).then(|| format!("{text:<length$}"))?;
-    Some(Expr::Literal(ScalarValue::Utf8View(Some(padded)), None))
-}
-
-fn pad_literals(binary: &BinaryExpr, schema: &DFSchema) -> Option<Expr> {
-    if !is_comparison(binary.op) {
-        return None;
-    }
-    let (left, right) = (&binary.left, &binary.right);
-    let with = |left: &Expr, right: &Expr| {
-        Expr::BinaryExpr(BinaryExpr::new(
-            Box::new(left.clone()),
-            binary.op,
-            Box::new(right.clone()),
-        ))
-    };
-    if let Some(sql_type) = characters(left, schema) {
-        return padded(right, &sql_type).map(|right| with(left, &right));
-    }
-    let sql_type = characters(right, schema)?;
-    padded(left, &sql_type).map(|left| with(&left, right))
-}
-
-fn pad_list(mut list: InList, schema: &DFSchema) -> InList {
-    if let Some(sql_type) = characters(&list.expr, schema) {
-        for item in &mut list.list {
-            if let Some(padded) = padded(item, &sql_type) {
-                *item = padded;
-            }
-        }
-    }
-    list
-}
-
-/// Where padding cannot be made equal it is taken away: beside text, other lengths, and in `||`.
-fn trim_characters(binary: BinaryExpr, schema: &DFSchema, settings: &FormatSettings) -> BinaryExpr {
-    if !is_comparison(binary.op) && binary.op != Operator::StringConcat {
-        return binary;
-    }
-    let types = (characters(&binary.left, schema), characters(&binary.right, schema));
-    if types.0 == types.1 && (types.0.is_none() || binary.op != Operator::StringConcat) {
-        return binary;
-    }
-    let side = |expression: Box<Expr>| {
-        let expression = match *expression {
-            // A literal that does not fit is compared without the blanks at its end.
-            Expr::Literal(ScalarValue::Utf8(Some(text)), None) if is_comparison(binary.op) => {
-                Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_string())), None)
-            }
-            other => trimmed(other, schema, settings),
-        };
-        Box::new(expression)
-    };
-    BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
-}
-
-fn is_comparison(operator: Operator) -> bool {
-    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
-    matches!(
-        operator,
-        Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom
-    )
-}
-
-/// A date beside a literal midnight is compared as a date: files and row groups keep statistics of dates.
-fn compare_dates(binary: BinaryExpr, left: &DataType, right: &DataType) -> Transformed<Expr> {
-    let BinaryExpr {
-        left: first,
-        op,
-        right: second,
-    } = binary;
-    let (new_first, new_second) = match (left, right) {
-        (DataType::Date32, _) => (None, midnight(&second)),
-        (_, DataType::Date32) => (midnight(&first), None),
-        _ => (None, None),
-    };
-    let changed = new_first.is_some() || new_second.is_some();
-    let first = new_first.map_or(first, Box::new);
-    let second = new_second.map_or(second, Box::new);
-    let expression = Expr::BinaryExpr(BinaryExpr::new(first, op, second));
-    match changed {
-        true => Transformed::yes(expression),
-        false => Transformed::no(expression),
-    }
-}
-
-/// The day that a literal timestamp, or sum of a literal day and interval, is the first moment of.
-fn midnight(expression: &Expr) -> Option<Expr> {
-    let value = constant(expression)?;
-    let ScalarValue::TimestampMicrosecond(Some(micros), None) = value else {
-        return None;
-    };
-    let days = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).ok()?;
-    (micros.rem_euclid(MICROS_PER_DAY) == 0).then(|| Expr::Literal(ScalarValue::Date32(Some(days)), None))
-}
-
-fn constant(expression: &Expr) -> Option<ScalarValue> {
-    match expression {
-        Expr::Literal(value, _) => Some(value.clone()),
-        Expr::Cast(cast) => constant(&cast.expr)?.cast_to(cast.field.data_type()).ok(),
-        Expr::BinaryExpr(binary) => {
-            let (left, right) = (constant(&binary.left)?, constant(&binary.right)?);
-            match binary.op {
-                Operator::Plus => left.add_checked(&right).ok(),
-                Operator::Minus => left.sub_checked(&right).ok(),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}

@@ -5,6 +5,7 @@
 mod bound_table;
 mod calls;
 mod column_sources;
+mod comparisons;
 mod correlation;
 mod expression;
 mod function;

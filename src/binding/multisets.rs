@@ -11,14 +11,23 @@ use crate::error::Result;
 
 const NUMBER: &str = "\u{1}number";
 
-/// The join that the planner makes of a set operation with ALL, over numbered rows; others as they are.
-pub(super) fn count_duplicates(join: Join) -> Result<LogicalPlan> {
-    let is_set_operation = matches!(join.join_type, JoinType::LeftAnti | JoinType::LeftSemi)
+/// Whether the planner made this join of EXCEPT or INTERSECT.
+pub(super) fn is_set_operation(join: &Join) -> bool {
+    matches!(join.join_type, JoinType::LeftAnti | JoinType::LeftSemi)
         && join.null_equality == NullEquality::NullEqualsNull
         && join.filter.is_none()
-        && join.on.len() == join.left.schema().fields().len();
+        && join.on.len() == join.left.schema().fields().len()
+}
+
+/// The join of a set operation, with ALL over numbered rows.
+pub(super) fn count_duplicates(join: Join) -> Result<LogicalPlan> {
     // Without ALL its left side is distinct.
-    if !is_set_operation || matches!(join.left.as_ref(), LogicalPlan::Distinct(Distinct::All(_))) {
+    let is_distinct = |plan: &LogicalPlan| matches!(plan, LogicalPlan::Distinct(Distinct::All(_)));
+    let without_casts = match join.left.as_ref() {
+        LogicalPlan::Projection(projection) => projection.input.as_ref(),
+        other => other,
+    };
+    if is_distinct(&join.left) || is_distinct(without_casts) {
         return Ok(LogicalPlan::Join(join));
     }
     let shown: Vec<Expr> = join.left.schema().columns().into_iter().map(Expr::Column).collect();

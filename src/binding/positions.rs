@@ -6,11 +6,13 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{self as sql, Spanned, Visit, Visitor};
 
 use super::names;
+use super::rewrite::folded;
 use crate::error::{Error, SqlState};
 
 /// What a query's text names, with the position of each in characters from one.
 #[derive(Default)]
 pub(super) struct Positions {
+    columns: Vec<(String, usize)>,
     functions: Vec<(String, usize)>,
     literals: Vec<(String, usize)>,
     operators: Vec<(String, usize)>,
@@ -55,6 +57,10 @@ impl Positions {
                     .find(|word| !word.starts_with(char::is_alphabetic) && !word.contains('('))?;
                 first(&self.operators, sign)
             }
+            SqlState::GroupingError => {
+                let name = message.strip_prefix("column \"")?.split('"').next()?;
+                first(&self.columns, name.rsplit('.').next()?)
+            }
             SqlState::InvalidTextRepresentation
             | SqlState::InvalidDatetimeFormat
             | SqlState::DatetimeFieldOverflow
@@ -73,6 +79,10 @@ impl Visitor for Positions {
     fn pre_visit_expr(&mut self, expression: &sql::Expr) -> ControlFlow<()> {
         let start = usize::try_from(expression.span().start.column).unwrap_or_default();
         match expression {
+            sql::Expr::Identifier(name) if start > 0 => self.columns.push((folded(name), start)),
+            sql::Expr::CompoundIdentifier(parts) if start > 0 => {
+                self.columns.extend(parts.last().map(|name| (folded(name), start)));
+            }
             sql::Expr::Function(function) if start > 0 => {
                 let name = names::parts(&function.name).join(".");
                 self.functions.push((name, start));

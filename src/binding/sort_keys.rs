@@ -1,4 +1,4 @@
-//! What values sort and compare by where their layout does not tell: intervals by their length, values of enumerations
+//! What values sort and compare by where their layout does not tell: intervals by their length, jsonb not by its text, values of enumerations
 //! by the place of the label. The engine compares layouts alone.
 
 use std::sync::Arc;
@@ -15,15 +15,16 @@ use crate::types::{EnumType, SqlType};
 /// The key of an expression; `None` where its own values do.
 pub(super) fn sort_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
     match type_of(expression, schema)? {
-        SqlType::Interval => {
-            let length = scalar_functions()
-                .iter()
-                .find(|function| function.name() == "interval_length")?;
-            Some(length.call(vec![expression.clone()]))
-        }
+        SqlType::Interval => called("interval_length", expression),
+        SqlType::Jsonb => called("jsonb_order_key", expression),
         SqlType::Array(element) => enumeration(&element).map(|found| enum_position(expression.clone(), &found)),
         other => enumeration(&other).map(|found| enum_position(expression.clone(), &found)),
     }
+}
+
+fn called(name: &str, expression: &Expr) -> Option<Expr> {
+    let function = scalar_functions().iter().find(|function| function.name() == name)?;
+    Some(function.call(vec![expression.clone()]))
 }
 
 fn type_of(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {
@@ -146,6 +147,7 @@ impl Restored {
         let SqlType::Enum(definition) = &sql_type else {
             return match enumeration(&sql_type) {
                 Some(_) => Restored::Type(sql_type),
+                None if matches!(sql_type, SqlType::Bpchar(_)) => Restored::Type(sql_type.without_modifier()),
                 None => Restored::Nothing,
             };
         };

@@ -1,10 +1,10 @@
-//! The column types of UNION: PostgreSQL's choice among those of the branches, with literals of unknown type following
+//! The column types of UNION, EXCEPT and INTERSECT: PostgreSQL's choice among those of the branches, with literals of unknown type following
 //! the others, or 42804.
 
 use std::sync::Arc;
 
-use datafusion::common::{Column, ScalarValue};
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Union, Volatility};
+use datafusion::common::{Column, JoinType, ScalarValue};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, Union, Volatility};
 
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{cast_unknown, is_unknown_literal, postgres_cast};
@@ -18,22 +18,8 @@ pub(super) fn agree(union: Union) -> Result<LogicalPlan> {
     if union.inputs.iter().any(|input| input.schema().fields().len() != width) {
         return Ok(LogicalPlan::Union(union));
     }
-    let mut wanted = vec![];
-    for column in 0..width {
-        let types: Vec<SqlType> = union.inputs.iter().map(|input| type_of(input, column)).collect();
-        let is_open = types.iter().all(is_plain);
-        wanted.push(match (is_open, common_type(&types)) {
-            (false, _) => None,
-            (true, Ok(common)) => types
-                .iter()
-                .any(|sql_type| !is_same(sql_type, &common))
-                .then_some(common),
-            (true, Err((left, right))) => {
-                let message = format!("UNION types {} and {} cannot be matched", shown(&left), shown(&right));
-                return Err(Error::new(SqlState::DatatypeMismatch, message));
-            }
-        });
-    }
+    let branches: Vec<&LogicalPlan> = union.inputs.iter().map(AsRef::as_ref).collect();
+    let wanted = agreed_types(&branches, width, "UNION")?;
     if wanted.iter().all(Option::is_none) {
         return Ok(LogicalPlan::Union(union));
     }
@@ -43,6 +29,46 @@ pub(super) fn agree(union: Union) -> Result<LogicalPlan> {
         .map(|input| cast_columns(input, &wanted).map(Arc::new))
         .collect::<Result<Vec<_>>>()?;
     Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
+}
+
+/// EXCEPT or INTERSECT, which the planner made a join of, over branches of the same types.
+pub(super) fn agree_in_set_operation(mut join: Join) -> Result<Join> {
+    let construct = match join.join_type {
+        JoinType::LeftAnti => "EXCEPT",
+        _ => "INTERSECT",
+    };
+    let width = join.left.schema().fields().len();
+    let wanted = agreed_types(&[&join.left, &join.right], width, construct)?;
+    if wanted.iter().any(Option::is_some) {
+        for side in [&mut join.left, &mut join.right] {
+            *side = Arc::new(cast_columns(side, &wanted)?);
+        }
+        join.schema = Arc::clone(join.left.schema());
+    }
+    Ok(join)
+}
+
+/// For each column the type that the branches are brought to, where they differ.
+fn agreed_types(branches: &[&LogicalPlan], width: usize, construct: &str) -> Result<Vec<Option<SqlType>>> {
+    let column_type = |column: usize| {
+        let types: Vec<SqlType> = branches.iter().map(|branch| type_of(branch, column)).collect();
+        match (types.iter().all(is_plain), common_type(&types)) {
+            (false, _) => Ok(None),
+            (true, Ok(common)) => Ok(types
+                .iter()
+                .any(|sql_type| !is_same(sql_type, &common))
+                .then_some(common)),
+            (true, Err((left, right))) => {
+                let message = format!(
+                    "{construct} types {} and {} cannot be matched",
+                    shown(&left),
+                    shown(&right)
+                );
+                Err(Error::new(SqlState::DatatypeMismatch, message))
+            }
+        }
+    };
+    (0..width).map(column_type).collect()
 }
 
 /// Types that only the catalogs have are left to the engine.

@@ -45,11 +45,41 @@ const PLAN_FAULTS: &[(&str, SqlState, &str)] = &[
     ("must match initial ORDER BY", SqlState::InvalidColumnReference, ""),
     ("specified more than once", SqlState::DuplicateAlias, ""),
     (
-        "invalid window frame: start bound",
+        "nvalid window frame: start bound",
         SqlState::WindowingError,
         "frame starting from following row cannot have preceding rows",
     ),
     ("Invalid window frame", SqlState::WindowingError, ""),
+    (
+        "too many columns! The subquery should only return one column",
+        SqlState::SyntaxError,
+        "subquery must return only one column",
+    ),
+    (
+        "Too many columns! The subquery should only return one column",
+        SqlState::SyntaxError,
+        "subquery must return only one column",
+    ),
+    (
+        "For SELECT DISTINCT, ORDER BY expressions",
+        SqlState::InvalidColumnReference,
+        "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
+    ),
+    (
+        "RANGE requires exactly one ORDER BY column",
+        SqlState::WindowingError,
+        "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column",
+    ),
+    (
+        "queries have different number of columns",
+        SqlState::SyntaxError,
+        "each UNION query must have the same number of columns",
+    ),
+    (
+        "nconsistent data length across values list",
+        SqlState::SyntaxError,
+        "VALUES lists must all be the same length",
+    ),
     ("Percentile value must be between", SqlState::NumericValueOutOfRange, ""),
     (
         "join condition should not be empty",
@@ -57,6 +87,30 @@ const PLAN_FAULTS: &[(&str, SqlState, &str)] = &[
         "this condition of a subquery is not supported yet",
     ),
 ];
+
+fn undefined_function(call: &str) -> Error {
+    Error::new(SqlState::UndefinedFunction, format!("function {call} does not exist"))
+        .with_hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+}
+
+/// `nullif(Int32)` with the names of SQL's types.
+fn call_in_sql(call: &str) -> String {
+    let Some((name, types)) = call.strip_suffix(')').and_then(|call| call.split_once('(')) else {
+        return call.to_string();
+    };
+    // Commas stand within the layouts of types too.
+    let mut depth = 0_usize;
+    let types = types.split(|character: char| {
+        match character {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        character == ',' && depth == 0
+    });
+    let types: Vec<&str> = types.map(|name| arrow_name_to_sql(name.trim())).collect();
+    format!("{name}({})", types.join(", "))
+}
 
 pub(super) fn from_plan_message(message: &str) -> Error {
     let text = first_line(message);
@@ -66,10 +120,26 @@ pub(super) fn from_plan_message(message: &str) -> Error {
         Some(text[start..start + length].to_string())
     };
     if text.starts_with("Invalid function") {
-        let name = text.split('\'').nth(1).unwrap_or("?");
-        return Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist")).with_hint(
-            "No function matches the given name and argument types. You might need to add explicit type casts.",
+        return undefined_function(text.split('\'').nth(1).unwrap_or("?"));
+    }
+    // Our own refusal of the arguments, which the planner wrapped.
+    if let Some(call) = between("External error: function ", " does not exist") {
+        return undefined_function(&call);
+    }
+    if let Some(call) = between("argument types '", "'") {
+        return undefined_function(&call_in_sql(&call));
+    }
+    if let Some(column) = between("column \"", "\" must appear in the GROUP BY clause or must be part of") {
+        let message =
+            format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
+        return Error::new(SqlState::GroupingError, message);
+    }
+    if let Some((_, name)) = text.split_once("join condition must be boolean type, but got ") {
+        let message = format!(
+            "argument of JOIN/ON must be type boolean, not type {}",
+            arrow_name_to_sql(name)
         );
+        return Error::new(SqlState::DatatypeMismatch, message);
     }
     if let Some(position) = between("Cannot find column with position ", " ") {
         let message = format!("GROUP BY position {position} is not in select list");

@@ -209,9 +209,10 @@ fn justified(row: &[Datum], hours: bool, days: bool) -> Datum {
         months += day_count / 30;
         day_count %= 30;
     }
-    if days && months > 0 && (day_count < 0 || day_count == 0 && nanos < 0) {
+    let is_below_days = |nanos: i64| hours && day_count == 0 && nanos < 0;
+    if days && months > 0 && (day_count < 0 || is_below_days(nanos)) {
         (months, day_count) = (months - 1, day_count + 30);
-    } else if days && months < 0 && (day_count > 0 || day_count == 0 && nanos > 0) {
+    } else if days && months < 0 && (day_count > 0 || is_below_days(-nanos)) {
         (months, day_count) = (months + 1, day_count - 30);
     }
     if hours && day_count > 0 && nanos < 0 {

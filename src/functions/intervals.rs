@@ -9,13 +9,14 @@ use super::overload::Arguments;
 use super::row_function::{Argument, Body, RowFunction};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
-use crate::types::calendar::{DATE_INFINITY, DATE_NEGATIVE_INFINITY};
+use crate::types::calendar::{DATE_INFINITY, DATE_NEGATIVE_INFINITY, END_DAY, FIRST_DAY};
 
 const INTERVAL_FLOAT: &[&[Argument]] = &[&[Argument::Interval, Argument::Float]];
 const INTERVAL: &[&[Argument]] = &[&[Argument::Interval]];
 const DATE_DATE: &[&[Argument]] = &[&[Argument::Date, Argument::Date]];
 const DATE_INT: &[&[Argument]] = &[&[Argument::Date, Argument::Int]];
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
+const SECONDS_PER_DAY: f64 = 86_400.0;
 const DAYS_PER_MONTH: i64 = 30;
 
 pub(super) fn functions() -> Vec<RowFunction> {
@@ -31,7 +32,9 @@ pub(super) fn functions() -> Vec<RowFunction> {
 
 fn multiply() -> RowFunction {
     RowFunction::immutable("interval_mul", INTERVAL_FLOAT, SqlType::Interval, |_, row| match row {
-        [Datum::Interval(interval), Datum::Float(factor)] => Ok(Datum::Interval(scaled(*interval, *factor)?)),
+        [Datum::Interval(interval), Datum::Float(factor)] => {
+            Ok(Datum::Interval(scaled(*interval, |part| part * factor)?))
+        }
         _ => Ok(Datum::Null),
     })
 }
@@ -39,7 +42,9 @@ fn multiply() -> RowFunction {
 fn divide() -> RowFunction {
     RowFunction::immutable("interval_div", INTERVAL_FLOAT, SqlType::Interval, |_, row| match row {
         [Datum::Interval(_), Datum::Float(0.0)] => Err(Error::new(SqlState::DivisionByZero, "division by zero")),
-        [Datum::Interval(interval), Datum::Float(divisor)] => Ok(Datum::Interval(scaled(*interval, 1.0 / *divisor)?)),
+        [Datum::Interval(interval), Datum::Float(divisor)] => {
+            Ok(Datum::Interval(scaled(*interval, |part| part / divisor)?))
+        }
         _ => Ok(Datum::Null),
     })
 }
@@ -48,7 +53,7 @@ fn divide() -> RowFunction {
 pub(super) fn average(args: &Arguments<'_>) -> Result<ArrayRef> {
     let (sums, counts) = (args.intervals(0)?, args.int8(1)?);
     args.build::<IntervalMonthDayNanoType>(|row| match (sums.get(row), counts.get(row)) {
-        (Some(sum), Some(count)) if count != 0 => scaled(sum, 1.0 / count as f64).map(Some),
+        (Some(sum), Some(count)) if count != 0 => scaled(sum, |part| part / count as f64).map(Some),
         _ => Ok(None),
     })
 }
@@ -60,14 +65,16 @@ fn length() -> RowFunction {
         INTERVAL,
         SqlType::Numeric(Some((38, 0))),
         |_, row| match row {
-            [Datum::Interval(interval)] => {
-                let days = i128::from(interval.months) * i128::from(DAYS_PER_MONTH) + i128::from(interval.days);
-                let nanos = days * i128::from(NANOS_PER_DAY) + i128::from(interval.nanoseconds);
-                Ok(Datum::Decimal(nanos, 0))
-            }
+            [Datum::Interval(interval)] => Ok(Datum::Decimal(interval_nanos(*interval), 0)),
             _ => Ok(Datum::Null),
         },
     )
+}
+
+/// The length of an interval.
+pub(super) fn interval_nanos(interval: IntervalMonthDayNano) -> i128 {
+    let days = i128::from(interval.months) * i128::from(DAYS_PER_MONTH) + i128::from(interval.days);
+    days * i128::from(NANOS_PER_DAY) + i128::from(interval.nanoseconds)
 }
 
 /// Days from the second date to the first.
@@ -92,25 +99,28 @@ fn moved(name: &'static str, body: Body) -> RowFunction {
 
 fn move_date(row: &[Datum], sign: i64) -> Result<Datum> {
     match row {
-        [Datum::Date(date), Datum::Int(days)] => i32::try_from(i64::from(*date) + sign * days)
-            .map(Datum::Date)
-            .map_err(|_| Error::new(SqlState::DatetimeFieldOverflow, "date out of range")),
+        [Datum::Date(date), Datum::Int(_)] if is_infinite(*date) => Ok(Datum::Date(*date)),
+        [Datum::Date(date), Datum::Int(days)] => Some(i64::from(*date) + sign * days)
+            .filter(|date| (FIRST_DAY..END_DAY).contains(date))
+            .map(|date| Datum::Date(date as i32))
+            .ok_or_else(|| Error::new(SqlState::DatetimeFieldOverflow, "date out of range")),
         _ => Ok(Datum::Null),
     }
 }
 
-/// Fractions of a month become days, fractions of a day become time.
-fn scaled(interval: IntervalMonthDayNano, factor: f64) -> Result<IntervalMonthDayNano> {
+/// Fractions of a month become days, fractions of a day become time. `by` multiplies or divides.
+pub(super) fn scaled(interval: IntervalMonthDayNano, by: impl Fn(f64) -> f64) -> Result<IntervalMonthDayNano> {
     let out_of_range = || Error::new(SqlState::DatetimeFieldOverflow, "interval out of range");
-    let months = f64::from(interval.months) * factor;
     // Rounded as PostgreSQL rounds it, so that a third of a month has no stray microseconds.
     let rounded = |value: f64| (value * 1e6).round_ties_even() / 1e6;
+    let (months, days) = (by(f64::from(interval.months)), by(f64::from(interval.days)));
     let extra_days = rounded((months - months.trunc()) * DAYS_PER_MONTH as f64);
-    let days = f64::from(interval.days) * factor;
-    let day_part = rounded(days - days.trunc());
-    let extra_time = (extra_days - extra_days.trunc() + day_part) * NANOS_PER_DAY as f64;
-    let micros = ((interval.nanoseconds as f64 * factor + extra_time) / 1000.0).round_ties_even();
-    let whole_days = days.trunc() + extra_days.trunc();
+    let day_part = days - days.trunc() + extra_days - extra_days.trunc();
+    let seconds = rounded(day_part * SECONDS_PER_DAY);
+    let more_days = (seconds / SECONDS_PER_DAY).trunc();
+    let seconds = seconds - more_days * SECONDS_PER_DAY;
+    let micros = (by((interval.nanoseconds / 1000) as f64) + seconds * 1e6).round_ties_even();
+    let whole_days = days.trunc() + more_days + extra_days.trunc();
     let fits = |value: f64| value.is_finite() && value.abs() <= f64::from(i32::MAX);
     if !fits(months) || !fits(whole_days) || micros.is_nan() || micros.abs() * 1000.0 >= i64::MAX as f64 {
         return Err(out_of_range());

@@ -2,6 +2,7 @@
 //! all sessions; what a session adds comes through `FunctionEnvironment`, with each statement.
 
 mod advisory_locks;
+mod agreeing;
 mod array_functions;
 mod array_or_empty;
 mod arrays;
@@ -33,6 +34,7 @@ mod operators;
 mod ordered_sets;
 mod overload;
 mod patterns;
+mod percentiles;
 mod postgres_cast;
 mod privileges;
 mod records;
@@ -47,6 +49,7 @@ mod shown_digits;
 mod single_value;
 mod sleep;
 mod sizes;
+mod sliding;
 mod strings;
 mod sums;
 mod table_indexes;
@@ -101,6 +104,7 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
             .chain(overloaded_functions())
             .chain(records::functions())
             .chain(enumerations::functions())
+            .chain(agreeing::functions())
             .collect()
     });
     &FUNCTIONS
@@ -170,9 +174,8 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
 
 /// The aggregate functions that DataFusion lacks or that mean something else there.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
-    let every = Arc::new(bool_and_udaf().as_ref().clone().with_aliases(["every"]));
-    let mut functions = vec![single_value(), sums::sum(), every];
+    let mut functions = vec![single_value(), sums::sum(), percentiles::percentile_cont()];
+    functions.extend(sliding::functions());
     functions.extend(variances::functions());
     functions
 }

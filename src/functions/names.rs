@@ -196,13 +196,6 @@ pub(super) fn functions() -> Vec<RowFunction> {
         RowFunction::immutable("quote_ident", NAME, SqlType::Text, |_, row| {
             Ok(text(row).map(quote_identifier).into())
         }),
-        RowFunction::immutable("quote_literal", NAME, SqlType::Text, |_, row| {
-            Ok(text(row).map(quote_literal).into())
-        }),
-        RowFunction::immutable("quote_nullable", NAME, SqlType::Text, |_, row| {
-            Ok(text(row).map_or_else(|| "NULL".to_string(), quote_literal).into())
-        })
-        .called_on_null(),
         stable(
             "parse_ident",
             &[&[Argument::Text], &[Argument::Text, Argument::Bool]],

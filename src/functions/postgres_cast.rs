@@ -7,6 +7,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -103,6 +104,10 @@ impl ScalarUDFImpl for PostgresCast {
     fn schema_name(&self, arguments: &[Expr]) -> PlanResult<String> {
         let shown = arguments.first().map(|argument| argument.schema_name().to_string());
         Ok(format!("CAST({} AS {})", shown.unwrap_or_default(), self.target))
+    }
+
+    fn evaluate_bounds(&self, _arguments: &[&Interval]) -> PlanResult<Interval> {
+        Interval::make_unbounded(&self.target.to_arrow())
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::Result as PlanResult;
+use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -51,6 +52,10 @@ impl ScalarUDFImpl for Retyped {
     fn schema_name(&self, arguments: &[Expr]) -> PlanResult<String> {
         let shown = arguments.first().map(|argument| argument.schema_name().to_string());
         Ok(shown.unwrap_or_default())
+    }
+
+    fn evaluate_bounds(&self, _arguments: &[&Interval]) -> PlanResult<Interval> {
+        Interval::make_unbounded(&self.sql_type.to_arrow())
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {

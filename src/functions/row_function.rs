@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result as DataFusionResult, ScalarValue};
+use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -281,6 +282,10 @@ impl ScalarUDFImpl for RowFunction {
 
     fn return_field_from_args(&self, _arguments: ReturnFieldArgs) -> DataFusionResult<FieldRef> {
         Ok(Arc::new(self.returns.to_field(self.name, true)))
+    }
+
+    fn evaluate_bounds(&self, _arguments: &[&Interval]) -> DataFusionResult<Interval> {
+        Interval::make_unbounded(&self.returns.to_arrow())
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {

@@ -18,6 +18,9 @@ use crate::error::Result;
 use crate::types::SqlType;
 use crate::types::numeric::{COMPUTED_NUMERIC, Number, overflow};
 
+/// Digits behind the point to which computed numerics are squared, so that squares and sums of them fit.
+const COMPUTED_SCALE: i8 = 20;
+
 /// The carrier of exact sums.
 const EXACT: DataType = DataType::Decimal256(COMPUTED_NUMERIC.0, 0);
 
@@ -173,7 +176,8 @@ impl ExactSpread {
         ExactSpread {
             moments: Moments::default(),
             scale: match exact {
-                DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
+                DataType::Decimal128(_, scale) => *scale,
+                DataType::Decimal256(_, scale) => (*scale).min(COMPUTED_SCALE),
                 _ => 0,
             },
             sample,

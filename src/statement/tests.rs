@@ -388,10 +388,6 @@ fn what_is_not_there_yet_or_wrong() {
 fn constructs_that_the_parser_lacks_are_named() {
     check(&[
         (
-            "select a between symmetric 1 and 2",
-            "0A000 BETWEEN SYMMETRIC is not supported yet@18",
-        ),
-        (
             "select (f(1)).*",
             "0A000 the expansion (value).* is not supported yet@14",
         ),

@@ -179,7 +179,7 @@ impl Number {
     }
 
     /// Weight and first digit of PostgreSQL's base-10000 form, and whether nothing follows the first digit.
-    fn leading(self) -> (i32, i256, bool) {
+    pub(super) fn leading(self) -> (i32, i256, bool) {
         if let Some(value) = self.value.to_i128().and_then(|value| i64::try_from(value).ok()) {
             let magnitude = value.unsigned_abs();
             let digits = magnitude.checked_ilog10().unwrap_or_default() as i32;

@@ -148,7 +148,8 @@ impl Number {
     pub fn natural_logarithm(self) -> Result<Number> {
         checked_positive(self)?;
         let result = working(logarithm(self)?);
-        result.rounded(self.logarithm_scale(result))
+        let scale = (SIGNIFICANT_DIGITS - logarithm_weight(self)).max(self.scale);
+        result.rounded(scale.clamp(0, MAX_SCALE))
     }
 
     /// PostgreSQL's log() to base 10.
@@ -167,16 +168,9 @@ impl Number {
         let result = logarithm(number)?.wrapping_mul(one()).wrapping_div(base);
         // One digit less carries no error of the working digits.
         let result = working(result).rounded(WORKING - 2)?;
-        let scale = (SIGNIFICANT_DIGITS - magnitude(result))
-            .max(self.scale)
-            .max(number.scale);
+        let weight = logarithm_weight(number) - logarithm_weight(self);
+        let scale = (SIGNIFICANT_DIGITS - weight).max(self.scale).max(number.scale);
         result.rounded(scale.clamp(0, MAX_SCALE))
-    }
-
-    fn logarithm_scale(self, result: Number) -> i32 {
-        (SIGNIFICANT_DIGITS - magnitude(result))
-            .max(self.scale)
-            .clamp(0, MAX_SCALE)
     }
 
     /// PostgreSQL's power(): exact for whole exponents, as far as the digits go.
@@ -242,11 +236,19 @@ impl Number {
     }
 }
 
-/// The decimal position of the first digit, as PostgreSQL estimates it for a logarithm's digits.
-fn magnitude(number: Number) -> i32 {
-    match number.value.wrapping_abs().checked_ilog10() {
-        Some(digits) => (digits as i32 - number.scale).max(0),
-        None => 0,
+/// PostgreSQL's estimate_ln_dweight(): the decimal weight of a natural logarithm, by which its digits are chosen.
+fn logarithm_weight(number: Number) -> i32 {
+    let value = number.to_f64();
+    if !(0.9..=1.1).contains(&value) {
+        return value.ln().abs().log10().trunc() as i32;
+    }
+    // ln(1 + x) is about x there; its first digit of PostgreSQL's base counts.
+    match number.plus(Number::new(-1, 0)) {
+        Ok(rest) if rest.value != i256::ZERO => {
+            let (weight, first, _) = rest.leading();
+            weight * 4 + first.checked_ilog10().unwrap_or_default() as i32
+        }
+        _ => 0,
     }
 }
 

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast as sql;
 use super::compose::{Choice, Clause, Located, compose};
 use super::expressions::{assigned, assigned_from_query, locators};
 use super::rows::{Rows, retarget};
+use super::value_rows;
 use super::{ACTION, Action, BoundModification, Repeated, column_named, declare, declare_item, finish, load_target};
 use crate::binding::{BindingServices, BoundTable, Rights, names, relations, rewrite, stored_expression};
 use crate::catalog::model::{ConstraintRule, Index, NumberingKind, Table};
@@ -200,6 +201,9 @@ async fn source(
             for (expression, name) in row.content.iter().zip(columns) {
                 declare(declared, expression, &column_named(table, name)?.sql_type);
             }
+        }
+        for (place, name) in columns.iter().enumerate() {
+            value_rows::type_cells(&mut values.rows, place, &column_named(table, name)?.sql_type);
         }
         flags = insert
             .defaults

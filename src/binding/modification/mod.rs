@@ -7,6 +7,7 @@ mod expressions;
 mod insert;
 mod merge;
 mod rows;
+mod value_rows;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

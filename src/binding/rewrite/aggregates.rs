@@ -60,6 +60,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
                 *value = call("typed_as", vec![type_name, value.clone()]);
             }
         }
+        drop_constant_keys(list);
         if name == "array_agg" {
             sort_distinct(list);
         }
@@ -73,6 +74,17 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// A number by which an aggregate's rows are ordered is no position in a select list, and orders nothing.
+fn drop_constant_keys(list: &mut FunctionArgumentList) {
+    list.clauses.retain_mut(|clause| match clause {
+        FunctionArgumentClause::OrderBy(keys) => {
+            keys.retain(|key| !matches!(key.expr, Expr::Value(_)));
+            !keys.is_empty()
+        }
+        _ => true,
+    });
 }
 
 /// PostgreSQL finds distinct values by sorting them, and that shows.

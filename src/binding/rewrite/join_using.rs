@@ -6,8 +6,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ExceptSelectItem, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, TableFactor, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    BinaryOperator, ExceptSelectItem, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    WildcardAdditionalOptions,
 };
 
 use super::syntax::{call, folded};
@@ -64,7 +65,9 @@ fn merge(select: &mut Select, is_subquery: bool) -> Result<()> {
         };
     };
     merged.write_wildcards(select, is_full)?;
+    merged.write_conditions(select);
     // Elsewhere the planner knows what the bare name means.
+    let is_full = is_full || !merged.conditions.is_empty();
     match is_full || is_subquery {
         true => merged.write_names(select, is_full),
         false => Ok(()),
@@ -143,16 +146,23 @@ impl Output {
     }
 }
 
-struct Merged(Vec<Output>);
+struct Merged {
+    outputs: Vec<Output>,
+    /// Of joins, by their places, whose left side is no column that the planner would find.
+    conditions: Vec<(usize, Expr)>,
+}
 
 impl Merged {
     /// `None` where the text does not tell a merged column's relation.
     fn of(table: &TableWithJoins) -> Option<Merged> {
-        let mut merged = Merged(vec![Output::Rest {
-            relation: relation_name(&table.relation)?,
-            merged: vec![],
-        }]);
-        for join in &table.joins {
+        let mut merged = Merged {
+            outputs: vec![Output::Rest {
+                relation: relation_name(&table.relation)?,
+                merged: vec![],
+            }],
+            conditions: vec![],
+        };
+        for (place, join) in table.joins.iter().enumerate() {
             let relation = relation_name(&join.relation)?;
             let (columns, kept) = match using(join) {
                 Some(using) => using,
@@ -163,9 +173,18 @@ impl Merged {
                 },
             };
             let mut firsts = vec![];
+            let mut condition: Option<Expr> = None;
+            let mut is_found = true;
             for name in &columns {
+                // The planner takes the first relation's column; the merged one may be another's, or of several.
+                is_found &= !merged.is_merged_elsewhere(name);
                 let left = merged.take(name)?;
                 let right = Expr::CompoundIdentifier(vec![relation.clone(), name.clone()]);
+                let equal = binary(left.clone(), BinaryOperator::Eq, right.clone());
+                condition = Some(match condition.take() {
+                    Some(others) => binary(others, BinaryOperator::And, equal),
+                    None => equal,
+                });
                 let value = match kept {
                     Kept::Left => left,
                     Kept::Right => right,
@@ -176,29 +195,56 @@ impl Merged {
                     value: Box::new(value),
                 });
             }
-            firsts.append(&mut merged.0);
+            merged
+                .conditions
+                .extend(condition.filter(|_| !is_found).map(|condition| (place, condition)));
+            firsts.append(&mut merged.outputs);
             firsts.push(Output::Rest {
                 relation,
                 merged: columns,
             });
-            merged.0 = firsts;
+            merged.outputs = firsts;
         }
         Some(merged)
+    }
+
+    /// Whether earlier joins made a column of something else than the first relation's.
+    fn is_merged_elsewhere(&self, column: &Ident) -> bool {
+        match self.value(column) {
+            Some(Expr::CompoundIdentifier(parts)) => {
+                let first = self.outputs.iter().find_map(|output| match output {
+                    Output::Rest { relation, .. } => Some(folded(relation)),
+                    Output::Column { .. } => None,
+                });
+                parts.first().map(folded) != first
+            }
+            Some(_) => true,
+            None => false,
+        }
+    }
+
+    fn write_conditions(&self, select: &mut Select) {
+        let Some(table) = select.from.first_mut() else { return };
+        for (place, condition) in &self.conditions {
+            if let Some(constraint) = table.joins.get_mut(*place).and_then(join_constraint_mut) {
+                *constraint = JoinConstraint::On(condition.clone());
+            }
+        }
     }
 
     /// The left side's value of a column that a join merges now.
     fn take(&mut self, column: &Ident) -> Option<Expr> {
         let earlier = self
-            .0
+            .outputs
             .iter()
             .position(|output| matches!(output, Output::Column { name, .. } if folded(name) == folded(column)));
         if let Some(position) = earlier {
-            return match self.0.remove(position) {
+            return match self.outputs.remove(position) {
                 Output::Column { value, .. } => Some(*value),
                 Output::Rest { .. } => None,
             };
         }
-        let mut rests = self.0.iter_mut().filter_map(|output| match output {
+        let mut rests = self.outputs.iter_mut().filter_map(|output| match output {
             Output::Rest { relation, merged } => Some((relation, merged)),
             Output::Column { .. } => None,
         });
@@ -212,7 +258,7 @@ impl Merged {
     }
 
     fn value(&self, column: &Ident) -> Option<&Expr> {
-        self.0.iter().find_map(|output| match output {
+        self.outputs.iter().find_map(|output| match output {
             Output::Column { name, value } if folded(name) == folded(column) => Some(value.as_ref()),
             _ => None,
         })
@@ -223,7 +269,7 @@ impl Merged {
         for item in std::mem::take(&mut select.projection) {
             match item {
                 SelectItem::Wildcard(options) if options == WildcardAdditionalOptions::default() => {
-                    projection.extend(self.0.iter().map(Output::item));
+                    projection.extend(self.outputs.iter().map(Output::item));
                 }
                 SelectItem::Wildcard(_) if is_full => return Err(refused()),
                 other => projection.push(other),
@@ -262,6 +308,27 @@ impl Merged {
             true => Err(refused()),
             false => Ok(()),
         }
+    }
+}
+
+fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    }
+}
+
+fn join_constraint_mut(join: &mut Join) -> Option<&mut JoinConstraint> {
+    match &mut join.join_operator {
+        JoinOperator::Join(on)
+        | JoinOperator::Inner(on)
+        | JoinOperator::Left(on)
+        | JoinOperator::LeftOuter(on)
+        | JoinOperator::Right(on)
+        | JoinOperator::RightOuter(on)
+        | JoinOperator::FullOuter(on) => Some(on),
+        _ => None,
     }
 }
 

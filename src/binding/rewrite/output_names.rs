@@ -2,12 +2,12 @@
 //! DataFusion wants the names of one select list to differ; where PostgreSQL's do not, a mark and a
 //! number follow the name, which `output_name` takes away again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, Expr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
-    Subscript, TableFactor, TrimWhereField, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, FunctionArguments, Ident, OrderByKind, Query, Select,
+    SelectItem, SetExpr, Subscript, TableFactor, TrimWhereField, VisitMut, VisitorMut,
 };
 
 use super::syntax::folded;
@@ -28,21 +28,25 @@ pub fn numbered_name(name: &str, number: usize) -> String {
 pub(super) fn rewrite(tree: &mut impl VisitMut) {
     #[derive(Default)]
     struct Selects {
-        /// Queries around the select list.
-        depth: usize,
+        /// Of each query around the select list, the columns by which its rows are ordered, with their qualifiers.
+        keys: Vec<HashSet<String>>,
     }
     impl VisitorMut for Selects {
         type Break = ();
-        fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-            self.depth += 1;
+        fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+            self.keys.push(qualified_keys(query));
             ControlFlow::Continue(())
         }
         fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-            self.depth -= 1;
+            self.keys.pop();
             ControlFlow::Continue(())
         }
         fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-            name_outputs(select, self.depth <= 1);
+            match self.keys.as_slice() {
+                [] => name_outputs(select, Some(&HashSet::new())),
+                [keys] => name_outputs(select, Some(keys)),
+                _ => name_outputs(select, None),
+            }
             ControlFlow::Continue(())
         }
     }
@@ -50,10 +54,29 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
     let _ = VisitMut::visit(tree, &mut Selects::default());
 }
 
-/// `is_shown` tells that a client sees the names. Elsewhere others refer to them, and a column beside a
-/// wildcard keeps its name, though the wildcard may have the same.
-fn name_outputs(select: &mut Select, is_shown: bool) {
-    let has_wildcard = is_shown
+/// The columns `t.a` that a query's rows are ordered by, where no key is called `a` alone.
+fn qualified_keys(query: &Query) -> HashSet<String> {
+    let Some(OrderByKind::Expressions(keys)) = query.order_by.as_ref().map(|order| &order.kind) else {
+        return HashSet::new();
+    };
+    let plain: HashSet<String> = keys
+        .iter()
+        .filter_map(|key| match &key.expr {
+            Expr::Identifier(name) => Some(folded(name)),
+            _ => None,
+        })
+        .collect();
+    let qualified = keys.iter().filter_map(|key| match &key.expr {
+        Expr::CompoundIdentifier(parts) => parts.last().map(folded),
+        _ => None,
+    });
+    qualified.filter(|name| !plain.contains(name)).collect()
+}
+
+/// `shown_by` are the columns that order what a client sees; `None` elsewhere, where others refer to the names, and a
+/// column beside a wildcard keeps its name, though the wildcard may have the same.
+fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>) {
+    let has_wildcard = shown_by.is_some()
         && select
             .projection
             .iter()
@@ -76,7 +99,9 @@ fn name_outputs(select: &mut Select, is_shown: bool) {
         };
         let repeated = seen.entry(name.clone()).or_insert(0);
         *repeated += 1;
-        let may_repeat = *repeated > 1 || (has_wildcard && has_others && is_plain);
+        // `ORDER BY t.a` means the column, whatever an output is called.
+        let hides_key = !is_plain && shown_by.is_some_and(|keys| keys.contains(&name));
+        let may_repeat = *repeated > 1 || (has_wildcard && has_others && is_plain) || hides_key;
         let unique = if may_repeat {
             format!("{name}{MARK}{repeated}")
         } else {
@@ -183,7 +208,8 @@ fn name_of(expression: &Expr) -> Option<String> {
 /// A name that comes from a column or a function rather than from a keyword or type.
 fn strong_name(expression: &Expr) -> Option<String> {
     match expression {
-        Expr::Case { .. } | Expr::TypedString(_) | Expr::Interval(_) => None,
+        Expr::TypedString(_) | Expr::Interval(_) => None,
+        Expr::Case { else_result, .. } => else_result.as_deref().and_then(strong_name),
         Expr::Cast { expr, .. } => strong_name(expr),
         Expr::Nested(inner) => strong_name(inner),
         other => name_of(other),

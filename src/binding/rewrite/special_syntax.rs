@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
 };
 
+use super::interval_literals;
 use super::syntax::{call, plain_arguments, replace_expressions, system_name};
 use crate::error::{Error, Result};
 
@@ -162,13 +163,21 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             compare_op,
             right,
         } if !matches!(right.as_ref(), Expr::Subquery(_)) => Some(quantified("array_all", left, compare_op, right)),
-        Expr::CompoundFieldAccess { root, access_chain }
-            if access_chain
-                .iter()
-                .all(|access| matches!(access, AccessExpr::Subscript(_))) =>
-        {
-            let mut value = take(root);
-            for access in access_chain.drain(..) {
+        Expr::CompoundFieldAccess { root, access_chain } if is_element(root, access_chain) => {
+            let mut names = vec![];
+            let mut accesses = access_chain.drain(..).peekable();
+            while let Some(AccessExpr::Dot(Expr::Identifier(name))) =
+                accesses.next_if(|access| matches!(access, AccessExpr::Dot(_)))
+            {
+                names.push(name);
+            }
+            let mut value = match (take(root), names.is_empty()) {
+                (Expr::Identifier(relation), false) => {
+                    Expr::CompoundIdentifier(std::iter::once(relation).chain(names).collect())
+                }
+                (root, _) => root,
+            };
+            for access in accesses {
                 value = subscripted(value, access)?;
             }
             Some(value)
@@ -182,6 +191,10 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             let (open, places) = match data_type {
                 DataType::Timestamp(Some(places), zone) => (DataType::Timestamp(None, *zone), *places),
                 DataType::Time(Some(places), zone) => (DataType::Time(None, *zone), *places),
+                DataType::Interval {
+                    precision: Some(places),
+                    ..
+                } => (interval_literals::plain_type(), *places),
                 _ => return Ok(None),
             };
             let value = Expr::Cast {
@@ -231,6 +244,15 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
         }
         _ => None,
     })
+}
+
+/// Whether an access takes elements of a value or of a column, `t.a[1]`, and no fields of records.
+fn is_element(root: &Expr, chain: &[AccessExpr]) -> bool {
+    let is_name = |access: &AccessExpr| matches!(access, AccessExpr::Dot(Expr::Identifier(_)));
+    let names = chain.iter().take_while(|access| is_name(access)).count();
+    let rest = chain.get(names..).unwrap_or_default();
+    (names == 0 || (matches!(root, Expr::Identifier(_)) && !rest.is_empty()))
+        && rest.iter().all(|access| matches!(access, AccessExpr::Subscript(_)))
 }
 
 /// `a[n]` and `a[from:to]`; a step of a slice is no SQL.

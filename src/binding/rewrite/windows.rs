@@ -1,12 +1,21 @@
 //! What PostgreSQL's window functions are beside the planner's: ntile() is an integer, and the n-th value of none is an
-//! error.
+//! error. What names a window of the WINDOW clause gets its clauses.
 
-use datafusion::sql::sqlparser::ast::{CastKind, DataType, Expr, Function, FunctionArguments, Value, VisitMut};
+use std::ops::ControlFlow;
 
-use super::syntax::{plain_arguments, replace_expressions, system_name};
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{
+    CaseWhen, CastKind, DataType, Expr, Function, FunctionArguments, NamedWindowDefinition, NamedWindowExpr, Query,
+    SetExpr, Value, VisitMut, VisitorMut, WindowSpec, WindowType,
+};
+
+use super::syntax::{call, folded, plain_arguments, replace_expressions, system_name};
 use crate::error::{Error, Result, SqlState};
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
+    if let ControlFlow::Break(error) = VisitMut::visit(tree, &mut Named::default()) {
+        return Err(error);
+    }
     replace_expressions(tree, |expression| {
         let Expr::Function(function) = &*expression else {
             return Ok(());
@@ -28,6 +37,9 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
                     format: None,
                 };
             }
+            Some("lag" | "lead") if argument(function, 2).is_some_and(|default| !is_constant(&default)) => {
+                *expression = with_default(function);
+            }
             Some("nth_value") if argument(function, 1).is_some_and(|place| is_below_one(&place)) => {
                 let message = "argument of nth_value must be greater than zero";
                 return Err(Error::new(SqlState::InvalidArgumentForNthValue, message));
@@ -36,6 +48,120 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// `OVER (w ROWS …)` is the window `w` of the query's WINDOW clause with more clauses; the planner would forget `w`.
+#[derive(Default)]
+struct Named {
+    /// The definitions of each query around the expression.
+    windows: Vec<Vec<(String, WindowSpec)>>,
+}
+
+impl VisitorMut for Named {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        let mut known: Vec<(String, WindowSpec)> = vec![];
+        if let SetExpr::Select(select) = query.body.as_mut() {
+            for NamedWindowDefinition(name, definition) in &mut select.named_window {
+                if let NamedWindowExpr::WindowSpec(window) = definition {
+                    match completed(window, &known) {
+                        Ok(complete) => *window = complete,
+                        Err(error) => return ControlFlow::Break(error),
+                    }
+                    known.push((folded(name), window.clone()));
+                }
+            }
+        }
+        self.windows.push(known);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+        self.windows.pop();
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
+        let known = self.windows.last().map_or(&[][..], Vec::as_slice);
+        if let Expr::Function(function) = expression
+            && let Some(WindowType::WindowSpec(window)) = &mut function.over
+        {
+            match completed(window, known) {
+                Ok(complete) => *window = complete,
+                Err(error) => return ControlFlow::Break(error),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The window with the clauses of the one that it names.
+fn completed(window: &WindowSpec, known: &[(String, WindowSpec)]) -> Result<WindowSpec> {
+    let Some(name) = &window.window_name else {
+        return Ok(window.clone());
+    };
+    let name = folded(name);
+    let refused = |message: String| Err(Error::new(SqlState::WindowingError, message));
+    let Some((_, base)) = known.iter().find(|(known, _)| *known == name) else {
+        let message = format!("window \"{name}\" does not exist");
+        return Err(Error::new(SqlState::UndefinedObject, message));
+    };
+    if !window.partition_by.is_empty() {
+        return refused(format!("cannot override PARTITION BY clause of window \"{name}\""));
+    }
+    if !window.order_by.is_empty() && !base.order_by.is_empty() {
+        return refused(format!("cannot override ORDER BY clause of window \"{name}\""));
+    }
+    if base.window_frame.is_some() {
+        return refused(format!("cannot copy window \"{name}\" because it has a frame clause"));
+    }
+    Ok(WindowSpec {
+        window_name: None,
+        partition_by: base.partition_by.clone(),
+        order_by: base.order_by.iter().chain(&window.order_by).cloned().collect(),
+        window_frame: window.window_frame.clone(),
+    })
+}
+
+/// `lag(x, n, d)` where the planner wants `d` to be a constant: `d` of the rows that have none so far away.
+fn with_default(function: &Function) -> Expr {
+    let arguments = match &function.args {
+        FunctionArguments::List(list) => plain_arguments(&list.args).unwrap_or_default(),
+        _ => vec![],
+    };
+    let shifted = |value: Expr| {
+        let mut shifted = function.clone();
+        if let Expr::Function(plain) = call("", std::iter::once(value).chain(arguments.get(1).cloned()).collect()) {
+            shifted.args = plain.args;
+        }
+        Expr::Function(shifted)
+    };
+    let place = |index: usize| {
+        arguments
+            .get(index)
+            .cloned()
+            .unwrap_or_else(|| Expr::value(Value::Null))
+    };
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen {
+            condition: Expr::IsNull(Box::new(shifted(Expr::value(Value::Boolean(true))))),
+            result: place(2),
+        }],
+        else_result: Some(Box::new(shifted(place(0)))),
+    }
+}
+
+/// Whether the planner takes it for a constant.
+fn is_constant(expression: &Expr) -> bool {
+    match expression {
+        Expr::Value(_) | Expr::TypedString(_) => true,
+        Expr::UnaryOp { expr, .. } | Expr::Cast { expr, .. } | Expr::Nested(expr) => is_constant(expr),
+        _ => false,
+    }
 }
 
 fn argument(function: &Function, index: usize) -> Option<Expr> {

@@ -4,6 +4,7 @@
 mod assignment;
 mod building;
 mod changing;
+mod ordering;
 mod path;
 mod reading;
 mod scan;
@@ -21,6 +22,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         reading::functions(),
         building::functions(),
         changing::functions(),
+        ordering::functions(),
         path::functions(),
     ]
     .concat()

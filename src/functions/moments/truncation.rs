@@ -47,6 +47,15 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 kernel("(timestamp, int4) timestamp", rounded::<TimestampMicrosecondType>),
                 kernel("(timestamptz, int4) timestamptz", rounded::<TimestampMicrosecondType>),
                 kernel("(time, int4) time", rounded::<Time64MicrosecondType>),
+                kernel("(interval, int4) interval", |args| {
+                    let (intervals, places) = (args.intervals(0)?, args.int4(1)?);
+                    args.build::<IntervalMonthDayNanoType>(|row| {
+                        Ok(intervals.get(row).zip(places.get(row)).map(|(interval, places)| {
+                            let micros = rounded_to(interval.nanoseconds / 1000, places);
+                            IntervalMonthDayNano::new(interval.months, interval.days, micros * 1000)
+                        }))
+                    })
+                }),
             ],
         ),
         OverloadedFunction::immutable(
@@ -63,14 +72,19 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
 fn rounded<T: ArrowPrimitiveType<Native = i64>>(args: &Arguments<'_>) -> Result<ArrayRef> {
     let (moments, places) = (args.numbers::<T>(0)?, args.int4(1)?);
     args.build::<T>(|row| {
-        Ok(moments.get(row).zip(places.get(row)).map(|(moment, places)| {
-            let step = 10_i64.pow(6_u32.saturating_sub(places.unsigned_abs()));
-            match moment {
+        Ok(moments
+            .get(row)
+            .zip(places.get(row))
+            .map(|(moment, places)| match moment {
                 TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY => moment,
-                moment => (moment + step / 2).div_euclid(step) * step,
-            }
-        }))
+                moment => rounded_to(moment, places),
+            }))
     })
+}
+
+fn rounded_to(micros: i64, places: i32) -> i64 {
+    let step = 10_i64.pow(6_u32.saturating_sub(places.unsigned_abs()));
+    (micros + step / 2).div_euclid(step) * step
 }
 
 /// A unit of time by its name.

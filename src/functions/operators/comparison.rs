@@ -63,6 +63,11 @@ impl Operation {
                     enum_position(self.right.0, definition),
                 ))
             }
+            (SqlType::Jsonb, SqlType::Jsonb) => Ok(Planned::Operands(
+                self.op,
+                call("jsonb_order_key", vec![self.left.0])?,
+                call("jsonb_order_key", vec![self.right.0])?,
+            )),
             // The clock of the session decides which instant a date or timestamp is.
             (SqlType::Timestamptz, SqlType::Date | SqlType::Timestamp) => Ok(Planned::Operands(
                 self.op,

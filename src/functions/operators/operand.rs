@@ -30,6 +30,9 @@ impl Operand {
                 layout: DataType::Utf8,
             });
         }
+        if let Some(operand) = Operand::of_case(expression, schema) {
+            return Some(operand);
+        }
         // The engine does not pass on what SQL calls the type of such a result.
         let value = match passes_on(expression) {
             Some(value) if !is_unknown_literal(value) => value,
@@ -44,6 +47,21 @@ impl Operand {
             sql_type,
             layout: field.data_type().clone(),
         })
+    }
+
+    /// CASE of branches of one type, which the engine takes for their layout.
+    fn of_case(expression: &Expr, schema: &DFSchema) -> Option<Operand> {
+        let Expr::Case(case) = expression else { return None };
+        let results = case
+            .when_then_expr
+            .iter()
+            .map(|(_, result)| result)
+            .chain(&case.else_expr);
+        let branches: Option<Vec<Operand>> = results.map(|result| Operand::of(result, schema)).collect();
+        let mut known = branches?.into_iter().filter(|branch| !branch.is_unknown());
+        let first = known.next()?;
+        let is_named = SqlType::from_arrow(&first.layout) != first.sql_type;
+        (is_named && known.all(|branch| is_same(&branch.sql_type, &first.sql_type))).then_some(first)
     }
 
     pub fn is_unknown(&self) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
@@ -343,6 +344,19 @@ impl ScalarUDFImpl for OverloadedFunction {
             .collect();
         let resolved = self.resolve(arguments.arg_fields)?;
         Ok(resolved.return_field(self.name, arguments.arg_fields, &literals)?)
+    }
+
+    // Without bounds of its type, rows in the order of `f(x) > 1` are not recognized as such.
+    fn evaluate_bounds(&self, arguments: &[&Interval]) -> PlanResult<Interval> {
+        let fields: Vec<FieldRef> = arguments
+            .iter()
+            .map(|argument| Arc::new(Field::new("argument", argument.data_type(), true)))
+            .collect();
+        let field = self.return_field_from_args(ReturnFieldArgs {
+            arg_fields: &fields,
+            scalar_arguments: &vec![None; fields.len()],
+        })?;
+        Interval::make_unbounded(field.data_type())
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {

@@ -203,7 +203,10 @@ fn field(name: &str, spelled: &str, fill: bool, moment: &Moment) -> String {
         "Q" if moment.month == 0 => String::new(),
         "Q" => number((moment.month - 1) / 3 + 1, 1),
         "J" => number(moment.days.unwrap_or_default() + 2_440_588, 1),
-        "CC" => number((year + 99) / 100, 2),
+        "CC" => match (year + 99).div_euclid(100) {
+            century if century > 0 => number(century, 2),
+            century => number(century - 1, 3),
+        },
         other => other.to_string(),
     }
 }

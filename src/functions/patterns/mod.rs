@@ -8,7 +8,7 @@ mod template;
 use super::datum::Datum;
 use super::row_function::{Argument, Call, RowFunction};
 use crate::error::Result;
-use crate::types::calendar::MICROS_PER_SECOND;
+use crate::types::calendar::{MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY};
 use crate::types::{SqlType, TimeZone};
 
 pub(super) fn functions() -> Vec<RowFunction> {
@@ -74,6 +74,7 @@ fn to_char(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
         .first()
         .is_some_and(|field| SqlType::from_field(field) == SqlType::Timestamptz);
     let formatted = match row.first() {
+        Some(Datum::Micros(TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY)) => return Ok(Datum::Null),
         Some(Datum::Micros(micros)) if is_zoned => {
             let zone = zone(call);
             let offset = zone.offset_at(*micros);

@@ -7,6 +7,7 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::super::datum::Datum;
+use super::super::names::quote_literal;
 use super::super::overload::{Arguments, OverloadedFunction, kernel, rows};
 use crate::error::{Error, Result};
 use crate::types::FormatSettings;
@@ -16,6 +17,11 @@ use crate::types::values::{Column, ColumnValues};
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
     vec![
+        immutable("quote_literal", vec![kernel("(any) text", |args| quoted(args, None))]),
+        immutable(
+            "quote_nullable",
+            vec![kernel("(any) text", |args| quoted(args, Some("NULL")))],
+        ),
         immutable("concat", vec![kernel("(any, variadic any) text", concat)]),
         immutable("concat_ws", vec![kernel("(text, variadic any) text", concat_ws)]),
         immutable(
@@ -71,6 +77,21 @@ impl Printer {
         out.push_str(&String::from_utf8_lossy(&self.scratch));
         true
     }
+}
+
+/// A value's text as a literal; `null` stands for NULL.
+fn quoted(args: &Arguments<'_>, null: Option<&str>) -> Result<ArrayRef> {
+    let mut printer = Printer::new(args, 0)?;
+    let mut shown = String::new();
+    args.build_text(|row, out| {
+        shown.clear();
+        if printer.print(0, row, &mut shown) {
+            out.push_str(&quote_literal(&shown));
+            return Ok(true);
+        }
+        out.push_str(null.unwrap_or_default());
+        Ok(null.is_some())
+    })
 }
 
 fn concat(args: &Arguments<'_>) -> Result<ArrayRef> {

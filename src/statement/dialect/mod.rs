@@ -1,6 +1,7 @@
 //! Our SQL: PostgreSQL's grammar as sqlparser knows it, with Databricks' time travel, and one file for each
 //! place where sqlparser is corrected. A fix works on the tokens of one statement before it is parsed.
 
+mod between_symmetric;
 mod collation;
 mod fetch_expression;
 mod keywords;
@@ -10,6 +11,7 @@ mod parenless_functions;
 mod precedence;
 mod qualified_operator;
 mod row_expansion;
+mod standard_spellings;
 mod string_alias;
 mod table_command;
 mod table_version;
@@ -39,6 +41,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
     row_expansion::drop_parentheses(tokens);
+    standard_spellings::respell(tokens);
     keywords::hide_foreign_keywords(tokens);
 }
 
@@ -70,7 +73,8 @@ impl Dialect for BoathouseDialect {
     }
 
     fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        precedence::parse_is_test(parser, left, precedence)
+        between_symmetric::parse(parser, left, self.prec_value(Precedence::Between))
+            .or_else(|| precedence::parse_is_test(parser, left, precedence))
     }
 
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {

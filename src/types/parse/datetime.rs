@@ -45,6 +45,7 @@ pub fn parse_date(text: &str, order: DateOrder, zone: &TimeZone) -> Result<i32> 
     let days = match decode(text, order, zone, false).map_err(error)? {
         Moment::Infinity => return Ok(DATE_INFINITY),
         Moment::NegativeInfinity => return Ok(DATE_NEGATIVE_INFINITY),
+        Moment::Instant(0) => 0,
         Moment::Instant(instant) => {
             (instant + i64::from(zone.offset_at(instant)) * MICROS_PER_SECOND).div_euclid(MICROS_PER_DAY)
         }

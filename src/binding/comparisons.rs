@@ -1,0 +1,162 @@
+//! Comparisons whose sides PostgreSQL brings together otherwise than the engine: `char(n)` with and without its padding,
+//! numerics with floats, dates with midnights.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::expr::{BinaryExpr, InList};
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator, Volatility};
+
+use crate::functions::postgres_cast;
+use crate::types::SqlType;
+use crate::types::calendar::MICROS_PER_DAY;
+use crate::types::format::FormatSettings;
+
+/// The type of an expression that is a `char(n)`.
+fn characters(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {
+    let (_, field) = expression.to_field(schema).ok()?;
+    Some(SqlType::from_field(&field)).filter(|sql_type| matches!(sql_type, SqlType::Bpchar(_)))
+}
+
+/// A `char(n)` as text, without its padding; anything else as it is.
+pub(super) fn trimmed(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Expr {
+    match characters(&expression, schema) {
+        Some(source) => postgres_cast(expression, source, SqlType::Text, settings, Volatility::Immutable),
+        None => expression,
+    }
+}
+
+/// A quoted literal beside a `char(n)` is one too: the column stays bare, so that files can be skipped.
+fn padded(literal: &Expr, sql_type: &SqlType) -> Option<Expr> {
+    let (Expr::Literal(ScalarValue::Utf8(Some(text)), None), SqlType::Bpchar(Some(length))) = (literal, sql_type)
+    else {
+        return None;
+    };
+    let length = *length as usize;
+    let text = text.trim_end_matches(' ');
+    let padded = (text.chars().count() <= length).then(|| format!("{text:<length$}"))?;
+    Some(Expr::Literal(ScalarValue::Utf8View(Some(padded)), None))
+}
+
+pub(super) fn pad_literals(binary: &BinaryExpr, schema: &DFSchema) -> Option<Expr> {
+    if !is_comparison(binary.op) {
+        return None;
+    }
+    let (left, right) = (&binary.left, &binary.right);
+    let with = |left: &Expr, right: &Expr| {
+        Expr::BinaryExpr(BinaryExpr::new(
+            Box::new(left.clone()),
+            binary.op,
+            Box::new(right.clone()),
+        ))
+    };
+    if let Some(sql_type) = characters(left, schema) {
+        return padded(right, &sql_type).map(|right| with(left, &right));
+    }
+    let sql_type = characters(right, schema)?;
+    padded(left, &sql_type).map(|left| with(&left, right))
+}
+
+pub(super) fn pad_list(mut list: InList, schema: &DFSchema) -> InList {
+    if let Some(sql_type) = characters(&list.expr, schema) {
+        for item in &mut list.list {
+            if let Some(padded) = padded(item, &sql_type) {
+                *item = padded;
+            }
+        }
+    }
+    list
+}
+
+/// Where padding cannot be made equal it is taken away: beside text, other lengths, and in `||`.
+pub(super) fn trim_characters(binary: BinaryExpr, schema: &DFSchema, settings: &FormatSettings) -> BinaryExpr {
+    if !is_comparison(binary.op) && binary.op != Operator::StringConcat {
+        return binary;
+    }
+    let types = (characters(&binary.left, schema), characters(&binary.right, schema));
+    let is_alike = matches!(types, (None, None) | (Some(SqlType::Bpchar(Some(_))), _)) && types.0 == types.1;
+    if is_alike && (types.0.is_none() || binary.op != Operator::StringConcat) {
+        return binary;
+    }
+    let side = |expression: Box<Expr>| {
+        let expression = match *expression {
+            // A literal that does not fit is compared without the blanks at its end.
+            Expr::Literal(ScalarValue::Utf8(Some(text)), None) if is_comparison(binary.op) => {
+                Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_string())), None)
+            }
+            other => trimmed(other, schema, settings),
+        };
+        Box::new(expression)
+    };
+    BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
+}
+
+pub(super) fn is_comparison(operator: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(
+        operator,
+        Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom
+    )
+}
+
+/// A numeric is compared with a float as a float.
+pub(super) fn compare_as_floats(binary: BinaryExpr, left: &DataType, right: &DataType) -> BinaryExpr {
+    let lifted =
+        |side: Box<Expr>, data_type: &DataType, other: &DataType| match data_type.is_decimal() && other.is_floating() {
+            true => Box::new(datafusion::logical_expr::cast(*side, DataType::Float64)),
+            false => side,
+        };
+    BinaryExpr {
+        left: lifted(binary.left, left, right),
+        op: binary.op,
+        right: lifted(binary.right, right, left),
+    }
+}
+
+/// A date beside a literal midnight is compared as a date: files and row groups keep statistics of dates.
+pub(super) fn compare_dates(binary: BinaryExpr, left: &DataType, right: &DataType) -> Transformed<Expr> {
+    let BinaryExpr {
+        left: first,
+        op,
+        right: second,
+    } = binary;
+    let (new_first, new_second) = match (left, right) {
+        (DataType::Date32, _) => (None, midnight(&second)),
+        (_, DataType::Date32) => (midnight(&first), None),
+        _ => (None, None),
+    };
+    let changed = new_first.is_some() || new_second.is_some();
+    let first = new_first.map_or(first, Box::new);
+    let second = new_second.map_or(second, Box::new);
+    let expression = Expr::BinaryExpr(BinaryExpr::new(first, op, second));
+    match changed {
+        true => Transformed::yes(expression),
+        false => Transformed::no(expression),
+    }
+}
+
+/// The day that a literal timestamp, or sum of a literal day and interval, is the first moment of.
+fn midnight(expression: &Expr) -> Option<Expr> {
+    let value = constant(expression)?;
+    let ScalarValue::TimestampMicrosecond(Some(micros), None) = value else {
+        return None;
+    };
+    let days = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).ok()?;
+    (micros.rem_euclid(MICROS_PER_DAY) == 0).then(|| Expr::Literal(ScalarValue::Date32(Some(days)), None))
+}
+
+fn constant(expression: &Expr) -> Option<ScalarValue> {
+    match expression {
+        Expr::Literal(value, _) => Some(value.clone()),
+        Expr::Cast(cast) => constant(&cast.expr)?.cast_to(cast.field.data_type()).ok(),
+        Expr::BinaryExpr(binary) => {
+            let (left, right) = (constant(&binary.left)?, constant(&binary.right)?);
+            match binary.op {
+                Operator::Plus => left.add_checked(&right).ok(),
+                Operator::Minus => left.sub_checked(&right).ok(),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,85 @@
+//! `coalesce`, `nullif`, `greatest` and `least` of DataFusion, which know layouts alone: their results are described by
+//! the SQL type that all arguments have, so that what is built upon them finds jsonb as jsonb while it is planned.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::functions::core;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+};
+
+use crate::types::{SqlType, TYPE_KEY};
+
+pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
+    [core::coalesce(), core::nullif(), core::greatest(), core::least()]
+        .into_iter()
+        .map(|inner| Arc::new(ScalarUDF::new_from_impl(Agreeing { inner })))
+        .collect()
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Agreeing {
+    inner: Arc<ScalarUDF>,
+}
+
+impl ScalarUDFImpl for Agreeing {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
+        self.inner.return_type(types)
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
+        let known = arguments
+            .arg_fields
+            .iter()
+            .zip(arguments.scalar_arguments)
+            .filter(|(field, literal)| {
+                // A literal of unknown type says nothing.
+                let is_quoted = matches!(literal, Some(ScalarValue::Utf8(_))) && field.metadata().is_empty();
+                !is_quoted && !field.data_type().is_null()
+            });
+        let types: Vec<SqlType> = known.map(|(field, _)| SqlType::from_field(field)).collect();
+        let agreed = types
+            .first()
+            .filter(|first| types.iter().all(|sql_type| sql_type == *first))
+            .cloned();
+        let field = self.inner.return_field_from_args(arguments)?;
+        Ok(match agreed {
+            Some(sql_type) if SqlType::from_arrow(field.data_type()) != sql_type => {
+                let metadata = [(TYPE_KEY.to_string(), sql_type.to_string())].into();
+                Arc::new(field.as_ref().clone().with_metadata(metadata))
+            }
+            _ => field,
+        })
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> PlanResult<Vec<DataType>> {
+        self.inner.coerce_types(types)
+    }
+
+    fn simplify(&self, arguments: Vec<Expr>, context: &SimplifyContext) -> PlanResult<ExprSimplifyResult> {
+        self.inner.simplify(arguments, context)
+    }
+
+    fn short_circuits(&self) -> bool {
+        self.inner.short_circuits()
+    }
+
+    fn conditional_arguments<'a>(&self, arguments: &'a [Expr]) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)> {
+        self.inner.conditional_arguments(arguments)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        self.inner.invoke_with_args(arguments)
+    }
+}

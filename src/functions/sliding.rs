@@ -1,0 +1,178 @@
+//! Aggregates of DataFusion that cannot forget a row, over window frames that move: the rows of the frame are kept, and
+//! each answer is computed from all of them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef};
+use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
+use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::functions_aggregate::{bit_and_or_xor, bool_and_or, string_agg};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature,
+};
+use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
+
+pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
+    let kept = |inner: Arc<AggregateUDF>| AggregateUDF::new_from_impl(Kept { inner });
+    vec![
+        Arc::new(kept(bool_and_or::bool_and_udaf()).with_aliases(["every"])),
+        Arc::new(kept(bool_and_or::bool_or_udaf())),
+        Arc::new(kept(bit_and_or_xor::bit_and_udaf())),
+        Arc::new(kept(bit_and_or_xor::bit_or_udaf())),
+        Arc::new(kept(string_agg::string_agg_udaf())),
+    ]
+}
+
+/// The aggregate with a way to slide.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Kept {
+    inner: Arc<AggregateUDF>,
+}
+
+impl AggregateUDFImpl for Kept {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> PlanResult<Vec<DataType>> {
+        self.inner.coerce_types(types)
+    }
+
+    fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
+        self.inner.return_type(types)
+    }
+
+    fn accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
+        self.inner.accumulator(arguments)
+    }
+
+    fn state_fields(&self, arguments: StateFieldsArgs) -> PlanResult<Vec<FieldRef>> {
+        self.inner.state_fields(arguments)
+    }
+
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
+        self.inner.groups_accumulator_supported(arguments)
+    }
+
+    fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn GroupsAccumulator>> {
+        self.inner.create_groups_accumulator(arguments)
+    }
+
+    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
+        Ok(Box::new(Frame {
+            inner: Arc::clone(&self.inner),
+            return_field: Arc::clone(&arguments.return_field),
+            schema: arguments.schema.clone(),
+            ignores_nulls: arguments.ignore_nulls,
+            order: arguments.order_bys.to_vec(),
+            is_reversed: arguments.is_reversed,
+            name: arguments.name.to_string(),
+            is_distinct: arguments.is_distinct,
+            expressions: arguments.exprs.to_vec(),
+            fields: arguments.expr_fields.to_vec(),
+            rows: VecDeque::new(),
+        }))
+    }
+
+    fn with_beneficial_ordering(self: Arc<Self>, beneficial: bool) -> PlanResult<Option<Arc<dyn AggregateUDFImpl>>> {
+        let inner = self.inner.as_ref().clone().with_beneficial_ordering(beneficial)?;
+        Ok(inner.map(|inner| Arc::new(Kept { inner: Arc::new(inner) }) as Arc<dyn AggregateUDFImpl>))
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        self.inner.order_sensitivity()
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        self.inner.reverse_udf()
+    }
+
+    fn default_value(&self, data_type: &DataType) -> PlanResult<ScalarValue> {
+        self.inner.default_value(data_type)
+    }
+}
+
+/// The rows of a frame, and what a new accumulator is made of.
+#[derive(Debug)]
+struct Frame {
+    inner: Arc<AggregateUDF>,
+    return_field: FieldRef,
+    schema: Schema,
+    ignores_nulls: bool,
+    order: Vec<PhysicalSortExpr>,
+    is_reversed: bool,
+    name: String,
+    is_distinct: bool,
+    expressions: Vec<Arc<dyn PhysicalExpr>>,
+    fields: Vec<FieldRef>,
+    rows: VecDeque<Vec<ArrayRef>>,
+}
+
+impl Frame {
+    fn computed(&self) -> PlanResult<Box<dyn Accumulator>> {
+        let mut accumulator = self.inner.accumulator(AccumulatorArgs {
+            return_field: Arc::clone(&self.return_field),
+            schema: &self.schema,
+            ignore_nulls: self.ignores_nulls,
+            order_bys: &self.order,
+            is_reversed: self.is_reversed,
+            name: &self.name,
+            is_distinct: self.is_distinct,
+            exprs: &self.expressions,
+            expr_fields: &self.fields,
+        })?;
+        for rows in &self.rows {
+            accumulator.update_batch(rows)?;
+        }
+        Ok(accumulator)
+    }
+}
+
+impl Accumulator for Frame {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> PlanResult<()> {
+        self.rows.push_back(values.to_vec());
+        Ok(())
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> PlanResult<()> {
+        let mut gone = values.first().map_or(0, |array| array.len());
+        while gone > 0 {
+            let Some(rows) = self.rows.pop_front() else { break };
+            let count = rows.first().map_or(0, |array| array.len());
+            if count > gone {
+                let rest = rows.iter().map(|array| array.slice(gone, count - gone));
+                self.rows.push_front(rest.collect());
+            }
+            gone = gone.saturating_sub(count);
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn merge_batch(&mut self, _states: &[ArrayRef]) -> PlanResult<()> {
+        datafusion::common::internal_err!("a frame has no partial states")
+    }
+
+    fn evaluate(&mut self) -> PlanResult<ScalarValue> {
+        self.computed()?.evaluate()
+    }
+
+    fn state(&mut self) -> PlanResult<Vec<ScalarValue>> {
+        self.computed()?.state()
+    }
+
+    fn size(&self) -> usize {
+        let rows = self.rows.iter().flatten();
+        std::mem::size_of_val(self) + rows.map(|array| array.get_array_memory_size()).sum::<usize>()
+    }
+}

@@ -1,0 +1,93 @@
+//! Spellings that sqlparser does not read, written as those that it does: `'1 day'::interval PRECEDING`, `ORDER BY x
+//! USING >`, `SUBSTRING(x SIMILAR p ESCAPE e)`.
+
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::is_word;
+
+pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) {
+    for index in 0..tokens.len() {
+        frame_bound(tokens, index);
+        order_using(tokens, index);
+        substring_similar(tokens, index);
+    }
+}
+
+fn word_at(tokens: &[TokenWithSpan], index: usize, words: &[&str]) -> bool {
+    let token = tokens.get(index).map(|token| &token.token);
+    words.iter().any(|word| token.is_some_and(|token| is_word(token, word)))
+}
+
+/// A literal's cast before PRECEDING and FOLLOWING: intervals keep their word, other types follow the ordered column.
+fn frame_bound(tokens: &mut Vec<TokenWithSpan>, index: usize) {
+    let is_cast = matches!(
+        tokens.get(index..index + 3),
+        Some([literal, colons, name]) if matches!(literal.token, Token::SingleQuotedString(_) | Token::Number(..))
+            && colons.token == Token::DoubleColon
+            && matches!(name.token, Token::Word(_))
+    );
+    if !is_cast || !word_at(tokens, index + 3, &["preceding", "following"]) {
+        return;
+    }
+    let is_interval = word_at(tokens, index + 2, &["interval"]);
+    let removed: Vec<TokenWithSpan> = tokens.drain(index + 1..index + 3).collect();
+    if let (true, Some(name)) = (is_interval, removed.into_iter().nth(1)) {
+        tokens.insert(index, name);
+    }
+}
+
+fn order_using(tokens: &mut Vec<TokenWithSpan>, index: usize) {
+    let direction = match tokens.get(index + 1).map(|token| &token.token) {
+        Some(Token::Lt) => "asc",
+        Some(Token::Gt) => "desc",
+        _ => return,
+    };
+    if word_at(tokens, index, &["using"]) {
+        tokens[index].token = Token::make_word(direction, None);
+        tokens.remove(index + 1);
+    }
+}
+
+fn substring_similar(tokens: &mut [TokenWithSpan], index: usize) {
+    if !word_at(tokens, index, &["substring"])
+        || tokens.get(index + 1).map(|token| &token.token) != Some(&Token::LParen)
+    {
+        return;
+    }
+    let mut depth = 0_usize;
+    let mut is_similar = false;
+    for token in &mut tokens[index + 1..] {
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen if depth == 1 => return,
+            Token::RParen => depth -= 1,
+            word if depth == 1 && is_word(word, "similar") => {
+                is_similar = true;
+                token.token = Token::make_word("from", None);
+            }
+            word if depth == 1 && is_similar && is_word(word, "escape") => {
+                token.token = Token::make_word("for", None);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::statement::dialect::fixed;
+
+    #[test]
+    fn spellings_are_those_that_the_parser_reads() {
+        assert_eq!(
+            fixed("range between '1 day'::interval preceding and 1::int following"),
+            "range between interval '1 day' preceding and 1 following"
+        );
+        assert_eq!(fixed("order by a using >, b using <"), "order by a desc , b asc");
+        assert_eq!(
+            fixed("substring(a similar 'b' escape '#')"),
+            "substring ( a from 'b' for '#' )"
+        );
+        assert_eq!(fixed("a similar to 'b' escape '#'"), "a similar to 'b' escape '#'");
+    }
+}
