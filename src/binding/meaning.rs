@@ -207,7 +207,12 @@ fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> {
     common_type(&types).ok().filter(|common| {
         matches!(
             common,
-            SqlType::Json | SqlType::Jsonb | SqlType::Uuid | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Enum(_)
+            SqlType::Json
+                | SqlType::Jsonb
+                | SqlType::Uuid
+                | SqlType::Varchar(_)
+                | SqlType::Bpchar(_)
+                | SqlType::Enum(_)
         )
     })
 }

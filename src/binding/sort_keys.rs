@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema, Result as PlanResult};
-use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr, WindowFunction};
+use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Window};
 
+use super::calls;
 use super::typed_elements::is_named;
 use crate::error::Result;
 use crate::functions::{enum_label, enum_position, passes_on, retyped, scalar_functions};
@@ -15,16 +16,20 @@ use crate::types::{EnumType, SqlType};
 /// The key of an expression; `None` where its own values do.
 pub(super) fn sort_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
     match type_of(expression, schema)? {
-        SqlType::Interval => called("interval_length", expression),
-        SqlType::Jsonb => called("jsonb_order_key", expression),
+        SqlType::Interval => called("interval_length", expression, schema),
+        SqlType::Jsonb => called("jsonb_order_key", expression, schema),
         SqlType::Array(element) => enumeration(&element).map(|found| enum_position(expression.clone(), &found)),
         other => enumeration(&other).map(|found| enum_position(expression.clone(), &found)),
     }
 }
 
-fn called(name: &str, expression: &Expr) -> Option<Expr> {
-    let function = scalar_functions().iter().find(|function| function.name() == name)?;
-    Some(function.call(vec![expression.clone()]))
+fn called(name: &str, expression: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let func = scalar_functions().iter().find(|function| function.name() == name)?;
+    let call = ScalarFunction {
+        func: Arc::clone(func),
+        args: vec![expression.clone()],
+    };
+    Some(calls::pin(call, schema).ok()?.data)
 }
 
 fn type_of(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {

@@ -67,6 +67,8 @@ pub(crate) fn users_name(data_type: &sql::DataType) -> Option<Vec<String>> {
 impl TypePlanner for PostgresTypes {
     fn plan_type_field(&self, sql_type: &sql::DataType) -> PlanResult<Option<FieldRef>> {
         // A field without a name would keep the metadata of what is cast: a json would stay one as text.
-        Ok(self.named(sql_type)?.map(|named| Arc::new(named.to_field("cast", true))))
+        Ok(self
+            .named(sql_type)?
+            .map(|named| Arc::new(named.to_field("cast", true))))
     }
 }

@@ -331,8 +331,6 @@ fn what_is_not_there_yet_or_wrong() {
             "22023 COPY delimiter and quote must be different"),
         ("copy t from stdin (format csv, format text)",
             "42601 conflicting or redundant options@32"),
-        ("create table t (a nosuch)",
-            r#"42704 type "nosuch" does not exist@19"#),
         ("create table t (a int) on commit drop",
             "42P16 ON COMMIT can only be used on temporary tables"),
         ("create table t (a int) using parquet",

@@ -130,7 +130,7 @@ mod tests {
             ),
             (
                 "SELECT - 2 ^ 2 AS a, INTERVAL '3' DAY AS b, 3000000000 AS c FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
-                "SELECT -CAST(2 AS INT) ^ CAST(2 AS INT) AS \"a\", CAST('3 day' AS INTERVAL) AS \"b\", 3000000000 AS \"c\" FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
+                "SELECT CAST(-2 AS INT) ^ CAST(2 AS INT) AS \"a\", CAST('3 day' AS INTERVAL) AS \"b\", 3000000000 AS \"c\" FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
             ),
             (
                 "SELECT *, id AS n FROM l FULL JOIN r USING (id)",
