@@ -16,13 +16,13 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
-    let kept = |inner: Arc<AggregateUDF>| AggregateUDF::new_from_impl(Kept { inner });
+    let kept = |inner: Arc<AggregateUDF>| Arc::new(AggregateUDF::new_from_impl(Kept::new(inner)));
     vec![
-        Arc::new(kept(bool_and_or::bool_and_udaf()).with_aliases(["every"])),
-        Arc::new(kept(bool_and_or::bool_or_udaf())),
-        Arc::new(kept(bit_and_or_xor::bit_and_udaf())),
-        Arc::new(kept(bit_and_or_xor::bit_or_udaf())),
-        Arc::new(kept(string_agg::string_agg_udaf())),
+        kept(bool_and_or::bool_and_udaf()),
+        kept(bool_and_or::bool_or_udaf()),
+        kept(bit_and_or_xor::bit_and_udaf()),
+        kept(bit_and_or_xor::bit_or_udaf()),
+        kept(string_agg::string_agg_udaf()),
     ]
 }
 
@@ -30,11 +30,25 @@ pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Kept {
     inner: Arc<AggregateUDF>,
+    /// Of its own: DataFusion's wrapper for other names does not slide.
+    aliases: Vec<String>,
+}
+
+impl Kept {
+    fn new(inner: Arc<AggregateUDF>) -> Kept {
+        let every = (inner.name() == "bool_and").then(|| "every".to_string());
+        let aliases = every.into_iter().chain(inner.aliases().iter().cloned()).collect();
+        Kept { inner, aliases }
+    }
 }
 
 impl AggregateUDFImpl for Kept {
     fn name(&self) -> &str {
         self.inner.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        &self.aliases
     }
 
     fn signature(&self) -> &Signature {
@@ -83,7 +97,7 @@ impl AggregateUDFImpl for Kept {
 
     fn with_beneficial_ordering(self: Arc<Self>, beneficial: bool) -> PlanResult<Option<Arc<dyn AggregateUDFImpl>>> {
         let inner = self.inner.as_ref().clone().with_beneficial_ordering(beneficial)?;
-        Ok(inner.map(|inner| Arc::new(Kept { inner: Arc::new(inner) }) as Arc<dyn AggregateUDFImpl>))
+        Ok(inner.map(|inner| Arc::new(Kept::new(Arc::new(inner))) as Arc<dyn AggregateUDFImpl>))
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {

@@ -38,7 +38,11 @@ impl OptimizerRule for DistinctSums {
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> PlanResult<Transformed<LogicalPlan>> {
         let wanted = Arc::clone(plan.schema());
-        self.inner.rewrite(plan, config)?.map_data(|plan| match plan {
+        let rewritten = self.inner.rewrite(plan, config)?;
+        if !rewritten.transformed {
+            return Ok(rewritten);
+        }
+        rewritten.map_data(|plan| match plan {
             LogicalPlan::Projection(projection) if projection.schema.fields().len() == wanted.fields().len() => {
                 let input = projection.input.schema();
                 let expressions = projection.expr.iter().zip(wanted.fields()).map(|(expression, field)| {
