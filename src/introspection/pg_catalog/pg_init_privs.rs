@@ -1,5 +1,4 @@
-//! pg_init_privs: what may be done with the system's schemas and the views of `system` from the start, which dumps
-//! leave out.
+//! pg_init_privs: what may be done with the system's schemas and relations from the start, which dumps leave out.
 
 use super::pg_class::builtin_access_list;
 use crate::catalog::acl::access_list;
@@ -29,11 +28,9 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         let privileges = access_list(lookup.catalog, &Object::Schema(schema.clone()));
         add(schema.id, NAMESPACE_CLASS, kind, privileges.into())?;
     }
-    for view in builtin_relations()
-        .iter()
-        .filter(|relation| relation.schema == "system")
-    {
-        add(view.oid, RELATION_CLASS, "e", builtin_access_list(introspection))?;
+    for relation in builtin_relations() {
+        let kind = if relation.schema == "system" { "e" } else { "i" };
+        add(relation.oid, RELATION_CLASS, kind, builtin_access_list(introspection))?;
     }
     Ok(())
 }
