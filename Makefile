@@ -53,7 +53,7 @@ bench: build tools $(BENCH_VENV)/.installed ## TPC-H, TPC-DS, web analytics, das
 	$(BENCH_VENV)/bin/python bench/run.py $(if $(SCALE),--scale $(SCALE)) $(BENCH_ARGS)
 
 bench-micro: ## Stages and operators by themselves, own and stock; BENCH_ARGS="join" chooses some.
-	cargo bench --locked --bench micro -- $(BENCH_ARGS)
+	cargo run --release --locked --manifest-path bench/micro/Cargo.toml -- --bench $(BENCH_ARGS)
 
 # The other systems have an environment of their own: the tests need none of them.
 $(BENCH_VENV)/.installed: bench/requirements.txt

@@ -1,5 +1,5 @@
 //! Micro-benchmarks of the stages of a query and of the operators, in one process without a socket: `make bench-micro`.
-//! `cargo test` runs each once over a little data, which keeps them running.
+//! Without `--bench` each runs once over a little data.
 
 mod operators;
 mod stages;

@@ -51,7 +51,7 @@ impl Warehouse {
     }
 }
 
-/// The scale of the sample: a little where `cargo test` runs the benchmarks once each.
+/// The scale of the sample: a little where each benchmark runs once.
 pub fn scale() -> f64 {
     match std::env::args().any(|argument| argument == "--bench") {
         true => 0.1,
