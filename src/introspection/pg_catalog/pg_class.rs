@@ -1,7 +1,7 @@
 //! pg_class: tables and views of the connected database, and the system's own relations.
 
 use crate::catalog::acl::access_list;
-use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid, PG_CATALOG_SCHEMA};
+use crate::catalog::model::{BOOTSTRAP_ROLE, ConstraintRule, Object, Oid, PG_CATALOG_SCHEMA};
 use crate::error::Result;
 use crate::functions::builtin::{builtin_indexes, builtin_relations, row_type};
 use crate::functions::{Datum, builtin_schema};
@@ -37,6 +37,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                     if table.materialized.as_ref().is_some_and(|query| !query.populated)),
                 has_index: matches!(object, Object::Table(table) if lookup.has_indexes(table)),
                 check_count: check_count(object),
+                has_triggers: has_foreign_keys(object),
                 access_list: access_list(lookup.catalog, object).into(),
             },
             lookup.catalog.temporary_schema(),
@@ -59,6 +60,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 is_populated: true,
                 has_index: builtin_indexes().iter().any(|index| index.relation == relation.oid),
                 check_count: 0,
+                has_triggers: false,
                 access_list: builtin_access_list(introspection),
             },
             lookup.catalog.temporary_schema(),
@@ -80,6 +82,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 is_populated: true,
                 has_index: false,
                 check_count: 0,
+                has_triggers: false,
                 access_list: Datum::Null,
             },
             lookup.catalog.temporary_schema(),
@@ -101,12 +104,22 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 is_populated: true,
                 has_index: false,
                 check_count: 0,
+                has_triggers: false,
                 access_list: Datum::Null,
             },
             None,
         )?;
     }
     Ok(())
+}
+
+/// PostgreSQL enforces foreign keys by triggers; pg_dump looks for keys where there are triggers.
+fn has_foreign_keys(object: &Object) -> bool {
+    let Object::Table(table) = object else { return false };
+    table
+        .constraints
+        .iter()
+        .any(|constraint| matches!(constraint.rule, ConstraintRule::ForeignKey { .. }))
 }
 
 fn check_count(object: &Object) -> i64 {
@@ -133,6 +146,7 @@ struct Entry<'a> {
     has_rules: bool,
     has_index: bool,
     check_count: i64,
+    has_triggers: bool,
     has_row_filter: bool,
     is_populated: bool,
     access_list: Datum,
@@ -173,7 +187,7 @@ fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> 
         ("relnatts", (entry.column_count as i64).into()),
         ("relchecks", entry.check_count.into()),
         ("relhasrules", entry.has_rules.into()),
-        ("relhastriggers", false.into()),
+        ("relhastriggers", entry.has_triggers.into()),
         ("relhassubclass", false.into()),
         ("relrowsecurity", entry.has_row_filter.into()),
         ("relforcerowsecurity", false.into()),
