@@ -1,5 +1,5 @@
 """What files of other shapes cost: size, load and cold scans of lineitem and hits for each compression, row group and file
-size, and what ZORDER BY leaves to be read. `make bench ARGS="--only layout"`; the reasons for the defaults are in
+size, and what ZORDER BY leaves to be read. `make bench BENCH_ARGS="--only layout"`; the reasons for the defaults are in
 docs/operations.md. CPU milliseconds of the server, all threads: hot columns and the result cache are off, the operating
 system holds the files."""
 
