@@ -1,23 +1,31 @@
 //! The policy barrier at run time: hands on its input's batches untouched and lets nothing else through.
 //! To the physical optimizer it is opaque (no statistics that answer, no orderings, no constants) except
 //! for filters on the allow-list. Once `seal`ed it has no children: plan displays, metrics and rewrites
-//! end here.
+//! end here. Run-time filters that entered are applied again to the rows that leave: below, they may skip whole
+//! blocks by bounds that hidden rows move, and what came out would tell.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::cast::as_boolean_array;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result as PlanResult, Statistics, internal_err};
+use datafusion::common::{Result as PlanResult, ScalarValue, Statistics, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
-use datafusion::physical_plan::filter_pushdown::{ChildFilterDescription, FilterDescription, FilterPushdownPhase};
+use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr};
+use datafusion::physical_plan::execution_plan::{
+    ChildrenPropertiesMode, ReplaceChildrenOptions, apply_expression_roots,
+};
+use datafusion::physical_plan::filter_pushdown::{
+    ChildFilterDescription, ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
+};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -47,6 +55,8 @@ pub struct PolicyBarrierExec {
     schema: SchemaRef,
     /// For each output column: whether filters on it may go below the barrier.
     open_columns: Arc<[bool]>,
+    /// Of joins and others above, over the output's columns.
+    runtime_filters: Vec<Arc<dyn PhysicalExpr>>,
     /// Flipped in place: a rewrite of the tree would cut the wires of its dynamic filters.
     sealed: Arc<AtomicBool>,
     properties: Arc<PlanProperties>,
@@ -68,6 +78,7 @@ impl PolicyBarrierExec {
             input,
             schema,
             open_columns,
+            runtime_filters: Vec::new(),
             sealed: Arc::default(),
             properties,
             metrics,
@@ -95,12 +106,19 @@ impl PolicyBarrierExec {
 
     fn with_input(&self, input: Arc<dyn ExecutionPlan>) -> Self {
         let schema = Arc::clone(&self.schema);
-        PolicyBarrierExec::new(
-            Arc::clone(&self.identity),
-            input,
-            schema,
-            Arc::clone(&self.open_columns),
-        )
+        let identity = Arc::clone(&self.identity);
+        PolicyBarrierExec {
+            runtime_filters: self.runtime_filters.clone(),
+            ..PolicyBarrierExec::new(identity, input, schema, Arc::clone(&self.open_columns))
+        }
+    }
+
+    /// The same rows, asked for anew: those above forget their filters too.
+    fn reset_with(&self, input: Arc<dyn ExecutionPlan>) -> Self {
+        PolicyBarrierExec {
+            runtime_filters: Vec::new(),
+            ..self.with_input(input)
+        }
     }
 }
 
@@ -147,9 +165,10 @@ impl ExecutionPlan for PolicyBarrierExec {
 
     fn apply_expressions(
         &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> PlanResult<TreeNodeRecursion>,
+        call: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> PlanResult<TreeNodeRecursion>,
     ) -> PlanResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
+        // Joins look here for a reader of their filters; what else is inside stays there.
+        apply_expression_roots(&self.runtime_filters, call)
     }
 
     fn replace_children(
@@ -171,9 +190,9 @@ impl ExecutionPlan for PolicyBarrierExec {
     fn reset_state(self: Arc<Self>) -> PlanResult<Arc<dyn ExecutionPlan>> {
         // A walk that resets the nodes one by one does not see below a sealed barrier.
         if !self.is_sealed() {
-            return Ok(Arc::new(self.with_input(Arc::clone(&self.input))));
+            return Ok(Arc::new(self.reset_with(Arc::clone(&self.input))));
         }
-        let fresh = self.with_input(reset_deep(Arc::clone(&self.input))?);
+        let fresh = self.reset_with(reset_deep(Arc::clone(&self.input))?);
         fresh.seal();
         Ok(Arc::new(fresh))
     }
@@ -186,10 +205,12 @@ impl ExecutionPlan for PolicyBarrierExec {
             .input
             .execute(partition, context)
             .map_err(|error| scrub(error, &identity))?;
+        let filters = self.runtime_filters.clone();
         let batches = stream.map(move |batch| match batch {
             Ok(batch) => {
+                let batch = passing(&filters, restamp(batch, &schema)?)?;
                 rows.record_output(batch.num_rows());
-                restamp(batch, &schema)
+                Ok(batch)
             }
             Err(error) => Err(scrub(error, &identity)),
         });
@@ -241,6 +262,44 @@ impl ExecutionPlan for PolicyBarrierExec {
         let description = ChildFilterDescription::from_child(&candidates, &self.input)?;
         Ok(FilterDescription::new().with_child(description))
     }
+
+    fn handle_child_pushdown_result(
+        &self,
+        _phase: FilterPushdownPhase,
+        results: ChildPushdownResult,
+        _config: &ConfigOptions,
+    ) -> PlanResult<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        let entered = results.parent_filters.iter().map(|result| &result.filter);
+        let entered = entered.filter(|filter| {
+            filter.is::<DynamicFilterPhysicalExpr>() && physical_filter_may_enter(filter, &self.open_columns)
+        });
+        let runtime_filters: Vec<_> = self.runtime_filters.iter().chain(entered).cloned().collect();
+        let answers = FilterPushdownPropagation::if_all(results);
+        if runtime_filters.len() == self.runtime_filters.len() {
+            return Ok(answers);
+        }
+        Ok(answers.with_updated_node(Arc::new(PolicyBarrierExec {
+            runtime_filters,
+            ..self.clone()
+        })))
+    }
+}
+
+/// The rows of a batch that all of the filters keep.
+fn passing(filters: &[Arc<dyn PhysicalExpr>], batch: RecordBatch) -> PlanResult<RecordBatch> {
+    let mut batch = batch;
+    for filter in filters {
+        let rows = batch.num_rows();
+        let kept = match filter.evaluate(&batch)? {
+            ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))) => continue,
+            kept => kept.into_array(rows)?,
+        };
+        let kept = as_boolean_array(&kept)?;
+        if kept.true_count() < rows {
+            batch = filter_record_batch(&batch, kept)?;
+        }
+    }
+    Ok(batch)
 }
 
 /// A count's order of magnitude, enough for a join order and too little to count hidden rows by.

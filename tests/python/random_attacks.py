@@ -12,6 +12,7 @@ TABLES = {
     "staff_kept": {"id": "int", "name": "text", "region": "text", "salary": "numeric", "ssn": "text"},
     "ledger": {"id": "int", "region": "text", "amount": "numeric", "note": "text"},
     "mapped": {"id": "int", "region": "text"},
+    "spread": {"id": "int", "divisor": "int", "region": "text"},
     "notes": {"id": "int", "note": "text"},
 }
 CONSTANTS = {

@@ -155,6 +155,19 @@ SELECT count(DISTINCT region), count(DISTINCT ssn), count(DISTINCT id) FROM staf
 -- channel: partners of hidden rows; the join's dynamic filter
 SELECT n.id, n.note FROM notes n JOIN staff s ON s.id = n.id ORDER BY n.id;
 
+-- attack: join_filter_bounds
+-- channel: blocks that a join's dynamic filter skips by bounds that hidden rows move, told by an error of a visible row
+SELECT q.part FROM notes n JOIN (SELECT id, 10 / divisor AS part FROM spread) q ON q.id = n.id;
+SELECT n.id FROM notes n JOIN spread s ON s.id = n.id WHERE 10 / s.divisor > 0;
+SELECT count(*) FROM spread s WHERE s.id IN (SELECT id FROM notes) AND 10 / s.divisor > 0;
+SELECT q.part FROM notes n JOIN (SELECT id, 10 / divisor AS part FROM spread) q ON q.id = n.id;
+SELECT q.part FROM notes n JOIN (SELECT id, 10 / divisor AS part FROM spread) q ON q.id = n.id;
+
+-- attack: join_filter_metrics
+-- channel: rows that leave a barrier below a join
+-- mask: [0-9.]+ ?(ms|µs|ns|s)\b
+EXPLAIN ANALYZE SELECT n.id FROM notes n JOIN spread s ON s.id = n.id;
+
 -- attack: left_join
 -- channel: absence of partners
 SELECT n.id, s.name FROM notes n LEFT JOIN staff s ON s.id = n.id ORDER BY n.id;

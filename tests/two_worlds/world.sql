@@ -59,6 +59,10 @@ INSERT INTO fragile
 CREATE TABLE crowded (id int, region text);
 INSERT INTO crowded SELECT id, 'north' FROM generate_series(1, 40) AS g(id);
 INSERT INTO crowded SELECT id, 'south' FROM generate_series(1, CASE WHEN {{world}} = 1 THEN 2 ELSE 20000 END) AS g(id);
+-- One file, whose least and greatest ids are a hidden row's in one world only; a condition on a visible row fails.
+CREATE TABLE spread (id int, divisor int, region text);
+INSERT INTO spread VALUES
+  (1000, 0, 'north'), (1001, 5, 'north'), (CASE WHEN {{world}} = 1 THEN 4 ELSE 1002 END, 1, 'south');
 INSERT INTO notes VALUES (1, 'first'), (2, 'second'), (4, 'fourth'), (5, 'fifth'), (9, 'ninth');
 
 CREATE VIEW staff_view AS SELECT id, name, region, salary, ssn FROM staff;
@@ -71,6 +75,7 @@ ALTER TABLE payroll ALTER COLUMN salary SET MASK salary_mask;
 ALTER TABLE payroll ALTER COLUMN ssn SET MASK ssn_mask;
 ALTER TABLE mapped SET ROW FILTER mapped_rows ON (region);
 ALTER TABLE crowded SET ROW FILTER staff_rows ON (region);
+ALTER TABLE spread SET ROW FILTER staff_rows ON (region);
 ALTER TABLE fragile SET ROW FILTER fragile_rows ON (divisor);
 
 -- What admin sees, kept: shut to attacker, or under policies of its own.
@@ -101,7 +106,7 @@ ALTER TABLE ledger SET ROW FILTER ledger_rows ON (region);
 ALTER TABLE ledger ALTER COLUMN amount SET MASK salary_mask;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ledger TO attacker;
 
-GRANT SELECT ON staff, mapped, crowded, fragile, notes, staff_view TO attacker;
+GRANT SELECT ON staff, mapped, crowded, fragile, spread, notes, staff_view TO attacker;
 GRANT SELECT ON staff, mapped, notes, staff_view TO analysts;
 GRANT SELECT, INSERT, UPDATE, DELETE ON payroll TO attacker;
 GRANT CREATE ON SCHEMA public TO attacker;

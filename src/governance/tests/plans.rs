@@ -8,12 +8,14 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::functions::expr_fn::now;
-use datafusion::logical_expr::{ColumnarValue, Expr, LogicalPlan, Volatility, col, create_udf, exists, lit};
+use datafusion::logical_expr::{ColumnarValue, Expr, LogicalPlan, Operator, Volatility, col, create_udf, exists, lit};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr, cast};
-use datafusion::physical_plan::displayable;
-use datafusion::physical_plan::filter_pushdown::{FilterPushdownPhase, PushedDown, PushedDownPredicate};
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, DynamicFilterPhysicalExpr, cast};
+use datafusion::physical_plan::filter_pushdown::{
+    ChildFilterPushdownResult, ChildPushdownResult, FilterPushdownPhase, PushedDown, PushedDownPredicate,
+};
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::{collect, displayable};
 
 use super::fixture::{StaffRow, World, numbers, texts};
 use crate::governance::{GovernedPlan, PolicyBarrierExec, verify};
@@ -128,6 +130,47 @@ async fn dynamic_filters_get_in_on_open_columns_only() {
     );
     let fallible = (lit(1) / (col("id") - lit(400))).gt(lit(-5));
     assert_eq!(answers(fallible).await, [false; 4]);
+}
+
+/// What a scan skips by it depends on hidden rows too; a join looks for it in the sealed plan.
+#[tokio::test]
+async fn run_time_filters_hold_for_every_row_that_leaves() {
+    let world = governed_world();
+    let governed = world.optimize("SELECT id FROM staff").await.unwrap();
+    let barrier = world.plan_physically(&governed).await.unwrap();
+    let id = Arc::new(Column::new("id", 0)) as Arc<dyn PhysicalExpr>;
+    let truth = datafusion::physical_expr::expressions::lit(true);
+    let filter = Arc::new(DynamicFilterPhysicalExpr::new(vec![Arc::clone(&id)], truth));
+    let pushed = ChildFilterPushdownResult {
+        filter: Arc::clone(&filter) as Arc<dyn PhysicalExpr>,
+        child_results: vec![PushedDown::No],
+    };
+    let results = ChildPushdownResult {
+        parent_filters: vec![pushed],
+        self_filters: vec![],
+    };
+    let answers = barrier
+        .handle_child_pushdown_result(FilterPushdownPhase::Post, results, &ConfigOptions::default())
+        .unwrap();
+    let barrier = answers.updated_node.unwrap();
+    verify(&governed, &barrier).unwrap();
+    let mut seen = vec![];
+    let mut look = |expression: &Arc<dyn PhysicalExpr>| {
+        seen.push(expression.expression_id());
+        Ok(TreeNodeRecursion::Continue)
+    };
+    barrier.apply_expressions(&mut look).unwrap();
+    assert_eq!(seen, [filter.expression_id()]);
+
+    let two = datafusion::physical_expr::expressions::lit(2);
+    filter
+        .update(Arc::new(BinaryExpr::new(id, Operator::GtEq, two)))
+        .unwrap();
+    let batches = collect(Arc::clone(&barrier), world.session.task_ctx()).await.unwrap();
+    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+    let fresh = barrier.reset_state().unwrap();
+    let batches = collect(fresh, world.session.task_ctx()).await.unwrap();
+    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 3);
 }
 
 #[tokio::test]
