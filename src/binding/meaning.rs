@@ -17,7 +17,7 @@ use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Union,
 use super::comparisons::{
     compare_as_floats, compare_dates, is_comparison, pad_list, pad_literals, trim_characters, trimmed,
 };
-use super::{calls, sort_keys};
+use super::{calls, equal_keys, sort_keys};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{agree, checked_arithmetic, is_unknown_literal, postgres_cast, retyped};
 use crate::types::SqlType;
@@ -52,6 +52,7 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
             Ok(match plan {
                 LogicalPlan::Limit(limit) => Transformed::yes(super::ties::keep_ties(limit)?),
                 LogicalPlan::Aggregate(aggregate) => Transformed::yes(sort_keys::of_aggregate(aggregate)?),
+                LogicalPlan::Distinct(distinct) => Transformed::yes(equal_keys::of_distinct(distinct)?),
                 LogicalPlan::Window(window) => Transformed::yes(sort_keys::of_window(window)?),
                 LogicalPlan::Unnest(unnest) => Transformed::yes(super::typed_elements::of_unnest(unnest)?),
                 LogicalPlan::Join(join) if super::multisets::is_set_operation(&join) => {
@@ -59,8 +60,9 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
                     for side in [&mut join.left, &mut join.right] {
                         *side = Arc::new(with_casts(side, settings)?);
                     }
-                    Transformed::yes(super::multisets::count_duplicates(join)?)
+                    Transformed::yes(super::multisets::count_duplicates(equal_keys::of_join(join))?)
                 }
+                LogicalPlan::Join(join) => Transformed::yes(LogicalPlan::Join(equal_keys::of_join(join))),
                 other => Transformed::no(other),
             })
         })?
@@ -116,18 +118,29 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
         Expr::Cast(cast) => of_cast(cast, schema, settings),
         Expr::BinaryExpr(binary) => match pad_literals(&binary, schema) {
             Some(padded) => Ok(Transformed::yes(padded)),
-            None => of_operator(trim_characters(binary, schema, settings), schema),
+            None => {
+                let binary = equal_keys::distinct_from(binary, schema)?;
+                of_operator(trim_characters(binary, schema, settings), schema)
+            }
         },
-        Expr::InList(list) => Ok(Transformed::yes(Expr::InList(typed_list(
-            pad_list(list, schema),
-            schema,
-        )?))),
+        Expr::InList(list) => {
+            let list = typed_list(pad_list(list, schema), schema)?;
+            Ok(Transformed::yes(Expr::InList(equal_keys::in_list(list, schema))))
+        }
+        Expr::InSubquery(membership) => {
+            let membership = equal_keys::in_subquery(membership, schema)?;
+            Ok(Transformed::yes(Expr::InSubquery(membership)))
+        }
+        Expr::SetComparison(comparison) => {
+            let comparison = equal_keys::set_comparison(comparison, schema)?;
+            Ok(Transformed::yes(Expr::SetComparison(comparison)))
+        }
         Expr::Between(between) => {
             let between = sort_keys::between(typed_bounds(between, schema)?, schema)?;
             Ok(Transformed::yes(Expr::Between(between)))
         }
         Expr::Case(case) => {
-            let case = typed_case(case, schema)?;
+            let case = equal_keys::of_case(typed_case(case, schema)?, schema);
             let results: Vec<Expr> = case
                 .when_then_expr
                 .iter()
@@ -149,16 +162,15 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
                 "make_array" => named_type(&call.args, schema).map(|element| SqlType::Array(Box::new(element))),
                 _ => named_type(&call.args, schema),
             };
-            let enumeration = call
-                .args
-                .first()
-                .and_then(|first| sort_keys::enumeration_of(first, schema));
             let ScalarFunction { func, args } = call;
-            Ok(Transformed::yes(match enumeration {
-                Some(found) if matches!(func.name(), "greatest" | "least") => {
-                    sort_keys::greatest(args, &found, |places| func.call(places))
-                }
-                _ => described(func.call(args), sql_type),
+            let other = match func.name() {
+                "greatest" | "least" => sort_keys::greatest(&args, schema, |keys| func.call(keys)),
+                "nullif" => equal_keys::null_if(&args, schema)?,
+                _ => None,
+            };
+            Ok(Transformed::yes(match other {
+                Some(expression) => expression,
+                None => described(func.call(args), sql_type),
             }))
         }
         Expr::ScalarFunction(call) if !KEEPS_PADDING.contains(&call.func.name()) => {

@@ -7,6 +7,7 @@ mod calls;
 mod column_sources;
 mod comparisons;
 mod correlation;
+mod equal_keys;
 mod expression;
 mod function;
 mod meaning;

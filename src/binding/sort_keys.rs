@@ -7,10 +7,12 @@ use datafusion::common::{Column, DFSchema, Result as PlanResult};
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Window};
 
-use super::calls;
 use super::typed_elements::is_named;
+use super::{calls, equal_keys};
 use crate::error::Result;
-use crate::functions::{enum_label, enum_position, passes_on, retyped, scalar_functions};
+use crate::functions::{
+    enum_label, enum_position, interval_key, interval_of_key, passes_on, retyped, scalar_functions,
+};
 use crate::types::{EnumType, SqlType};
 
 /// The key of an expression; `None` where its own values do.
@@ -45,14 +47,6 @@ fn enumeration(sql_type: &SqlType) -> Option<Arc<EnumType>> {
     }
 }
 
-/// The enumeration that an expression is of.
-pub(super) fn enumeration_of(expression: &Expr, schema: &DFSchema) -> Option<Arc<EnumType>> {
-    match type_of(expression, schema)? {
-        SqlType::Enum(definition) => Some(definition),
-        _ => None,
-    }
-}
-
 /// ORDER BY of a query and DISTINCT ON.
 pub(super) fn of_plan(mut plan: LogicalPlan) -> LogicalPlan {
     use datafusion::logical_expr::Distinct;
@@ -71,7 +65,12 @@ pub(super) fn of_plan(mut plan: LogicalPlan) -> LogicalPlan {
 /// The order of an aggregate's or a window's rows.
 pub(super) fn of_expression(expression: &mut Expr, schema: &DFSchema) {
     match expression {
-        Expr::AggregateFunction(AggregateFunction { params, .. }) => order_by(&mut params.order_by, schema),
+        Expr::AggregateFunction(AggregateFunction { func, params }) => {
+            order_by(&mut params.order_by, schema);
+            if params.distinct && func.name() == "count" {
+                equal_keys::counted(&mut params.args, schema);
+            }
+        }
         Expr::WindowFunction(window) => {
             order_by(&mut window.params.order_by, schema);
             keys(&mut window.params.partition_by, schema);
@@ -103,11 +102,11 @@ pub(super) fn of_aggregate(mut aggregate: Aggregate) -> Result<LogicalPlan> {
     let restored: Vec<Restored> = restored.collect();
     let keys = aggregate.schema.fields().len() - restored.len();
     if restored.iter().all(Restored::is_nothing) {
-        return Ok(LogicalPlan::Aggregate(aggregate));
+        return equal_keys::of_aggregate(aggregate);
     }
     let plan = Aggregate::try_new(aggregate.input, aggregate.group_expr, aggregate.aggr_expr)?;
     let kept = std::iter::repeat_with(|| Restored::Nothing).take(keys);
-    project(LogicalPlan::Aggregate(plan), kept.chain(restored).collect())
+    project(equal_keys::of_aggregate(plan)?, kept.chain(restored).collect())
 }
 
 /// The same over windows, and the types of values that a window function passes on.
@@ -123,10 +122,40 @@ pub(super) fn of_window(mut window: Window) -> Result<LogicalPlan> {
     project(LogicalPlan::Window(plan), kept.chain(restored).collect())
 }
 
+/// Values whose largest and smallest is found by a stand-in that leads back to them.
+enum Compared {
+    Labels(Arc<EnumType>),
+    Intervals,
+}
+
+impl Compared {
+    fn of(sql_type: &SqlType) -> Option<Compared> {
+        match sql_type {
+            SqlType::Enum(definition) => Some(Compared::Labels(Arc::clone(definition))),
+            SqlType::Interval => Some(Compared::Intervals),
+            _ => None,
+        }
+    }
+
+    fn key(&self, value: Expr) -> Expr {
+        match self {
+            Compared::Labels(definition) => enum_position(value, definition),
+            Compared::Intervals => interval_key(value),
+        }
+    }
+
+    fn value(&self, key: Expr) -> Expr {
+        match self {
+            Compared::Labels(definition) => enum_label(key, definition),
+            Compared::Intervals => interval_of_key(key),
+        }
+    }
+}
+
 /// What makes a column of an aggregation what the query asked for.
 enum Restored {
     Nothing,
-    Label(Arc<EnumType>),
+    Compared(Compared),
     Type(SqlType),
 }
 
@@ -149,7 +178,7 @@ impl Restored {
         let Some(sql_type) = passes_on(call).and_then(|value| type_of(value, schema)) else {
             return Restored::Nothing;
         };
-        let SqlType::Enum(definition) = &sql_type else {
+        let Some(compared) = Compared::of(&sql_type) else {
             return match enumeration(&sql_type) {
                 Some(_) => Restored::Type(sql_type),
                 None if matches!(sql_type, SqlType::Bpchar(_)) => Restored::Type(sql_type.without_modifier()),
@@ -161,52 +190,56 @@ impl Restored {
         let mut plain = call.clone().unalias_nested().data;
         let compares = match &mut plain {
             Expr::AggregateFunction(AggregateFunction { func, params }) => {
-                compare_positions(func.name(), &mut params.args, definition)
+                compare_keys(func.name(), &mut params.args, &compared)
             }
             Expr::WindowFunction(window) => {
                 let WindowFunction { fun, params } = window.as_mut();
-                compare_positions(fun.name(), &mut params.args, definition)
+                compare_keys(fun.name(), &mut params.args, &compared)
             }
             _ => false,
         };
-        if !compares {
-            return Restored::Type(sql_type);
+        match compares {
+            true => {
+                *call = plain.alias_qualified(relation, name);
+                Restored::Compared(compared)
+            }
+            false if sql_type == SqlType::Interval => Restored::Nothing,
+            false => Restored::Type(sql_type),
         }
-        *call = plain.alias_qualified(relation, name);
-        Restored::Label(Arc::clone(definition))
     }
 
     fn restore(&self, column: Column) -> Expr {
         let value = Expr::Column(column.clone());
         let restored = match self {
             Restored::Nothing => return value,
-            Restored::Label(definition) => enum_label(value, definition),
+            Restored::Compared(compared) => compared.value(value),
             Restored::Type(sql_type) => retyped(value, sql_type.clone()),
         };
         restored.alias_qualified(column.relation, column.name)
     }
 }
 
-fn compare_positions(name: &str, arguments: &mut [Expr], definition: &Arc<EnumType>) -> bool {
+fn compare_keys(name: &str, arguments: &mut [Expr], compared: &Compared) -> bool {
     let compares = matches!(name, "min" | "max");
     if let (true, Some(value)) = (compares, arguments.first_mut()) {
-        *value = enum_position(value.clone(), definition);
+        *value = compared.key(value.clone());
     }
     compares
 }
 
 fn project(plan: LogicalPlan, restored: Vec<Restored>) -> Result<LogicalPlan> {
     let columns = plan.schema().columns().into_iter().zip(restored);
+    // What the engine numbers grouping sets by is gone when `grouping()` is resolved.
+    let columns = columns.filter(|(column, _)| column.name != Aggregate::INTERNAL_GROUPING_ID);
     let columns: Vec<Expr> = columns.map(|(column, restored)| restored.restore(column)).collect();
     Ok(LogicalPlanBuilder::from(plan).project(columns)?.build()?)
 }
 
-/// The greatest or least of labels, by their places.
-pub(super) fn greatest(arguments: Vec<Expr>, definition: &Arc<EnumType>, choose: impl Fn(Vec<Expr>) -> Expr) -> Expr {
-    let places = arguments
-        .into_iter()
-        .map(|argument| enum_position(argument, definition));
-    enum_label(choose(places.collect()), definition)
+/// The greatest or least of values that have a stand-in; `None` of others.
+pub(super) fn greatest(arguments: &[Expr], schema: &DFSchema, choose: impl Fn(Vec<Expr>) -> Expr) -> Option<Expr> {
+    let compared = Compared::of(&type_of(arguments.first()?, schema)?)?;
+    let keys = arguments.iter().map(|argument| compared.key(argument.clone()));
+    Some(compared.value(choose(keys.collect())))
 }
 
 /// A value between two others, by what they sort by.

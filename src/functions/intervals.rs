@@ -3,6 +3,7 @@
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{IntervalMonthDayNano, IntervalMonthDayNanoType};
+use datafusion::logical_expr::Expr;
 
 use super::datum::Datum;
 use super::overload::Arguments;
@@ -15,6 +16,7 @@ const INTERVAL_FLOAT: &[&[Argument]] = &[&[Argument::Interval, Argument::Float]]
 const INTERVAL: &[&[Argument]] = &[&[Argument::Interval]];
 const DATE_DATE: &[&[Argument]] = &[&[Argument::Date, Argument::Date]];
 const DATE_INT: &[&[Argument]] = &[&[Argument::Date, Argument::Int]];
+const ANY: &[&[Argument]] = &[&[Argument::Any]];
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 const DAYS_PER_MONTH: i64 = 30;
@@ -24,6 +26,14 @@ pub(super) fn functions() -> Vec<RowFunction> {
         multiply(),
         divide(),
         length(),
+        RowFunction::immutable("interval_key", INTERVAL, SqlType::Bytea, |_, row| match row {
+            [Datum::Interval(interval)] => Ok(Datum::Bytes(to_key(*interval))),
+            _ => Ok(Datum::Null),
+        }),
+        RowFunction::immutable("interval_of_key", ANY, SqlType::Interval, |_, row| match row {
+            [Datum::Bytes(key)] => of_key(key).map(Datum::Interval),
+            _ => Ok(Datum::Null),
+        }),
         days_between(),
         moved("date_pli", |_, row| move_date(row, 1)),
         moved("date_mii", |_, row| move_date(row, -1)),
@@ -72,9 +82,50 @@ fn length() -> RowFunction {
 }
 
 /// The length of an interval.
-pub(super) fn interval_nanos(interval: IntervalMonthDayNano) -> i128 {
+pub fn interval_nanos(interval: IntervalMonthDayNano) -> i128 {
     let days = i128::from(interval.months) * i128::from(DAYS_PER_MONTH) + i128::from(interval.days);
     days * i128::from(NANOS_PER_DAY) + i128::from(interval.nanoseconds)
+}
+
+/// Bytes that sort as intervals do, by their length first.
+fn to_key(interval: IntervalMonthDayNano) -> Vec<u8> {
+    const SIGN: u128 = 1 << 127;
+    let mut key = ((interval_nanos(interval) as u128) ^ SIGN).to_be_bytes().to_vec();
+    key.extend(interval.months.to_be_bytes());
+    key.extend(interval.days.to_be_bytes());
+    key.extend(interval.nanoseconds.to_be_bytes());
+    key
+}
+
+fn of_key(key: &[u8]) -> Result<IntervalMonthDayNano> {
+    let parts = || {
+        let (months, rest) = key.get(size_of::<u128>()..)?.split_first_chunk()?;
+        let (days, rest) = rest.split_first_chunk()?;
+        let nanoseconds = i64::from_be_bytes(rest.try_into().ok()?);
+        let (months, days) = (i32::from_be_bytes(*months), i32::from_be_bytes(*days));
+        Some(IntervalMonthDayNano::new(months, days, nanoseconds))
+    };
+    parts().ok_or_else(|| Error::internal("an interval's key was cut"))
+}
+
+/// The call that gives an interval's bytes to compare by.
+pub fn interval_key(interval: Expr) -> Expr {
+    called("interval_key", interval)
+}
+
+/// The interval that the bytes are the key of.
+pub fn interval_of_key(key: Expr) -> Expr {
+    called("interval_of_key", key)
+}
+
+fn called(name: &str, argument: Expr) -> Expr {
+    match super::scalar_functions()
+        .iter()
+        .find(|function| function.name() == name)
+    {
+        Some(function) => function.call(vec![argument]),
+        None => argument,
+    }
 }
 
 /// Days from the second date to the first.

@@ -290,6 +290,7 @@ pub(super) fn stored_type(sql_type: &SqlType) -> Result<(Value, DataType)> {
         | SqlType::Char
         | SqlType::Uuid
         | SqlType::Enum(_)
+        | SqlType::Interval
         | SqlType::Json
         | SqlType::Jsonb => (json!("string"), DataType::Utf8),
         SqlType::Bytea => (json!("binary"), DataType::Binary),
@@ -310,8 +311,7 @@ pub(super) fn stored_type(sql_type: &SqlType) -> Result<(Value, DataType)> {
                 DataType::List(Field::new("element", stored, true).into()),
             )
         }
-        SqlType::Interval
-        | SqlType::Void
+        SqlType::Void
         | SqlType::Record
         | SqlType::Unknown
         | SqlType::System(_)
@@ -409,8 +409,10 @@ mod tests {
             "uuid",
             "jsonb",
             "json",
+            "interval",
             "oid",
             "integer[]",
+            "interval[]",
             "text[]",
         ];
         for text in types {
@@ -426,7 +428,7 @@ mod tests {
             assert_eq!(*schema.arrow.field(0).data_type(), sql_type.to_arrow(), "{text}");
         }
         assert_eq!(
-            stored_type(&SqlType::Interval).unwrap_err().state(),
+            stored_type(&SqlType::Void).unwrap_err().state(),
             SqlState::FeatureNotSupported
         );
     }

@@ -100,12 +100,13 @@ fn is_counted(column: &TableColumn) -> bool {
     !column.stored_type.is_nested()
 }
 
-/// The type in which a column's bounds are read; none for types that have no order worth pruning by.
+/// The type in which a column's bounds are read; none for types that have no order worth pruning by, and for intervals,
+/// whose texts sort otherwise than they do.
 fn bounds_type(column: &TableColumn) -> Option<DataType> {
-    match &column.stored_type {
-        DataType::Binary => None,
-        DataType::Int8 => Some(DataType::Int16),
-        other => Some(other.clone()),
+    match (&column.stored_type, column.field.data_type()) {
+        (DataType::Binary, _) | (_, DataType::Interval(_)) => None,
+        (DataType::Int8, _) => Some(DataType::Int16),
+        (other, _) => Some(other.clone()),
     }
 }
 

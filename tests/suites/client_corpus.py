@@ -28,7 +28,7 @@ from wire import Wire, fields  # noqa: E402
 
 DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY)
 # What a table of the recording may lack here, tried in this order.
-SIMPLER = [(r" interval\b", " text"), (r"materialized ", ""), (r"generated always as identity ", "")]
+SIMPLER = [(r"materialized ", ""), (r"generated always as identity ", "")]
 OIDS = {
     "namespace": "select oid from pg_namespace where nspname = '{}'",
     "database": "select oid from pg_database where datname = '{}'",

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use crate::functions::Datum;
+use crate::functions::{Datum, interval_nanos};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -41,6 +41,7 @@ pub(in crate::catalog_query) fn key(value: &Datum) -> Key {
         }
         Datum::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Key::Int(*value as i64),
         Datum::List(values) => Key::List(values.iter().map(key).collect()),
+        Datum::Interval(interval) => Key::Other(interval_nanos(*interval).to_string()),
         other => Key::Other(format!("{other:?}")),
     }
 }
@@ -110,7 +111,7 @@ pub(in crate::catalog_query) fn compare(left: &Datum, right: &Datum) -> Ordering
         (Datum::Micros(left), Datum::Micros(right)) => left.cmp(right),
         (Datum::Date(left), Datum::Micros(right)) => (i64::from(*left) * MICROS_PER_DAY).cmp(right),
         (Datum::Micros(left), Datum::Date(right)) => left.cmp(&(i64::from(*right) * MICROS_PER_DAY)),
-        (Datum::Interval(left), Datum::Interval(right)) => span(left).cmp(&span(right)),
+        (Datum::Interval(left), Datum::Interval(right)) => interval_nanos(*left).cmp(&interval_nanos(*right)),
         (Datum::List(left), Datum::List(right)) => {
             let parts = left.iter().zip(right).map(|(left, right)| compare(left, right));
             let first = parts.into_iter().find(|order| order.is_ne());
@@ -128,13 +129,6 @@ pub(in crate::catalog_query) fn compare(left: &Datum, right: &Datum) -> Ordering
             (left, right) => left.partial_cmp(&right).unwrap_or(Ordering::Equal),
         },
     }
-}
-
-/// An interval's length as PostgreSQL compares it: months of 30 days, days of 24 hours.
-fn span(interval: &datafusion::arrow::datatypes::IntervalMonthDayNano) -> i128 {
-    const NANOS_PER_DAY: i128 = 86_400_000_000_000;
-    let days = i128::from(interval.months) * 30 + i128::from(interval.days);
-    days * NANOS_PER_DAY + i128::from(interval.nanoseconds)
 }
 
 /// The unscaled value at the larger scale of the two.

@@ -101,15 +101,17 @@ pub fn cast_unknown(expression: Expr, target: &SqlType) -> Expr {
     }
 }
 
-/// A quoted literal in the place of a value of a user's type is read as one; anything else stays.
+/// A quoted literal in the place of a value of a user's type or of an interval is read as one; anything else stays. The
+/// engine would read intervals its own way.
 pub fn read_literal(expression: Expr, sql_type: &SqlType) -> Result<Expr> {
     match &expression {
-        Expr::Literal(ScalarValue::Utf8(Some(text)), None) if sql_type.user_type().is_some() => {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), None)
+            if sql_type.user_type().is_some() || *sql_type == SqlType::Interval =>
+        {
             let value = parse_value(sql_type, text, &FormatSettings::default())?;
-            Ok(Expr::Literal(
-                value,
-                Some(FieldMetadata::from(&sql_type.to_field("", true))),
-            ))
+            let field = sql_type.to_field("", true);
+            let metadata = (!field.metadata().is_empty()).then(|| FieldMetadata::from(&field));
+            Ok(Expr::Literal(value, metadata))
         }
         _ => Ok(expression),
     }
