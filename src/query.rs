@@ -144,12 +144,26 @@ pub async fn run(
         return Box::pin(run(&request, parameters, formats, transaction, notices)).await;
     }
     if let Some(query) = locking::locking_query(&request.statement.statement)
-        && locking::take_locks(request, query, transaction, notices).await? == Locked::No
+        && Box::pin(locking::take_locks(request, query, transaction, notices)).await? == Locked::No
     {
-        return Ok(Outcome::Rows(locking::no_rows(request, query).await?));
+        return Ok(Outcome::Rows(Box::pin(locking::no_rows(request, query)).await?));
     }
     match &request.statement.statement {
         Statement::Query(query) => Ok(Outcome::Rows(run_query(request, query, parameters, formats).await?)),
+        // On the heap: a future is moved several times before it is polled, and a query's is small.
+        _ => Box::pin(run_other(request, parameters, formats, transaction, notices)).await,
+    }
+}
+
+/// Runs anything but a query.
+async fn run_other(
+    request: &Request<'_>,
+    parameters: &[ScalarValue],
+    formats: &[Format],
+    transaction: &mut Transaction,
+    notices: &mut Vec<Notice>,
+) -> Result<Outcome> {
+    match &request.statement.statement {
         Statement::WithChanges(changes) => {
             with_changes::run(request, changes, parameters, formats, transaction, notices).await
         }

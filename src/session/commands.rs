@@ -70,24 +70,27 @@ impl Session {
             Statement::Prepare { name, types, statement } => {
                 let declared = types.iter().cloned().map(Some).collect();
                 let source = self.source_of(&parsed.text);
-                self.prepare(name, statement.as_ref().clone(), declared, Some(&source))
-                    .await?;
+                Box::pin(self.prepare(name, statement.as_ref().clone(), declared, Some(&source))).await?;
                 "PREPARE"
             }
             Statement::Execute { name, arguments } => {
-                return Ok(Some(self.execute_prepared(name, arguments, result_formats).await?));
+                return Ok(Some(
+                    Box::pin(self.execute_prepared(name, arguments, result_formats)).await?,
+                ));
             }
             Statement::Explain { statement, .. } => {
                 let Statement::Execute { name, arguments } = statement.as_ref() else {
                     return Ok(None);
                 };
-                return Ok(Some(self.explain_prepared(parsed, name, arguments).await?));
+                return Ok(Some(Box::pin(self.explain_prepared(parsed, name, arguments)).await?));
             }
             Statement::CreateTable(create) => {
                 let Some((name, arguments)) = &create.execute else {
                     return Ok(None);
                 };
-                return Ok(Some(self.create_from_prepared(parsed, create, name, arguments).await?));
+                return Ok(Some(
+                    Box::pin(self.create_from_prepared(parsed, create, name, arguments)).await?,
+                ));
             }
             Statement::Deallocate { name: None } => {
                 self.deallocate_all();

@@ -295,7 +295,7 @@ impl Session {
         }
         match (self.commit().await, lone) {
             (Err(error), Some(Lone::Statement(lone))) if error.state() == SqlState::SerializationFailure => {
-                self.repeat(lone, error).await
+                Box::pin(self.repeat(lone, error)).await
             }
             (committed, _) => committed,
         }

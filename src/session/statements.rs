@@ -215,7 +215,8 @@ impl Session {
     async fn step(&mut self, name: &str, portal: &mut Portal, max_rows: u64) -> Result<Fetched> {
         if let PortalState::Ready = portal.state {
             let statement = Arc::clone(&portal.statement);
-            match self.execute(name, &statement, portal).await? {
+            // On the heap, so that the calls that take the rows move none of it.
+            match Box::pin(self.execute(name, &statement, portal)).await? {
                 None => {}
                 Some(fetched) => return Ok(fetched),
             }
@@ -244,7 +245,7 @@ impl Session {
         }
         self.ensure_begun()?;
         if let Statement::DeclareCursor(declare) = &parsed.statement {
-            self.declare_cursor(statement, declare, &portal.parameters).await?;
+            Box::pin(self.declare_cursor(statement, declare, &portal.parameters)).await?;
             return Ok(Some(Fetched::Complete("DECLARE CURSOR".into())));
         }
         let outcome = match self.run_session_statement(parsed, &portal.result_formats).await? {

@@ -235,7 +235,7 @@ impl Session {
         let services = std::sync::Arc::clone(&self.engine.services);
         let committer = self.committer();
         let committed = match self.check_messages() {
-            Ok(()) => self.transaction.commit(&services, committer).await,
+            Ok(()) => Box::pin(self.transaction.commit(&services, committer)).await,
             Err(error) => Err(error),
         };
         match committed {

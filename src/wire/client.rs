@@ -10,6 +10,7 @@ use crate::context::interrupt::{Interrupt, InterruptReason};
 use crate::error::Error;
 use crate::telemetry::Metrics;
 use crate::wire::backend::Backend;
+use crate::wire::expectation::Expectation;
 use crate::wire::interruption::{Stop, attend, flush};
 use crate::wire::message::{self, Frame, Malformed, Message};
 use crate::wire::reply::{self, Severity};
@@ -26,6 +27,7 @@ pub struct Client<S, B> {
     skipping: bool,
     /// Since ReadyForQuery nothing arrived.
     idle: bool,
+    expectation: Expectation,
 }
 
 impl<S, B> Client<S, B>
@@ -50,6 +52,7 @@ where
             message_limit,
             skipping: false,
             idle: true,
+            expectation: Expectation::default(),
         }
     }
 
@@ -197,10 +200,16 @@ where
                     None => std::future::pending().await,
                 }
             };
+            let next = async {
+                match self.idle {
+                    true => self.expectation.meet(self.socket.frame(self.message_limit)).await,
+                    false => self.socket.frame(self.message_limit).await,
+                }
+            };
             tokio::select! {
                 biased;
                 // First, so that a cancel request stops the message of the pipeline that is already here.
-                frame = self.socket.frame(self.message_limit) => return frame.map_err(Stop::from),
+                frame = next => return frame.map_err(Stop::from),
                 () = token.cancelled() => match self.interrupt.reason() {
                     // There is nothing to stop while the client is to speak.
                     Some(reason) if !reason.ends_connection() => drop(self.interrupt.begin()),

@@ -9,6 +9,7 @@ mod client;
 mod connection;
 mod connections;
 mod copy;
+mod expectation;
 mod extended_query;
 mod interruption;
 mod reply;
