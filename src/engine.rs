@@ -203,6 +203,8 @@ async fn open_warehouse(config: &Config) -> Result<(Arc<Storage>, Arc<Catalog>)>
         footer_cache: config.caches.footer.0,
         vector_cache: config.caches.deletion_vector.0,
         hot_columns: config.caches.hot_columns.bytes(available_memory()),
+        disk_blocks: config.caches.disk.0,
+        disk_folder: config.caches.disk_folder.clone(),
         commit_deadline: config.storage.commit_deadline.0,
         layout: FileLayout {
             file_bytes: config.storage.file_size.0,

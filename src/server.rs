@@ -73,6 +73,7 @@ pub async fn run(engine: Arc<Engine>, started: impl FnOnce(&[SocketAddr])) -> Re
         config.server.shutdown_grace.0,
     )
     .await;
+    engine.services.storage.close();
     Ok(())
 }
 

@@ -106,6 +106,8 @@ sections! {
         footer: ByteSize,
         deletion_vector: ByteSize,
         hot_columns: MemoryLimit,
+        disk: ByteSize,
+        disk_folder: String,
         plan: ByteSize,
         result: ByteSize,
     }

@@ -99,6 +99,8 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Byt
     }
 
     pub(super) fn statistics(&self) -> CacheStatistics {
+        // What came and went lately is not counted yet.
+        self.cache.run_pending_tasks();
         CacheStatistics {
             name: self.name,
             hits: self.hits.load(Ordering::Relaxed),

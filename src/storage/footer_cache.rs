@@ -17,9 +17,10 @@ use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore};
 
 use super::cache::ByteCache;
+use super::disk_tier::DiskTier;
 use super::store::StoreHandle;
 
 /// Store, absolute path, size, modification time in milliseconds.
@@ -43,6 +44,8 @@ const REMOTE_FOOTER_GUESS: usize = 64 * 1024;
 pub(super) struct CachedReaderFactory {
     pub(super) store: Arc<StoreHandle>,
     pub(super) footers: Arc<FooterCache>,
+    /// Where the store is far away: blocks of its files near by.
+    pub(super) disk: Option<Arc<DiskTier>>,
 }
 
 impl CachedReaderFactory {
@@ -74,7 +77,7 @@ impl ParquetFileReaderFactory for CachedReaderFactory {
         metrics: &ExecutionPlanMetricsSet,
     ) -> datafusion::common::Result<Box<dyn AsyncFileReader + Send>> {
         let meta = partitioned_file.object_meta;
-        let identity = self.identity(&meta);
+        let identity = Arc::new(self.identity(&meta));
         let bytes_scanned = MetricBuilder::new(metrics).counter("bytes_scanned", partition_index);
         Ok(Box::new(CachedReader {
             factory: self.clone(),
@@ -88,20 +91,16 @@ impl ParquetFileReaderFactory for CachedReaderFactory {
 struct CachedReader {
     factory: CachedReaderFactory,
     meta: ObjectMeta,
-    identity: FileIdentity,
+    identity: Arc<FileIdentity>,
     bytes_scanned: Count,
 }
 
 impl AsyncFileReader for CachedReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        self.bytes_scanned.add((range.end - range.start) as usize);
         async move {
-            self.factory
-                .store
-                .store
-                .get_range(&self.meta.location, range)
-                .await
-                .map_err(external)
+            let mut read = self.get_byte_ranges(vec![range]).await?;
+            read.pop()
+                .ok_or_else(|| ParquetError::General("nothing was read".to_string()))
         }
         .boxed()
     }
@@ -110,12 +109,12 @@ impl AsyncFileReader for CachedReader {
         self.bytes_scanned
             .add(ranges.iter().map(|range| (range.end - range.start) as usize).sum());
         async move {
-            self.factory
-                .store
-                .store
-                .get_ranges(&self.meta.location, &ranges)
-                .await
-                .map_err(external)
+            let store = &self.factory.store.store;
+            let read = match &self.factory.disk {
+                Some(disk) => disk.read(store, &self.identity, &self.meta, &ranges).await,
+                None => store.get_ranges(&self.meta.location, &ranges).await,
+            };
+            read.map_err(external)
         }
         .boxed()
     }
@@ -152,7 +151,9 @@ impl AsyncFileReader for CachedReader {
                 metadata: Arc::clone(&metadata),
                 schema,
             };
-            self.factory.footers.insert(self.identity.clone(), footer, bytes);
+            self.factory
+                .footers
+                .insert(self.identity.as_ref().clone(), footer, bytes);
             Ok(metadata)
         }
         .boxed()

@@ -10,6 +10,7 @@ mod commit_entry;
 mod definition;
 mod deletion_vector;
 mod delta_source;
+mod disk_tier;
 mod features;
 mod file_index;
 mod file_layout;

@@ -34,7 +34,7 @@ use crate::error::{Error, Result, SqlState};
 /// How a session's scans read; without it, with everything that makes them fast.
 #[derive(Debug, Clone, Copy)]
 pub struct ScanOptions {
-    /// Whether hot columns are used and kept.
+    /// Whether hot columns, and blocks of files on local disk, are used and kept.
     pub hot_columns: bool,
 }
 
@@ -164,9 +164,16 @@ impl TableSnapshot {
             .with_table_partition_cols(constants)
             .with_virtual_columns(computed)
             .build();
+        let scan_options = session.config().get_extension::<ScanOptions>();
+        let is_kept = scan_options.is_none_or(|options| options.hot_columns);
         let readers = CachedReaderFactory {
             store: Arc::clone(&self.location.store),
             footers: Arc::clone(&self.services.footers),
+            disk: self
+                .services
+                .disk
+                .clone()
+                .filter(|_| is_kept && !self.location.store.is_local()),
         };
         let mut options = TableParquetOptions {
             global: session.config_options().execution.parquet.clone(),
@@ -176,8 +183,7 @@ impl TableSnapshot {
         options.global.coerce_int96 = Some("us".into());
         // Decided for each scan by the source itself.
         options.global.pushdown_filters = false;
-        let scan_options = session.config().get_extension::<ScanOptions>();
-        let wants_hot = scan_options.is_none_or(|options| options.hot_columns) && !self.services.hot.is_off();
+        let wants_hot = is_kept && !self.services.hot.is_off();
         // Places in the file are the Parquet reader's to tell.
         let hot = (wants_hot && !is_located).then(|| HotScan {
             cache: Arc::clone(&self.services.hot),

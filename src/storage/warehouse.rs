@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::cache::{ByteCache, CacheStatistics};
 use super::deletion_vector::VectorCache;
+use super::disk_tier::DiskTier;
 use super::file_layout::FileLayout;
 use super::footer_cache::FooterCache;
 use super::hot::HotCache;
@@ -53,6 +54,10 @@ pub struct StorageLimits {
     pub vector_cache: u64,
     /// Bytes of hot columns kept; 0 switches them off.
     pub hot_columns: u64,
+    /// Bytes of blocks of object stores kept on local disk, encrypted; 0 keeps none there.
+    pub disk_blocks: u64,
+    /// The folder below which they lie; "" is the system's for temporary files.
+    pub disk_folder: String,
     /// After this long an unanswered commit is reported as unknown.
     pub commit_deadline: Duration,
     /// The shape of the files that are written.
@@ -67,6 +72,8 @@ impl Default for StorageLimits {
             footer_cache: 128 * MEGABYTE,
             vector_cache: 64 * MEGABYTE,
             hot_columns: 512 * MEGABYTE,
+            disk_blocks: 0,
+            disk_folder: String::new(),
             commit_deadline: Duration::from_secs(60),
             layout: FileLayout::default(),
         }
@@ -82,6 +89,7 @@ pub(super) struct Services {
     pub(super) footers: Arc<FooterCache>,
     pub(super) vectors: VectorCache,
     pub(super) hot: Arc<HotCache>,
+    pub(super) disk: Option<Arc<DiskTier>>,
     pub(super) commit_deadline: Duration,
     pub(super) layout: FileLayout,
     /// Knows what became of transactions over several tables.
@@ -123,6 +131,7 @@ impl Storage {
             footers: Arc::new(ByteCache::new("footer", limits.footer_cache)),
             vectors: ByteCache::new("deletion vector", limits.vector_cache),
             hot: Arc::new(HotCache::new(limits.hot_columns)),
+            disk: DiskTier::open(limits.disk_blocks, &limits.disk_folder)?,
             commit_deadline: limits.commit_deadline,
             layout: limits.layout,
             arbiter: OnceLock::new(),
@@ -250,13 +259,15 @@ impl Storage {
 
     /// Counters of the caches.
     pub fn caches(&self) -> Vec<CacheStatistics> {
-        vec![
+        let memory = [
             self.services.snapshots.statistics(),
             self.services.past_snapshots.statistics(),
             self.services.footers.statistics(),
             self.services.vectors.statistics(),
             self.services.hot.statistics(),
-        ]
+        ];
+        let disk = self.services.disk.iter().map(|disk| disk.statistics());
+        memory.into_iter().chain(disk).collect()
     }
 
     /// Empties the caches; the next statement reads everything anew.
@@ -266,6 +277,12 @@ impl Storage {
         self.services.footers.clear();
         self.services.vectors.clear();
         self.services.hot.clear();
+        self.services.disk.iter().for_each(|disk| disk.clear());
+    }
+
+    /// Leaves nothing on the server's own disk; for the end of the process.
+    pub fn close(&self) {
+        self.services.disk.iter().for_each(|disk| disk.close());
     }
 
     fn locate(&self, address: &TableAddress) -> Result<Location> {

@@ -142,6 +142,33 @@ def test_a_warehouse_on_s3_survives_its_server(s3):
             assert connection.execute("select count(*), max(word) from kept").fetchone() == (1000, "word 999")
 
 
+def test_what_was_fetched_from_s3_is_read_from_local_disk(s3, tmp_path):
+    s3_store.make_bucket(s3, "far")
+    folder = tmp_path / "blocks"
+    settings = ["--set", "caches.hot_columns=0", "--set", "caches.result=0", "--set", f"caches.disk_folder={folder}"]
+    blocks = "select hits, misses, bytes > 0 from system.caches where name = 'disk block'"
+    total = "select sum(n), max(word) from kept"
+    with Server("s3://far/house", environment=s3_store.environment(s3), arguments=settings) as server:
+        with server.connect() as connection:
+            connection.execute("create table kept (n int, word text)")
+            connection.execute("insert into kept select n, 'word ' || n from generate_series(1, 100000) g(n)")
+            assert connection.execute(total).fetchone() == (5000050000, "word 99999")
+            eventually(lambda: connection.execute(blocks).fetchone()[2], True)
+            hits, misses, _ = connection.execute(blocks).fetchone()
+            assert connection.execute(total).fetchone() == (5000050000, "word 99999")
+            assert connection.execute(blocks).fetchone() == (hits + misses, misses, True)
+            connection.execute("set boathouse.hot_columns = off")
+            assert connection.execute(total).fetchone() == (5000050000, "word 99999")
+            assert connection.execute(blocks).fetchone() == (hits + misses, misses, True)
+        server.stop()
+        assert not any(folder.iterdir())
+    settings += ["--set", "caches.disk=0"]
+    with Server("s3://far/house", environment=s3_store.environment(s3), arguments=settings) as server:
+        with server.connect() as connection:
+            assert connection.execute(total).fetchone() == (5000050000, "word 99999")
+            assert connection.execute(blocks).fetchone() is None
+
+
 def test_lost_commit_answers(s3):
     """Every second commit's answer is lost: what was acknowledged is there once, and errors are honest."""
     s3_store.make_bucket(s3, "lossy")
