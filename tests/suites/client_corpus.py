@@ -222,6 +222,14 @@ def readable(message):
     }.get(kind, lambda: None)()
 
 
+def recorded(value, form):
+    """A parameter's bytes; of a binary one, those beyond ASCII were recorded as `\\xb0`."""
+    if value is None:
+        return None
+    text = value.encode("latin-1", "replace")
+    return re.sub(rb"\\x([0-9a-f]{2})", lambda byte: bytes.fromhex(byte[1].decode()), text) if form else text
+
+
 def send(wire, message):
     kind = message["msg"]
     name = lambda key: message.get(key, "").encode() + b"\0"  # noqa: E731
@@ -232,7 +240,9 @@ def send(wire, message):
     elif kind == "Parse":
         wire.send("P", name("name") + name("sql") + pack(4, message["param_oids"]))
     elif kind == "Bind":
-        values = [None if value is None else value.encode("latin-1", "replace") for value in message["params"]]
+        formats = message["param_formats"]
+        formats = (formats or [0]) * (1 if len(formats) > 1 else len(message["params"]))
+        values = [recorded(value, form) for value, form in zip(message["params"], formats)]
         body = name("portal") + name("stmt") + pack(2, message["param_formats"]) + len(values).to_bytes(2, "big")
         for value in values:
             body += b"\xff\xff\xff\xff" if value is None else len(value).to_bytes(4, "big") + value
