@@ -3,6 +3,7 @@
 mod compact_sources;
 mod distinct_sums;
 mod filter_before_grouping;
+mod late_projections;
 mod lazy_conditions;
 mod link_shared_parts;
 mod own_operators;
@@ -32,12 +33,12 @@ pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 
 pub(super) use lazy_conditions::order_conditions;
 
-/// DataFusion's logical rules, those replaced that are wrong for PostgreSQL's types.
+/// DataFusion's logical rules, those replaced that are wrong for PostgreSQL's types, and ours.
 pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    Optimizer::new()
-        .rules
-        .into_iter()
-        .map(distinct_sums::corrected)
+    let rules = Optimizer::new().rules.into_iter().map(distinct_sums::corrected);
+    // Without it, averages of all groups are divided where ten are asked for.
+    rules
+        .chain([Arc::new(late_projections::LateProjections) as _])
         .collect()
 }
 
