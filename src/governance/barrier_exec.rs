@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::filter_record_batch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
@@ -20,6 +20,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr};
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::execution_plan::{
     ChildrenPropertiesMode, ReplaceChildrenOptions, apply_expression_roots,
 };
@@ -90,7 +91,13 @@ impl PolicyBarrierExec {
         &self.identity
     }
 
-    /// What lies inside, for `verify` and for the eyes of monitors only.
+    /// Whether a run-time filter reads this column of the output.
+    pub(crate) fn filters_at_run_time(&self, column: usize) -> bool {
+        let mut filters = self.runtime_filters.iter();
+        filters.any(|filter| collect_columns(filter).iter().any(|read| read.index() == column))
+    }
+
+    /// What lies inside, for `verify` and the physical rules, and for the eyes of monitors only.
     pub(crate) fn inside(&self) -> &Arc<dyn ExecutionPlan> {
         &self.input
     }
@@ -104,12 +111,16 @@ impl PolicyBarrierExec {
         self.sealed.load(Ordering::Relaxed)
     }
 
-    fn with_input(&self, input: Arc<dyn ExecutionPlan>) -> Self {
-        let schema = Arc::clone(&self.schema);
-        let identity = Arc::clone(&self.identity);
+    /// The same over `input`, which yields the same columns, perhaps in narrower types.
+    pub(crate) fn with_input(&self, input: Arc<dyn ExecutionPlan>) -> Self {
+        let given = input.schema();
+        let fields = self.schema.fields().iter().zip(given.fields());
+        let fields = fields.map(|(own, given)| own.as_ref().clone().with_data_type(given.data_type().clone()));
+        let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), self.schema.metadata().clone());
+        let (identity, open_columns) = (Arc::clone(&self.identity), Arc::clone(&self.open_columns));
         PolicyBarrierExec {
             runtime_filters: self.runtime_filters.clone(),
-            ..PolicyBarrierExec::new(identity, input, schema, Arc::clone(&self.open_columns))
+            ..PolicyBarrierExec::new(identity, input, Arc::new(schema), open_columns)
         }
     }
 

@@ -8,6 +8,7 @@ use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 
 use super::lane::{Lane, from_integers, magnitude, whole};
+use super::rows_by_group::RowsByGroup;
 
 /// The groups of a batch's rows.
 #[derive(Debug, Clone, Copy)]
@@ -15,13 +16,15 @@ pub enum Groups<'a> {
     /// All rows are of one group.
     One(usize),
     Each(&'a [u32]),
+    /// A few groups, and the rows of each.
+    Few(&'a [u32], &'a RowsByGroup),
 }
 
 impl Groups<'_> {
     fn rows(&self) -> usize {
         match self {
             Groups::One(rows) => *rows,
-            Groups::Each(groups) => groups.len(),
+            Groups::Each(groups) | Groups::Few(groups, _) => groups.len(),
         }
     }
 
@@ -30,12 +33,12 @@ impl Groups<'_> {
         match (self, nulls) {
             (Groups::One(rows), None) => (0..*rows).for_each(|row| call(row, 0)),
             (Groups::One(_), Some(nulls)) => nulls.valid_indices().for_each(|row| call(row, 0)),
-            (Groups::Each(groups), None) => {
+            (Groups::Each(groups) | Groups::Few(groups, _), None) => {
                 for (row, group) in groups.iter().enumerate() {
                     call(row, *group as usize);
                 }
             }
-            (Groups::Each(groups), Some(nulls)) => {
+            (Groups::Each(groups) | Groups::Few(groups, _), Some(nulls)) => {
                 nulls.valid_indices().for_each(|row| call(row, groups[row] as usize))
             }
         }
@@ -82,6 +85,10 @@ impl Count {
         match (groups, nulls) {
             (Groups::One(rows), None) => self.counts[0] += rows as i64,
             (Groups::One(rows), Some(nulls)) => self.counts[0] += (rows - nulls.null_count()) as i64,
+            (Groups::Few(_, rows), None) => {
+                let counts = self.counts.iter_mut().zip(rows.lists());
+                counts.for_each(|(count, rows)| *count += rows.len() as i64);
+            }
             _ => groups.for_each(nulls, |_, group| self.counts[group] += 1),
         }
     }
@@ -146,11 +153,16 @@ impl Sum {
         }
         let fits = added <= i64::MAX as u128;
         let values = &lane.values;
+        let sum_of = |rows: &[u32]| rows.iter().map(|row| values[*row as usize]).sum::<i64>();
         match &mut self.totals {
             Totals::Narrow(totals, _) => {
                 totals.resize(count, 0);
                 match (groups, nulls) {
                     (Groups::One(_), None) => totals[0] += values.iter().sum::<i64>(),
+                    (Groups::Few(_, rows), None) => {
+                        let totals = totals.iter_mut().zip(rows.lists());
+                        totals.for_each(|(total, rows)| *total += sum_of(rows));
+                    }
                     _ => groups.for_each(nulls, |row, group| totals[group] += values[row]),
                 }
             }
@@ -158,6 +170,10 @@ impl Sum {
                 totals.resize(count, 0);
                 match (groups, nulls) {
                     (Groups::One(_), None) if fits => totals[0] += i128::from(values.iter().sum::<i64>()),
+                    (Groups::Few(_, rows), None) if fits => {
+                        let totals = totals.iter_mut().zip(rows.lists());
+                        totals.for_each(|(total, rows)| *total += i128::from(sum_of(rows)));
+                    }
                     _ => groups.for_each(nulls, |row, group| totals[group] += i128::from(values[row])),
                 }
             }

@@ -222,7 +222,7 @@ impl GroupTable {
         };
         let mask = entries.len() - 1;
         for (row, hash) in hashes.iter().enumerate() {
-            let tag = (hash >> 32) as u32;
+            let tag = tag_of(*hash);
             let mut place = *hash as usize & mask;
             let group = loop {
                 let (found_tag, found) = entries[place];
@@ -258,7 +258,7 @@ impl GroupTable {
                     false => known.map(|(own, other)| own.grown(other)).unzip(),
                 };
                 if !self.address(needed, grown, rows) {
-                    self.rehash(2 * entries);
+                    self.rehash(entries);
                 }
             }
             Index::Hashed(held) if held.len() >= entries => {}
@@ -268,7 +268,7 @@ impl GroupTable {
                 let united = own.zip(columns).map(|(own, column)| own.grown(&column.extent()));
                 let (needed, grown) = united.unzip();
                 if !self.address(needed, grown, rows) {
-                    self.rehash(2 * entries);
+                    self.rehash(entries);
                 }
             }
         }
@@ -309,7 +309,7 @@ impl GroupTable {
             while entries[place].1 != NO_GROUP {
                 place = (place + 1) & mask;
             }
-            entries[place] = ((hash >> 32) as u32, group as u32);
+            entries[place] = (tag_of(hash), group as u32);
         }
         self.index = Index::Hashed(entries);
     }
@@ -364,6 +364,11 @@ fn extent(words: impl Iterator<Item = i64>) -> Dimension {
         true => Dimension::holding(0, -1),
         false => Dimension::holding(low, high),
     }
+}
+
+/// What an entry of an index keeps of a hash.
+pub fn tag_of(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 /// Mixes all bits into all bits.

@@ -6,16 +6,19 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{Result as PlanResult, internal_datafusion_err};
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::accumulators::Groups;
 use super::aggregate_shape::{AggregateShape, Key};
+use super::computed_strings::ComputedStrings;
 use super::group_table::{GroupTable, NULL_WORD, Words};
 use super::lane::{Lane, from_integers};
 use super::lane_program::Lanes;
 use super::measured::{Accumulated, Inputs};
+use super::rows_by_group::RowsByGroup;
 use super::strings::StringNumbers;
 
 /// Groups at which a partial aggregation that does not reduce its input hands them on.
@@ -32,10 +35,14 @@ pub struct Groupings {
     states: bool,
     groups: Grouped,
     strings: Vec<Option<StringNumbers>>,
+    /// For keys that are computed of strings.
+    computed: Vec<Option<ComputedStrings>>,
     /// Rows aggregated so far.
     rows: usize,
-    /// Grouping does not pay: each row is a group.
+    /// Grouping does not pay: each row is a group, and each batch is emitted.
     every_row: bool,
+    /// The keys that are strings, of the one batch that is to be emitted.
+    passed: Vec<Option<ArrayRef>>,
     words: Vec<Vec<i64>>,
     numbers: Numbers,
     /// The grouping set that is being emitted.
@@ -62,6 +69,8 @@ struct Numbers {
     groups: Vec<u32>,
     /// The same as DataFusion's accumulators want them.
     wide: Vec<usize>,
+    /// The rows of each group, where the groups are few.
+    lists: Option<RowsByGroup>,
 }
 
 impl Numbers {
@@ -73,10 +82,21 @@ impl Numbers {
         }
     }
 
+    /// Lists the rows of each group, if that pays for so many measures.
+    fn list(&mut self, count: usize, measures: usize) {
+        let pays = measures > 1 && RowsByGroup::pays(self.groups.len(), count);
+        let mut lists = self.lists.take().filter(|_| pays);
+        if pays {
+            lists.get_or_insert_default().sort(&self.groups, count);
+        }
+        self.lists = lists;
+    }
+
     fn groups(&self, is_one_group: bool, rows: usize) -> Groups<'_> {
-        match is_one_group {
-            true => Groups::One(rows),
-            false => Groups::Each(&self.groups),
+        match &self.lists {
+            _ if is_one_group => Groups::One(rows),
+            Some(lists) => Groups::Few(&self.groups, lists),
+            None => Groups::Each(&self.groups),
         }
     }
 }
@@ -109,13 +129,19 @@ impl Grouped {
 impl Groupings {
     pub fn new(shape: &Arc<AggregateShape>, schema: SchemaRef, states: bool) -> PlanResult<Groupings> {
         let strings = |key: &Key| matches!(key, Key::Strings(_)).then(StringNumbers::new);
+        let computed = |key: &Key| match key {
+            Key::Strings(expression) => ComputedStrings::of(expression),
+            Key::Lane(_) => None,
+        };
         let mut groupings = Groupings {
             schema,
             states,
             groups: Grouped::new(shape, shape.keys.len())?,
             strings: shape.keys.iter().map(strings).collect(),
+            computed: shape.keys.iter().map(computed).collect(),
             rows: 0,
             every_row: false,
+            passed: vec![None; shape.keys.len()],
             words: vec![Vec::new(); shape.keys.len()],
             numbers: Numbers::default(),
             set: None,
@@ -141,7 +167,9 @@ impl Groupings {
     }
 
     pub fn size(&self) -> usize {
-        self.groups.size() + self.strings.iter().flatten().map(StringNumbers::size).sum::<usize>()
+        self.groups.size()
+            + self.strings.iter().flatten().map(StringNumbers::size).sum::<usize>()
+            + self.computed.iter().flatten().map(ComputedStrings::size).sum::<usize>()
     }
 
     /// Whether more rows would only make the groups more.
@@ -152,9 +180,10 @@ impl Groupings {
     /// Without the groups, which have been emitted.
     pub fn emptied(&self) -> PlanResult<Groupings> {
         let mut emptied = Groupings::new(&self.shape, Arc::clone(&self.schema), self.states)?;
-        let has_strings = self.strings.iter().any(Option::is_some);
-        let reduced_little = self.count() >= MANY_GROUPS && self.rows < self.count() + self.count() / 4;
-        emptied.every_row = self.every_row || (reduced_little && !has_strings);
+        let reduced_little = self.count() >= MANY_GROUPS && self.rows < self.count() + self.count() / 2;
+        // Strings that are passed on have no numbers to make grouping sets of.
+        let may_pass = self.shape.sets.is_empty() || self.strings.iter().all(Option::is_none);
+        emptied.every_row = self.every_row || (reduced_little && may_pass);
         Ok(emptied)
     }
 
@@ -185,8 +214,9 @@ impl Groupings {
         if shape.has_stock_measures() {
             self.numbers.widen(is_one_group, rows);
         }
-        let (groups, wide) = (self.numbers.groups(is_one_group, rows), &self.numbers.wide);
         let count = self.groups.count();
+        self.numbers.list(count, shape.measures.len());
+        let (groups, wide) = (self.numbers.groups(is_one_group, rows), &self.numbers.wide);
         self.rows += rows;
         for ((measure, accumulated), inputs) in shape.measures.iter().zip(&mut self.groups.measures).zip(&inputs) {
             accumulated.update(measure, groups, wide, &lanes, inputs, count)?;
@@ -198,8 +228,10 @@ impl Groupings {
         let Some(table) = &mut self.groups.table else {
             return Ok(());
         };
+        let rows = selection.map_or(batch.num_rows(), <[u32]>::len);
         let keys = self.shape.keys.iter().zip(&mut self.words).zip(&mut self.strings);
-        for ((key, words), strings) in keys {
+        let keys = keys.zip(&mut self.computed).zip(&mut self.passed);
+        for ((((key, words), strings), computed), passed) in keys {
             match (key, strings) {
                 (Key::Lane(lane), _) => {
                     if let Some(nulls) = &lanes[*lane].nulls {
@@ -208,10 +240,24 @@ impl Groupings {
                         words.extend(lanes[*lane].values.iter().zip(nulls.iter()).map(word));
                     }
                 }
-                (Key::Strings(expression), Some(strings)) => match expression.column() {
-                    Some(column) => strings.number(batch.column(column), selection, words)?,
-                    None => strings.number(&expression.evaluate(batch, selection)?, None, words)?,
-                },
+                (Key::Strings(expression), _) if self.every_row => {
+                    *passed = Some(expression.evaluate(batch, selection)?);
+                    words.clear();
+                    words.resize(rows, 0);
+                }
+                (Key::Strings(expression), Some(strings)) => {
+                    if let Some(column) = expression.column() {
+                        strings.number(batch.column(column), selection, words)?;
+                        continue;
+                    }
+                    let is_known = match computed {
+                        Some(computed) => computed.number(expression, batch, selection, strings, words)?,
+                        None => false,
+                    };
+                    if !is_known {
+                        strings.number(&expression.evaluate(batch, selection)?, None, words)?;
+                    }
+                }
                 _ => {}
             }
         }
@@ -329,9 +375,10 @@ impl Groupings {
                     kept.map(|place| if is_merged { place } else { key })
                 }
             };
-            columns.push(match place {
-                Some(place) => key_column(grouped, place, strings.as_ref(), field.data_type(), range.clone()),
-                None => Some(new_null_array(field.data_type(), rows)),
+            columns.push(match (place, &self.passed[key]) {
+                (_, Some(passed)) => cast(&passed.slice(range.start, rows), field.data_type()).ok(),
+                (Some(place), None) => key_column(grouped, place, strings.as_ref(), field.data_type(), range.clone()),
+                (None, None) => Some(new_null_array(field.data_type(), rows)),
             });
         }
         if let Some(set) = set

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Schema};
@@ -66,6 +66,14 @@ impl StockExpression {
             narrowed =
                 RecordBatch::try_new_with_options(narrowed.schema(), columns.collect::<Result<_, _>>()?, &options)?;
         }
+        self.expression.evaluate(&narrowed)?.into_array(rows)
+    }
+
+    /// The values for other values of the one column that the expression reads.
+    pub fn evaluate_on(&self, batch: &RecordBatch, values: ArrayRef) -> PlanResult<ArrayRef> {
+        let rows = values.len();
+        let schema = Arc::new(batch.schema().project(&self.columns)?);
+        let narrowed = RecordBatch::try_new(schema, vec![values])?;
         self.expression.evaluate(&narrowed)?.into_array(rows)
     }
 }

@@ -11,13 +11,16 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{ArrowDictionaryKeyType, DataType, UInt16Type, UInt32Type};
 use datafusion::arrow::error::ArrowError;
 
-use super::group_table::folded;
+use super::group_table::{folded, tag_of};
 
 const UNKNOWN: u32 = u32::MAX;
 /// Bytes that a view holds by itself.
 const INLINE: u32 = 12;
 /// Places for all strings of at most one byte.
 const TINY_STRINGS: usize = 1 << 9;
+/// Rows that are looked up together: their places in the index are read before any is compared, so that the reads of
+/// far memory overlap.
+const TOGETHER: usize = 1 << 10;
 /// In the place of a tiny string that has no number yet.
 const UNNUMBERED: i64 = -1;
 
@@ -27,8 +30,10 @@ pub struct StringNumbers {
     text: String,
     /// Where each string ends in `text`.
     ends: Vec<usize>,
-    /// Each string's length and first bytes as a view has them: all of it where it is short.
+    /// Each string's length and first bytes as a view has them: all of it where it is short, and else where it begins
+    /// in `text`.
     views: Vec<u128>,
+    hashes: Vec<u64>,
     /// Open addressing; an entry is the hash's upper half and the string's number.
     entries: Vec<(u32, u32)>,
     /// The numbers of the strings of at most one byte.
@@ -38,6 +43,8 @@ pub struct StringNumbers {
     null: Option<u32>,
     /// The numbers of the values of the dictionary seen last.
     dictionary: Option<(ArrayRef, Vec<i64>)>,
+    /// Work space: hashes of rows, and the string that each may be.
+    looked_up: Vec<(u64, u32)>,
 }
 
 /// Whether a column of this type can be numbered.
@@ -57,11 +64,13 @@ impl StringNumbers {
             text: String::new(),
             ends: Vec::new(),
             views: Vec::new(),
+            hashes: Vec::new(),
             entries: vec![(0, UNKNOWN); 64],
             tiny: vec![UNNUMBERED; TINY_STRINGS],
             seed: RandomState::new().hash_one(0),
             null: None,
             dictionary: None,
+            looked_up: Vec::new(),
         }
     }
 
@@ -75,6 +84,7 @@ impl StringNumbers {
         self.text.capacity()
             + self.ends.capacity() * size_of::<usize>()
             + self.views.capacity() * size_of::<u128>()
+            + self.hashes.capacity() * size_of::<u64>()
             + self.entries.capacity() * size_of::<(u32, u32)>()
             + self.tiny.capacity() * size_of::<i64>()
     }
@@ -133,7 +143,9 @@ impl StringNumbers {
                 }
                 let place = place(row);
                 if known[place] == UNNUMBERED {
-                    known[place] = self.number_of(texts.views()[place], texts, place);
+                    let view = texts.views()[place];
+                    let hash = self.hash(view, || texts.value(place));
+                    known[place] = i64::from(self.find_or_add(view, hash, || texts.value(place)));
                 }
                 *number = known[place];
             }
@@ -154,12 +166,58 @@ impl StringNumbers {
             (None, Some(rows)) if lengths <= 1 => {
                 self.number_tiny(rows.iter().map(|row| views[*row as usize]), numbers);
             }
-            (_, None) => numbers.extend((0..array.len()).map(|row| self.number_of(views[row], array, row))),
-            (_, Some(rows)) => numbers.extend(rows.iter().map(|row| {
-                let row = *row as usize;
-                self.number_of(views[row], array, row)
-            })),
+            (None, None) => self.number_all(array, |_| false, array.len(), |index| index, numbers),
+            (None, Some(rows)) => {
+                self.number_all(array, |_| false, rows.len(), |index| rows[index] as usize, numbers);
+            }
+            (Some(nulls), None) => {
+                self.number_all(array, |row| nulls.is_null(row), array.len(), |index| index, numbers)
+            }
+            (Some(nulls), Some(rows)) => {
+                let row = |index: usize| rows[index] as usize;
+                self.number_all(array, |row| nulls.is_null(row), rows.len(), row, numbers);
+            }
         }
+    }
+
+    fn number_all(
+        &mut self,
+        array: &StringViewArray,
+        is_null: impl Fn(usize) -> bool,
+        count: usize,
+        row: impl Fn(usize) -> usize,
+        numbers: &mut Vec<i64>,
+    ) {
+        let views = array.views();
+        let mut looked_up = std::mem::take(&mut self.looked_up);
+        for start in (0..count).step_by(TOGETHER) {
+            let indices = start..count.min(start + TOGETHER);
+            looked_up.clear();
+            looked_up.extend(indices.clone().map(|index| {
+                let row = row(index);
+                match is_null(row) {
+                    true => (0, UNKNOWN),
+                    false => (self.hash(views[row], || array.value(row)), UNKNOWN),
+                }
+            }));
+            let mask = self.entries.len() - 1;
+            for (hash, candidate) in &mut looked_up {
+                let (tag, found) = self.entries[*hash as usize & mask];
+                *candidate = if tag == tag_of(*hash) { found } else { UNKNOWN };
+            }
+            numbers.extend(indices.zip(&looked_up).map(|(index, (hash, candidate))| {
+                let row = row(index);
+                if is_null(row) {
+                    return self.null_number();
+                }
+                let text = || array.value(row);
+                i64::from(match *candidate != UNKNOWN && self.is(*candidate, views[row], text) {
+                    true => *candidate,
+                    false => self.find_or_add(views[row], *hash, text),
+                })
+            }));
+        }
+        self.looked_up = looked_up;
     }
 
     /// Most rows are found in one pass without branches, new strings are added in a second.
@@ -178,71 +236,71 @@ impl StringNumbers {
             if self.tiny[place] == UNNUMBERED {
                 let text = ((view >> 32) as u8 as char).to_string();
                 let text = if view as u32 == 0 { "" } else { &text };
-                self.tiny[place] = i64::from(self.find_or_add(view, || text));
+                self.tiny[place] = i64::from(self.find_or_add(view, self.hash_of_view(view), || text));
             }
             *number = self.tiny[place];
         }
     }
 
-    fn number_of(&mut self, view: u128, array: &StringViewArray, row: usize) -> i64 {
-        if array.is_null(row) {
-            return self.null_number();
-        }
-        if view as u32 <= INLINE {
-            let (_, found) = self.entries[self.hash_of_view(view) as usize & (self.entries.len() - 1)];
-            if found != UNKNOWN && self.views[found as usize] == view {
-                return i64::from(found);
-            }
-        }
-        i64::from(self.find_or_add(view, || array.value(row)))
-    }
-
     fn null_number(&mut self) -> i64 {
         let null = match self.null {
             Some(null) => null,
-            None => self.push(0, ""),
+            None => self.push(0, 0, ""),
         };
         self.null = Some(null);
         i64::from(null)
     }
 
-    fn find_or_add<'a>(&mut self, view: u128, text: impl Fn() -> &'a str) -> u32 {
-        let is_inline = view as u32 <= INLINE;
-        // Of a long string, the upper half of the view says where the rest is.
-        let start = if is_inline { view } else { view & u128::from(u64::MAX) };
-        let hash = match is_inline {
-            true => self.hash_of_view(view),
-            false => hash_bytes(self.seed, text().as_bytes()),
-        };
-        let tag = (hash >> 32) as u32;
+    fn find_or_add<'a>(&mut self, view: u128, hash: u64, text: impl Fn() -> &'a str) -> u32 {
         let mask = self.entries.len() - 1;
         let mut place = hash as usize & mask;
         loop {
-            let (found_tag, found) = self.entries[place];
+            let (tag, found) = self.entries[place];
             if found == UNKNOWN {
                 break;
             }
-            if found_tag == tag
-                && self.views[found as usize] == start
-                && (is_inline || self.text(found as usize) == text())
-            {
+            if tag == tag_of(hash) && self.is(found, view, &text) {
                 return found;
             }
             place = (place + 1) & mask;
         }
-        let number = self.push(start, text());
-        self.entries[place] = (tag, number);
+        let number = self.push(view, hash, text());
+        self.entries[place] = (tag_of(hash), number);
         if 2 * self.views.len() > self.entries.len() {
             self.grow();
         }
         number
     }
 
-    fn push(&mut self, view: u128, text: &str) -> u32 {
+    /// Whether the string with this number has this view, and this text where the view does not hold it all.
+    fn is<'a>(&self, number: u32, view: u128, text: impl Fn() -> &'a str) -> bool {
+        let known = self.views[number as usize];
+        if view as u32 <= INLINE {
+            return known == view;
+        }
+        known as u64 == view as u64 && {
+            let start = (known >> 64) as usize;
+            self.text.as_bytes()[start..start + view as u32 as usize] == *text().as_bytes()
+        }
+    }
+
+    fn push(&mut self, view: u128, hash: u64, text: &str) -> u32 {
+        // Of a long string, the upper half of the view said where it is in its array.
+        self.views.push(match view as u32 <= INLINE {
+            true => view,
+            false => u128::from(view as u64) | (self.text.len() as u128) << 64,
+        });
+        self.hashes.push(hash);
         self.text.push_str(text);
         self.ends.push(self.text.len());
-        self.views.push(view);
         (self.views.len() - 1) as u32
+    }
+
+    fn hash<'a>(&self, view: u128, text: impl Fn() -> &'a str) -> u64 {
+        match view as u32 <= INLINE {
+            true => self.hash_of_view(view),
+            false => hash_bytes(self.seed, text().as_bytes()),
+        }
     }
 
     fn hash_of_view(&self, view: u128) -> u64 {
@@ -254,16 +312,12 @@ impl StringNumbers {
         let mask = size - 1;
         let mut entries = vec![(0, UNKNOWN); size];
         for number in (0..self.views.len()).filter(|number| self.null != Some(*number as u32)) {
-            let view = self.views[number];
-            let hash = match view as u32 <= INLINE {
-                true => self.hash_of_view(view),
-                false => hash_bytes(self.seed, self.text(number).as_bytes()),
-            };
+            let hash = self.hashes[number];
             let mut place = hash as usize & mask;
             while entries[place].1 != UNKNOWN {
                 place = (place + 1) & mask;
             }
-            entries[place] = ((hash >> 32) as u32, number as u32);
+            entries[place] = (tag_of(hash), number as u32);
         }
         self.entries = entries;
     }

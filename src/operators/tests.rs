@@ -186,6 +186,8 @@ fn query(random: &mut StdRng) -> String {
         "flag",
         "whole % 7",
         "upper(word)",
+        "left(name, 8)",
+        "word || name",
     ];
     let aggregates = [
         "count(*)",
@@ -378,6 +380,44 @@ async fn every_index_finds_the_same_groups() {
             );
             assert_eq!(expected, given, "keys {number}: {sql}");
         }
+    }
+}
+
+/// So many strings that they are passed on ungrouped, and results computed of them are no longer remembered.
+#[tokio::test]
+async fn strings_that_do_not_repeat_change_no_answer() {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("s", DataType::Utf8View, true),
+        Field::new("v", DataType::Int32, true),
+    ]));
+    let text = |row: i32| match row % 1000 {
+        0 => None,
+        1 => Some(format!("n {}", row % 7)),
+        _ => Some(format!("a string of number {row}")),
+    };
+    let batch = |from: i32| {
+        let strings = (from..from + 2000).map(|row| ScalarValue::Utf8View(text(row)));
+        let numbers = (from..from + 2000).map(|row| ScalarValue::Int32(Some(row)));
+        let columns = vec![
+            ScalarValue::iter_to_array(strings).unwrap(),
+            ScalarValue::iter_to_array(numbers).unwrap(),
+        ];
+        RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
+    };
+    let batches: Vec<RecordBatch> = (0..150).map(|part| batch(part * 2000)).collect();
+    let table = Arc::new(MemTable::try_new(Arc::clone(&schema), vec![batches]).unwrap());
+    let context = context(None, 2);
+    context.register_table("t", table).unwrap();
+    for sql in [
+        "select s, count(*), sum(v), min(s) from t group by s",
+        "select upper(s), v % 3, count(*) from t where v % 5 <> 0 group by 1, 2",
+        "select s, v % 3, sum(v) from t group by cube (s, v % 3)",
+    ] {
+        let stock = context.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+        let (ours, count) = fused(context.sql(sql).await.unwrap().create_physical_plan().await.unwrap());
+        assert!(count >= 1, "{sql}");
+        let expected = answer(stock, &context).await.unwrap();
+        assert_eq!(expected, answer(ours, &context).await.unwrap(), "{sql}");
     }
 }
 

@@ -8,8 +8,9 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::AggregateExec;
 
-use super::compact_sources::with_compact_columns;
+use super::compact_sources::{over_plain_columns, with_compact_columns};
 use crate::operators::{FusedAggregateExec, KeyJoinExec, SelectExec};
 
 pub(super) const NAME: &str = "own_operators";
@@ -27,10 +28,16 @@ impl PhysicalOptimizerRule for OwnOperators {
             })
         })?;
         let transformed = transformed.data.transform_up(|node| {
-            Ok(match FusedAggregateExec::standing_for(&node)? {
-                Some(fused) => Transformed::yes(Arc::new(with_compact_columns(fused)?) as Arc<dyn ExecutionPlan>),
-                None => Transformed::no(node),
-            })
+            if !node.is::<AggregateExec>() {
+                return Ok(Transformed::no(node));
+            }
+            let plain = over_plain_columns(&node)?;
+            Ok(
+                match FusedAggregateExec::standing_for(plain.as_ref().unwrap_or(&node))? {
+                    Some(fused) => Transformed::yes(Arc::new(with_compact_columns(fused)?) as Arc<dyn ExecutionPlan>),
+                    None => Transformed::no(node),
+                },
+            )
         })?;
         let transformed = transformed.data.transform_up(|node| {
             Ok(match SelectExec::standing_for(&node)? {
