@@ -7,6 +7,7 @@ mod calls;
 mod column_sources;
 mod comparisons;
 mod correlation;
+mod domains;
 mod equal_keys;
 mod expression;
 mod function;
@@ -41,6 +42,7 @@ use datafusion::sql::sqlparser::ast as sql;
 
 pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
 pub use column_sources::{ColumnOrigin, ColumnSource};
+pub use domains::{bind_domain_rule, check_domain_condition};
 pub use expression::{bind_constant, bind_expression_over};
 pub use function::check_function;
 pub use modification::{
@@ -54,8 +56,8 @@ pub(crate) use rewrite::folded;
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{
-    BoundChecks, RowExpression, bind_checks, bind_conversion, bind_defaults, check_condition, check_default,
-    check_row_expression,
+    BoundChecks, BoundRule, RowExpression, RowRule, bind_checks, bind_conversion, bind_defaults, check_condition,
+    check_default, check_row_expression,
 };
 pub use time_travel::TimeTravel;
 

@@ -93,6 +93,9 @@ async fn load_names(
     let mut types = vec![];
     for name in used.types {
         if let Some((id, sql_type)) = load_type(context, &name, &rights)? {
+            if let Some(test) = super::domains::test_of(services, context, &sql_type).await? {
+                scope.add_domain(name.clone(), test);
+            }
             types.push((name, id, sql_type));
         }
     }

@@ -20,6 +20,7 @@ use datafusion::sql::sqlparser::ast as sql;
 
 use super::BindingServices;
 use super::column_sources::{self, ColumnSource};
+use super::domains;
 use super::function::{SqlFunction, sql_function_udf};
 use super::names::reference_parts;
 use super::positions::Positions;
@@ -37,6 +38,8 @@ pub(crate) struct Scope {
     functions: HashMap<String, Vec<Arc<SqlFunction>>>,
     references: Vec<Reference>,
     types: Arc<PostgresTypes>,
+    /// What tests the values of the domains among them.
+    tests: HashMap<Vec<String>, Arc<ScalarUDF>>,
 }
 
 /// What the name of a relation means.
@@ -84,6 +87,7 @@ impl Scope {
             functions: HashMap::new(),
             references: vec![],
             types: Arc::default(),
+            tests: HashMap::new(),
         }
     }
 
@@ -136,6 +140,11 @@ impl Scope {
         self.types = Arc::new(PostgresTypes::new(users.collect()));
     }
 
+    /// The test of the values of a domain that the text names.
+    pub fn add_domain(&mut self, name: Vec<String>, test: Arc<ScalarUDF>) {
+        self.tests.insert(name, test);
+    }
+
     /// The catalog's objects that the text names, for whoever stores the text.
     pub fn references(&self) -> &[Reference] {
         &self.references
@@ -176,6 +185,7 @@ impl Scope {
             let schema = self.sources.get(name)?.source.schema();
             Some(schema.fields().iter().map(|field| field.name().clone()).collect())
         })?;
+        domains::test_casts(&mut query, &self.tests);
         let mut planner_context = PlannerContext::new().with_prepare_param_data_types(fields);
         let statement = sql::Statement::Query(Box::new(query));
         self.planner()
@@ -195,7 +205,8 @@ impl Scope {
     }
 
     /// Plans an expression over the given columns.
-    pub fn plan_expression(&self, expression: sql::Expr, schema: &DFSchema) -> Result<Expr> {
+    pub fn plan_expression(&self, mut expression: sql::Expr, schema: &DFSchema) -> Result<Expr> {
+        domains::test_casts(&mut expression, &self.tests);
         let planned = self
             .planner()
             .sql_to_expr(expression, schema, &mut PlannerContext::new())?;
@@ -244,6 +255,9 @@ impl ContextProvider for Scope {
         let plain = name.strip_prefix("pg_catalog.").unwrap_or(name);
         let built_in = self.services.base.scalar_functions().get(plain).cloned();
         let own = || {
+            if let Some(test) = domains::test_named(&self.tests, name) {
+                return Some(Arc::clone(test));
+            }
             // The planner gives a qualified name as it is written, quotes and all.
             let folded = || self.functions.get(&parse_name(name).ok()?.join("."));
             let candidates = self.functions.get(name).or_else(folded)?;

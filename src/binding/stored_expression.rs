@@ -12,19 +12,35 @@ use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::{BindingServices, Rights, function, relations, rewrite};
+use super::{BindingServices, Rights, domains, function, relations, rewrite};
 use crate::catalog::model::{Column, Reference, StoredExpression, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
+use crate::functions::DomainRule;
 use crate::types::SqlType;
 
-/// The conditions of a table's CHECK constraints over its rows as they are stored.
+/// The conditions of a table's CHECK constraints and of its columns' domains over its rows as they are stored.
 #[derive(Debug, Clone)]
 pub struct BoundChecks {
     /// The columns in the order of the stored rows, under names of its own.
     pub schema: DFSchema,
-    /// The constraint's name and its condition.
-    pub conditions: Vec<(String, Expr)>,
+    pub conditions: Vec<BoundRule>,
+}
+
+/// A condition that no stored row may fail.
+#[derive(Debug, Clone)]
+pub struct BoundRule {
+    pub rule: RowRule,
+    pub condition: Expr,
+}
+
+/// What a condition comes from.
+#[derive(Debug, Clone)]
+pub enum RowRule {
+    /// A CHECK of the table, by its name.
+    OfTable(String),
+    /// The domain of a column.
+    OfDomain(DomainRule),
 }
 
 /// Binds the CHECK constraints over rows with the columns of `stored`.
@@ -36,14 +52,15 @@ pub async fn bind_checks(
 ) -> Result<BoundChecks> {
     let mut bound = BoundChecks {
         schema: DFSchema::empty(),
-        conditions: vec![],
+        conditions: domains::column_rules(services, context, table, stored).await?,
     };
     for (constraint, condition) in table.checks() {
         let schema = stored_row(table, stored, condition)?;
         let expression = bind_stored(services, context, condition, &schema).await?;
-        bound
-            .conditions
-            .push((constraint.name.clone(), by_position(expression, &schema)?));
+        bound.conditions.push(BoundRule {
+            rule: RowRule::OfTable(constraint.name.clone()),
+            condition: by_position(expression, &schema)?,
+        });
     }
     bound.schema = positions(stored)?;
     Ok(bound)
@@ -68,7 +85,7 @@ fn position_name(position: usize) -> String {
     format!("\u{0}{position}")
 }
 
-fn positions(stored: &Schema) -> Result<DFSchema> {
+pub(super) fn positions(stored: &Schema) -> Result<DFSchema> {
     let fields = stored.fields().iter().enumerate();
     let fields = fields.map(|(position, field)| {
         field
@@ -82,7 +99,7 @@ fn positions(stored: &Schema) -> Result<DFSchema> {
 }
 
 /// The expression with its columns named by their position in the row.
-fn by_position(expression: Expr, schema: &DFSchema) -> Result<Expr> {
+pub(super) fn by_position(expression: Expr, schema: &DFSchema) -> Result<Expr> {
     use datafusion::common::Column;
     use datafusion::common::tree_node::Transformed;
     let renamed = expression.transform(|part| match part {
@@ -111,11 +128,15 @@ pub(crate) async fn default_of(services: &BindingServices, context: &QueryContex
             &services.format,
         );
     }
-    let Some(default) = &column.default else {
+    let default = match &column.default {
+        Some(default) => Some(default.clone()),
+        None => domains::default_of(context, &column.sql_type)?,
+    };
+    let Some(default) = default else {
         return Ok(lit(ScalarValue::try_from(&column.sql_type.to_arrow())?));
     };
     let schema = DFSchema::empty();
-    let bound = bind_stored(services, context, default, &schema).await?;
+    let bound = bind_stored(services, context, &default, &schema).await?;
     super::modification::assigned(bound, &schema, &column.name, &column.sql_type, &services.format)
 }
 
@@ -127,15 +148,20 @@ pub async fn bind_defaults(
     given: &[String],
 ) -> Result<Vec<(String, Expr)>> {
     let mut defaults = vec![];
-    let has_default = |column: &Column| column.default.is_some() || column.numbering.is_some();
-    let left_out = |column: &&Column| has_default(column) && !given.contains(&column.name);
-    for column in table.columns.iter().filter(left_out) {
+    let has_default = |column: &Column| -> Result<bool> {
+        let is_own = column.default.is_some() || column.numbering.is_some();
+        Ok(is_own || domains::default_of(context, &column.sql_type)?.is_some())
+    };
+    for column in table.columns.iter().filter(|column| !given.contains(&column.name)) {
+        if !has_default(column)? {
+            continue;
+        }
         defaults.push((column.name.clone(), default_of(services, context, column).await?));
     }
     Ok(defaults)
 }
 
-async fn bind_stored(
+pub(super) async fn bind_stored(
     services: &BindingServices,
     context: &QueryContext,
     stored: &StoredExpression,
@@ -153,7 +179,8 @@ async fn bind_stored(
         .with_query_execution_start_time(Some(context.transaction_start))
         .build();
     let simplifier = ExprSimplifier::new(simplify);
-    Ok(simplifier.coerce(expression, schema)?)
+    // Some functions are only ways to write others, which the simplifier knows.
+    Ok(simplifier.simplify(simplifier.coerce(expression, schema)?)?)
 }
 
 async fn bind(

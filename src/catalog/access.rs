@@ -235,7 +235,7 @@ impl Privilege {
             }
             ObjectKind::Column => &[Insert, Select, Update, References],
             ObjectKind::Function => &[Execute],
-            ObjectKind::Type => &[Usage],
+            ObjectKind::Type | ObjectKind::Domain => &[Usage],
             ObjectKind::Sequence => &[Usage, Select, Update],
             ObjectKind::ExternalLocation => &[ReadFiles, WriteFiles],
             ObjectKind::Role | ObjectKind::Index => &[],

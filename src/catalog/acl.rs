@@ -37,7 +37,7 @@ pub fn default_grants(kind: ObjectKind, owner: Oid) -> Vec<Grant> {
     let privileges = match kind {
         ObjectKind::Database => vec![Privilege::Connect, Privilege::Temporary],
         ObjectKind::Function => vec![Privilege::Execute],
-        ObjectKind::Type => vec![Privilege::Usage],
+        ObjectKind::Type | ObjectKind::Domain => vec![Privilege::Usage],
         _ => return vec![],
     };
     vec![Grant {

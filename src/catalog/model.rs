@@ -316,6 +316,33 @@ pub struct Type {
 pub enum TypeDefinition {
     /// One of these labels, which are in their order.
     Enum(Vec<EnumLabel>),
+    /// Those of another type that pass these rules.
+    Domain(Domain),
+}
+
+/// Another type with rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    pub base: SqlType,
+    #[serde(default)]
+    pub not_null: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<StoredExpression>,
+    /// By name, which is the order in which they are tested.
+    #[serde(default)]
+    pub checks: Vec<DomainCheck>,
+}
+
+/// A condition over `VALUE` that a domain's values are not to fail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainCheck {
+    pub id: Oid,
+    pub name: String,
+    pub condition: StoredExpression,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }
 
 /// A label of an enumeration.
@@ -511,5 +538,7 @@ pub enum ObjectKind {
     Sequence,
     Index,
     Type,
+    /// Of types only those that are domains: what a statement names.
+    Domain,
     Column,
 }

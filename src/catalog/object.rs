@@ -193,6 +193,11 @@ impl Object {
                 ids.extend(index.references().map(|reference| reference.object));
             }
             Object::Function(function) => ids.extend(function.references.iter().map(|reference| reference.object)),
+            Object::Type(user_type) => {
+                let expressions = user_type.domain().into_iter().flat_map(Domain::expressions);
+                let references = expressions.flat_map(|expression| &expression.references);
+                ids.extend(references.map(|reference| reference.object));
+            }
             _ => {}
         }
         sorted(ids)
@@ -351,6 +356,24 @@ impl Constraint {
     }
 }
 
+impl Type {
+    /// What it is, if it is a domain.
+    pub fn domain(&self) -> Option<&Domain> {
+        match &self.definition {
+            TypeDefinition::Domain(domain) => Some(domain),
+            TypeDefinition::Enum(_) => None,
+        }
+    }
+}
+
+impl Domain {
+    /// Its default and its conditions.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &StoredExpression> {
+        let checks = self.checks.iter().map(|check| &check.condition);
+        self.default.iter().chain(checks)
+    }
+}
+
 impl Index {
     /// Its expressions and its condition.
     pub(super) fn expressions(&self) -> impl Iterator<Item = &StoredExpression> {
@@ -448,6 +471,7 @@ impl ObjectKind {
             ObjectKind::Sequence => "sequence",
             ObjectKind::Index => "index",
             ObjectKind::Type => "type",
+            ObjectKind::Domain => "domain",
             ObjectKind::Column => "column",
         }
     }

@@ -219,7 +219,11 @@ impl CatalogSnapshot {
                 }
                 object.id()
             }
-            ObjectKind::Type => match self.find_type(scope, name)? {
+            ObjectKind::Type | ObjectKind::Domain => match self.find_type(scope, name)? {
+                Some(found) if kind == ObjectKind::Domain && found.domain().is_none() => {
+                    let message = format!("\"{}\" is not a domain", name.join("."));
+                    return Err(Error::new(SqlState::WrongObjectType, message));
+                }
                 Some(found) => found.id,
                 None => {
                     self.check_schema_exists(scope, name)?;

@@ -10,7 +10,7 @@ use super::resolve::Scope;
 use super::snapshot::{CatalogSnapshot, Change};
 use crate::error::{Error, Result};
 use crate::types::user_type::ARRAY_TYPES;
-use crate::types::{EnumType, SqlType, unknown_type};
+use crate::types::{DomainType, EnumType, SqlType, unknown_type};
 
 impl Object {
     /// The types of its columns, arguments and values.
@@ -23,6 +23,7 @@ impl Object {
                 arguments.chain([&function.returns]).collect()
             }
             Object::Index(index) => index.keys.iter().filter_map(|key| key.of.expression_type()).collect(),
+            Object::Type(user_type) => user_type.domain().into_iter().map(|domain| &domain.base).collect(),
             _ => vec![],
         }
     }
@@ -43,6 +44,10 @@ impl Object {
                     IndexedValue::Column(_) => None,
                 })
                 .collect(),
+            Object::Type(Type {
+                definition: TypeDefinition::Domain(domain),
+                ..
+            }) => vec![&mut domain.base],
             _ => vec![],
         }
     }
@@ -89,7 +94,23 @@ impl CatalogSnapshot {
                 name: user_type.name.clone(),
                 labels: labels.iter().map(|label| label.label.clone()).collect(),
             })),
+            TypeDefinition::Domain(domain) => SqlType::Domain(Arc::new(DomainType {
+                oid: user_type.id,
+                schema: self.schema_name(user_type.schema).to_string(),
+                name: user_type.name.clone(),
+                base: self.with_definition(&domain.base),
+            })),
         }
+    }
+
+    /// The type with the definition that it has here.
+    fn with_definition(&self, sql_type: &SqlType) -> SqlType {
+        let defined = sql_type.try_map_element(&mut |element| {
+            let found = element.user_type().and_then(|id| self.user_type(id));
+            Ok::<_, std::convert::Infallible>(found.map_or_else(|| element.clone(), |found| self.defined(found)))
+        });
+        let Ok(defined) = defined;
+        defined
     }
 
     /// The user's type that a name means; `None` where it means none.
@@ -117,6 +138,9 @@ impl CatalogSnapshot {
                 return Err(Error::denied("schema", self.schema_name(found.schema)));
             }
             access.require(&Object::Type(found.clone()), Privilege::Usage)?;
+            if found.domain().is_some() && matches!(sql_type, SqlType::Array(_)) {
+                return Err(Error::unsupported("an array of a domain"));
+            }
             Ok(self.defined(found))
         })
     }
@@ -145,12 +169,7 @@ impl CatalogSnapshot {
     pub(super) fn with_definitions(&self, object: &Object) -> Object {
         let mut object = object.clone();
         for sql_type in object.sql_types_mut() {
-            let defined = sql_type.try_map_element(&mut |element| {
-                let found = element.user_type().and_then(|id| self.user_type(id));
-                Ok::<_, std::convert::Infallible>(found.map_or_else(|| element.clone(), |found| self.defined(found)))
-            });
-            let Ok(defined) = defined;
-            *sql_type = defined;
+            *sql_type = self.with_definition(sql_type);
         }
         object
     }

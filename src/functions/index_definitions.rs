@@ -39,6 +39,10 @@ pub(super) fn functions() -> Vec<RowFunction> {
                     return Ok(key_definition(key).into());
                 }
                 let lookup = Lookup::of(call)?;
+                let domains = lookup.user_types().filter_map(|found| found.domain());
+                if let Some(check) = domains.flat_map(|domain| &domain.checks).find(|check| check.id == oid) {
+                    return Ok(format!("CHECK (({}))", check.condition.text).into());
+                }
                 Ok(lookup
                     .constraint(oid)
                     .map(|(table, constraint)| constraint_definition(&lookup, table, constraint))

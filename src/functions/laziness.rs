@@ -68,6 +68,7 @@ fn fails_itself(expr: &Expr, schema: &dyn ExprSchema) -> bool {
         Expr::ScalarFunction(call) if call.name() == "postgres_cast" => {
             call.args.iter().any(|arg| has_text(arg, schema))
         }
+        Expr::ScalarFunction(call) if call.name().starts_with(super::DOMAIN_VALUE) => true,
         Expr::ScalarFunction(call) => {
             PARTIAL_FUNCTIONS.binary_search(&call.name()).is_ok() && call.args.last().is_some_and(depends_on_row)
         }

@@ -13,6 +13,7 @@ mod comments;
 mod dates;
 mod datum;
 mod definitions;
+mod domain_value;
 mod enumerations;
 mod environment;
 mod identity;
@@ -74,6 +75,7 @@ pub use comments::{
 };
 pub use datum::{Datum, to_array};
 pub use definitions::{function_source, view_definition};
+pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, fails_somewhere};
 pub use enumerations::{enum_label, enum_position};
 pub use environment::{FunctionEnvironment, environment, install_environment};
 pub use intervals::{interval_key, interval_nanos, interval_of_key};

@@ -6,7 +6,7 @@ use super::alter_table;
 use super::ast::{Alter, ObjectKind, ObjectName, Statement};
 use super::reader::Reader;
 use super::role_options::role_options;
-use super::{sequence, user_type};
+use super::{domain, sequence, user_type};
 use crate::error::{Error, Result};
 
 pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
@@ -24,6 +24,10 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
             reader.advance();
             return user_type::alter(reader);
         }
+        "domain" => {
+            reader.advance();
+            return domain::alter(reader);
+        }
         "view" => ObjectKind::View,
         "materialized" => ObjectKind::MaterializedView,
         "index" => ObjectKind::Index,
@@ -37,7 +41,7 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
                 .with_hint("Settings of the server are in its configuration file.")
                 .at(position));
         }
-        other @ ("domain" | "extension" | "policy" | "trigger" | "procedure" | "foreign" | "server" | "collation"
+        other @ ("extension" | "policy" | "trigger" | "procedure" | "foreign" | "server" | "collation"
         | "aggregate" | "operator" | "publication" | "subscription" | "statistics" | "tablespace" | "text"
         | "rule" | "language" | "large" | "routine") => {
             return Err(Error::unsupported(format!("ALTER {}", other.to_uppercase())).at(position));
@@ -86,6 +90,7 @@ pub(super) fn object_action(reader: &mut Reader, kind: ObjectKind, name: &Object
             | ObjectKind::MaterializedView
             | ObjectKind::Function
             | ObjectKind::Type
+            | ObjectKind::Domain
             | ObjectKind::Sequence
     );
     if has_schema && reader.accept(&["set", "schema"]) {

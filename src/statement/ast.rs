@@ -1,6 +1,7 @@
 //! What a client may ask for, after parsing and before any name is looked up.
 
 mod cursor;
+mod domain;
 mod index;
 mod materialized_view;
 mod modification;
@@ -10,6 +11,7 @@ use datafusion::sql::sqlparser::ast as sql;
 
 pub use crate::catalog::OnCommit;
 pub use cursor::{DeclareCursor, Fetch, FetchDirection};
+pub use domain::{CreateDomain, DomainAction};
 pub use index::{CreateIndex, IndexKeyDefinition, IndexedDefinition, Reindex};
 pub use materialized_view::{CreateMaterializedView, RefreshMaterializedView};
 pub use modification::{
@@ -147,6 +149,7 @@ pub enum Statement {
         name: ObjectName,
         labels: Vec<String>,
     },
+    CreateDomain(CreateDomain),
     CreateExternalLocation {
         name: String,
         if_not_exists: bool,
@@ -441,6 +444,11 @@ pub enum Alter {
         name: ObjectName,
         from: String,
         to: String,
+    },
+    /// ALTER DOMAIN.
+    Domain {
+        name: ObjectName,
+        action: DomainAction,
     },
     /// `None` is DROP DEFAULT.
     SetDefault {

@@ -18,6 +18,7 @@ pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
         "sequence" => ObjectKind::Sequence,
         "index" => ObjectKind::Index,
         "type" => ObjectKind::Type,
+        "domain" => ObjectKind::Domain,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "role" => ObjectKind::Role,
@@ -50,8 +51,12 @@ pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
 fn of_constraint(reader: &mut Reader) -> Result<Statement> {
     let constraint = reader.name()?;
     reader.expect(&["on"])?;
+    let kind = match reader.accept(&["domain"]) {
+        true => ObjectKind::Domain,
+        false => ObjectKind::Table,
+    };
     Ok(Statement::Comment {
-        kind: ObjectKind::Table,
+        kind,
         name: reader.object_name()?,
         part: Some(CommentedPart::Constraint(constraint)),
         text: text(reader)?,

@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{ObjectName, Statement};
 use super::reader::Reader;
-use super::{create_function, create_table, index, materialized_view, role_options, sequence, user_type};
+use super::{create_function, create_table, domain, index, materialized_view, role_options, sequence, user_type};
 use crate::error::{Error, Result};
 
 pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
@@ -48,6 +48,9 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     if !or_replace && !temporary && reader.accept(&["type"]) {
         return user_type::create(reader);
     }
+    if !or_replace && !temporary && reader.accept(&["domain"]) {
+        return domain::create(reader);
+    }
     if let Some(error) = unsupported_object(reader) {
         return Err(error);
     }
@@ -77,7 +80,6 @@ fn unsupported_object(reader: &Reader) -> Option<Error> {
         return None;
     };
     let (name, hint) = match word.value.as_str() {
-        "domain" => ("CREATE DOMAIN", None),
         "extension" => ("CREATE EXTENSION", None),
         "trigger" | "event" => ("CREATE TRIGGER", None),
         "rule" => ("CREATE RULE", None),

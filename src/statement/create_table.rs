@@ -210,7 +210,7 @@ pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition>
 }
 
 /// What stands before a NOT NULL at the end that is no IS NOT NULL.
-fn without_not_null(text: &str) -> Option<&str> {
+pub(super) fn without_not_null(text: &str) -> Option<&str> {
     let strip = |text: &'_ str, word: &str| {
         let end = text.len().checked_sub(word.len())?;
         let matches = text.get(end..)?.eq_ignore_ascii_case(word);

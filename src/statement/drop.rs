@@ -15,15 +15,16 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
         "sequence" => ObjectKind::Sequence,
         "index" => ObjectKind::Index,
         "type" => ObjectKind::Type,
+        "domain" => ObjectKind::Domain,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "function" => ObjectKind::Function,
         "role" | "user" | "group" => ObjectKind::Role,
         "external" => ObjectKind::ExternalLocation,
-        "domain" | "extension" | "policy" | "trigger" | "procedure" | "foreign" | "server" | "collation"
-        | "aggregate" | "operator" | "publication" | "subscription" | "statistics" | "tablespace" | "text" | "rule"
-        | "language" | "cast" | "owned" | "routine" | "event" | "access" | "transform" | "conversion" | "volume"
-        | "share" | "recipient" | "connection" => {
+        "extension" | "policy" | "trigger" | "procedure" | "foreign" | "server" | "collation" | "aggregate"
+        | "operator" | "publication" | "subscription" | "statistics" | "tablespace" | "text" | "rule" | "language"
+        | "cast" | "owned" | "routine" | "event" | "access" | "transform" | "conversion" | "volume" | "share"
+        | "recipient" | "connection" => {
             return Err(Error::unsupported(format!("DROP {}", word.to_uppercase())).at(position));
         }
         _ => return Err(reader.error_here()),

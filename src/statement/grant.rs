@@ -216,6 +216,7 @@ fn target(reader: &mut Reader) -> Result<GrantTarget> {
         "database" | "catalog" => ObjectKind::Database,
         "function" => ObjectKind::Function,
         "type" => ObjectKind::Type,
+        "domain" => ObjectKind::Domain,
         "external" => {
             reader.expect(&["external", "location"])?;
             let names = reader.list(|reader| reader.object_name())?;
@@ -224,8 +225,8 @@ fn target(reader: &mut Reader) -> Result<GrantTarget> {
                 names,
             });
         }
-        "language" | "domain" | "foreign" | "large" | "parameter" | "tablespace" | "procedure" | "routine"
-        | "volume" | "share" => {
+        "language" | "foreign" | "large" | "parameter" | "tablespace" | "procedure" | "routine" | "volume"
+        | "share" => {
             return Err(Error::unsupported(format!("GRANT ON {}", word.to_uppercase())).at(position));
         }
         _ => {

@@ -29,6 +29,7 @@ impl Statement {
             | Statement::CreateRole { .. }
             | Statement::CreateSequence { .. }
             | Statement::CreateEnum { .. }
+            | Statement::CreateDomain(_)
             | Statement::CreateExternalLocation { .. } => "create",
             Statement::RefreshMaterializedView(_) => "refresh",
             Statement::Reindex(_) => "reindex",
@@ -80,6 +81,7 @@ impl Statement {
             Statement::CreateIndex(_) => "CREATE INDEX",
             Statement::CreateFunction(_) => "CREATE FUNCTION",
             Statement::CreateEnum { .. } => "CREATE TYPE",
+            Statement::CreateDomain(_) => "CREATE DOMAIN",
             Statement::CreateRole { .. } => "CREATE ROLE",
             Statement::Drop { kind, .. } => match kind {
                 ObjectKind::Database => "DROP DATABASE",
@@ -91,6 +93,7 @@ impl Statement {
                 ObjectKind::Sequence => "DROP SEQUENCE",
                 ObjectKind::Index => "DROP INDEX",
                 ObjectKind::Type => "DROP TYPE",
+                ObjectKind::Domain => "DROP DOMAIN",
                 ObjectKind::Role => "DROP ROLE",
                 _ => "DROP",
             },

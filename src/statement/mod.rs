@@ -19,6 +19,7 @@ mod delete;
 mod describe;
 mod dialect;
 mod dispatch;
+mod domain;
 mod drop;
 mod explain;
 mod fingerprint;

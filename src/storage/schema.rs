@@ -304,6 +304,7 @@ pub(super) fn stored_type(sql_type: &SqlType) -> Result<(Value, DataType)> {
         SqlType::Time | SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc => {
             (json!("long"), DataType::Int64)
         }
+        SqlType::Domain(domain) => stored_type(&domain.base)?,
         SqlType::Array(element) => {
             let (delta, stored) = stored_type(element)?;
             (
@@ -335,15 +336,16 @@ pub struct ColumnDefinition {
 
 /// The column as an entry of Delta's schema JSON, without column mapping.
 pub(super) fn delta_field(column: &ColumnDefinition) -> Result<Value> {
-    let (delta_type, stored) = stored_type(&column.sql_type)?;
+    let sql_type = column.sql_type.base();
+    let (delta_type, stored) = stored_type(sql_type)?;
     let mut metadata = Map::new();
     let natural = arrow_types(&column.name, &delta_type, ColumnMapping::None)?.0;
     // A user's type means nothing outside the catalog that has it.
-    let is_known = column.sql_type.user_type().is_none();
-    if is_known && (SqlType::from_arrow(&natural) != column.sql_type || stored_differs(&column.sql_type, &stored)) {
-        metadata.insert(TYPE_KEY.into(), json!(column.sql_type.to_string()));
+    let is_known = sql_type.user_type().is_none();
+    if is_known && (SqlType::from_arrow(&natural) != *sql_type || stored_differs(sql_type, &stored)) {
+        metadata.insert(TYPE_KEY.into(), json!(sql_type.to_string()));
     }
-    if let SqlType::Varchar(Some(length)) = &column.sql_type {
+    if let SqlType::Varchar(Some(length)) = sql_type {
         metadata.insert(SPARK_CHAR_TYPE.into(), json!(format!("varchar({length})")));
     }
     if let Some(comment) = &column.comment {

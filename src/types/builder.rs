@@ -50,6 +50,7 @@ enum Values {
 
 impl ColumnBuilder {
     pub fn new(sql_type: &SqlType, settings: &FormatSettings, capacity: usize) -> ColumnBuilder {
+        let sql_type = sql_type.base();
         let values = match sql_type {
             SqlType::Bool => Values::Bool(BooleanBuilder::with_capacity(capacity)),
             SqlType::Int2 => Values::Int2(Int16Builder::with_capacity(capacity)),
@@ -94,6 +95,7 @@ impl ColumnBuilder {
             | SqlType::System(_)
             | SqlType::Record
             | SqlType::Enum(_)
+            | SqlType::Domain(_)
             | SqlType::Stored(_)
             | SqlType::Named(_)
             | SqlType::Unknown => Values::Text(StringViewBuilder::with_capacity(capacity)),

@@ -24,7 +24,7 @@ pub use format::{Format, FormatSettings};
 pub use identifier::quote_identifier;
 pub use row::{BoundColumn, ColumnEncoder, RowEncoder};
 pub use time_zone::TimeZone;
-pub use user_type::EnumType;
+pub use user_type::{DomainType, EnumType};
 
 use std::fmt;
 use std::str::FromStr;
@@ -79,6 +79,8 @@ pub enum SqlType {
     System(u32),
     /// A type of the catalog whose values are labels.
     Enum(Arc<EnumType>),
+    /// A type of the catalog that is another one with rules.
+    Domain(Arc<DomainType>),
     /// A type of the catalog by its OID, as the log tells it: every snapshot puts the definition in its place.
     Stored(u32),
     /// The name of a type that a statement's text has and nobody has looked up yet.
@@ -120,6 +122,7 @@ impl SqlType {
             SqlType::Jsonb => 3802,
             SqlType::System(oid) | SqlType::Stored(oid) => *oid,
             SqlType::Enum(definition) => definition.oid,
+            SqlType::Domain(domain) => domain.oid,
             SqlType::Named(_) => 0,
             SqlType::Array(element) => element.array_oid(),
         }
@@ -155,6 +158,7 @@ impl SqlType {
             SqlType::Jsonb => 3807,
             SqlType::System(oid) => system::system_array(*oid),
             SqlType::Enum(definition) => user_type::ARRAY_TYPES + definition.oid,
+            SqlType::Domain(domain) => user_type::ARRAY_TYPES + domain.oid,
             SqlType::Stored(oid) => user_type::ARRAY_TYPES + oid,
             SqlType::Named(_) => 0,
             SqlType::Array(element) => element.array_oid(),
@@ -245,6 +249,7 @@ impl SqlType {
             SqlType::Name => 64,
             SqlType::System(oid) => system::system_length(*oid),
             SqlType::Unknown => -2,
+            SqlType::Domain(domain) => domain.base.length(),
             _ => -1,
         }
     }
@@ -266,6 +271,7 @@ impl SqlType {
             SqlType::Timestamp => "timestamp".into(),
             SqlType::Timestamptz => "timestamptz".into(),
             SqlType::Enum(definition) => definition.name.clone(),
+            SqlType::Domain(domain) => domain.name.clone(),
             SqlType::Array(element) => format!("_{}", element.internal_name()),
             other => other.to_string(),
         }
@@ -294,6 +300,7 @@ impl SqlType {
             SqlType::Void => DataType::Null,
             SqlType::Record => DataType::Struct(Fields::empty()),
             SqlType::Array(element) => DataType::List(Field::new("item", element.to_arrow(), true).into()),
+            SqlType::Domain(domain) => domain.base.to_arrow(),
             SqlType::Text
             | SqlType::Varchar(_)
             | SqlType::Bpchar(_)
@@ -314,7 +321,7 @@ impl SqlType {
     /// would not tell.
     pub fn to_field(&self, name: impl Into<String>, nullable: bool) -> Field {
         let field = Field::new(name, self.to_arrow(), nullable);
-        if SqlType::from_arrow(field.data_type()) == *self {
+        if SqlType::from_arrow(field.data_type()) == *self.base() {
             return field;
         }
         field.with_metadata([(TYPE_KEY.to_string(), self.to_metadata())].into())
@@ -421,6 +428,7 @@ impl fmt::Display for SqlType {
             SqlType::Unknown => f.write_str("unknown"),
             SqlType::System(oid) => f.write_str(system::system_name(*oid)),
             SqlType::Enum(definition) => f.write_str(&quote_identifier(&definition.name)),
+            SqlType::Domain(domain) => f.write_str(&quote_identifier(&domain.name)),
             SqlType::Stored(oid) => write!(f, "type {oid}"),
             SqlType::Named(name) => f.write_str(&name.join(".")),
             SqlType::Array(element) => write!(f, "{element}[]"),

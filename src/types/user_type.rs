@@ -41,6 +41,15 @@ impl EnumType {
     }
 }
 
+/// A type with rules of its own. Its values are carried, compared and shown as those of the type below it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DomainType {
+    pub oid: u32,
+    pub schema: String,
+    pub name: String,
+    pub base: SqlType,
+}
+
 const ENUM: &str = "enum ";
 const STORED: &str = "type ";
 
@@ -49,6 +58,7 @@ impl SqlType {
     pub(super) fn to_metadata(&self) -> String {
         match self {
             SqlType::Enum(definition) => format!("{ENUM}{}", serde_json::json!(definition)),
+            SqlType::Domain(domain) => domain.base.to_metadata(),
             SqlType::Array(element) => format!("{}[]", element.to_metadata()),
             other => other.to_string(),
         }
@@ -70,6 +80,7 @@ impl SqlType {
     pub(super) fn to_stored(&self) -> String {
         match self {
             SqlType::Enum(definition) => format!("{STORED}{}", definition.oid),
+            SqlType::Domain(domain) => format!("{STORED}{}", domain.oid),
             SqlType::Stored(oid) => format!("{STORED}{oid}"),
             SqlType::Array(element) => format!("{}[]", element.to_stored()),
             other => other.to_string(),
@@ -90,9 +101,18 @@ impl SqlType {
     pub fn user_type(&self) -> Option<u32> {
         match self {
             SqlType::Enum(definition) => Some(definition.oid),
+            SqlType::Domain(domain) => Some(domain.oid),
             SqlType::Stored(oid) => Some(*oid),
             SqlType::Array(element) => element.user_type(),
             _ => None,
+        }
+    }
+
+    /// The type whose values these are: below all domains.
+    pub fn base(&self) -> &SqlType {
+        match self {
+            SqlType::Domain(domain) => domain.base.base(),
+            other => other,
         }
     }
 

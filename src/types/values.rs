@@ -101,7 +101,7 @@ impl Column {
         let array = flatten(array)?;
         let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
         Ok(Column {
-            values: column_values(&array, sql_type)?,
+            values: column_values(&array, sql_type.base())?,
             nulls,
         })
     }
@@ -192,6 +192,7 @@ fn column_values(array: &ArrayRef, sql_type: &SqlType) -> Result<ColumnValues> {
         | SqlType::Char
         | SqlType::Uuid
         | SqlType::Enum(_)
+        | SqlType::Domain(_)
         | SqlType::Stored(_)
         | SqlType::Named(_)
         | SqlType::Unknown => text_values(array)?,

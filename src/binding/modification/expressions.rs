@@ -22,6 +22,7 @@ pub(crate) fn assigned(
     sql_type: &SqlType,
     settings: &FormatSettings,
 ) -> Result<Expr> {
+    let sql_type = sql_type.base();
     let value = value.unalias();
     let (_, field) = value.to_field(schema)?;
     let source = match SqlType::from_field(&field) {
@@ -45,6 +46,7 @@ pub(super) fn assigned_from_query(
     sql_type: &SqlType,
     settings: &FormatSettings,
 ) -> Result<Expr> {
+    let sql_type = sql_type.base();
     let (_, field) = value.to_field(schema)?;
     match SqlType::from_field(&field) {
         SqlType::Text if *sql_type != SqlType::Text => {

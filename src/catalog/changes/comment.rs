@@ -34,6 +34,10 @@ pub fn set_comment(
         None => object.set_comment(text),
         Some(CommentedPart::Constraint(name)) => {
             let relation = object.name().to_string();
+            if let Object::Type(user_type) = &mut object {
+                set_comment_of_check(user_type, name, text)?;
+                return staged.put(object);
+            }
             let found = match &mut object {
                 Object::Table(table) => table.constraints.iter_mut().find(|constraint| constraint.name == *name),
                 _ => None,
@@ -55,4 +59,19 @@ pub fn set_comment(
         }
     }
     staged.put(object)
+}
+
+/// COMMENT ON CONSTRAINT … ON DOMAIN.
+fn set_comment_of_check(user_type: &mut Type, name: &str, text: Option<String>) -> Result<()> {
+    let of = user_type.name.clone();
+    let found = match &mut user_type.definition {
+        TypeDefinition::Domain(domain) => domain.checks.iter_mut().find(|check| check.name == name),
+        TypeDefinition::Enum(_) => None,
+    };
+    let missing = || {
+        let message = format!("constraint \"{name}\" for domain {of} does not exist");
+        Error::new(SqlState::UndefinedObject, message)
+    };
+    found.ok_or_else(missing)?.comment = text;
+    Ok(())
 }

@@ -5,6 +5,7 @@ mod column;
 mod comment;
 mod constraint;
 mod database;
+mod domain;
 mod drop;
 mod external_location;
 mod function;
@@ -27,6 +28,7 @@ pub use column::{add_columns, drop_column, rename_column, set_column_type, set_n
 pub use comment::{CommentedPart, set_comment};
 pub use constraint::{NewConstraint, NewRule, add_constraint, drop_constraint, set_default};
 pub use database::create_database;
+pub use domain::{DomainChange, alter_domain, create_domain, domain_columns};
 pub use drop::{columns_of_dropped_types, drop_named, drop_objects};
 pub use external_location::create_external_location;
 pub use function::{NewFunction, create_function};

@@ -29,6 +29,7 @@ pub fn rename(staged: &mut Staged, role: Oid, id: Oid, to: &str) -> Result<()> {
         | ObjectKind::Index
         | ObjectKind::Function
         | ObjectKind::Type
+        | ObjectKind::Domain
         | ObjectKind::Sequence => {
             require_create(staged, role, object.parent().unwrap_or_default())?;
         }

@@ -31,7 +31,23 @@ pub fn create_enum(staged: &mut Staged, role: Oid, schema: Oid, name: &str, labe
     create(staged, role, schema, name, TypeDefinition::Enum(known))
 }
 
-fn create(staged: &mut Staged, role: Oid, schema: Oid, name: &str, definition: TypeDefinition) -> Result<Oid> {
+fn labels_of(user_type: &mut Type) -> Result<&mut Vec<EnumLabel>> {
+    match &mut user_type.definition {
+        TypeDefinition::Enum(labels) => Ok(labels),
+        _ => Err(Error::new(
+            SqlState::WrongObjectType,
+            format!("{} is not an enum", user_type.name),
+        )),
+    }
+}
+
+pub(super) fn create(
+    staged: &mut Staged,
+    role: Oid,
+    schema: Oid,
+    name: &str,
+    definition: TypeDefinition,
+) -> Result<Oid> {
     require_create(staged, role, schema)?;
     check_name(ObjectKind::Type, name)?;
     // A relation's rows have a type of its name.
@@ -78,7 +94,7 @@ pub fn add_label(
 ) -> Result<()> {
     check_label(label)?;
     let mut user_type = owned_type(staged, role, id)?;
-    let TypeDefinition::Enum(labels) = &mut user_type.definition;
+    let labels = labels_of(&mut user_type)?;
     if labels.iter().any(|known| known.label == label) {
         let message = format!("enum label \"{label}\" already exists");
         if if_not_exists {
@@ -125,7 +141,7 @@ pub fn add_label(
 pub fn rename_label(staged: &mut Staged, role: Oid, id: Oid, from: &str, to: &str) -> Result<()> {
     check_label(to)?;
     let mut user_type = owned_type(staged, role, id)?;
-    let TypeDefinition::Enum(labels) = &mut user_type.definition;
+    let labels = labels_of(&mut user_type)?;
     if !labels.iter().any(|known| known.label == from) {
         return Err(missing_label(from));
     }
@@ -151,6 +167,12 @@ pub fn label_users(snapshot: &CatalogSnapshot, id: Oid, label: &str) -> Result<V
     let of_tables = tables.iter().flat_map(|table| snapshot.dependents(table.id));
     let literal = format!("'{}'", label.replace('\'', "''"));
     for object in snapshot.dependents(id).chain(of_tables) {
+        if let Object::Type(domain) = object {
+            return Err(Error::unsupported(format!(
+                "renaming a label that domain {} may have",
+                domain.name
+            )));
+        }
         if stored_texts(object).iter().any(|text| text.contains(&literal)) {
             let what = describe(snapshot, object);
             return Err(Error::unsupported(format!("renaming a label that {what} may name"))
@@ -195,7 +217,7 @@ fn missing_label(label: &str) -> Error {
 }
 
 /// The type, for its owner only.
-fn owned_type(staged: &mut Staged, role: Oid, id: Oid) -> Result<Type> {
+pub(super) fn owned_type(staged: &mut Staged, role: Oid, id: Oid) -> Result<Type> {
     staged.require(Permission::Owns { role, object: id })?;
     match staged.object(id)? {
         Object::Type(user_type) => Ok(user_type),

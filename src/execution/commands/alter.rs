@@ -1,6 +1,6 @@
 //! ALTER of anything. Changes of a table's columns go to its Delta log and to the catalog.
 
-use super::{CommandContext, alter_column, constraint, policy, role, sequence, user_type};
+use super::{CommandContext, alter_column, constraint, domain, policy, role, sequence, user_type};
 use crate::catalog::changes;
 use crate::catalog::model::{Object, ObjectKind, Table};
 use crate::error::{Error, Result, SqlState};
@@ -110,6 +110,7 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             if_not_exists,
         } => user_type::add_label(command, name, label, place, *if_not_exists).await,
         Alter::RenameLabel { name, from, to } => user_type::rename_label(command, name, from, to).await,
+        Alter::Domain { name, action } => domain::alter(command, name, action).await,
         Alter::SetDefault { table, column, default } => {
             let table = command.table(table)?;
             constraint::set_default(command, &table, column, default.as_deref()).await?;
@@ -279,5 +280,6 @@ fn tag(kind: ObjectKind) -> &'static str {
         ObjectKind::Sequence => "ALTER SEQUENCE",
         ObjectKind::Index => "ALTER INDEX",
         ObjectKind::Type => "ALTER TYPE",
+        ObjectKind::Domain => "ALTER DOMAIN",
     }
 }

@@ -5,14 +5,23 @@ use super::create::when_taken;
 use crate::binding::{self, BindingServices};
 use crate::catalog::changes::{self, NewFunction};
 use crate::catalog::model::{Argument, Function, Oid};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::statement::ast::CreateFunction;
+use crate::types::SqlType;
 
 pub async fn run(
     command: &mut CommandContext<'_>,
     services: &BindingServices,
     create: &CreateFunction,
 ) -> Result<String> {
+    let mut types = create
+        .arguments
+        .iter()
+        .map(|(_, sql_type)| sql_type)
+        .chain([&create.returns]);
+    if types.any(|sql_type| matches!(sql_type, SqlType::Domain(_))) {
+        return Err(Error::unsupported("a function of a domain"));
+    }
     let arguments: Vec<Argument> = create
         .arguments
         .iter()

@@ -45,6 +45,7 @@ pub(super) async fn run(
         ObjectKind::Sequence => "DROP SEQUENCE",
         ObjectKind::Index => "DROP INDEX",
         ObjectKind::Type => "DROP TYPE",
+        ObjectKind::Domain => "DROP DOMAIN",
         ObjectKind::ExternalLocation => "DROP EXTERNAL LOCATION",
         ObjectKind::Role => "DROP ROLE",
         ObjectKind::Column => return Err(Error::internal("a column is dropped by ALTER TABLE")),

@@ -16,6 +16,7 @@ pub mod create_view;
 mod describe_detail;
 mod describe_history;
 mod describe_table;
+mod domain;
 mod drop;
 mod grant;
 mod index;
@@ -192,6 +193,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             sequence::create(command, name, schema, *if_not_exists, options, owned_by.as_ref()).await?
         }
         Statement::CreateEnum { name, labels } => user_type::create_enum(command, name, labels).await?,
+        Statement::CreateDomain(create) => domain::create(command, create).await?,
         Statement::CreateRole {
             name,
             if_not_exists,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::DFSchema;
@@ -13,8 +13,9 @@ use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
-use crate::binding::BoundChecks;
+use crate::binding::{BoundChecks, BoundRule, RowRule};
 use crate::error::{Error, Result, SqlState};
+use crate::functions::fails_somewhere;
 use crate::storage::RowCheck;
 
 /// A test of stored rows: 23514 for the first that a condition is false of. `None`: there is nothing to test.
@@ -22,10 +23,10 @@ pub fn row_check(checks: &BoundChecks, table: &str, session: &dyn Session) -> Re
     if checks.conditions.is_empty() {
         return Ok(None);
     }
-    let mut conditions: Vec<(String, Arc<dyn PhysicalExpr>)> = vec![];
-    for (name, condition) in &checks.conditions {
+    let mut conditions: Vec<(RowRule, Arc<dyn PhysicalExpr>)> = vec![];
+    for BoundRule { rule, condition } in &checks.conditions {
         conditions.push((
-            name.clone(),
+            rule.clone(),
             session.create_physical_expr(condition.clone(), &checks.schema)?,
         ));
     }
@@ -34,14 +35,15 @@ pub fn row_check(checks: &BoundChecks, table: &str, session: &dyn Session) -> Re
     Ok(Some(Arc::new(move |rows: &RecordBatch| {
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         let rows = RecordBatch::try_new_with_options(Arc::clone(&schema), rows.columns().to_vec(), &options)?;
-        for (name, condition) in &conditions {
-            let outcome = condition.evaluate(&rows)?.into_array(rows.num_rows())?;
-            let Some(outcome) = outcome.as_boolean_opt() else {
-                continue;
-            };
-            if (0..outcome.len()).any(|row| outcome.is_valid(row) && !outcome.value(row)) {
-                let message = format!("new row for relation \"{table}\" violates check constraint \"{name}\"");
-                return Err(Error::new(SqlState::CheckViolation, message).of_constraint(name));
+        for (rule, condition) in &conditions {
+            if fails_somewhere(condition.as_ref(), &rows)? {
+                return Err(match rule {
+                    RowRule::OfTable(name) => {
+                        let message = format!("new row for relation \"{table}\" violates check constraint \"{name}\"");
+                        Error::new(SqlState::CheckViolation, message).of_constraint(name)
+                    }
+                    RowRule::OfDomain(rule) => rule.broken(),
+                });
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use crate::introspection::{Introspection, Rows};
 use crate::types::SqlType;
 
 /// Each column that the principal may read or write, with its relation.
-fn columns<'a>(introspection: &'a Introspection<'_>) -> impl Iterator<Item = (&'a Object, &'a Column)> + 'a {
+pub(super) fn columns<'a>(introspection: &'a Introspection<'_>) -> impl Iterator<Item = (&'a Object, &'a Column)> + 'a {
     const READING_OR_WRITING: [Privilege; 4] = [
         Privilege::Select,
         Privilege::Insert,
@@ -110,7 +110,11 @@ fn add(
     name: &str,
     sql_type: &SqlType,
 ) -> Result<()> {
-    let facets = Facets::of(sql_type);
+    let (domain, below) = match sql_type {
+        SqlType::Domain(domain) => (Some(domain), &domain.base),
+        other => (None, other),
+    };
+    let facets = Facets::of(below);
     let of_sequence = |number: fn(&Sequence) -> i64| -> Datum {
         place.identity.map(|(_, sequence)| number(sequence).to_string()).into()
     };
@@ -130,8 +134,11 @@ fn add(
         ("numeric_scale", facets.scale.into()),
         ("datetime_precision", facets.datetime_precision.into()),
         ("udt_catalog", catalog(introspection)),
-        ("udt_schema", schema_of_type(sql_type).into()),
-        ("udt_name", sql_type.internal_name().into()),
+        ("domain_catalog", domain.map_or(Datum::Null, |_| catalog(introspection))),
+        ("domain_schema", domain.map(|domain| domain.schema.as_str()).into()),
+        ("domain_name", domain.map(|domain| domain.name.as_str()).into()),
+        ("udt_schema", schema_of_type(below).into()),
+        ("udt_name", below.internal_name().into()),
         ("dtd_identifier", place.position.to_string().into()),
         ("is_self_referencing", "NO".into()),
         ("is_identity", yes_or_no(place.identity.is_some())),
@@ -162,9 +169,10 @@ fn add(
 }
 
 /// The schema that a type lies in.
-fn schema_of_type(sql_type: &SqlType) -> &str {
+pub(super) fn schema_of_type(sql_type: &SqlType) -> &str {
     match sql_type {
         SqlType::Enum(definition) => &definition.schema,
+        SqlType::Domain(domain) => &domain.schema,
         SqlType::Array(element) => schema_of_type(element),
         _ => "pg_catalog",
     }
@@ -223,7 +231,7 @@ impl Facets {
 fn without_modifier(sql_type: &SqlType) -> String {
     match sql_type {
         SqlType::Array(_) => "ARRAY".into(),
-        SqlType::Enum(_) => "USER-DEFINED".into(),
+        SqlType::Enum(_) | SqlType::Domain(_) => "USER-DEFINED".into(),
         other => other.without_modifier().to_string(),
     }
 }

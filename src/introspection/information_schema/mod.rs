@@ -3,6 +3,7 @@
 
 mod columns;
 mod constraints;
+mod domains;
 mod privileges;
 mod relations;
 mod roles;
@@ -23,6 +24,10 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "check_constraints" => constraints::check_constraints,
         "constraint_column_usage" => constraints::column_usage,
         "constraint_table_usage" => constraints::table_usage,
+        "column_domain_usage" => domains::column_usage,
+        "domain_constraints" => domains::constraints,
+        "domain_udt_usage" => domains::udt_usage,
+        "domains" => domains::domains,
         "key_column_usage" => constraints::key_column_usage,
         "referential_constraints" => constraints::referential_constraints,
         "table_constraints" => constraints::table_constraints,

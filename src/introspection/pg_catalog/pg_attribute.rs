@@ -140,7 +140,7 @@ struct Attribute<'a> {
 fn add(rows: &mut Rows, attribute: Attribute<'_>) -> Result<()> {
     let sql_type = attribute.sql_type;
     // A user's type is laid out as a type of PostgreSQL's is.
-    let builtin = builtin_type(match sql_type {
+    let builtin = builtin_type(match sql_type.base() {
         SqlType::Enum(_) => SqlType::Oid.oid(),
         SqlType::Array(element) if element.user_type().is_some() => SqlType::Array(Box::new(SqlType::Oid)).oid(),
         other => other.oid(),

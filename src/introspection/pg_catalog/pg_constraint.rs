@@ -42,6 +42,32 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             add(introspection, rows, table, constraint)?;
         }
     }
+    for user_type in introspection.lookup.user_types() {
+        for check in user_type.domain().into_iter().flat_map(|domain| &domain.checks) {
+            let schema = introspection.lookup.namespace_oid(user_type.schema);
+            rows.add([
+                ("oid", check.id.into()),
+                ("conname", check.name.as_str().into()),
+                ("connamespace", schema.into()),
+                ("contype", "c".into()),
+                ("condeferrable", false.into()),
+                ("condeferred", false.into()),
+                ("convalidated", true.into()),
+                ("conrelid", 0.into()),
+                ("contypid", user_type.id.into()),
+                ("conindid", 0.into()),
+                ("conparentid", 0.into()),
+                ("confrelid", 0.into()),
+                ("confupdtype", " ".into()),
+                ("confdeltype", " ".into()),
+                ("confmatchtype", " ".into()),
+                ("conislocal", true.into()),
+                ("coninhcount", 0.into()),
+                ("connoinherit", false.into()),
+                ("conbin", check.condition.text.as_str().into()),
+            ])?;
+        }
+    }
     Ok(())
 }
 

@@ -83,6 +83,15 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
     }
     for user_type in lookup.user_types() {
         dependencies.on_schema(TYPE_CLASS, user_type.id, user_type.schema)?;
+        if let Some(domain) = user_type.domain() {
+            let own = whole(TYPE_CLASS, user_type.id);
+            if domain.base.user_type().is_some() {
+                dependencies.add(own, whole(TYPE_CLASS, domain.base.oid()), "n")?;
+            }
+            for check in &domain.checks {
+                dependencies.add(whole(CONSTRAINT_CLASS, check.id), own, "a")?;
+            }
+        }
         let array = whole(TYPE_CLASS, ARRAY_TYPES + user_type.id);
         dependencies.add(array, whole(TYPE_CLASS, user_type.id), "i")?;
     }

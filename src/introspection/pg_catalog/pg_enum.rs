@@ -7,7 +7,9 @@ use crate::introspection::{Introspection, Rows};
 
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     for user_type in introspection.lookup.user_types() {
-        let TypeDefinition::Enum(labels) = &user_type.definition;
+        let TypeDefinition::Enum(labels) = &user_type.definition else {
+            continue;
+        };
         for label in labels {
             rows.add([
                 ("oid", label.id.into()),

@@ -5,10 +5,11 @@ use std::sync::OnceLock;
 use crate::catalog::acl::access_list;
 use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid, PG_CATALOG_SCHEMA, Type, TypeDefinition};
 use crate::error::Result;
-use crate::functions::builtin::{builtin_relations, builtin_types, row_array_type, row_type};
+use crate::functions::builtin::{builtin_relations, builtin_type, builtin_types, row_array_type, row_type};
 use crate::functions::{Datum, builtin_schema};
 use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
+use crate::types::SqlType;
 use crate::types::user_type::ARRAY_TYPES;
 
 /// array_in, array_out and their kin.
@@ -35,9 +36,21 @@ fn add_user_type(introspection: &Introspection<'_>, rows: &mut Rows, user_type: 
     let lookup = &introspection.lookup;
     let array = ARRAY_TYPES + user_type.id;
     let acl = access_list(lookup.catalog, &Object::Type(user_type.clone()));
-    let TypeDefinition::Enum(_) = &user_type.definition;
-    // enum_in, enum_out and their kin.
-    let (length, kind, category, functions) = (4, "e", "E", [3506, 3507, 3532, 3533, 0]);
+    let domain = user_type.domain();
+    let below = domain.and_then(|domain| builtin_type(domain.base.base().oid()));
+    let (length, kind, category, functions, storage) = match (&user_type.definition, below) {
+        // enum_in, enum_out and their kin.
+        (TypeDefinition::Enum(_), _) => (4, "e", "E", [3506, 3507, 3532, 3533, 0], "p"),
+        // domain_in and domain_recv, and what writes the type below.
+        (TypeDefinition::Domain(_), Some(below)) => (
+            i64::from(below.length),
+            "d",
+            below.category,
+            [2597, below.output.into(), 2598, below.send.into(), below.analyze.into()],
+            below.storage,
+        ),
+        (TypeDefinition::Domain(_), None) => (4, "d", "E", [2597, 3507, 2598, 3533, 0], "p"),
+    };
     let own = (
         user_type.id,
         user_type.name.clone(),
@@ -48,7 +61,7 @@ fn add_user_type(introspection: &Introspection<'_>, rows: &mut Rows, user_type: 
         array,
         functions,
         0,
-        "p",
+        storage,
     );
     let of_arrays = (
         array,
@@ -63,6 +76,11 @@ fn add_user_type(introspection: &Introspection<'_>, rows: &mut Rows, user_type: 
         "x",
     );
     for (oid, name, length, kind, category, element, array, functions, subscript, storage) in [own, of_arrays] {
+        let domain = domain.filter(|_| element == 0);
+        let default = domain
+            .and_then(|domain| domain.default.as_ref())
+            .map(|default| default.text.as_str());
+        let collation = domain.and(below).map_or(0, |below| below.collation);
         rows.add([
             ("oid", oid.into()),
             ("typname", name.into()),
@@ -88,11 +106,16 @@ fn add_user_type(introspection: &Introspection<'_>, rows: &mut Rows, user_type: 
             ("typanalyze", functions[4].into()),
             ("typalign", "i".into()),
             ("typstorage", storage.into()),
-            ("typnotnull", false.into()),
-            ("typbasetype", 0.into()),
-            ("typtypmod", (-1).into()),
-            ("typndims", 0.into()),
-            ("typcollation", 0.into()),
+            ("typnotnull", domain.is_some_and(|domain| domain.not_null).into()),
+            ("typbasetype", domain.map_or(0, |domain| domain.base.oid()).into()),
+            ("typtypmod", domain.map_or(-1, |domain| domain.base.typmod()).into()),
+            (
+                "typndims",
+                i64::from(domain.is_some_and(|domain| matches!(domain.base, SqlType::Array(_)))).into(),
+            ),
+            ("typcollation", collation.into()),
+            ("typdefaultbin", default.into()),
+            ("typdefault", default.into()),
             ("typacl", if element == 0 { acl.clone().into() } else { Datum::Null }),
         ])?;
     }

@@ -14,6 +14,7 @@ impl Statement {
                 let arguments = arguments.iter_mut().map(|(_, sql_type)| sql_type);
                 arguments.chain([returns]).collect()
             }
+            Statement::CreateDomain(create) => vec![&mut create.base],
             Statement::Alter { alter, .. } => alter.declared_types(),
             _ => vec![],
         }

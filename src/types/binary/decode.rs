@@ -69,7 +69,8 @@ pub fn append_binary(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {
         SqlType::System(28 | 29 | 2202..=2204 | 3734 | 3769 | 4089 | 4096 | 4191) => {
             return builder.append_text(&u32::from_be_bytes(exact(bytes)?).to_string());
         }
-        other @ (SqlType::System(_) | SqlType::Record | SqlType::Stored(_) | SqlType::Named(_)) => {
+        other
+        @ (SqlType::System(_) | SqlType::Record | SqlType::Stored(_) | SqlType::Named(_) | SqlType::Domain(_)) => {
             return Err(Error::unsupported(format!("binary input of type {other}")));
         }
         SqlType::Text

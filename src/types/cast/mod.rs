@@ -21,7 +21,7 @@ use crate::types::format::FormatSettings;
 
 /// 42804 for an expression that may not be assigned to a column.
 pub fn check_assignable(column: &str, source: &SqlType, target: &SqlType) -> Result<()> {
-    if rules::is_allowed(source, target, CastContext::Assignment) {
+    if rules::is_allowed(source, target.base(), CastContext::Assignment) {
         return Ok(());
     }
     if rules::dimensions(source) > rules::dimensions(target) && matches!(target, SqlType::Array(_)) {
@@ -43,6 +43,7 @@ pub fn cast_array(
     context: CastContext,
     settings: &FormatSettings,
 ) -> Result<ArrayRef> {
+    let (source, target) = (source.base(), target.base());
     if !rules::is_allowed(source, target, context) {
         let message = format!(
             "cannot cast type {} to {}",
