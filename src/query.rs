@@ -237,7 +237,8 @@ async fn run_other(
                 Ok(Outcome::CopyIn(Box::new(copy_in)))
             }
             (CopyTarget::Table { name, columns }, CopyDirection::ToStdout) => {
-                let query = commands::copy_out::query_of_table(name, columns)?;
+                let columns = modification::copied_columns(request, name, columns)?;
+                let query = commands::copy_out::query_of_table(name, &columns)?;
                 Ok(Outcome::CopyOut(
                     run_copy_out(request, &query, parameters).await?,
                     copy.options.clone(),

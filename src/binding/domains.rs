@@ -1,5 +1,5 @@
-//! Domains in queries and writes: their rules bound over one value, and around every cast to a domain the function that holds
-//! them.
+//! Domains in queries and writes: their rules bound over one value, and around every cast to a domain the function that
+//! holds them.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;

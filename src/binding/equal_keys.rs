@@ -1,5 +1,6 @@
-//! What intervals are equal by: `24:00:00` and `1 day` are one value in GROUP BY, DISTINCT, joins and comparisons, though their parts differ.
-//! The engine compares layouts alone, so lengths stand for the values, and one of a group's values for the group.
+//! What intervals are equal by: `24:00:00` and `1 day` are one value in GROUP BY, DISTINCT, joins and comparisons, though
+//! their parts differ. The engine compares layouts alone, so lengths stand for the values, and one of a group's values for
+//! the group.
 
 use std::sync::Arc;
 

@@ -123,6 +123,9 @@ pub struct StoredExpression {
     /// The table's columns in use, by id, with the names that the text knows them by.
     #[serde(default)]
     pub columns: Vec<(i16, String)>,
+    /// Of a column's default: whether every row has this value and no other, GENERATED ALWAYS AS … STORED.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub generated: bool,
 }
 
 /// A declared constraint of a table. CHECK is enforced on every write; keys are declared only, as in Databricks:

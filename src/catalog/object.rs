@@ -356,6 +356,13 @@ impl Constraint {
     }
 }
 
+impl Column {
+    /// The expression that every row's value comes from, for a generated column.
+    pub fn generated(&self) -> Option<&StoredExpression> {
+        self.default.as_ref().filter(|default| default.generated)
+    }
+}
+
 impl Type {
     /// What it is, if it is a domain.
     pub fn domain(&self) -> Option<&Domain> {

@@ -1,5 +1,5 @@
-//! What a cast to a domain lets through: the function holds the domain's rules, bound over one column, and passes its argument on
-//! where none is broken.
+//! What a cast to a domain lets through: the function holds the domain's rules, bound over one column, and passes its
+//! argument on where none is broken.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -121,6 +121,25 @@ pub(super) fn table(request: &Request<'_>) -> Result<Table> {
     Ok(table.clone())
 }
 
+/// The columns that COPY TO names; without names those that are not generated, where some are.
+pub(super) fn copied_columns(
+    request: &Request<'_>,
+    name: &crate::statement::ast::ObjectName,
+    named: &[String],
+) -> Result<Vec<String>> {
+    let context = request.context;
+    let names = Scope {
+        database: context.database,
+        search_path: &context.search_path,
+    };
+    match context.catalog.resolve_relation(names, &name.0) {
+        Ok(Object::Table(table)) if table.columns.iter().any(|column| column.generated().is_some()) => {
+            commands::copy_in::copied_columns(table, named)
+        }
+        _ => Ok(named.to_vec()),
+    }
+}
+
 async fn bind(request: &Request<'_>, table: &Table) -> Result<BoundModification> {
     let services = binding_services(request);
     let (context, declared) = (request.context, request.declared);

@@ -336,6 +336,8 @@ pub struct ColumnDefinition {
     pub not_null: bool,
     /// The text of DEFAULT's expression.
     pub default: Option<String>,
+    /// The text of the expression of GENERATED ALWAYS AS … STORED.
+    pub generated: Option<String>,
     /// serial, or GENERATED … AS IDENTITY.
     pub numbering: Option<(NumberingKind, SequenceOptions)>,
     pub constraints: Vec<TableConstraint>,

@@ -170,6 +170,7 @@ pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition>
         not_null: numbering.is_some(),
         numbering,
         default: None,
+        generated: None,
         constraints: vec![],
         comment: None,
         mask: None,
@@ -197,6 +198,8 @@ pub(super) fn column_definition(reader: &mut Reader) -> Result<ColumnDefinition>
             };
             column.not_null |= default.is_some();
             column.default = Some(default.unwrap_or(text).to_string());
+        } else if is_computed(reader) {
+            column.generated = Some(computed(reader)?);
         } else if reader.peek_words(&["generated"]) {
             column.numbering = Some(identity(reader)?);
             column.not_null = true;
@@ -232,6 +235,23 @@ pub(super) fn generated(reader: &mut Reader) -> Result<NumberingKind> {
     }
     reader.expect(&["by", "default"])?;
     Ok(NumberingKind::ByDefault)
+}
+
+fn is_computed(reader: &Reader) -> bool {
+    reader.peek_words(&["generated", "always", "as"]) && *reader.peek_nth(3) == Token::LParen
+}
+
+/// GENERATED ALWAYS AS (expression) STORED.
+fn computed(reader: &mut Reader) -> Result<String> {
+    reader.expect(&["generated", "always", "as"])?;
+    reader.expect_token(&Token::LParen)?;
+    let text = reader.expression_text()?;
+    reader.expect_token(&Token::RParen)?;
+    let position = reader.position();
+    match reader.accept(&["stored"]) {
+        true => Ok(text),
+        false => Err(Error::unsupported("a generated column that is not STORED").at(position)),
+    }
 }
 
 /// GENERATED ALWAYS | BY DEFAULT AS IDENTITY [(options)].

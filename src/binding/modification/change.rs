@@ -34,6 +34,9 @@ pub async fn bind_update(
     let mut values = vec![];
     for (column, value) in update.columns.iter().zip(&rows.items) {
         let known = column_named(table, &column.name)?;
+        if known.generated().is_some() && !column.default {
+            return Err(super::insert::refused_update(&column.name));
+        }
         let is_always = known
             .numbering
             .is_some_and(|numbering| numbering.kind == NumberingKind::Always);

@@ -11,7 +11,7 @@ use super::expressions::{columns_read, is_internal, locators, null};
 use super::rows::Rows;
 use super::{Action, BoundModification, Repeated, finish};
 use crate::binding::rewrite;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::types::SqlType;
 
 const ACTION_NAME: &str = "\u{0}action";
@@ -42,7 +42,7 @@ pub(super) enum Located {
 /// The plan of `rows` with these clauses; the items from `returned_from` on are RETURNING's.
 pub(super) fn compose(
     rows: Rows,
-    clauses: Vec<Clause>,
+    mut clauses: Vec<Clause>,
     choice: Choice,
     located: Located,
     returned_from: Option<usize>,
@@ -54,6 +54,7 @@ pub(super) fn compose(
         input,
         items,
         sources: item_sources,
+        generated,
     } = rows;
     let of_target = |name: &str| Expr::Column(Column::new(Some(alias.clone()), name));
     let mut builder = LogicalPlanBuilder::from(input);
@@ -75,6 +76,20 @@ pub(super) fn compose(
             }
         }
     }
+    let is_computed = !generated.is_empty() && !positions.is_empty();
+    if is_computed {
+        for (position, value) in &generated {
+            positions.insert(*position);
+            // What a mask hides must not be stored again as it is shown.
+            columns_read(value, &alias, &target, &mut sources)?;
+        }
+        for clause in &mut clauses {
+            if let Action::Update(updated) = &mut clause.action {
+                updated.retain(|position| !generated.iter().any(|(known, _)| known == position));
+                updated.extend(generated.iter().map(|(position, _)| *position));
+            }
+        }
+    }
     let values: Vec<usize> = positions.into_iter().collect();
     let is_returning = returned_from.is_some();
     if !values.is_empty() {
@@ -90,13 +105,27 @@ pub(super) fn compose(
                 &clauses,
                 &number,
                 &column,
-                is_returning,
+                is_returning || is_computed,
                 &target.column_type(position)?,
             )?;
             Ok(value.alias_qualified(column.relation.clone(), column.name))
         };
         let columns = builder.schema().columns().into_iter().map(replaced);
         let columns = columns.collect::<Result<Vec<_>>>()?;
+        builder = builder.project(columns)?;
+    }
+    if is_computed {
+        let computed = |column: Column| {
+            let of_target = column.relation.as_ref() == Some(&alias);
+            let value = generated
+                .iter()
+                .find(|(position, _)| of_target && target.column_name(*position) == column.name);
+            match value {
+                Some((_, value)) => value.clone().alias_qualified(column.relation.clone(), column.name),
+                None => Expr::Column(column),
+            }
+        };
+        let columns: Vec<Expr> = builder.schema().columns().into_iter().map(computed).collect();
         builder = builder.project(columns)?;
     }
     let mut shown = vec![number.alias(ACTION_NAME)];
@@ -163,7 +192,8 @@ fn value_of(
             .map(|(_, value)| value.clone())
     };
     if let [clause] = clauses {
-        return of_clause(clause).ok_or_else(|| Error::internal("a column has no value"));
+        // A generated column has none yet.
+        return Ok(of_clause(clause).unwrap_or_else(|| Expr::Column(column.clone())));
     }
     let mut branches = vec![];
     for (index, clause) in clauses.iter().enumerate() {

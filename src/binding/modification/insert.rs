@@ -151,6 +151,13 @@ async fn new_rows(
             matches!(insert.source.as_ref().map(|query| query.body.as_ref()),
                 Some(sql::SetExpr::Values(values)) if values.rows.len() == rows)
         };
+        if known.generated().is_some() {
+            if place.is_some_and(|place| !all_default(place)) {
+                return Err(refused_value("cannot insert a non-DEFAULT value into column", &name));
+            }
+            values.push(super::expressions::null(&known.sql_type)?.alias(name));
+            continue;
+        }
         let is_always = known
             .numbering
             .is_some_and(|numbering| numbering.kind == NumberingKind::Always);
@@ -179,7 +186,36 @@ async fn new_rows(
         };
         values.push(value.alias(name));
     }
-    Ok(LogicalPlanBuilder::from(source).project(values)?.build()?)
+    let rows = LogicalPlanBuilder::from(source).project(values)?;
+    let stored = rows.schema().as_arrow().clone();
+    let generated = stored_expression::bind_generated(services, context, table, &stored, None).await?;
+    if generated.is_empty() {
+        return Ok(rows.build()?);
+    }
+    let columns = rows.schema().columns().into_iter().enumerate();
+    let columns = columns.map(
+        |(place, column)| match generated.iter().find(|(position, _)| *position == place) {
+            Some((_, value)) => value.clone().alias(&column.name),
+            None => Expr::Column(column),
+        },
+    );
+    let columns: Vec<Expr> = columns.collect();
+    Ok(rows.project(columns)?.build()?)
+}
+
+/// 428C9 for another value of a generated column.
+pub(super) fn refused_update(column: &str) -> Error {
+    Error::new(
+        SqlState::GeneratedAlways,
+        format!("column \"{column}\" can only be updated to DEFAULT"),
+    )
+    .with_detail(format!("Column \"{column}\" is a generated column."))
+}
+
+/// 428C9 for a value of a generated column.
+pub(super) fn refused_value(what: &str, column: &str) -> Error {
+    Error::new(SqlState::GeneratedAlways, format!("{what} \"{column}\""))
+        .with_detail(format!("Column \"{column}\" is a generated column."))
 }
 
 /// The source's plan, and the columns for which it has a flag that says that the row takes the default.
@@ -290,6 +326,9 @@ async fn on_conflict(
     let mut values = vec![];
     for (column, value) in columns.iter().zip(&rows.items) {
         let known = column_named(table, &column.name)?;
+        if known.generated().is_some() && !column.default {
+            return Err(refused_update(&column.name));
+        }
         let value = match column.default {
             true => stored_expression::default_of(services, context, known).await?,
             false => {

@@ -64,6 +64,14 @@ pub async fn bind_merge(
         let mut values = vec![];
         for (name, is_given) in columns {
             let known = column_named(table, name)?;
+            if known.generated().is_some() && *is_given {
+                return Err(match clause.action {
+                    MergeAction::Insert { .. } => {
+                        super::insert::refused_value("cannot insert a non-DEFAULT value into column", name)
+                    }
+                    _ => super::insert::refused_update(name),
+                });
+            }
             let value = match is_given {
                 false => stored_expression::default_of(services, context, known).await?,
                 true => {

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
 use super::TARGET;
 use crate::binding::scope::LoadedRelation;
-use crate::binding::{BindingServices, BoundTable, ColumnSource, Rights, relations, rewrite};
+use crate::binding::{BindingServices, BoundTable, ColumnSource, Rights, relations, rewrite, stored_expression};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::ObjectName;
@@ -27,6 +27,8 @@ pub(super) struct Rows {
     pub items: Vec<Expr>,
     /// Of each item.
     pub sources: Vec<ColumnSource>,
+    /// The target's generated columns, computed from its row.
+    pub generated: Vec<(usize, Expr)>,
 }
 
 /// A relation that is not the catalog's.
@@ -69,7 +71,10 @@ impl Rows {
             }
             _ => {}
         }
+        let row = target.schema();
+        let generated = stored_expression::bind_generated(services, context, &target.table, &row, Some(&alias)).await?;
         Ok(Rows {
+            generated,
             target,
             alias,
             input: Arc::unwrap_or_clone(input),

@@ -74,6 +74,7 @@ pub fn drop_column(
         return Err(Error::new(SqlState::DependentObjectsStillExist, message)
             .with_hint("Drop the row filter or column mask first."));
     }
+    check_generated(&table, id, "drop")?;
     drop_users(staged, &table, id, cascade)?;
     let indexes: Vec<Oid> = staged
         .view()
@@ -89,6 +90,32 @@ pub fn drop_column(
     table.constraints.retain(|constraint| !constraint.uses(id));
     staged.put(table)?;
     Ok(true)
+}
+
+/// Refuses to drop or to change the type of what another column is generated from.
+fn check_generated(table: &Table, id: i16, verb: &str) -> Result<()> {
+    let uses = |other: &&Column| {
+        let mut used = other.generated().into_iter().flat_map(|generated| &generated.columns);
+        other.id != id && used.any(|(column, _)| *column == id)
+    };
+    let (Some(user), Some(column)) = (table.columns.iter().find(uses), table.column(id)) else {
+        return Ok(());
+    };
+    let (name, user, relation) = (&column.name, &user.name, &table.name);
+    Err(match verb {
+        "drop" => {
+            let message = format!("cannot drop column {name} of table {relation} because other objects depend on it");
+            let detail = format!("column {user} of table {relation} depends on column {name} of table {relation}");
+            Error::new(SqlState::DependentObjectsStillExist, message)
+                .with_detail(detail)
+                .with_hint("Drop the generated column first.")
+        }
+        _ => Error::new(
+            SqlState::FeatureNotSupported,
+            "cannot alter type of a column used by a generated column",
+        )
+        .with_detail(format!("Column \"{name}\" is used by generated column \"{user}\".")),
+    })
 }
 
 /// Whether the row filter or another column's mask reads the column.
@@ -159,6 +186,7 @@ pub fn set_column_type(staged: &mut Staged, role: Oid, table: Oid, column: &str,
         let message = "cannot alter type of a column used in a policy definition";
         return Err(Error::new(SqlState::FeatureNotSupported, message));
     }
+    check_generated(&table, id, "alter")?;
     staged.rely_on_dependents(table.id);
     let snapshot = staged.snapshot();
     if let Some(user) = users_of(&snapshot, &table, id).first() {

@@ -42,10 +42,15 @@ pub(super) async fn add(
         if column.numbering.is_some() {
             return Err(Error::unsupported("a new column that numbers the rows"));
         }
+        if column.generated.is_some() && !is_empty {
+            return Err(Error::unsupported("a generated column for rows that exist"));
+        }
         if column.not_null && column.default.is_none() && !is_empty {
             return Err(contains_null(&column.name, &table.name));
         }
-        new.push((constraint::new_column(command, column).await?, *if_not_exists));
+        let mut plain = constraint::columns_of(table);
+        plain.retain(|(id, ..)| table.column(*id).is_some_and(|known| known.generated().is_none()));
+        new.push((constraint::new_column(command, column, &plain).await?, *if_not_exists));
     }
     command
         .stage(|staged, role, _| changes::add_columns(staged, role, table.id, &new))

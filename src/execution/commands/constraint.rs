@@ -9,7 +9,23 @@ use crate::statement::ast::{ColumnDefinition, ConstraintDefinition, ObjectName, 
 use crate::types::SqlType;
 
 /// A column of CREATE TABLE or ADD COLUMN.
-pub(super) async fn new_column(command: &CommandContext<'_>, column: &ColumnDefinition) -> Result<NewColumn> {
+pub(super) async fn new_column(
+    command: &CommandContext<'_>,
+    column: &ColumnDefinition,
+    beside: &[(i16, String, SqlType)],
+) -> Result<NewColumn> {
+    if column.generated.is_some() && (column.default.is_some() || column.numbering.is_some()) {
+        let other = if column.default.is_some() {
+            "default"
+        } else {
+            "identity"
+        };
+        let message = format!(
+            "both {other} and generation expression specified for column \"{}\"",
+            column.name
+        );
+        return Err(Error::new(SqlState::SyntaxError, message));
+    }
     if column.numbering.is_some() && column.default.is_some() {
         let message = format!("both default and identity specified for column \"{}\"", column.name);
         return Err(Error::new(SqlState::SyntaxError, message));
@@ -19,9 +35,13 @@ pub(super) async fn new_column(command: &CommandContext<'_>, column: &ColumnDefi
         let message = "identity column type must be smallint, integer, or bigint";
         return Err(Error::new(SqlState::InvalidParameterValue, message));
     }
-    let default = match &column.default {
-        Some(text) => Some(default(command, text, &column.name, &column.sql_type).await?),
-        None => None,
+    let default = match (&column.default, &column.generated) {
+        (Some(text), _) => Some(default(command, text, &column.name, &column.sql_type).await?),
+        (None, Some(text)) => {
+            let own = (column.name.as_str(), &column.sql_type);
+            Some(binding::check_generated(&command.binding, command.context, text, own, beside).await?)
+        }
+        (None, None) => None,
     };
     Ok(NewColumn {
         name: column.name.clone(),
@@ -171,6 +191,16 @@ pub(super) async fn set_default(
     column: &str,
     text: Option<&str>,
 ) -> Result<()> {
+    if table
+        .column_named(column)
+        .is_some_and(|known| known.generated().is_some())
+    {
+        let message = format!(
+            "column \"{column}\" of relation \"{}\" is a generated column",
+            table.name
+        );
+        return Err(Error::new(SqlState::SyntaxError, message));
+    }
     let default = match (text, table.column_named(column)) {
         (Some(text), Some(known)) => Some(default(command, text, column, &known.sql_type).await?),
         _ => None,

@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 
 use super::CommandContext;
 use super::insert::{assigned, open, require_insert};
-use super::row_checks::{checked, row_check, with_defaults};
+use super::row_checks::{checked, row_check, with_defaults, with_generated};
 use crate::binding::{self, insert_columns};
 use crate::catalog::model::Table;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::execution::transaction::TableWrite;
 use crate::statement::ast::ObjectName;
 use crate::storage::{DeltaTable, Operation, Removal, StagedFiles, TableSnapshot};
@@ -50,7 +50,7 @@ pub async fn begin(
     session: &dyn Session,
 ) -> Result<CopyIn> {
     let table = command.table(name)?;
-    let columns = insert_columns(&table, columns)?;
+    let columns = copied_columns(&table, columns)?;
     options.check_columns(&columns)?;
     require_insert(command, &table, &columns)?;
     let (delta, base) = open(command, &table).await?;
@@ -71,10 +71,9 @@ pub async fn begin(
     let rows = with_defaults(rows, &defaults, session)?;
     let given = columns.iter().chain(defaults.iter().map(|(name, _)| name)).cloned();
     let given: Vec<String> = given.collect();
-    let rows = checked(
-        assigned(rows, base.schema(), &table, &given, &command.format_settings)?,
-        check,
-    );
+    let rows = assigned(rows, base.schema(), &table, &given, &command.format_settings)?;
+    let generated = binding::bind_stored_generated(&command.binding, command.context, &table, &base.schema()).await?;
+    let rows = checked(with_generated(rows, &generated, session)?, check);
     let writer = {
         let (delta, base) = (Arc::clone(&delta), Arc::clone(&base));
         let schema = command.context.catalog.schema_name(table.schema).to_string();
@@ -157,4 +156,21 @@ impl CopyIn {
         };
         Ok((self.table, write, self.rows))
     }
+}
+
+/// The columns that rows bring: those that the statement names, or all that are not generated.
+pub fn copied_columns(table: &Table, named: &[String]) -> Result<Vec<String>> {
+    let mut columns = insert_columns(table, named)?;
+    let is_generated = |name: &String| {
+        table
+            .column_named(name)
+            .is_some_and(|known| known.generated().is_some())
+    };
+    if let Some(generated) = columns.iter().find(|name| !named.is_empty() && is_generated(name)) {
+        let message = format!("column \"{generated}\" is a generated column");
+        return Err(Error::new(SqlState::InvalidColumnReference, message)
+            .with_detail("Generated columns cannot be used in COPY."));
+    }
+    columns.retain(|name| !is_generated(name));
+    Ok(columns)
 }

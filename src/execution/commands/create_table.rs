@@ -182,8 +182,15 @@ pub(super) fn query_columns(schema: &Schema, names: &[String]) -> Result<Vec<New
 /// one does.
 async fn columns_of(command: &CommandContext<'_>, create: &CreateTable) -> Result<(Vec<NewColumn>, bool)> {
     let mut defined = vec![];
+    // A generated column may use those that are none.
+    let plain = (1..)
+        .zip(&create.columns)
+        .filter(|(_, column)| column.generated.is_none());
+    let plain: Vec<(i16, String, SqlType)> = plain
+        .map(|(id, column)| (id, column.name.clone(), column.sql_type.clone()))
+        .collect();
     for column in &create.columns {
-        defined.push(constraint::new_column(command, column).await?);
+        defined.push(constraint::new_column(command, column, &plain).await?);
     }
     let Some(location) = &create.location else {
         return Ok((defined, false));

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::DFSchema;
@@ -13,7 +14,7 @@ use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
-use crate::binding::{BoundChecks, BoundRule, RowRule};
+use crate::binding::{BoundChecks, BoundGenerated, BoundRule, RowRule};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::fails_somewhere;
 use crate::storage::RowCheck;
@@ -95,6 +96,43 @@ pub(super) fn with_defaults(
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(
             Arc::clone(&wider),
+            columns,
+            &options,
+        )?)
+    });
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
+}
+
+/// The rows with the values of generated columns in their places.
+pub(super) fn with_generated(
+    rows: SendableRecordBatchStream,
+    generated: &BoundGenerated,
+    session: &dyn Session,
+) -> Result<SendableRecordBatchStream> {
+    if generated.values.is_empty() {
+        return Ok(rows);
+    }
+    let mut values = vec![];
+    for (position, value) in &generated.values {
+        values.push((
+            *position,
+            session.create_physical_expr(value.clone(), &generated.schema)?,
+        ));
+    }
+    let row: SchemaRef = Arc::new(generated.schema.as_arrow().clone());
+    let schema = rows.schema();
+    let stored = Arc::clone(&schema);
+    let stream = rows.map(move |batch| {
+        let batch = batch?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let mut columns = batch.columns().to_vec();
+        let seen = RecordBatch::try_new_with_options(Arc::clone(&row), columns.clone(), &options)?;
+        for (position, value) in &values {
+            let computed = value.evaluate(&seen)?.into_array(batch.num_rows())?;
+            columns[*position] = cast(&computed, stored.field(*position).data_type())?;
+        }
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&stored),
             columns,
             &options,
         )?)

@@ -35,7 +35,11 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             table: object.name(),
             position: i64::from(column.id),
             is_nullable: column.nullable,
-            default: introspection.lookup.default_of(column),
+            default: introspection
+                .lookup
+                .default_of(column)
+                .filter(|_| column.generated().is_none()),
+            generated: column.generated().map(|generated| generated.text.as_str()),
             is_updatable: matches!(object, Object::Table(_)),
             identity: identity(introspection, column),
         };
@@ -49,6 +53,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 position,
                 is_nullable: !column.is_not_null,
                 default: None,
+                generated: None,
                 is_updatable: relation.kind == 'r',
                 identity: None,
             };
@@ -91,6 +96,7 @@ struct Place<'a> {
     position: i64,
     is_nullable: bool,
     default: Option<String>,
+    generated: Option<&'a str>,
     is_updatable: bool,
     identity: Option<(NumberingKind, &'a Sequence)>,
 }
@@ -163,7 +169,11 @@ fn add(
             "identity_cycle",
             yes_or_no(place.identity.is_some_and(|(_, sequence)| sequence.cycle)),
         ),
-        ("is_generated", "NEVER".into()),
+        (
+            "is_generated",
+            if place.generated.is_some() { "ALWAYS" } else { "NEVER" }.into(),
+        ),
+        ("generation_expression", place.generated.into()),
         ("is_updatable", yes_or_no(place.is_updatable)),
     ])
 }

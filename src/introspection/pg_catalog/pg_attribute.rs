@@ -25,6 +25,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                     not_null: !column.nullable,
                     has_default: has_default(column),
                     identity: identity(column),
+                    generated: column.generated().is_some(),
                     access_list: column_access_list(lookup.catalog, column).into(),
                 },
             )?;
@@ -48,6 +49,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                     not_null: true,
                     has_default: false,
                     identity: "",
+                    generated: false,
                     access_list: Datum::Null,
                 },
             )?;
@@ -66,6 +68,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                     not_null: false,
                     has_default: false,
                     identity: "",
+                    generated: false,
                     access_list: Datum::Null,
                 },
             )?;
@@ -121,6 +124,7 @@ fn add_builtin(rows: &mut Rows, relation: Oid, column: &BuiltinColumn, position:
             not_null: column.is_not_null,
             has_default: false,
             identity: "",
+            generated: false,
             access_list: Datum::Null,
         },
     )
@@ -134,6 +138,7 @@ struct Attribute<'a> {
     not_null: bool,
     has_default: bool,
     identity: &'static str,
+    generated: bool,
     access_list: Datum,
 }
 
@@ -162,7 +167,7 @@ fn add(rows: &mut Rows, attribute: Attribute<'_>) -> Result<()> {
         ("atthasdef", attribute.has_default.into()),
         ("atthasmissing", false.into()),
         ("attidentity", attribute.identity.into()),
-        ("attgenerated", "".into()),
+        ("attgenerated", if attribute.generated { "s" } else { "" }.into()),
         ("attisdropped", false.into()),
         ("attislocal", true.into()),
         ("attinhcount", 0.into()),
