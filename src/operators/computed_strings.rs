@@ -8,7 +8,7 @@ use super::lane_program::StockExpression;
 use super::strings::{StringNumbers, holds_strings};
 
 /// Rows after which strings should have repeated.
-const TRIAL: usize = 1 << 14;
+const TRIAL: usize = 1 << 16;
 
 /// The numbers of an expression's results by the number of the string that it is computed of.
 #[derive(Debug)]

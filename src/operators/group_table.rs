@@ -258,7 +258,7 @@ impl GroupTable {
                     false => known.map(|(own, other)| own.grown(other)).unzip(),
                 };
                 if !self.address(needed, grown, rows) {
-                    self.rehash(entries);
+                    self.rehash(2 * entries);
                 }
             }
             Index::Hashed(held) if held.len() >= entries => {}
@@ -268,7 +268,7 @@ impl GroupTable {
                 let united = own.zip(columns).map(|(own, column)| own.grown(&column.extent()));
                 let (needed, grown) = united.unzip();
                 if !self.address(needed, grown, rows) {
-                    self.rehash(entries);
+                    self.rehash(2 * entries);
                 }
             }
         }
