@@ -14,13 +14,14 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::spill_file::SpillFile;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_expr::expressions::UnKnownColumn;
 use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::execution_plan::{EmissionType, SchedulingType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, SpillMetrics};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    ChildStats, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, PlanProperties,
-    SpillManager, StatisticsArgs,
+    ChildStats, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PhysicalExpr,
+    PlanProperties, SpillManager, StatisticsArgs,
 };
 use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::stream::{self, BoxStream};
@@ -91,8 +92,8 @@ impl SharedExec {
 
     /// Whether this node may stand for the other, which has its number.
     pub fn is_alike(&self, other: &SharedExec) -> bool {
-        self.schema() == other.schema()
-            && self.properties.output_partitioning() == other.properties.output_partitioning()
+        let partitionings = (&self.properties.partitioning, &other.properties.partitioning);
+        self.schema() == other.schema() && are_alike(partitionings)
     }
 
     /// The partition's rows for one more reader. The first starts all partitions: within the part, one may feed another.
@@ -132,6 +133,21 @@ impl SharedExec {
             rows.flatten().map(Arc::new).map_err(Arc::new)
         };
         Ok(rows.boxed().shared())
+    }
+}
+
+/// Whether nothing can be expected of one partitioning that does not hold of the other. What is unknown is never equal
+/// for DataFusion, such as a key that is no column any more, but nothing is expected of it.
+fn are_alike(partitionings: (&Partitioning, &Partitioning)) -> bool {
+    let is_unknown = |key: &Arc<dyn PhysicalExpr>| key.is::<UnKnownColumn>();
+    match partitionings {
+        (Partitioning::UnknownPartitioning(own), Partitioning::UnknownPartitioning(other)) => own == other,
+        (Partitioning::Hash(own, count), Partitioning::Hash(other, of_other)) => {
+            let mut keys = own.iter().zip(other);
+            let are_equal = keys.all(|(own, other)| own == other || (is_unknown(own) && is_unknown(other)));
+            count == of_other && own.len() == other.len() && are_equal
+        }
+        (own, other) => own == other,
     }
 }
 

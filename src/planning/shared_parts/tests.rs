@@ -107,6 +107,8 @@ async fn a_with_query_that_is_read_twice_is_computed_once() {
         ("select * from g where total > (select avg(total + n) from g)", (1, 2)),
         ("select k from g where n in (select max(n) from g)", (1, 2)),
         ("select * from g order by k, s limit 3", (0, 0)),
+        // Not partitioned by what is left of the groups' keys.
+        ("select a.n from g as a join g as b on a.s = b.s and a.n = b.n", (1, 2)),
         (
             "select count(*) from g as a left join g as b on a.k = b.k and a.s < b.s",
             (1, 2),
