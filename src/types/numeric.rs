@@ -31,6 +31,17 @@ static POWERS: LazyLock<Vec<i256>> = LazyLock::new(|| {
         .collect()
 });
 
+/// The powers of ten of one word.
+const SMALL_POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut exponent = 1;
+    while exponent < powers.len() {
+        powers[exponent] = 10 * powers[exponent - 1];
+        exponent += 1;
+    }
+    powers
+};
+
 /// 10^exponent; `None` past 76.
 pub fn power_of_ten(exponent: i32) -> Option<i256> {
     usize::try_from(exponent)
@@ -47,20 +58,89 @@ fn division_by_zero() -> Error {
     Error::new(SqlState::DivisionByZero, "division by zero")
 }
 
+/// Exponents and powers of ten by which zeros are cut off.
+const STEPS: [(i32, u64); 5] = [(16, 10_u64.pow(16)), (8, 100_000_000), (4, 10_000), (2, 100), (1, 10)];
+
 /// `Number::trimmed` at the width that most values have.
 fn trimmed_small(mut value: i64, mut scale: i32) -> Number {
-    for (step, power) in [(16, 10_i64.pow(16)), (8, 100_000_000), (4, 10_000), (2, 100), (1, 10)] {
-        while scale >= step && value % power == 0 {
+    for (step, power) in STEPS {
+        let power = power as i64;
+        // What ten to a power divides, two to it divides too.
+        while scale >= step && value.trailing_zeros() >= step as u32 && value % power == 0 {
             (value, scale) = (value / power, scale - step);
         }
     }
     Number::new(value.into(), scale)
 }
 
+/// Quotient and remainder of a magnitude.
+fn divide_by_word(magnitude: i256, divisor: u64) -> (i256, u64) {
+    let (low, high) = magnitude.to_parts();
+    let high = high as u128;
+    let mut words = [(high >> 64) as u64, high as u64, (low >> 64) as u64, low as u64];
+    let mut rest = 0_u64;
+    for word in &mut words {
+        if rest == 0 {
+            (*word, rest) = (*word / divisor, *word % divisor);
+        } else {
+            let whole = (u128::from(rest) << 64) | u128::from(*word);
+            let quotient = whole / u128::from(divisor);
+            rest = (whole - quotient * u128::from(divisor)) as u64;
+            *word = quotient as u64;
+        }
+    }
+    let [first, second, third, last] = words.map(u128::from);
+    (
+        i256::from_parts(third << 64 | last, (first << 64 | second) as i128),
+        rest,
+    )
+}
+
+/// The quotient of magnitudes, which is less than 2^40, and whether nothing is left.
+fn small_quotient(dividend: i256, divisor: i256) -> (i256, bool) {
+    let mut quotient = i256::from_i128((to_float(dividend) / to_float(divisor)) as i128);
+    let mut product = divisor.wrapping_mul(quotient);
+    while product > dividend {
+        (quotient, product) = (quotient.wrapping_sub(i256::ONE), product.wrapping_sub(divisor));
+    }
+    while dividend.wrapping_sub(product) >= divisor {
+        (quotient, product) = (quotient.wrapping_add(i256::ONE), product.wrapping_add(divisor));
+    }
+    (quotient, product == dividend)
+}
+
+fn to_float(value: i256) -> f64 {
+    let (low, high) = value.wrapping_abs().to_parts();
+    let magnitude = (high as u128) as f64 * 2_f64.powi(128) + low as f64;
+    if value.is_negative() { -magnitude } else { magnitude }
+}
+
+/// The exponent of the power of ten that a magnitude's first digit has; `None` for zero.
+fn first_exponent(magnitude: i256) -> Option<i32> {
+    let (low, high) = magnitude.to_parts();
+    let bits = match high {
+        0 => 128 - low.leading_zeros(),
+        high => 256 - high.leading_zeros(),
+    };
+    if bits == 0 {
+        return None;
+    }
+    // A bit is 0.30103 digits.
+    let guess = (bits * 1233 >> 12) as i32;
+    let reaches = |exponent: i32| power_of_ten(exponent).is_some_and(|power| magnitude >= power);
+    Some(
+        (guess - 1..=guess + 1)
+            .rev()
+            .find(|exponent| reaches(*exponent))
+            .unwrap_or_default(),
+    )
+}
+
 /// Quotient rounded half away from zero.
 fn divide_rounded(dividend: i256, divisor: i256) -> i256 {
     if let (Some(dividend), Some(divisor)) = (dividend.to_i128(), divisor.to_i128()) {
-        let (quotient, remainder) = (dividend / divisor, dividend % divisor);
+        let quotient = dividend.wrapping_div(divisor);
+        let remainder = dividend.wrapping_sub(quotient.wrapping_mul(divisor));
         let is_up = remainder.unsigned_abs() >= divisor.unsigned_abs().div_ceil(2);
         let away = if (dividend < 0) == (divisor < 0) { 1 } else { -1 };
         return i256::from_i128(if remainder != 0 && is_up {
@@ -68,6 +148,17 @@ fn divide_rounded(dividend: i256, divisor: i256) -> i256 {
         } else {
             quotient
         });
+    }
+    if let (by, 0) = divisor.wrapping_abs().to_parts()
+        && let Ok(by) = u64::try_from(by)
+    {
+        let (quotient, rest) = divide_by_word(dividend.wrapping_abs(), by);
+        let away = if rest >= by.div_ceil(2) { i256::ONE } else { i256::ZERO };
+        let quotient = quotient.wrapping_add(if rest > 0 { away } else { i256::ZERO });
+        return match dividend.is_negative() == divisor.is_negative() {
+            true => quotient,
+            false => quotient.wrapping_neg(),
+        };
     }
     let quotient = dividend.wrapping_div(divisor);
     let remainder = dividend.wrapping_sub(quotient.wrapping_mul(divisor));
@@ -104,27 +195,31 @@ impl Number {
     }
 
     /// Without zeros at the end of its fraction.
-    pub fn trimmed(mut self) -> Number {
+    pub fn trimmed(self) -> Number {
         if self.value == i256::ZERO {
             return Number { scale: 0, ..self };
         }
-        for step in [16, 8, 4, 2, 1] {
-            while self.scale >= step {
-                if let Some(value) = self.value.to_i128().and_then(|value| i64::try_from(value).ok()) {
-                    return trimmed_small(value, self.scale);
+        let (mut magnitude, mut scale) = (self.value.wrapping_abs(), self.scale);
+        let signed = |magnitude: i256| match self.value.is_negative() {
+            true => magnitude.wrapping_neg(),
+            false => magnitude,
+        };
+        for (step, power) in STEPS {
+            while scale >= step && magnitude.to_parts().0.trailing_zeros() >= step as u32 {
+                if let Some(value) = signed(magnitude).to_i128().and_then(|value| i64::try_from(value).ok()) {
+                    return trimmed_small(value, scale);
                 }
-                let Some(power) = power_of_ten(step) else { break };
-                let quotient = self.value.wrapping_div(power);
-                if quotient.wrapping_mul(power) != self.value {
+                let (quotient, rest) = divide_by_word(magnitude, power);
+                if rest != 0 {
                     break;
                 }
-                self = Number {
-                    value: quotient,
-                    scale: self.scale - step,
-                };
+                (magnitude, scale) = (quotient, scale - step);
             }
         }
-        self
+        Number {
+            value: signed(magnitude),
+            scale,
+        }
     }
 
     fn scale_up_to(&mut self, scale: i32) {
@@ -185,9 +280,9 @@ impl Number {
             let digits = magnitude.checked_ilog10().unwrap_or_default() as i32;
             let weight = (digits - self.scale).div_euclid(GROUP);
             // At most as many as there are digits.
-            if let Some(power) = u32::try_from(weight * GROUP + self.scale)
+            if let Some(power) = usize::try_from(weight * GROUP + self.scale)
                 .ok()
-                .and_then(|exponent| 10_u64.checked_pow(exponent))
+                .and_then(|exponent| SMALL_POWERS.get(exponent))
                 && magnitude > 0
             {
                 let first = magnitude / power;
@@ -195,16 +290,16 @@ impl Number {
             }
         }
         let magnitude = self.value.wrapping_abs();
-        let Some(digits) = magnitude.checked_ilog10() else {
+        let Some(digits) = first_exponent(magnitude) else {
             return (0, i256::ZERO, true);
         };
-        let weight = (digits as i32 - self.scale).div_euclid(GROUP);
+        let weight = (digits - self.scale).div_euclid(GROUP);
         let exponent = weight * GROUP + self.scale;
         match exponent >= 0 {
             true => {
                 let power = power_of_ten(exponent).unwrap_or(i256::ONE);
-                let first = magnitude.wrapping_div(power);
-                (weight, first, first.wrapping_mul(power) == magnitude)
+                let (first, is_whole) = small_quotient(magnitude, power);
+                (weight, first, is_whole)
             }
             false => (
                 weight,
@@ -337,22 +432,26 @@ impl Number {
     }
 }
 
-/// The whole part of a square root, by Newton's method from a float.
+/// The whole part of a square root, by Newton's method from a float and in floats: a step needs no more than their
+/// digits of its length.
 fn integer_root(value: i256) -> i256 {
-    if value == i256::ZERO {
-        return value;
-    }
-    let digits = value.checked_ilog10().unwrap_or_default() as i32;
-    let mut root = power_of_ten(digits / 2 + 1).unwrap_or(i256::ONE);
-    loop {
-        let next = root
-            .wrapping_add(value.wrapping_div(root))
-            .wrapping_div(i256::from_i128(2));
-        if next >= root {
-            return root;
+    let square = |root: i256| root.checked_mul(root);
+    let mut root = i256::from_parts(to_float(value).sqrt() as u128, 0);
+    for _ in 0..4 {
+        let Some(square) = square(root) else { break };
+        let step = to_float(value.wrapping_sub(square)) / (2.0 * to_float(root));
+        if step.is_nan() || step.abs() < 1.0 {
+            break;
         }
-        root = next;
+        root = root.wrapping_add(i256::from_i128(step as i128));
     }
+    while square(root).is_none_or(|square| square > value) {
+        root = root.wrapping_sub(i256::ONE);
+    }
+    while square(root.wrapping_add(i256::ONE)).is_some_and(|square| square <= value) {
+        root = root.wrapping_add(i256::ONE);
+    }
+    root
 }
 
 impl std::fmt::Display for Number {
@@ -371,6 +470,9 @@ impl std::fmt::Display for Number {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
     use super::*;
 
     fn number(text: &str) -> Number {
@@ -434,6 +536,57 @@ mod tests {
                 assert_eq!(small.leading().0, wide.leading().0, "{small}");
                 assert_eq!(small.leading().1, wide.leading().1, "{small}");
                 assert_eq!(small.leading().2, wide.leading().2, "{small}");
+            }
+        }
+    }
+
+    /// Values of all magnitudes, many with zeros at their end.
+    fn random_value(random: &mut StdRng) -> i256 {
+        let value = i256::from_parts(random.random(), random.random_range(-(1 << 110)..1 << 110));
+        let power = |exponent: i32| power_of_ten(exponent).unwrap();
+        let value = value.wrapping_div(power(random.random_range(0..72)));
+        let zeros = random.random_range(0..40);
+        let ending = value.checked_mul(power(zeros)).filter(|_| random.random_bool(0.5));
+        ending.unwrap_or(value)
+    }
+
+    #[test]
+    fn short_ways_lead_to_the_same_numbers() {
+        let random = &mut StdRng::seed_from_u64(1);
+        let ten = i256::from_i128(10);
+        for _ in 0..20_000 {
+            let value = random_value(random);
+            let magnitude = value.wrapping_abs();
+            let (root, next) = (integer_root(magnitude), integer_root(magnitude).wrapping_add(i256::ONE));
+            assert!(
+                root.wrapping_mul(root) <= magnitude && next.wrapping_mul(next) > magnitude,
+                "{value}"
+            );
+            assert_eq!(
+                first_exponent(magnitude),
+                magnitude.checked_ilog10().map(|exponent| exponent as i32),
+                "{value}"
+            );
+            let scale = random.random_range(0..=38);
+            let number = Number { value, scale };
+            let mut expected = number;
+            while expected.scale > 0 && expected.value.wrapping_rem(ten) == i256::ZERO {
+                expected = Number {
+                    value: expected.value.wrapping_div(ten),
+                    scale: expected.scale - 1,
+                };
+            }
+            assert_eq!(number.trimmed(), expected, "{value} {scale}");
+            let by = random_value(random);
+            if by == i256::ZERO {
+                continue;
+            }
+            let quotient = divide_rounded(value, by);
+            let rest = value.wrapping_sub(quotient.wrapping_mul(by)).wrapping_abs();
+            let twice = rest.wrapping_add(rest);
+            assert!(twice <= by.wrapping_abs(), "{value} / {by}");
+            if twice == by.wrapping_abs() {
+                assert!(quotient.wrapping_mul(by).wrapping_abs() > magnitude, "{value} / {by}");
             }
         }
     }
