@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result as PlanResult;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -16,7 +15,7 @@ use futures::{StreamExt, stream};
 
 use super::aggregate_exec::FusedAggregateExec;
 use super::groupings::Groupings;
-use super::handover::HandoverExec;
+use super::handover::{HandoverExec, in_types_of};
 
 /// The results for one partition of the source.
 pub fn run(
@@ -192,20 +191,4 @@ impl Aggregation {
         self.phase = Phase::Stock(results.execute(0, Arc::clone(&self.context))?);
         Ok(())
     }
-}
-
-/// The batch with its compact columns cast to the schema's types.
-fn in_types_of(schema: &SchemaRef, batch: &RecordBatch) -> PlanResult<RecordBatch> {
-    let fields = schema.fields().iter().zip(batch.columns());
-    let columns = fields.map(|(field, column)| match column.data_type() == field.data_type() {
-        true => Ok(Arc::clone(column)),
-        false => cast(column, field.data_type()),
-    });
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let columns = columns.collect::<Result<_, _>>()?;
-    Ok(RecordBatch::try_new_with_options(
-        Arc::clone(schema),
-        columns,
-        &options,
-    )?)
 }

@@ -127,6 +127,11 @@ impl GroupTable {
         keys.iter().skip(column).step_by(self.arity).copied()
     }
 
+    /// The word of one grouping column for one group.
+    pub fn word(&self, column: usize, group: usize) -> i64 {
+        self.keys[group * self.arity + column]
+    }
+
     /// Bytes that the table holds.
     pub fn size(&self) -> usize {
         let index = match &self.index {

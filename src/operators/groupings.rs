@@ -13,6 +13,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::accumulators::Groups;
 use super::aggregate_shape::{AggregateShape, Key};
+use super::combinations::{Combinations, combined_keys};
 use super::computed_strings::ComputedStrings;
 use super::group_table::{GroupTable, NULL_WORD, Words};
 use super::lane::{Lane, from_integers};
@@ -37,6 +38,10 @@ pub struct Groupings {
     strings: Vec<Option<StringNumbers>>,
     /// For keys that are computed of strings.
     computed: Vec<Option<ComputedStrings>>,
+    /// Keys that are numbered together.
+    combinations: Vec<Combinations>,
+    /// Where in the groups' table the keys are, once rows have come.
+    layout: Layout,
     /// Rows aggregated so far.
     rows: usize,
     /// Grouping does not pay: each row is a group, and each batch is emitted.
@@ -47,6 +52,18 @@ pub struct Groupings {
     numbers: Numbers,
     /// The grouping set that is being emitted.
     set: Option<Set>,
+}
+
+/// What the columns of the groups' table are. Each key is in one of them.
+#[derive(Default)]
+struct Layout {
+    columns: Vec<Slot>,
+}
+
+#[derive(Clone, Copy)]
+enum Slot {
+    Key(usize),
+    Combination(usize),
 }
 
 /// Keys and their aggregates.
@@ -139,6 +156,8 @@ impl Groupings {
             groups: Grouped::new(shape, shape.keys.len())?,
             strings: shape.keys.iter().map(strings).collect(),
             computed: shape.keys.iter().map(computed).collect(),
+            combinations: Vec::new(),
+            layout: Layout::default(),
             rows: 0,
             every_row: false,
             passed: vec![None; shape.keys.len()],
@@ -170,6 +189,7 @@ impl Groupings {
         self.groups.size()
             + self.strings.iter().flatten().map(StringNumbers::size).sum::<usize>()
             + self.computed.iter().flatten().map(ComputedStrings::size).sum::<usize>()
+            + self.combinations.iter().map(Combinations::size).sum::<usize>()
     }
 
     /// Whether more rows would only make the groups more.
@@ -185,6 +205,49 @@ impl Groupings {
         let may_pass = self.shape.sets.is_empty() || self.strings.iter().all(Option::is_none);
         emptied.every_row = self.every_row || (reduced_little && may_pass);
         Ok(emptied)
+    }
+
+    /// Decides by the first rows which keys are numbered together.
+    fn choose_layout(&mut self, batch: &RecordBatch) {
+        let column = |(number, key): (usize, &Key)| match key {
+            Key::Strings(expression) => Some((number, batch.column(expression.column()?))),
+            Key::Lane(_) => None,
+        };
+        let columns: Vec<(usize, &ArrayRef)> = self.shape.keys.iter().enumerate().filter_map(column).collect();
+        let combined = match self.every_row {
+            true => Vec::new(),
+            false => combined_keys(&columns),
+        };
+        let alone = (0..self.shape.keys.len()).filter(|key| !combined.iter().flatten().any(|other| other == key));
+        let alone = alone.map(Slot::Key);
+        self.layout.columns = alone.chain((0..combined.len()).map(Slot::Combination)).collect();
+        self.combinations = combined.into_iter().map(Combinations::new).collect();
+        self.groups.table = Some(GroupTable::new(self.layout.columns.len()));
+    }
+
+    /// The words of a key, for a range of the groups by all keys.
+    fn words_of_key(&self, key: usize, range: Range<usize>) -> Vec<i64> {
+        let Some(table) = &self.groups.table else {
+            return Vec::new();
+        };
+        let found = self
+            .layout
+            .columns
+            .iter()
+            .enumerate()
+            .find_map(|(column, slot)| match slot {
+                Slot::Key(own) => (*own == key).then_some((column, None)),
+                Slot::Combination(number) => {
+                    let combinations = &self.combinations[*number];
+                    let member = combinations.keys.iter().position(|own| *own == key)?;
+                    Some((column, Some((combinations, member))))
+                }
+            });
+        match found {
+            Some((column, None)) => table.words(column, range).collect(),
+            Some((column, Some((combinations, member)))) => combinations.strings_of(member, table.words(column, range)),
+            None => Vec::new(),
+        }
     }
 
     /// From now on states are emitted, as rows of this schema.
@@ -225,50 +288,77 @@ impl Groupings {
     }
 
     fn find_groups(&mut self, batch: &RecordBatch, selection: Option<&[u32]>, lanes: &Lanes) -> PlanResult<()> {
+        if self.groups.table.is_some() && self.layout.columns.is_empty() {
+            self.choose_layout(batch);
+        }
         let Some(table) = &mut self.groups.table else {
             return Ok(());
         };
         let rows = selection.map_or(batch.num_rows(), <[u32]>::len);
-        let keys = self.shape.keys.iter().zip(&mut self.words).zip(&mut self.strings);
-        let keys = keys.zip(&mut self.computed).zip(&mut self.passed);
-        for ((((key, words), strings), computed), passed) in keys {
-            match (key, strings) {
-                (Key::Lane(lane), _) => {
-                    if let Some(nulls) = &lanes[*lane].nulls {
-                        let word = |(value, valid): (&i64, bool)| if valid { *value } else { NULL_WORD };
+        let shape = &self.shape;
+        for (slot, words) in self.layout.columns.iter().zip(&mut self.words) {
+            match slot {
+                Slot::Key(key) => match (&shape.keys[*key], &mut self.strings[*key]) {
+                    (Key::Lane(lane), _) => {
+                        if let Some(nulls) = &lanes[*lane].nulls {
+                            let word = |(value, valid): (&i64, bool)| if valid { *value } else { NULL_WORD };
+                            words.clear();
+                            words.extend(lanes[*lane].values.iter().zip(nulls.iter()).map(word));
+                        }
+                    }
+                    (Key::Strings(expression), _) if self.every_row => {
+                        self.passed[*key] = Some(expression.evaluate(batch, selection)?);
                         words.clear();
-                        words.extend(lanes[*lane].values.iter().zip(nulls.iter()).map(word));
+                        words.resize(rows, 0);
                     }
-                }
-                (Key::Strings(expression), _) if self.every_row => {
-                    *passed = Some(expression.evaluate(batch, selection)?);
-                    words.clear();
-                    words.resize(rows, 0);
-                }
-                (Key::Strings(expression), Some(strings)) => {
-                    if let Some(column) = expression.column() {
-                        strings.number(batch.column(column), selection, words)?;
-                        continue;
+                    (Key::Strings(expression), Some(strings)) => {
+                        if let Some(column) = expression.column() {
+                            strings.number(batch.column(column), selection, words)?;
+                            continue;
+                        }
+                        let is_known = match &mut self.computed[*key] {
+                            Some(computed) => computed.number(expression, batch, selection, strings, words)?,
+                            None => false,
+                        };
+                        if !is_known {
+                            strings.number(&expression.evaluate(batch, selection)?, None, words)?;
+                        }
                     }
-                    let is_known = match computed {
-                        Some(computed) => computed.number(expression, batch, selection, strings, words)?,
-                        None => false,
-                    };
-                    if !is_known {
-                        strings.number(&expression.evaluate(batch, selection)?, None, words)?;
-                    }
+                    _ => {}
+                },
+                Slot::Combination(number) => {
+                    let combinations = &mut self.combinations[*number];
+                    let is_member = |key: &usize| combinations.keys.contains(key);
+                    let columns = shape
+                        .keys
+                        .iter()
+                        .enumerate()
+                        .filter_map(|(key, expression)| match expression {
+                            Key::Strings(expression) if is_member(&key) => Some(batch.column(expression.column()?)),
+                            _ => None,
+                        });
+                    let columns: Vec<&ArrayRef> = columns.collect();
+                    let strings = self.strings.iter_mut().enumerate();
+                    let strings = strings.filter_map(|(key, strings)| strings.as_mut().filter(|_| is_member(&key)));
+                    let mut strings: Vec<&mut StringNumbers> = strings.collect();
+                    combinations.number(&columns, selection, &mut strings, words)?;
                 }
-                _ => {}
             }
         }
-        let columns = self.shape.keys.iter().zip(&self.words).zip(&self.strings);
+        let columns = self.layout.columns.iter().zip(&self.words);
         let columns: Vec<Words> = columns
-            .map(|((key, words), strings)| Words {
-                words: match key {
-                    Key::Lane(lane) if lanes[*lane].nulls.is_none() => &lanes[*lane].values,
-                    _ => words,
+            .map(|(slot, words)| match slot {
+                Slot::Key(key) => Words {
+                    words: match &shape.keys[*key] {
+                        Key::Lane(lane) if lanes[*lane].nulls.is_none() => &lanes[*lane].values,
+                        _ => words,
+                    },
+                    numbered: self.strings[*key].as_ref().map(StringNumbers::count),
                 },
-                numbered: strings.as_ref().map(StringNumbers::count),
+                Slot::Combination(number) => Words {
+                    words,
+                    numbered: Some(self.combinations[*number].count()),
+                },
             })
             .collect();
         match self.every_row {
@@ -281,6 +371,11 @@ impl Groupings {
     /// Nothing more is added: what follows is emitted.
     pub fn close(&mut self, held: Option<&MemoryReservation>) -> PlanResult<()> {
         self.groups.close(self.states)?;
+        let groups = self.groups.count();
+        self.strings
+            .iter_mut()
+            .flatten()
+            .for_each(|strings| strings.prepare(groups));
         self.next_set(held)?;
         Ok(())
     }
@@ -300,8 +395,12 @@ impl Groupings {
             let finer = before.and_then(|set| Some((&shape.sets[set.number].kept, set.groups?)));
             let finer = finer.filter(|(finer, _)| kept.iter().all(|key| finer.contains(key)));
             let merged = match &finer {
-                Some((keys, groups)) => self.merged(kept, keys, groups)?,
-                None => self.merged(kept, &(0..shape.keys.len()).collect::<Vec<_>>(), &self.groups)?,
+                Some((keys, groups)) => self.merged(kept, groups, |key, range| {
+                    let place = keys.iter().position(|finer| finer == key);
+                    let words = groups.table.as_ref().zip(place);
+                    words.map_or(Vec::new(), |(table, place)| table.words(place, range).collect())
+                })?,
+                None => self.merged(kept, &self.groups, |key, range| self.words_of_key(*key, range))?,
             };
             // Without the memory for it the groups are left to who merges the states.
             let size = self.size() + merged.size() + finer.map_or(0, |(_, groups)| groups.size());
@@ -311,18 +410,20 @@ impl Groupings {
         Ok(true)
     }
 
-    /// The groups by `kept`, of those by `keys`.
-    fn merged(&self, kept: &[usize], keys: &[usize], finer: &Grouped) -> PlanResult<Grouped> {
+    /// The groups by `kept`, of finer ones, for a range of which `words` are a key's.
+    fn merged(
+        &self,
+        kept: &[usize],
+        finer: &Grouped,
+        words: impl Fn(&usize, Range<usize>) -> Vec<i64>,
+    ) -> PlanResult<Grouped> {
         let mut merged = Grouped::new(&self.shape, kept.len())?;
         let mut numbers = Numbers::default();
         let is_one_group = merged.table.is_none();
         for start in (0..finer.count()).step_by(CHUNK) {
             let range = start..finer.count().min(start + CHUNK);
-            if let (Some(table), Some(finer)) = (&mut merged.table, &finer.table) {
-                let places = kept.iter().filter_map(|key| keys.iter().position(|finer| finer == key));
-                let words: Vec<Vec<i64>> = places
-                    .map(|place| finer.words(place, range.clone()).collect())
-                    .collect();
+            if let Some(table) = &mut merged.table {
+                let words: Vec<Vec<i64>> = kept.iter().map(|key| words(key, range.clone())).collect();
                 let columns: Vec<Words> = words.iter().map(|words| Words { words, numbered: None }).collect();
                 table.find_or_add(&columns, &mut numbers.groups);
             }
@@ -368,16 +469,14 @@ impl Groupings {
         let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(self.schema.fields().len());
         for (key, strings) in self.strings.iter().enumerate() {
             let Some(field) = fields.next() else { break };
-            let place = match set {
-                None => Some(key),
-                Some(set) => {
-                    let kept = set.kept.iter().position(|kept| *kept == key);
-                    kept.map(|place| if is_merged { place } else { key })
-                }
+            let place = set.map_or(Some(key), |set| set.kept.iter().position(|kept| *kept == key));
+            let words = match (place, &grouped.table) {
+                (Some(place), Some(table)) if is_merged => Some(table.words(place, range.clone()).collect()),
+                (place, _) => place.map(|_| self.words_of_key(key, range.clone())),
             };
-            columns.push(match (place, &self.passed[key]) {
+            columns.push(match (words, &self.passed[key]) {
                 (_, Some(passed)) => cast(&passed.slice(range.start, rows), field.data_type()).ok(),
-                (Some(place), None) => key_column(grouped, place, strings.as_ref(), field.data_type(), range.clone()),
+                (Some(words), None) => key_column(words, strings.as_ref(), field.data_type()),
                 (None, None) => Some(new_null_array(field.data_type(), rows)),
             });
         }
@@ -401,18 +500,10 @@ impl Groupings {
     }
 }
 
-fn key_column(
-    grouped: &Grouped,
-    place: usize,
-    strings: Option<&StringNumbers>,
-    data_type: &DataType,
-    range: Range<usize>,
-) -> Option<ArrayRef> {
-    let words = grouped.table.as_ref()?.words(place, range);
+fn key_column(words: Vec<i64>, strings: Option<&StringNumbers>, data_type: &DataType) -> Option<ArrayRef> {
     match strings {
-        Some(strings) => strings.to_array(words, data_type),
+        Some(strings) => strings.to_array(words.into_iter(), data_type),
         None => {
-            let words: Vec<i64> = words.collect();
             let valid = BooleanBuffer::collect_bool(words.len(), |row| words[row] != NULL_WORD);
             let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
             from_integers(data_type, words, nulls)

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result as PlanResult, internal_err};
@@ -84,4 +86,20 @@ impl ExecutionPlan for HandoverExec {
             None => internal_err!("a stream can be handed over once"),
         }
     }
+}
+
+/// The batch with its columns cast to the schema's types where they are more compact, or less.
+pub fn in_types_of(schema: &SchemaRef, batch: &RecordBatch) -> PlanResult<RecordBatch> {
+    let fields = schema.fields().iter().zip(batch.columns());
+    let columns = fields.map(|(field, column)| match column.data_type() == field.data_type() {
+        true => Ok(Arc::clone(column)),
+        false => cast(column, field.data_type()),
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let columns = columns.collect::<Result<_, _>>()?;
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        columns,
+        &options,
+    )?)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
+    Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
 };
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
 use datafusion::arrow::compute::take;
@@ -14,7 +14,7 @@ use datafusion::common::{JoinSide, JoinType, Result as PlanResult, internal_data
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 
 use super::join_build::Built;
-use super::join_shape::JoinShape;
+use super::join_shape::{JoinShape, coded_strings};
 use super::key_codes::probing_lane;
 use super::key_table::NO_ROW;
 
@@ -179,7 +179,7 @@ impl Probe {
             let end = pairs.probing.len().min(start + self.batch_size);
             let probing = UInt32Array::from(pairs.probing[start..end].to_vec());
             let partners = UInt32Array::from(pairs.built[start..end].to_vec());
-            let columns = gather(filter.column_indices(), batch, Some(&probing), built, &partners)?;
+            let columns = gather(filter.column_indices(), &[], batch, Some(&probing), built, &partners)?;
             let candidates = batch_of(filter.schema(), columns, end - start)?;
             let outcome = filter.expression().evaluate(&candidates)?.into_array(end - start)?;
             let Some(outcome) = outcome.as_boolean_opt() else {
@@ -205,7 +205,8 @@ impl Probe {
             let is_whole = end - start == batch.num_rows() && !rows_repeat;
             let probing = (!is_whole).then(|| UInt32Array::from(pairs.probing[start..end].to_vec()));
             let partners = partners(pairs.built.get(start..end).unwrap_or_default());
-            let columns = gather(&self.shape.output, batch, probing.as_ref(), built, &partners)?;
+            let (output, coded) = (&self.shape.output, &self.shape.coded);
+            let columns = gather(output, coded, batch, probing.as_ref(), built, &partners)?;
             batches.push(batch_of(&self.shape.schema, columns, end - start)?);
         }
         Ok(batches)
@@ -273,30 +274,33 @@ fn partners(rows: &[u32]) -> UInt32Array {
     }
 }
 
-/// The columns of pairs; without `probing`, of all rows of the batch.
+/// The columns of pairs, those at `coded` as codes; without `probing`, of all rows of the batch.
 fn gather(
     columns: &[ColumnIndex],
+    coded: &[usize],
     batch: &RecordBatch,
     probing: Option<&UInt32Array>,
     built: &Built,
     partners: &UInt32Array,
 ) -> PlanResult<Vec<ArrayRef>> {
-    let column = |column: &ColumnIndex| match (column.side, probing) {
-        (JoinSide::Left, _) => of_built(built, column.index, partners),
+    let column = |(position, column): (usize, &ColumnIndex)| match (column.side, probing) {
+        (JoinSide::Left, _) => of_built(built, column.index, coded.contains(&position), partners),
         (_, None) => Ok(Arc::clone(batch.column(column.index))),
         (_, Some(rows)) => Ok(take(batch.column(column.index), rows, None)?),
     };
-    columns.iter().map(column).collect()
+    columns.iter().enumerate().map(column).collect()
 }
 
-fn of_built(built: &Built, column: usize, rows: &UInt32Array) -> PlanResult<ArrayRef> {
+fn of_built(built: &Built, column: usize, is_coded: bool, rows: &UInt32Array) -> PlanResult<ArrayRef> {
     let Some(column) = &built.columns[column] else {
         return internal_err!("a join did not keep its column {column}");
     };
-    match built.rows {
-        0 => Ok(new_null_array(column.data_type(), rows.len())),
-        _ => Ok(take(column, rows, None)?),
-    }
+    Ok(match (built.rows, is_coded) {
+        (0, true) => new_null_array(&coded_strings(), rows.len()),
+        (0, false) => new_null_array(column.data_type(), rows.len()),
+        (_, true) => Arc::new(DictionaryArray::try_new(rows.clone(), Arc::clone(column))?),
+        (_, false) => take(column, rows, None)?,
+    })
 }
 
 fn batch_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> PlanResult<RecordBatch> {
@@ -311,13 +315,18 @@ fn batch_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> PlanResu
 /// These rows of the built side without partners.
 pub fn built_rows(shape: &JoinShape, built: &Built, rows: Vec<u32>) -> PlanResult<RecordBatch> {
     let rows = UInt32Array::from(rows);
-    let column = |column: &ColumnIndex| match column.side {
-        JoinSide::Left => of_built(built, column.index, &rows),
+    let column = |(position, column): (usize, &ColumnIndex)| match column.side {
+        JoinSide::Left => of_built(built, column.index, shape.coded.contains(&position), &rows),
         _ => {
             let data_type = shape.probing_schema.field(column.index).data_type();
             Ok(new_null_array(data_type, rows.len()))
         }
     };
-    let columns = shape.output.iter().map(column).collect::<PlanResult<Vec<_>>>()?;
+    let columns = shape
+        .output
+        .iter()
+        .enumerate()
+        .map(column)
+        .collect::<PlanResult<Vec<_>>>()?;
     batch_of(&shape.schema, columns, rows.len())
 }

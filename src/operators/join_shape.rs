@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use datafusion::common::{JoinSide, JoinType, NullEquality, Result as PlanResult};
 use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter, build_join_schema};
@@ -13,7 +13,7 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use super::key_codes::is_key_type;
 
 /// A join over the columns of its two sides; the left one is built, the right one probes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct JoinShape {
     pub join_type: JoinType,
     pub built_keys: Vec<Arc<dyn PhysicalExpr>>,
@@ -21,6 +21,8 @@ pub struct JoinShape {
     pub filter: Option<JoinFilter>,
     /// Where the columns of the output come from.
     pub output: Vec<ColumnIndex>,
+    /// The columns of the output whose strings are emitted as codes: the numbers of built rows.
+    pub coded: Vec<usize>,
     pub schema: SchemaRef,
     /// The built side's columns that the output or the filter reads.
     pub kept: Vec<usize>,
@@ -38,6 +40,41 @@ impl JoinShape {
     pub fn needs_built_rows(&self) -> bool {
         !matches!(self.join_type, JoinType::Right | JoinType::RightAnti)
     }
+
+    /// The same with the strings of these columns of the output, which are the built side's, as codes.
+    pub fn with_coded(mut self, coded: Vec<usize>) -> JoinShape {
+        let field = |(position, field): (usize, &FieldRef)| match coded.contains(&position) {
+            true => Arc::new(field.as_ref().clone().with_data_type(coded_strings())),
+            false => Arc::clone(field),
+        };
+        let fields: Fields = self.schema.fields().iter().enumerate().map(field).collect();
+        self.schema = Arc::new(Schema::new_with_metadata(fields, self.schema.metadata().clone()));
+        self.coded = coded;
+        self
+    }
+
+    /// The columns among `wanted` that can be codes: those of the output, and those of the probing side.
+    pub fn codable(&self, wanted: &[usize]) -> (Vec<usize>, Vec<usize>) {
+        let wanted = wanted.iter().copied().filter(|position| *position < self.output.len());
+        let (built, probing): (Vec<usize>, Vec<usize>) =
+            wanted.partition(|position| self.output[*position].side == JoinSide::Left);
+        let is_string = |position: &usize| *self.schema.field(*position).data_type() == DataType::Utf8View;
+        let filter = self.filter.as_ref();
+        let is_filtered = |column: usize| {
+            let mut read = filter.into_iter().flat_map(|filter| filter.column_indices());
+            read.any(|read| read.side == JoinSide::Right && read.index == column)
+        };
+        let probing = probing.into_iter().map(|position| self.output[position].index);
+        (
+            built.into_iter().filter(is_string).collect(),
+            probing.filter(|column| !is_filtered(*column)).collect(),
+        )
+    }
+}
+
+/// The type of strings as codes.
+pub fn coded_strings() -> DataType {
+    DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8View))
 }
 
 /// The shape of a stock join; `None` where it is not covered.
@@ -97,6 +134,7 @@ pub fn shape_of(stock: &HashJoinExec) -> PlanResult<Option<JoinShape>> {
         probing_keys: stock.on().iter().map(|(_, probing)| Arc::clone(probing)).collect(),
         filter,
         output,
+        coded: Vec::new(),
         schema: stock.schema(),
         kept,
         built_schema,

@@ -16,7 +16,7 @@ use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::{StreamExt, stream};
 use parking_lot::Mutex;
 
-use super::handover::HandoverExec;
+use super::handover::{HandoverExec, in_types_of};
 use super::join_build::{BuildMetrics, Built, Outcome, build};
 use super::join_probe::Probe;
 use super::join_shape::JoinShape;
@@ -187,7 +187,7 @@ impl Joining {
                     if let Some(batch) = &batch {
                         self.metrics.record_output(batch.num_rows());
                     }
-                    return Ok(batch);
+                    return batch.map(|batch| in_types_of(&self.shape.schema, &batch)).transpose();
                 }
                 Phase::Ended => return Ok(None),
             }

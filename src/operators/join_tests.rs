@@ -19,7 +19,7 @@ use super::key_table::{KeyTable, NO_ROW};
 use super::lane;
 use super::tests::{answer, context, schema, some, table};
 
-fn joining_context(memory: Option<usize>, partitions: usize, swapped: bool) -> SessionContext {
+pub(super) fn joining_context(memory: Option<usize>, partitions: usize, swapped: bool) -> SessionContext {
     let context = context(memory, partitions);
     let state = context.state_ref();
     let mut state = state.write();
@@ -58,7 +58,7 @@ fn query(random: &mut StdRng) -> String {
 }
 
 /// The plan with our join wherever it covers one, semi and anti joins built from either side, and their types.
-fn ours(plan: Arc<dyn ExecutionPlan>, swapped: bool) -> (Arc<dyn ExecutionPlan>, Vec<JoinType>) {
+pub(super) fn ours(plan: Arc<dyn ExecutionPlan>, swapped: bool) -> (Arc<dyn ExecutionPlan>, Vec<JoinType>) {
     let mut types = Vec::new();
     let transformed = plan.transform_up(|node| {
         let node = match node.downcast_ref::<HashJoinExec>() {

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use datafusion::common::Result as PlanResult;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
@@ -30,6 +32,7 @@ pub struct KeyJoinExec {
     built: Arc<dyn ExecutionPlan>,
     probing: Arc<dyn ExecutionPlan>,
     shape: Arc<JoinShape>,
+    properties: Arc<PlanProperties>,
     side: Arc<BuiltSide>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -45,9 +48,50 @@ impl KeyJoinExec {
             built: undivided(join.left()),
             probing: Arc::clone(join.right()),
             shape: Arc::new(shape),
+            properties: Arc::clone(stock.properties()),
             side: Arc::default(),
             metrics: ExecutionPlanMetricsSet::new(),
         }))
+    }
+
+    /// The same with as many as possible of these columns, which are strings, as codes of the built side's rows, or
+    /// of those of a join that probes; `None` where there are none.
+    pub fn with_coded_strings(&self, wanted: &[usize]) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
+        let (coded, of_probing) = self.shape.codable(wanted);
+        let probing = coded_input(&self.probing, &of_probing)?;
+        if coded.is_empty() && probing.is_none() {
+            return Ok(None);
+        }
+        let probing = probing.unwrap_or_else(|| Arc::clone(&self.probing));
+        let stock = stock_on(Arc::clone(&self.stock), Arc::clone(&self.built), probing)?;
+        let join = KeyJoinExec::standing_for(&stock)?;
+        Ok(join.map(|join| Arc::new(join.emitting_codes(coded)) as Arc<dyn ExecutionPlan>))
+    }
+
+    fn emitting_codes(mut self, coded: Vec<usize>) -> KeyJoinExec {
+        if coded.is_empty() {
+            return self;
+        }
+        let shape = Arc::unwrap_or_clone(self.shape).with_coded(coded);
+        let stock = self.stock.properties();
+        let properties = PlanProperties::new(
+            // Nothing is known of codes' order.
+            EquivalenceProperties::new(Arc::clone(&shape.schema)),
+            stock.output_partitioning().clone(),
+            stock.emission_type,
+            stock.boundedness,
+        );
+        self.properties = Arc::new(properties.with_scheduling_type(stock.scheduling_type));
+        self.shape = Arc::new(shape);
+        self
+    }
+
+    /// The operator for `stock`, which has been made of this one's.
+    fn again(&self, stock: Arc<dyn ExecutionPlan>) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        Ok(match KeyJoinExec::standing_for(&stock)? {
+            Some(join) => Arc::new(join.emitting_codes(self.shape.coded.clone())),
+            None => stock,
+        })
     }
 
     /// Makes a join by stock operators of a built side, for little memory or for enough.
@@ -118,6 +162,18 @@ fn stock_on(
     replace_children_if_necessary(stock, vec![built, probing])
 }
 
+/// An operator's input with these of its columns as codes; `None` where it is no join that can emit them.
+pub fn coded_input(input: &Arc<dyn ExecutionPlan>, columns: &[usize]) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
+    if let Some(cooperative) = input.downcast_ref::<CooperativeExec>() {
+        let coded = coded_input(cooperative.input(), columns)?;
+        return Ok(coded.map(|coded| Arc::new(CooperativeExec::new(coded)) as _));
+    }
+    match input.downcast_ref::<KeyJoinExec>() {
+        Some(join) if !columns.is_empty() => join.with_coded_strings(columns),
+        _ => Ok(None),
+    }
+}
+
 /// The plan whose partitions this one would only put into one.
 fn undivided(plan: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     match plan.downcast_ref::<CoalescePartitionsExec>() {
@@ -131,7 +187,11 @@ impl DisplayAs for KeyJoinExec {
         if !matches!(format, DisplayFormatType::TreeRender) {
             formatter.write_str("KeyJoinExec, as ")?;
         }
-        self.stock.fmt_as(format, formatter)
+        self.stock.fmt_as(format, formatter)?;
+        match self.shape.coded.as_slice() {
+            [] => Ok(()),
+            coded => write!(formatter, ", coded={coded:?}"),
+        }
     }
 }
 
@@ -141,7 +201,7 @@ impl ExecutionPlan for KeyJoinExec {
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
-        self.stock.properties()
+        &self.properties
     }
 
     fn input_distribution_requirements(&self) -> InputDistributionRequirements {
@@ -173,19 +233,11 @@ impl ExecutionPlan for KeyJoinExec {
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let probing = children.swap_remove(1);
-        let stock = stock_on(Arc::clone(&self.stock), children.swap_remove(0), probing)?;
-        Ok(match KeyJoinExec::standing_for(&stock)? {
-            Some(join) => Arc::new(join),
-            None => stock,
-        })
+        self.again(stock_on(Arc::clone(&self.stock), children.swap_remove(0), probing)?)
     }
 
     fn reset_state(self: Arc<Self>) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        let stock = Arc::clone(&self.stock).reset_state()?;
-        Ok(match KeyJoinExec::standing_for(&stock)? {
-            Some(join) => Arc::new(join),
-            None => stock,
-        })
+        self.again(Arc::clone(&self.stock).reset_state()?)
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {

@@ -6,6 +6,7 @@ mod accumulators;
 mod aggregate_exec;
 mod aggregate_shape;
 mod aggregate_stream;
+mod combinations;
 mod computed_strings;
 mod group_table;
 mod groupings;
@@ -30,11 +31,13 @@ mod shared_exec;
 mod strings;
 
 #[cfg(test)]
+mod coded_tests;
+#[cfg(test)]
 mod join_tests;
 #[cfg(test)]
 mod tests;
 
 pub use aggregate_exec::FusedAggregateExec;
-pub use key_join_exec::KeyJoinExec;
+pub use key_join_exec::{KeyJoinExec, coded_input};
 pub use select_exec::SelectExec;
 pub use shared_exec::SharedExec;

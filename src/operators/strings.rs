@@ -4,10 +4,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, LargeStringBuilder, StringBuilder, StringViewArray, StringViewBuilder,
-};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder, UInt32Array};
+use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{ArrowDictionaryKeyType, DataType, UInt16Type, UInt32Type};
 use datafusion::arrow::error::ArrowError;
 
@@ -45,6 +43,8 @@ pub struct StringNumbers {
     dictionary: Option<(ArrayRef, Vec<i64>)>,
     /// Work space: hashes of rows, and the string that each may be.
     looked_up: Vec<(u64, u32)>,
+    /// All strings as an array, if it was worth making.
+    values: Option<StringViewArray>,
 }
 
 /// Whether a column of this type can be numbered.
@@ -71,6 +71,7 @@ impl StringNumbers {
             null: None,
             dictionary: None,
             looked_up: Vec::new(),
+            values: None,
         }
     }
 
@@ -87,6 +88,7 @@ impl StringNumbers {
             + self.hashes.capacity() * size_of::<u64>()
             + self.entries.capacity() * size_of::<(u32, u32)>()
             + self.tiny.capacity() * size_of::<i64>()
+            + self.values.as_ref().map_or(0, Array::get_array_memory_size)
     }
 
     /// The numbers of the selected rows' strings, or of all rows'.
@@ -142,7 +144,10 @@ impl StringNumbers {
                     continue;
                 }
                 let place = place(row);
-                if known[place] == UNNUMBERED {
+                if known[place] == UNNUMBERED && texts.is_null(place) {
+                    // A join's codes are of the built side's rows, which may have nulls.
+                    known[place] = self.null_number();
+                } else if known[place] == UNNUMBERED {
                     let view = texts.views()[place];
                     let hash = self.hash(view, || texts.value(place));
                     known[place] = i64::from(self.find_or_add(view, hash, || texts.value(place)));
@@ -327,28 +332,42 @@ impl StringNumbers {
         &self.text[start..self.ends[number]]
     }
 
+    /// Makes an array of all strings, if there are no more than what will be asked for.
+    pub fn prepare(&mut self, asked_for: usize) {
+        let is_known = self.values.as_ref().is_some_and(|values| values.len() == self.count());
+        if !is_known {
+            self.values = (self.count() <= asked_for).then(|| self.views_of(0..self.count()));
+        }
+    }
+
     /// The strings with these numbers, as an array of `data_type`; `None` where it is no type of strings.
     pub fn to_array(&self, numbers: impl Iterator<Item = i64>, data_type: &DataType) -> Option<ArrayRef> {
-        let null = self.null.map(i64::from);
-        let texts = numbers.map(|number| (Some(number) != null).then(|| self.text(number as usize)));
-        Some(match data_type {
-            DataType::Utf8View => {
-                let mut builder = StringViewBuilder::new();
-                texts.for_each(|text| builder.append_option(text));
-                Arc::new(builder.finish())
+        let strings = match &self.values {
+            Some(values) if values.len() == self.count() => {
+                let places: UInt32Array = numbers.map(|number| Some(number as u32)).collect();
+                let taken = take(values, &places, None).ok()?;
+                // Without all the strings that the rows do not have.
+                match values.len() > places.len() {
+                    true => taken.as_string_view().gc(),
+                    false => taken.as_string_view().clone(),
+                }
             }
-            DataType::Utf8 => {
-                let mut builder = StringBuilder::new();
-                texts.for_each(|text| builder.append_option(text));
-                Arc::new(builder.finish())
-            }
-            DataType::LargeUtf8 => {
-                let mut builder = LargeStringBuilder::new();
-                texts.for_each(|text| builder.append_option(text));
-                Arc::new(builder.finish())
-            }
-            _ => return None,
-        })
+            _ => self.views_of(numbers.map(|number| number as usize)),
+        };
+        match data_type {
+            DataType::Utf8View => Some(Arc::new(strings)),
+            DataType::Utf8 | DataType::LargeUtf8 => cast(&strings, data_type).ok(),
+            _ => None,
+        }
+    }
+
+    fn views_of(&self, numbers: impl Iterator<Item = usize>) -> StringViewArray {
+        let null = self.null.map(|null| null as usize);
+        let mut builder = StringViewBuilder::with_capacity(numbers.size_hint().0);
+        for number in numbers {
+            builder.append_option((Some(number) != null).then(|| self.text(number)));
+        }
+        builder.finish()
     }
 }
 

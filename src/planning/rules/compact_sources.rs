@@ -1,6 +1,7 @@
-//! Lets our aggregation read a table's decimals in 32 or 64 bits: that is what it works on, and costs less to read.
-//! Strings stay as they are: as codes they would cost a cast wherever they are not hot, or are many. What DataFusion
-//! moved into the scan to be computed there, at full width, is computed above it again.
+//! Lets our aggregation read a table's decimals in 32 or 64 bits: that is what it works on, and costs less to read; and
+//! a join's strings as codes of the built side's rows, of which each is looked at once.
+//! A table's strings stay as they are: as codes they would cost a cast wherever they are not hot, or are many. What
+//! DataFusion moved into the scan to be computed there, at full width, is computed above it again.
 
 use std::sync::Arc;
 
@@ -18,12 +19,16 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 
 use crate::governance::PolicyBarrierExec;
-use crate::operators::FusedAggregateExec;
+use crate::operators::{FusedAggregateExec, coded_input};
 use crate::storage::DeltaFileSource;
 
-/// The aggregation on compact columns, if it reads a table itself.
+/// The aggregation on compact columns, if it reads a table itself or a join of ours.
 pub(super) fn with_compact_columns(aggregation: FusedAggregateExec) -> PlanResult<FusedAggregateExec> {
-    Ok(match compact_source(&aggregation)? {
+    let source = match compact_source(&aggregation)? {
+        Some(source) => Some(source),
+        None => coded_input(aggregation.source(), &aggregation.compactable_columns())?,
+    };
+    Ok(match source {
         Some(source) => aggregation.reading(source),
         None => aggregation,
     })

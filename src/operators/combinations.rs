@@ -1,0 +1,195 @@
+//! Numbers the combinations of strings in grouping columns that come from one built side of a join: each of its rows is
+//! looked at once, and a row of the join costs one look at a table, however many columns there are.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, UInt32Array};
+use datafusion::arrow::compute::take;
+use datafusion::arrow::datatypes::{DataType, UInt32Type};
+use datafusion::arrow::error::ArrowError;
+
+use super::group_table::{GroupTable, Words};
+use super::strings::StringNumbers;
+
+/// In the place of a combination that has no number yet.
+const UNNUMBERED: i64 = -1;
+/// In the place of one that is being numbered.
+const AWAITED: i64 = -2;
+
+/// Combinations of the strings of a few grouping columns, numbered from zero in the order of appearance.
+#[derive(Debug)]
+pub struct Combinations {
+    /// Which of the aggregation's keys they are of.
+    pub keys: Vec<usize>,
+    /// The combinations, in words that are numbers of strings.
+    table: GroupTable,
+    /// The dictionaries seen last, and the combination of each of their codes; that of null is the last.
+    known: Option<(Vec<ArrayRef>, Vec<i64>)>,
+}
+
+impl Combinations {
+    pub fn new(keys: Vec<usize>) -> Combinations {
+        Combinations {
+            table: GroupTable::new(keys.len()),
+            keys,
+            known: None,
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.table.len()
+    }
+
+    pub fn size(&self) -> usize {
+        self.table.size()
+            + self
+                .known
+                .as_ref()
+                .map_or(0, |(_, known)| size_of_val(known.as_slice()))
+    }
+
+    /// The number of the string of a key, of those that are combined, in each of these combinations.
+    pub fn strings_of(&self, member: usize, combinations: impl Iterator<Item = i64>) -> Vec<i64> {
+        let word = |combination: i64| self.table.word(member, combination as usize);
+        combinations.map(word).collect()
+    }
+
+    /// The combination of each selected row; `columns` and `strings` are those of the keys.
+    pub fn number(
+        &mut self,
+        columns: &[&ArrayRef],
+        selection: Option<&[u32]>,
+        strings: &mut [&mut StringNumbers],
+        numbers: &mut Vec<i64>,
+    ) -> Result<(), ArrowError> {
+        match codes_of_all(columns) {
+            Some(codes) => self.number_codes(codes, columns, selection, strings, numbers),
+            None => {
+                let (combinations, words) = (&mut self.table, &mut Vec::new());
+                number_strings(columns, selection, strings, words)?;
+                add(combinations, words, numbers);
+                Ok(())
+            }
+        }
+    }
+
+    fn number_codes(
+        &mut self,
+        codes: &DictionaryArray<UInt32Type>,
+        columns: &[&ArrayRef],
+        selection: Option<&[u32]>,
+        strings: &mut [&mut StringNumbers],
+        numbers: &mut Vec<i64>,
+    ) -> Result<(), ArrowError> {
+        let dictionaries: Vec<&ArrayRef> = columns
+            .iter()
+            .map(|column| column.as_dictionary::<UInt32Type>().values())
+            .collect();
+        let is_same = |seen: &[ArrayRef]| seen.iter().zip(&dictionaries).all(|(seen, now)| Arc::ptr_eq(seen, now));
+        let null = codes.values().len();
+        let (seen, mut known) = match self.known.take() {
+            Some((seen, known)) if is_same(&seen) => (seen, known),
+            _ => {
+                let seen = dictionaries.iter().map(|values| Arc::clone(values)).collect();
+                (seen, vec![UNNUMBERED; null + 1])
+            }
+        };
+        let keys = codes.keys();
+        let nulls = keys.nulls().filter(|nulls| nulls.null_count() > 0);
+        let place = |row: usize| match nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            true => null,
+            false => keys.values()[row] as usize,
+        };
+        let row_of = |index: usize| selection.map_or(index, |rows| rows[index] as usize);
+        numbers.clear();
+        match selection {
+            Some(rows) => numbers.extend(rows.iter().map(|row| known[place(*row as usize)])),
+            None => numbers.extend((0..codes.keys().values().len()).map(|row| known[place(row)])),
+        }
+        if numbers.iter().fold(0, |all, number| all | number) < 0 {
+            let mut new = Vec::new();
+            for (index, _) in numbers.iter().enumerate().filter(|(_, number)| **number < 0) {
+                let place = place(row_of(index));
+                if known[place] == UNNUMBERED {
+                    known[place] = AWAITED;
+                    new.push(place);
+                }
+            }
+            let places: UInt32Array = new
+                .iter()
+                .map(|place| (*place != null).then_some(*place as u32))
+                .collect();
+            let values = seen.iter().map(|values| take(values, &places, None));
+            let values: Vec<ArrayRef> = values.collect::<Result<_, _>>()?;
+            let (mut words, mut added) = (Vec::new(), Vec::new());
+            number_strings(&values.iter().collect::<Vec<_>>(), None, strings, &mut words)?;
+            add(&mut self.table, &words, &mut added);
+            for (place, combination) in new.into_iter().zip(added) {
+                known[place] = combination;
+            }
+            for (index, number) in numbers.iter_mut().enumerate().filter(|(_, number)| **number < 0) {
+                *number = known[place(row_of(index))];
+            }
+        }
+        self.known = Some((seen, known));
+        Ok(())
+    }
+}
+
+fn number_strings(
+    columns: &[&ArrayRef],
+    selection: Option<&[u32]>,
+    strings: &mut [&mut StringNumbers],
+    words: &mut Vec<Vec<i64>>,
+) -> Result<(), ArrowError> {
+    for (column, strings) in columns.iter().zip(strings) {
+        let mut of_column = Vec::new();
+        strings.number(column, selection, &mut of_column)?;
+        words.push(of_column);
+    }
+    Ok(())
+}
+
+fn add(combinations: &mut GroupTable, words: &[Vec<i64>], numbers: &mut Vec<i64>) {
+    let columns: Vec<Words> = words.iter().map(|words| Words { words, numbered: None }).collect();
+    let mut groups = Vec::new();
+    combinations.find_or_add(&columns, &mut groups);
+    numbers.clear();
+    numbers.extend(groups.into_iter().map(i64::from));
+}
+
+/// The keys that are codes of the same rows, at least two: their columns are combined. What is found in one batch may
+/// be otherwise in the next, which then costs time.
+pub fn combined_keys(columns: &[(usize, &ArrayRef)]) -> Vec<Vec<usize>> {
+    let mut combined: Vec<(&ArrayRef, Vec<usize>)> = Vec::new();
+    for (key, column) in columns.iter().filter(|(_, column)| is_coded(column)) {
+        match combined.iter_mut().find(|(first, _)| have_equal_codes(first, column)) {
+            Some((_, keys)) => keys.push(*key),
+            None => combined.push((column, vec![*key])),
+        }
+    }
+    let keys = combined.into_iter().map(|(_, keys)| keys);
+    keys.filter(|keys| keys.len() > 1).collect()
+}
+
+fn is_coded(column: &ArrayRef) -> bool {
+    matches!(column.data_type(), DataType::Dictionary(keys, _) if **keys == DataType::UInt32)
+}
+
+/// The codes of each of the columns, if they are the same.
+fn codes_of_all<'a>(columns: &[&'a ArrayRef]) -> Option<&'a DictionaryArray<UInt32Type>> {
+    let (first, others) = columns.split_first()?;
+    let are_equal = is_coded(first)
+        && others
+            .iter()
+            .all(|other| is_coded(other) && have_equal_codes(first, other));
+    are_equal.then(|| first.as_dictionary())
+}
+
+fn have_equal_codes(left: &ArrayRef, right: &ArrayRef) -> bool {
+    let (left, right) = (left.as_dictionary::<UInt32Type>(), right.as_dictionary::<UInt32Type>());
+    left.values().len() == right.values().len()
+        && left.keys().values()[..] == right.keys().values()[..]
+        && left.keys().nulls() == right.keys().nulls()
+}
