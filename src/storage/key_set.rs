@@ -14,6 +14,9 @@ use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 
+/// Rows that are passed over together where none is kept.
+const CHUNK: usize = 16;
+
 /// Whole numbers from `low` on, a bit for each.
 pub struct KeySet {
     low: i64,
@@ -75,12 +78,17 @@ impl KeySet {
     }
 
     /// Clears the bytes of the codes whose value, `base` and the code, is not in the set.
-    pub(super) fn narrow(&self, base: i64, codes: impl Iterator<Item = u64>, mask: &mut [u8]) {
+    pub(super) fn narrow<C: Copy>(&self, base: i64, codes: &[C], wide: impl Fn(C) -> u64, mask: &mut [u8]) {
         let shift = base.wrapping_sub(self.low) as u64;
-        for (kept, code) in mask.iter_mut().zip(codes) {
-            let place = code.wrapping_add(shift);
-            let word = self.words.get((place / 64) as usize).copied().unwrap_or(0);
-            *kept &= (word >> (place % 64)) as u8 & 1;
+        for (kept, codes) in mask.chunks_mut(CHUNK).zip(codes.chunks(CHUNK)) {
+            if *kept == [0; CHUNK] {
+                continue;
+            }
+            for (kept, code) in kept.iter_mut().zip(codes) {
+                let place = wide(*code).wrapping_add(shift);
+                let word = self.words.get((place / 64) as usize).copied().unwrap_or(0);
+                *kept &= (word >> (place % 64)) as u8 & 1;
+            }
         }
     }
 

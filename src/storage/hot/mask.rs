@@ -98,7 +98,7 @@ pub(super) fn narrow(test: &Test, hot: &HotRows, block: usize, mask: &mut [u8]) 
         Test::Member { column, set } => {
             let (column, zone) = column_of(hot, *column, block)?;
             if let Values::Scaled { base, codes } = &column.values {
-                with_codes!(codes, codes => set.narrow(*base, codes[start..].iter().map(|code| code.wide()), mask));
+                with_codes!(codes, codes => set.narrow(*base, &codes[start..], |code| code.wide(), mask));
             }
             keep_valid(column.nulls.as_ref(), zone, start, mask);
         }
@@ -181,9 +181,17 @@ fn in_list<C: Code>(codes: &[C], allowed: &[u8], mask: &mut [u8]) {
 fn keep_valid(nulls: Option<&NullBuffer>, zone: Zone, start: usize, mask: &mut [u8]) {
     if let Some(nulls) = nulls.filter(|_| zone.nulls > 0) {
         let valid = nulls.inner().slice(start, mask.len());
-        mask.iter_mut()
-            .zip(valid.iter())
-            .for_each(|(kept, valid)| *kept &= u8::from(valid));
+        let words = valid.bit_chunks();
+        for (kept, valid) in mask.chunks_mut(64).zip(words.iter_padded()) {
+            // Nulls are few, and those past the end are none.
+            let mut missing = !valid;
+            while missing != 0 {
+                if let Some(kept) = kept.get_mut(missing.trailing_zeros() as usize) {
+                    *kept = 0;
+                }
+                missing &= missing - 1;
+            }
+        }
     }
 }
 
