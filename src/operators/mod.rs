@@ -22,6 +22,7 @@ mod key_join_exec;
 mod key_table;
 mod lane;
 mod lane_program;
+mod leading_rows;
 mod measured;
 mod pattern;
 mod rows_by_group;
@@ -29,6 +30,9 @@ mod select_exec;
 mod selection;
 mod shared_exec;
 mod strings;
+mod window_exec;
+mod window_shape;
+mod window_stream;
 
 #[cfg(test)]
 mod coded_tests;
@@ -36,8 +40,12 @@ mod coded_tests;
 mod join_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;
 
 pub use aggregate_exec::FusedAggregateExec;
 pub use key_join_exec::{KeyJoinExec, coded_input};
+pub use leading_rows::LeadingRowsExec;
 pub use select_exec::SelectExec;
 pub use shared_exec::SharedExec;
+pub use window_exec::FrameWindowExec;

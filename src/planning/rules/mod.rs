@@ -5,6 +5,7 @@ mod distinct_sums;
 mod filter_before_grouping;
 mod late_projections;
 mod lazy_conditions;
+mod leading_rows;
 mod link_shared_parts;
 mod own_operators;
 mod stream_series;

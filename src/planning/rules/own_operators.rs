@@ -1,5 +1,5 @@
 //! Puts our aggregation in the place of DataFusion's, with the filters and projections below it, our join in the place
-//! of hash joins on numbers, and our filter where filters are left.
+//! of hash joins on numbers, our filter where filters are left, and our windows.
 
 use std::sync::Arc;
 
@@ -11,17 +11,24 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 
 use super::compact_sources::{over_plain_columns, with_compact_columns};
-use crate::operators::{FusedAggregateExec, KeyJoinExec, SelectExec};
+use super::leading_rows::with_leading_rows;
+use crate::operators::{FrameWindowExec, FusedAggregateExec, KeyJoinExec, SelectExec};
 
 pub(super) const NAME: &str = "own_operators";
 
-/// Replaces what `FusedAggregateExec`, `KeyJoinExec` and `SelectExec` cover.
+/// Replaces what `FusedAggregateExec`, `KeyJoinExec`, `SelectExec` and `FrameWindowExec` cover.
 #[derive(Debug)]
 pub struct OwnOperators;
 
 impl PhysicalOptimizerRule for OwnOperators {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let transformed = plan.transform_up(|node| {
+            Ok(match with_leading_rows(&node)? {
+                Some(limited) => Transformed::yes(limited),
+                None => Transformed::no(node),
+            })
+        })?;
+        let transformed = transformed.data.transform_up(|node| {
             Ok(match KeyJoinExec::standing_for(&node)? {
                 Some(join) => Transformed::yes(Arc::new(join) as Arc<dyn ExecutionPlan>),
                 None => Transformed::no(node),
@@ -42,6 +49,12 @@ impl PhysicalOptimizerRule for OwnOperators {
         let transformed = transformed.data.transform_up(|node| {
             Ok(match SelectExec::standing_for(&node)? {
                 Some(select) => Transformed::yes(Arc::new(select) as Arc<dyn ExecutionPlan>),
+                None => Transformed::no(node),
+            })
+        })?;
+        let transformed = transformed.data.transform_up(|node| {
+            Ok(match FrameWindowExec::standing_for(&node)? {
+                Some(window) => Transformed::yes(Arc::new(window) as Arc<dyn ExecutionPlan>),
                 None => Transformed::no(node),
             })
         })?;
