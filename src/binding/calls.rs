@@ -24,6 +24,14 @@ pub(super) fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Tra
             None => Transformed::no(Expr::ScalarFunction(call)),
         });
     }
+    // An array of one dimension is flat, and keeps what its field says of its elements.
+    if call.func.name() == "array_flattened"
+        && let [array] = call.args.as_slice()
+        && let Ok(DataType::List(item)) = array.get_type(schema)
+        && !matches!(item.data_type(), DataType::List(_))
+    {
+        return Ok(Transformed::yes(call.args.remove(0)));
+    }
     type_quantified(&mut call, schema);
     call.args = typed_parameters(call.func.name(), call.args, schema);
     let fields: PlanResult<Vec<_>> = call.args.iter().map(|argument| argument.to_field(schema)).collect();

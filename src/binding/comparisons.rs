@@ -11,6 +11,7 @@ use crate::functions::postgres_cast;
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
 use crate::types::format::FormatSettings;
+use crate::types::numeric::COMPUTED_NUMERIC;
 
 /// The type of an expression that is a `char(n)`.
 fn characters(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {
@@ -57,13 +58,26 @@ pub(super) fn pad_literals(binary: &BinaryExpr, schema: &DFSchema) -> Option<Exp
     padded(left, &sql_type).map(|left| with(&left, right))
 }
 
-pub(super) fn pad_list(mut list: InList, schema: &DFSchema) -> InList {
-    if let Some(sql_type) = characters(&list.expr, schema) {
-        for item in &mut list.list {
-            if let Some(padded) = padded(item, &sql_type) {
-                *item = padded;
-            }
+pub(super) fn pad_list(mut list: InList, schema: &DFSchema, settings: &FormatSettings) -> InList {
+    let Some(sql_type) = characters(&list.expr, schema) else {
+        return list;
+    };
+    let mut is_alike = matches!(sql_type, SqlType::Bpchar(Some(_)));
+    for item in &mut list.list {
+        match padded(item, &sql_type) {
+            Some(padded) => *item = padded,
+            None => is_alike &= characters(item, schema).as_ref() == Some(&sql_type),
         }
+    }
+    if !is_alike {
+        let trim = |item: Expr| match item {
+            Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) => {
+                Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_string())), None)
+            }
+            other => trimmed(other, schema, settings),
+        };
+        list.expr = Box::new(trim(*list.expr));
+        list.list = list.list.into_iter().map(trim).collect();
     }
     list
 }
@@ -110,6 +124,21 @@ pub(super) fn compare_as_floats(binary: BinaryExpr, left: &DataType, right: &Dat
         left: lifted(binary.left, left, right),
         op: binary.op,
         right: lifted(binary.right, right, left),
+    }
+}
+
+/// IS DISTINCT FROM of numerics that no one layout of the engine's choice holds.
+pub(super) fn compare_distinct_numerics(binary: BinaryExpr, left: &DataType, right: &DataType) -> BinaryExpr {
+    let is_test = matches!(binary.op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom);
+    if !is_test || left == right || !left.is_decimal() || !right.is_decimal() {
+        return binary;
+    }
+    let wide = DataType::Decimal256(COMPUTED_NUMERIC.0, COMPUTED_NUMERIC.1);
+    let side = |side: Box<Expr>| Box::new(datafusion::logical_expr::cast(*side, wide.clone()));
+    BinaryExpr {
+        left: side(binary.left),
+        op: binary.op,
+        right: side(binary.right),
     }
 }
 

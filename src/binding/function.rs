@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
 use super::{BindingServices, Rights, relations};
-use crate::catalog::model::{Function, Oid, Reference};
+use crate::catalog::model::{Argument, Function, Oid, Reference};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{is_unknown_literal, read_literal, retyped};
@@ -34,6 +34,10 @@ pub(crate) struct SqlFunction {
 impl SqlFunction {
     pub fn id(&self) -> Oid {
         self.definition.id
+    }
+
+    pub fn parameters(&self) -> &[Argument] {
+        &self.definition.arguments
     }
 
     /// The body with these expressions in the arguments' places.
@@ -108,7 +112,7 @@ pub async fn check_function(
 }
 
 fn argument_schema(definition: &Function) -> Result<DFSchema> {
-    let named = |(index, argument): (usize, &crate::catalog::model::Argument)| {
+    let named = |(index, argument): (usize, &Argument)| {
         argument.sql_type.to_field(argument_name(definition, index), true)
     };
     let fields: Vec<Field> = definition.arguments.iter().enumerate().map(named).collect();

@@ -9,20 +9,22 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
-use datafusion::logical_expr::expr::{BinaryExpr, Case, Cast, InList, Placeholder, ScalarFunction};
+use datafusion::logical_expr::expr::{BinaryExpr, Cast, Placeholder, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Between, Expr, ExprSchemable, LogicalPlan, Union, Volatility};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Union, Volatility};
 
+use super::agreement::{described, is_agreeing, named_type, of_agreeing, typed_bounds, typed_case, typed_list};
 use super::comparisons::{
-    compare_as_floats, compare_dates, is_comparison, pad_list, pad_literals, trim_characters, trimmed,
+    compare_as_floats, compare_dates, compare_distinct_numerics, is_comparison, pad_list, pad_literals,
+    trim_characters, trimmed,
 };
-use super::{calls, equal_keys, sort_keys};
+use super::{calls, equal_keys, inherited_order, outer_aggregates, sort_keys};
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{agree, checked_arithmetic, is_unknown_literal, postgres_cast, retyped};
+use crate::functions::{attempted_cast, checked_arithmetic, is_unknown_literal, postgres_cast};
 use crate::types::SqlType;
 use crate::types::cast::{CastContext, as_deep_as, as_deep_as_text, cast_array};
-use crate::types::coercion::{common_type, shown, without_modifier};
+use crate::types::coercion::shown;
 use crate::types::format::FormatSettings;
 use crate::types::parse::{parse_value, reads_the_clock};
 
@@ -51,7 +53,10 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
         .transform_data(|plan| {
             Ok(match plan {
                 LogicalPlan::Limit(limit) => Transformed::yes(super::ties::keep_ties(limit)?),
-                LogicalPlan::Aggregate(aggregate) => Transformed::yes(sort_keys::of_aggregate(aggregate)?),
+                LogicalPlan::Aggregate(aggregate) => {
+                    outer_aggregates::check(&aggregate)?;
+                    Transformed::yes(sort_keys::of_aggregate(inherited_order::of_aggregate(aggregate)?)?)
+                }
                 LogicalPlan::Distinct(distinct) => Transformed::yes(equal_keys::of_distinct(distinct)?),
                 LogicalPlan::Window(window) => Transformed::yes(sort_keys::of_window(window)?),
                 LogicalPlan::Unnest(unnest) => Transformed::yes(super::typed_elements::of_unnest(unnest)?),
@@ -116,6 +121,18 @@ pub(crate) fn of_expression(
 fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Transformed<Expr>> {
     match expression {
         Expr::Cast(cast) => of_cast(cast, schema, settings),
+        Expr::TryCast(cast) => {
+            let (_, field) = cast.expr.to_field(schema)?;
+            let (source, target) = (SqlType::from_field(&field), SqlType::from_field(&cast.field));
+            cast_array(
+                &new_empty_array(&source.to_arrow()),
+                &source,
+                &target,
+                CastContext::Attempt,
+                settings,
+            )?;
+            Ok(Transformed::yes(attempted_cast(*cast.expr, source, target, settings)))
+        }
         Expr::BinaryExpr(binary) => match pad_literals(&binary, schema) {
             Some(padded) => Ok(Transformed::yes(padded)),
             None => {
@@ -124,7 +141,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             }
         },
         Expr::InList(list) => {
-            let list = typed_list(pad_list(list, schema), schema)?;
+            let list = typed_list(pad_list(list, schema, settings), schema)?;
             Ok(Transformed::yes(Expr::InList(equal_keys::in_list(list, schema))))
         }
         Expr::InSubquery(membership) => {
@@ -134,6 +151,10 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
         Expr::SetComparison(comparison) => {
             let comparison = equal_keys::set_comparison(comparison, schema)?;
             Ok(Transformed::yes(Expr::SetComparison(comparison)))
+        }
+        // NULL is between whatever there is.
+        Expr::Between(between) if between.expr.as_ref() == &Expr::Literal(ScalarValue::Null, None) => {
+            Ok(Transformed::yes(Expr::Literal(ScalarValue::Boolean(None), None)))
         }
         Expr::Between(between) => {
             let between = sort_keys::between(typed_bounds(between, schema)?, schema)?;
@@ -155,24 +176,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             check_truth(&inner, schema, "NOT")?;
             Ok(Transformed::no(Expr::Not(inner)))
         }
-        Expr::ScalarFunction(mut call) if AGREEING.iter().any(|(name, _)| *name == call.func.name()) => {
-            let construct = AGREEING.iter().find(|(name, _)| *name == call.func.name());
-            call.args = agree(call.args, schema, construct.map_or("", |(_, construct)| construct))?;
-            let sql_type = match call.func.name() {
-                "make_array" => named_type(&call.args, schema).map(|element| SqlType::Array(Box::new(element))),
-                _ => named_type(&call.args, schema),
-            };
-            let ScalarFunction { func, args } = call;
-            let other = match func.name() {
-                "greatest" | "least" => sort_keys::greatest(&args, schema, |keys| func.call(keys)),
-                "nullif" => equal_keys::null_if(&args, schema)?,
-                _ => None,
-            };
-            Ok(Transformed::yes(match other {
-                Some(expression) => expression,
-                None => described(func.call(args), sql_type),
-            }))
-        }
+        Expr::ScalarFunction(call) if is_agreeing(call.func.name()) => Ok(Transformed::yes(of_agreeing(call, schema)?)),
         Expr::ScalarFunction(call) if !KEEPS_PADDING.contains(&call.func.name()) => {
             let ScalarFunction { func, args } = call;
             let args = args
@@ -194,116 +198,8 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
     }
 }
 
-/// Functions whose arguments stand for one value, and how errors call them.
-const AGREEING: [(&str, &str); 5] = [
-    ("make_array", "ARRAY"),
-    ("coalesce", "COALESCE"),
-    ("greatest", "GREATEST"),
-    ("least", "LEAST"),
-    ("nullif", "NULLIF"),
-];
-
-/// The type of values that agree, where their layout does not tell it.
-fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> {
-    let known = values.iter().filter(|value| !is_unknown_literal(value));
-    let types: Vec<SqlType> = known
-        .filter_map(|value| value.to_field(schema).ok())
-        .filter(|(_, field)| !field.data_type().is_null())
-        .map(|(_, field)| SqlType::from_field(&field))
-        .collect();
-    // A literal of unknown type has no length, so the whole has none.
-    let types = match types.len() == values.len() {
-        true => types,
-        false => types.iter().map(without_modifier).collect(),
-    };
-    common_type(&types).ok().filter(|common| {
-        matches!(
-            common,
-            SqlType::Json
-                | SqlType::Jsonb
-                | SqlType::Uuid
-                | SqlType::Varchar(_)
-                | SqlType::Bpchar(_)
-                | SqlType::Enum(_)
-        )
-    })
-}
-
-fn described(expression: Expr, sql_type: Option<SqlType>) -> Expr {
-    match sql_type {
-        Some(sql_type) => retyped(expression, sql_type),
-        None => expression,
-    }
-}
-
-/// Literals of unknown type take the type that they are compared with.
-fn typed_list(mut list: InList, schema: &DFSchema) -> Result<InList> {
-    let all = std::iter::once(*list.expr).chain(list.list).collect();
-    let mut all = agree(all, schema, "IN")?.into_iter();
-    let Some(first) = all.next() else {
-        return Err(Error::internal("a list lost its left side"));
-    };
-    list.expr = Box::new(first);
-    list.list = all.collect();
-    Ok(list)
-}
-
-fn typed_bounds(between: Between, schema: &DFSchema) -> Result<Between> {
-    let mut all = agree(vec![*between.expr, *between.low, *between.high], schema, "BETWEEN")?.into_iter();
-    match (all.next(), all.next(), all.next()) {
-        (Some(expression), Some(low), Some(high)) => Ok(Between {
-            expr: Box::new(expression),
-            negated: between.negated,
-            low: Box::new(low),
-            high: Box::new(high),
-        }),
-        _ => Err(Error::internal("BETWEEN lost a side")),
-    }
-}
-
-/// Branches agree on one type; conditions are truth values, or compared with the operand.
-fn typed_case(mut case: Case, schema: &DFSchema) -> Result<Case> {
-    match case.expr.take() {
-        None => {
-            for (condition, _) in &mut case.when_then_expr {
-                **condition = calls::typed(condition.as_ref().clone(), &SqlType::Bool);
-                check_truth(condition, schema, "CASE/WHEN")?;
-            }
-        }
-        Some(operand) => {
-            let conditions = case
-                .when_then_expr
-                .iter()
-                .map(|(condition, _)| condition.as_ref().clone());
-            let all = std::iter::once(*operand).chain(conditions).collect();
-            let mut all = agree(all, schema, "CASE")?.into_iter();
-            case.expr = all.next().map(Box::new);
-            for ((condition, _), typed) in case.when_then_expr.iter_mut().zip(all) {
-                **condition = typed;
-            }
-        }
-    }
-    // PostgreSQL looks at ELSE first.
-    let results: Vec<Expr> = case
-        .else_expr
-        .take()
-        .map(|otherwise| *otherwise)
-        .into_iter()
-        .chain(case.when_then_expr.iter().map(|(_, result)| result.as_ref().clone()))
-        .collect();
-    let has_else = results.len() > case.when_then_expr.len();
-    let mut results = agree(results, schema, "CASE")?.into_iter();
-    if has_else {
-        case.else_expr = results.next().map(Box::new);
-    }
-    for ((_, result), typed) in case.when_then_expr.iter_mut().zip(results) {
-        **result = typed;
-    }
-    Ok(case)
-}
-
 /// 42804 where a condition has another type than boolean.
-fn check_truth(condition: &Expr, schema: &DFSchema, place: &str) -> Result<()> {
+pub(super) fn check_truth(condition: &Expr, schema: &DFSchema, place: &str) -> Result<()> {
     let Ok((_, field)) = condition.to_field(schema) else {
         return Ok(());
     };
@@ -474,6 +370,7 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
     };
     if is_comparison(binary.op) {
         let binary = compare_as_floats(binary, left.data_type(), right.data_type());
+        let binary = compare_distinct_numerics(binary, left.data_type(), right.data_type());
         return Ok(compare_dates(binary, left.data_type(), right.data_type()));
     }
     let BinaryExpr {
@@ -490,7 +387,10 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
 }
 
 /// Functions that hand a value on, or look at its type; all others take text, which has no padding.
-const KEEPS_PADDING: [&str; 14] = [
+const KEEPS_PADDING: [&str; 17] = [
+    "concat",
+    "concat_ws",
+    "format",
     "octet_length",
     "to_json",
     "to_jsonb",

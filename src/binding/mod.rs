@@ -2,7 +2,9 @@
 //! expanded, parameters get types. Policy text is bound here too, so that a policy and a query mean the
 //! same thing by the same words. Nothing here decides who may see what: that is `governance`.
 
+mod agreement;
 mod bound_table;
+mod call_arguments;
 mod calls;
 mod column_sources;
 mod comparisons;
@@ -11,10 +13,12 @@ mod domains;
 mod equal_keys;
 mod expression;
 mod function;
+mod inherited_order;
 mod meaning;
 mod modification;
 mod multisets;
 mod names;
+mod outer_aggregates;
 mod parameters;
 mod positions;
 mod registered_output;
@@ -24,6 +28,7 @@ mod scope;
 mod sort_keys;
 mod stored_expression;
 mod shown_digits;
+mod spellings;
 mod ties;
 mod time_travel;
 mod typed_elements;

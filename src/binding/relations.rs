@@ -17,12 +17,12 @@ use super::names;
 use super::scope::{LoadedRelation, Scope, ViewSource};
 use super::time_travel::{self, TimeTravel};
 use super::types::users_name;
-use super::{BindingServices, Rights};
+use super::{BindingServices, Rights, call_arguments};
 use crate::catalog::model::{Function, Object, Oid, Privilege, Table, TableLocation, View};
 use crate::catalog::{CatalogSnapshot, Resolved, Scope as NameScope};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::builtin::builtin_relation_named;
+use crate::functions::builtin::{builtin_functions_named, builtin_relation_named};
 use crate::storage::{DeltaTable, Freshness, TableAddress, TableSnapshot};
 use crate::types::SqlType;
 
@@ -41,8 +41,11 @@ pub(crate) fn load<'a>(
 ) -> Loading<'a, Scope> {
     Box::pin(async move {
         time_travel::hide_versions_in_names(query)?;
+        super::spellings::rewrite(query, &|name| has_function(services, context, name, &rights))?;
         let used = used_names(query);
-        load_names(services, context, used, rights, depth).await
+        let scope = load_names(services, context, used, rights, depth).await?;
+        call_arguments::complete(query, &|name| scope.parameters(name))?;
+        Ok(scope)
     })
 }
 
@@ -425,6 +428,28 @@ pub(crate) async fn load_definition(
     ViewSource::new(view, plan)
 }
 
+/// Whether PostgreSQL, as far as it is here, or somebody has a function of this name.
+fn has_function(services: &BindingServices, context: &QueryContext, name: &str, rights: &Rights) -> bool {
+    let name = [name.to_string()];
+    let names = NameScope {
+        database: context.database,
+        search_path: &rights.search_path,
+    };
+    let is_postgres = builtin_functions_named(&name[0]).next().is_some();
+    (is_postgres && is_engines(services, &name[0]))
+        || referenced(&context.catalog, rights, &name).is_some()
+        || context
+            .catalog
+            .find_functions(names, &name)
+            .is_ok_and(|found| !found.is_empty())
+}
+
+fn is_engines(services: &BindingServices, name: &str) -> bool {
+    services.base.scalar_functions().contains_key(name)
+        || services.base.aggregate_functions().contains_key(name)
+        || services.base.window_functions().contains_key(name)
+}
+
 /// The functions that a name may mean; empty for one that the engine has itself or that nobody made.
 async fn load_functions(
     services: &BindingServices,
@@ -434,9 +459,7 @@ async fn load_functions(
     depth: usize,
 ) -> Result<Vec<Arc<SqlFunction>>> {
     if let [plain] = name
-        && (services.base.scalar_functions().contains_key(plain)
-            || services.base.aggregate_functions().contains_key(plain)
-            || services.base.window_functions().contains_key(plain))
+        && is_engines(services, plain)
     {
         return Ok(vec![]);
     }

@@ -26,7 +26,7 @@ use super::names::reference_parts;
 use super::positions::Positions;
 use super::time_travel;
 use super::types::PostgresTypes;
-use crate::catalog::model::{Oid, Reference, View};
+use crate::catalog::model::{Argument, Oid, Reference, View};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{missing_function, parse_name};
 use crate::types::SqlType;
@@ -115,6 +115,13 @@ impl Scope {
         };
         let found = self.sources.values().find(stands_for)?;
         Some(&found.columns)
+    }
+
+    /// The parameters of each function that a name may mean.
+    pub fn parameters(&self, name: &[String]) -> Vec<Vec<Argument>> {
+        let candidates = self.functions.get(&name.join("."));
+        let candidates = candidates.map_or(&[][..], Vec::as_slice).iter();
+        candidates.map(|candidate| candidate.parameters().to_vec()).collect()
     }
 
     /// The functions that a call by this name may mean.

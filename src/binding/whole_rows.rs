@@ -47,6 +47,8 @@ struct Visible {
     mark: Option<String>,
     /// Nobody has made that column yet.
     is_new: bool,
+    /// A function's only column: the row is its value, and no record of it.
+    is_value: bool,
 }
 
 /// Whether a row is there, if that is a question, and its columns with their names.
@@ -149,7 +151,9 @@ impl VisitorMut for Expander<'_> {
     }
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
-        if let Some((there, columns)) = self.row_of(expression) {
+        if let Some(value) = self.value_of(expression) {
+            *expression = value;
+        } else if let Some((there, columns)) = self.row_of(expression) {
             self.found = true;
             *expression = record(there, columns);
         }
@@ -251,6 +255,21 @@ impl Expander<'_> {
             }
         }
         None
+    }
+
+    /// The value that a function's alias stands for.
+    fn value_of(&self, expression: &Expr) -> Option<Expr> {
+        let Expr::Identifier(name) = expression else {
+            return None;
+        };
+        let (depth, place) = self.place(name)?;
+        let relation = &self.frames[depth][place];
+        let [column] = relation.columns.as_slice() else {
+            return None;
+        };
+        relation
+            .is_value
+            .then(|| Expr::CompoundIdentifier(vec![name.clone(), Ident::with_quote('"', column)]))
     }
 
     fn row_of(&mut self, expression: &Expr) -> Option<RowParts> {
@@ -383,6 +402,7 @@ impl Expander<'_> {
                     optional: false,
                     mark: marks.into_iter().next(),
                     is_new: false,
+                    is_value: matches!(factor, TableFactor::UNNEST { array_exprs, .. } if array_exprs.len() == 1),
                 }]
             }
             _ => vec![],

@@ -440,6 +440,9 @@ pub struct Argument {
     pub name: String,
     #[serde(rename = "type")]
     pub sql_type: SqlType,
+    /// The expression that a call without the argument takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

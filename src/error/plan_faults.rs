@@ -41,6 +41,7 @@ const PLAN_FAULTS: &[(&str, SqlState, &str)] = &[
         SqlState::InvalidTextRepresentation,
         "invalid input syntax for type bigint",
     ),
+    ("does not support named arguments", SqlState::UndefinedFunction, ""),
     ("names given as column alias", SqlState::InvalidColumnReference, ""),
     ("must match initial ORDER BY", SqlState::InvalidColumnReference, ""),
     ("specified more than once", SqlState::DuplicateAlias, ""),

@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int32Builder};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int32Builder, ListArray};
+use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::take;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::datum::Datum;
 use super::overload::{Arguments, OverloadedFunction, RowBody, invalid, kernel, rows};
 use crate::error::{Error, Result, SqlState};
+use crate::types::SqlType;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let function =
@@ -110,6 +113,20 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             quantified(row, false)
         }),
     ];
+    functions.extend(super::array_order::functions());
+    functions.push(OverloadedFunction::immutable(
+        "array_flattened",
+        vec![kernel("(anyarray) $1", flattened).returning(|types, _| Ok(flat_type(&types[0]).to_arrow()))],
+    ));
+    functions.push(OverloadedFunction::immutable(
+        "array_slice_dimensions",
+        vec![
+            rows("(anyarray, variadic int4) $1", |_, row| {
+                Ok(slice_dimensions(&row[0], &row[1..]))
+            })
+            .called_on_null(),
+        ],
+    ));
     let of_array = kernel("(anyarray, int4) element($1)", subscript);
     functions.push(OverloadedFunction::immutable(
         "array_subscript",
@@ -286,6 +303,64 @@ fn slice(row: &[Datum]) -> Datum {
     match from < to {
         true => Datum::List(list[from as usize..to as usize].to_vec()),
         false => Datum::List(vec![]),
+    }
+}
+
+/// `a[from:to][from:to]`: a part in each dimension; nothing where there are more than the array has.
+fn slice_dimensions(array: &Datum, bounds: &[Datum]) -> Datum {
+    if bounds.iter().any(Datum::is_null) || array.is_null() {
+        return Datum::Null;
+    }
+    if dimensions(array).len() < bounds.len() / 2 {
+        return Datum::List(vec![]);
+    }
+    sliced(array, bounds)
+}
+
+fn sliced(array: &Datum, bounds: &[Datum]) -> Datum {
+    let [from, to, inner @ ..] = bounds else {
+        return array.clone();
+    };
+    let Datum::List(kept) = slice(&[array.clone(), from.clone(), to.clone()]) else {
+        return Datum::Null;
+    };
+    let parts: Vec<Datum> = kept.iter().map(|part| sliced(part, inner)).collect();
+    let is_empty = |part: &Datum| matches!(part, Datum::List(list) if list.is_empty());
+    match parts.iter().any(is_empty) {
+        true => Datum::List(vec![]),
+        false => Datum::List(parts),
+    }
+}
+
+fn flat_type(sql_type: &SqlType) -> SqlType {
+    match sql_type {
+        SqlType::Array(element) if matches!(element.as_ref(), SqlType::Array(_)) => flat_type(element),
+        other => other.clone(),
+    }
+}
+
+/// The elements of all dimensions in one.
+fn flattened(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let mut array = Arc::clone(args.array(0));
+    while let Some(outer) = array.as_list_opt::<i32>()
+        && let Some(inner) = outer.values().as_list_opt::<i32>()
+    {
+        let DataType::List(item) = outer.values().data_type() else {
+            break;
+        };
+        let ends = outer.offsets().iter().map(|offset| inner.offsets()[*offset as usize]);
+        let offsets = OffsetBuffer::new(ends.collect::<Vec<i32>>().into());
+        let flat = ListArray::new(
+            Arc::clone(item),
+            offsets,
+            Arc::clone(inner.values()),
+            outer.nulls().cloned(),
+        );
+        array = Arc::new(flat);
+    }
+    match args.is_constant(0) && args.rows() != 1 {
+        true => Ok(take(&array, &Int32Array::from(vec![0; args.rows()]), None)?),
+        false => Ok(array),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Arithmetic that PostgreSQL refuses where the machine would wrap or answer infinity: integers that
-//! overflow, floats divided by zero. Numerics are checked by Arrow's own kernels.
+//! overflow, floats that become infinite or vanish, floats divided by zero. Numerics are checked by Arrow's own kernels.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Datum};
+use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Datum, PrimitiveArray};
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::arrow::error::ArrowError;
@@ -25,7 +25,9 @@ pub fn checked_arithmetic(
     right_type: &DataType,
 ) -> Option<Expr> {
     let checked = match operator {
-        Operator::Plus | Operator::Minus | Operator::Multiply => is_integer(left_type) && is_integer(right_type),
+        Operator::Plus | Operator::Minus | Operator::Multiply => {
+            (is_integer(left_type) && is_integer(right_type)) || (is_float(left_type) && is_float(right_type))
+        }
         Operator::Divide => {
             (is_float(left_type) && is_number(right_type)) || (is_number(left_type) && is_float(right_type))
         }
@@ -68,8 +70,8 @@ impl CheckedArithmetic {
     fn common_type(&self, types: &[DataType]) -> DataType {
         let is = |wanted: &DataType| types.iter().any(|data_type| data_type == wanted);
         match self.operator {
-            Operator::Divide if types.iter().all(|data_type| *data_type == DataType::Float32) => DataType::Float32,
-            Operator::Divide => DataType::Float64,
+            _ if types.iter().all(|data_type| *data_type == DataType::Float32) => DataType::Float32,
+            _ if self.operator == Operator::Divide || types.iter().any(is_float) => DataType::Float64,
             _ if is(&DataType::Int64) => DataType::Int64,
             _ if is(&DataType::Int32) => DataType::Int32,
             _ => DataType::Int16,
@@ -112,11 +114,19 @@ impl ScalarUDFImpl for CheckedArithmetic {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
-        let compute = |left: &dyn Datum, right: &dyn Datum| match self.operator {
-            Operator::Plus => numeric::add(left, right),
-            Operator::Minus => numeric::sub(left, right),
-            Operator::Multiply => numeric::mul(left, right),
-            _ => divide(left, right),
+        let compute = |left: &dyn Datum, right: &dyn Datum| {
+            let result = match self.operator {
+                Operator::Plus => numeric::add(left, right),
+                Operator::Minus => numeric::sub(left, right),
+                Operator::Multiply => numeric::mul(left, right),
+                _ => divide(left, right),
+            }?;
+            match result.data_type() {
+                DataType::Float32 => check_floats::<Float32Type>(self.operator, left, right, &result)?,
+                DataType::Float64 => check_floats::<Float64Type>(self.operator, left, right, &result)?,
+                _ => {}
+            }
+            Ok(result)
         };
         let result_type = arguments.return_field.data_type().clone();
         apply(&arguments.args[0], &arguments.args[1], compute).map_err(|error| match error.find_root() {
@@ -129,6 +139,45 @@ impl ScalarUDFImpl for CheckedArithmetic {
             _ => error,
         })
     }
+}
+
+/// 22003 where two finite numbers have no finite result, or none but zero stands for one that is not.
+fn check_floats<T: ArrowPrimitiveType<Native: Into<f64>>>(
+    operator: Operator,
+    left: &dyn Datum,
+    right: &dyn Datum,
+    result: &ArrayRef,
+) -> Result<(), ArrowError> {
+    let result = result.as_primitive::<T>();
+    let is_scaled = matches!(operator, Operator::Multiply | Operator::Divide);
+    let is_suspect = |value: f64| value.is_infinite() || (is_scaled && value == 0.0);
+    if !result.values().iter().any(|value| is_suspect((*value).into())) {
+        return Ok(());
+    }
+    let operand = |datum: &dyn Datum| {
+        let (array, is_scalar) = datum.get();
+        (array.as_primitive::<T>().clone(), is_scalar)
+    };
+    let (left, right) = (operand(left), operand(right));
+    let at = |(array, is_scalar): &(PrimitiveArray<T>, bool), row: usize| -> f64 {
+        array.value(if *is_scalar { 0 } else { row }).into()
+    };
+    let is_zero = |value: f64| value == 0.0;
+    for row in (0..result.len()).filter(|row| result.is_valid(*row) && is_suspect(result.value(*row).into())) {
+        let (first, second) = (at(&left, row), at(&right, row));
+        let is_overflow = !is_zero(result.value(row).into());
+        let is_lost = match is_overflow {
+            true => !first.is_infinite() && !second.is_infinite(),
+            false if operator == Operator::Divide => !is_zero(first) && !second.is_infinite(),
+            false => !is_zero(first) && !is_zero(second),
+        };
+        if is_lost {
+            let what = if is_overflow { "overflow" } else { "underflow" };
+            let error = Error::new(SqlState::NumericValueOutOfRange, format!("value out of range: {what}"));
+            return Err(ArrowError::from_external_error(Box::new(error)));
+        }
+    }
+    Ok(())
 }
 
 /// Zero divides nothing, not even NaN; NULL is divided by it in peace.

@@ -7,7 +7,7 @@ use super::datum::Datum;
 use super::lookup::{Lookup, Relation, quote_identifier};
 use super::names::relation_argument;
 use super::row_function::{Argument, Call, RowFunction};
-use crate::catalog::model::{Function, Object, Oid, View};
+use crate::catalog::model::{self, Function, Object, Oid, View};
 use crate::error::Result;
 use crate::types::SqlType;
 
@@ -174,7 +174,14 @@ fn function<'a>(lookup: &Lookup<'a>, row: &[Datum]) -> Option<&'a Function> {
 fn arguments(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
     let lookup = Lookup::of(call)?;
     if let Some(function) = function(&lookup, row) {
-        return Ok(argument_list(function).into());
+        let arguments = function.arguments.iter().map(|argument| {
+            let shown = shown_argument(argument);
+            match &argument.default {
+                Some(default) => format!("{shown} DEFAULT {default}"),
+                None => shown,
+            }
+        });
+        return Ok(arguments.collect::<Vec<_>>().join(", ").into());
     }
     let builtin = row.first().and_then(Datum::as_oid).and_then(builtin_function);
     let names = |oids: &[u32]| {
@@ -187,11 +194,15 @@ fn arguments(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
 }
 
 fn argument_list(function: &Function) -> String {
-    let arguments = function.arguments.iter().map(|argument| match argument.name.as_str() {
+    let arguments = function.arguments.iter().map(shown_argument);
+    arguments.collect::<Vec<_>>().join(", ")
+}
+
+fn shown_argument(argument: &model::Argument) -> String {
+    match argument.name.as_str() {
         "" => argument.sql_type.to_string(),
         name => format!("{} {}", quote_identifier(name), argument.sql_type),
-    });
-    arguments.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// The function's text as a query, which is how PostgreSQL keeps it.

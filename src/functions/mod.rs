@@ -4,6 +4,7 @@
 mod advisory_locks;
 mod agreeing;
 mod array_functions;
+mod array_order;
 mod array_or_empty;
 mod arrays;
 mod assigned_parts;
@@ -16,6 +17,7 @@ mod definitions;
 mod domain_value;
 mod enumerations;
 mod environment;
+mod float_frame;
 mod identity;
 mod index_definitions;
 mod intervals;
@@ -88,7 +90,7 @@ pub use names::{quote_literal, registered_oid};
 pub use operators::{
     agree, cast_unknown, expression_planners, is_unknown_literal, passes_on, read_literal, type_quantified,
 };
-pub use postgres_cast::{assignment_cast, postgres_cast};
+pub use postgres_cast::{assignment_cast, attempted_cast, postgres_cast};
 pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ROW_FIELD, ROW_VALUE};
 pub use retyped::retyped;

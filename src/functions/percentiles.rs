@@ -1,16 +1,17 @@
-//! percentile_cont() with PostgreSQL's types: numbers of every kind as double precision, by DataFusion's function, and
-//! intervals, between which it interpolates part by part.
+//! percentile_cont() with PostgreSQL's types and digits: numbers of every kind as double precision, and intervals,
+//! between which it interpolates part by part.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray};
+use datafusion::arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use datafusion::arrow::datatypes::{
-    DataType, Field, FieldRef, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+    DataType, Field, FieldRef, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
 };
+use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Result as PlanResult, ScalarValue};
-use datafusion::functions_aggregate::percentile_cont::percentile_cont_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature, Volatility};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 use datafusion::physical_expr::expressions::Literal;
 
 use super::intervals::{interval_nanos, scaled};
@@ -22,20 +23,18 @@ const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
 pub(super) fn percentile_cont() -> Arc<AggregateUDF> {
     Arc::new(AggregateUDF::new_from_impl(PercentileCont {
-        inner: percentile_cont_udaf(),
         signature: Signature::user_defined(Volatility::Immutable),
     }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct PercentileCont {
-    inner: Arc<AggregateUDF>,
     signature: Signature,
 }
 
 impl AggregateUDFImpl for PercentileCont {
     fn name(&self) -> &str {
-        self.inner.name()
+        "percentile_cont"
     }
 
     fn signature(&self) -> &Signature {
@@ -66,45 +65,28 @@ impl AggregateUDFImpl for PercentileCont {
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs) -> PlanResult<Vec<FieldRef>> {
-        match arguments.return_field.data_type() {
-            DataType::Interval(_) => Ok(vec![Arc::new(Field::new_list(
-                "intervals",
-                Field::new_list_field(INTERVAL, true),
-                true,
-            ))]),
-            _ => self.inner.state_fields(arguments),
-        }
+        let element = Field::new_list_field(arguments.return_field.data_type().clone(), true);
+        Ok(vec![Arc::new(Field::new_list("values", element, true))])
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
-        if !matches!(arguments.return_field.data_type(), DataType::Interval(_)) {
-            return self.inner.accumulator(arguments);
-        }
         let literal = arguments
             .exprs
             .get(1)
             .and_then(|expression| expression.downcast_ref::<Literal>());
-        let Some(ScalarValue::Float64(Some(fraction))) = literal.map(Literal::value) else {
-            return Err(Error::unsupported("a percentile that is no constant").into());
+        let fraction = match literal.map(Literal::value) {
+            Some(ScalarValue::Float64(fraction)) => *fraction,
+            _ => return Err(Error::unsupported("a percentile that is no constant").into()),
         };
-        if !(0.0..=1.0).contains(fraction) {
-            let message = format!("percentile value {fraction} is not between 0 and 1");
+        if let Some(outside) = fraction.filter(|fraction| !(0.0..=1.0).contains(fraction)) {
+            let message = format!("percentile value {outside} is not between 0 and 1");
             return Err(Error::new(SqlState::NumericValueOutOfRange, message).into());
         }
         let is_descending = arguments.order_bys.first().is_some_and(|key| key.options.descending);
-        Ok(Box::new(IntervalPercentile {
-            fraction: if is_descending { 1.0 - fraction } else { *fraction },
-            values: vec![],
-        }))
-    }
-
-    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
-        !matches!(arguments.return_field.data_type(), DataType::Interval(_))
-            && self.inner.groups_accumulator_supported(arguments)
-    }
-
-    fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn GroupsAccumulator>> {
-        self.inner.create_groups_accumulator(arguments)
+        Ok(match arguments.return_field.data_type() {
+            DataType::Interval(_) => Box::new(Percentile::<IntervalMonthDayNanoType>::new(fraction, is_descending)),
+            _ => Box::new(Percentile::<Float64Type>::new(fraction, is_descending)),
+        })
     }
 
     fn supports_within_group_clause(&self) -> bool {
@@ -112,38 +94,80 @@ impl AggregateUDFImpl for PercentileCont {
     }
 }
 
-#[derive(Debug)]
-struct IntervalPercentile {
-    fraction: f64,
-    values: Vec<IntervalMonthDayNano>,
+/// Values between which one can interpolate.
+trait Interpolated: ArrowPrimitiveType + std::fmt::Debug {
+    fn order(left: Self::Native, right: Self::Native) -> Ordering;
+    /// The value that lies `part` of the way from `low` to `high`.
+    fn between(low: Self::Native, high: Self::Native, part: f64) -> Result<Self::Native>;
 }
 
-impl IntervalPercentile {
-    fn percentile(&mut self) -> Result<Option<IntervalMonthDayNano>> {
-        self.values.sort_by_key(|value| interval_nanos(*value));
-        let Some(last) = self.values.len().checked_sub(1) else {
-            return Ok(None);
-        };
-        let place = self.fraction * last as f64;
-        let (low, high) = (self.values[place.floor() as usize], self.values[place.ceil() as usize]);
+impl Interpolated for Float64Type {
+    fn order(left: f64, right: f64) -> Ordering {
+        left.partial_cmp(&right)
+            .unwrap_or_else(|| left.is_nan().cmp(&right.is_nan()))
+    }
+
+    fn between(low: f64, high: f64, part: f64) -> Result<f64> {
+        Ok(low + part * (high - low))
+    }
+}
+
+impl Interpolated for IntervalMonthDayNanoType {
+    fn order(left: IntervalMonthDayNano, right: IntervalMonthDayNano) -> Ordering {
+        interval_nanos(left).cmp(&interval_nanos(right))
+    }
+
+    fn between(low: IntervalMonthDayNano, high: IntervalMonthDayNano, part: f64) -> Result<IntervalMonthDayNano> {
         let distance = IntervalMonthDayNano::new(
             high.months.wrapping_sub(low.months),
             high.days.wrapping_sub(low.days),
             high.nanoseconds.wrapping_sub(low.nanoseconds),
         );
-        let part = scaled(distance, |whole| whole * place.fract())?;
-        Ok(Some(IntervalMonthDayNano::new(
+        let part = scaled(distance, |whole| whole * part)?;
+        Ok(IntervalMonthDayNano::new(
             low.months.wrapping_add(part.months),
             low.days.wrapping_add(part.days),
             low.nanoseconds.wrapping_add(part.nanoseconds),
-        )))
+        ))
     }
 }
 
-impl Accumulator for IntervalPercentile {
+#[derive(Debug)]
+struct Percentile<T: Interpolated> {
+    fraction: Option<f64>,
+    is_descending: bool,
+    values: Vec<T::Native>,
+}
+
+impl<T: Interpolated> Percentile<T> {
+    fn new(fraction: Option<f64>, is_descending: bool) -> Percentile<T> {
+        Percentile {
+            fraction,
+            is_descending,
+            values: vec![],
+        }
+    }
+
+    fn percentile(&mut self) -> Result<Option<T::Native>> {
+        self.values.sort_by(|left, right| match self.is_descending {
+            true => T::order(*right, *left),
+            false => T::order(*left, *right),
+        });
+        let (Some(last), Some(fraction)) = (self.values.len().checked_sub(1), self.fraction) else {
+            return Ok(None);
+        };
+        let place = fraction * last as f64;
+        let (low, high) = (self.values[place.floor() as usize], self.values[place.ceil() as usize]);
+        match place.fract() {
+            0.0 => Ok(Some(low)),
+            part => T::between(low, high, part).map(Some),
+        }
+    }
+}
+
+impl<T: Interpolated> Accumulator for Percentile<T> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> PlanResult<()> {
-        let intervals = values[0].as_primitive::<IntervalMonthDayNanoType>();
-        self.values.extend(intervals.iter().flatten());
+        self.values.extend(values[0].as_primitive::<T>().iter().flatten());
         Ok(())
     }
 
@@ -155,21 +179,17 @@ impl Accumulator for IntervalPercentile {
     }
 
     fn evaluate(&mut self) -> PlanResult<ScalarValue> {
-        Ok(ScalarValue::IntervalMonthDayNano(self.percentile()?))
+        let value = PrimitiveArray::<T>::from_iter([self.percentile()?]);
+        ScalarValue::try_from_array(&value, 0)
     }
 
     fn state(&mut self) -> PlanResult<Vec<ScalarValue>> {
-        let values = self
-            .values
-            .iter()
-            .map(|value| ScalarValue::IntervalMonthDayNano(Some(*value)));
-        let values: Vec<ScalarValue> = values.collect();
-        Ok(vec![ScalarValue::List(ScalarValue::new_list_nullable(
-            &values, &INTERVAL,
-        ))])
+        let values = PrimitiveArray::<T>::from_iter_values(self.values.iter().copied());
+        let list = SingleRowListArrayBuilder::new(Arc::new(values)).build_list_scalar();
+        Ok(vec![list])
     }
 
     fn size(&self) -> usize {
-        std::mem::size_of_val(self) + self.values.capacity() * std::mem::size_of::<IntervalMonthDayNano>()
+        std::mem::size_of_val(self) + self.values.capacity() * std::mem::size_of::<T::Native>()
     }
 }

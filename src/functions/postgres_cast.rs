@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::array::{Array, ArrayRef, new_null_array};
+use datafusion::arrow::compute::concat;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::interval_arithmetic::Interval;
@@ -12,10 +13,12 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+use super::environment::environment;
 use crate::error::Result;
 use crate::types::SqlType;
 use crate::types::cast::{CastContext, cast_array};
 use crate::types::format::FormatSettings;
+use crate::types::parse::reading_at;
 
 /// The explicit cast of an expression of type `source`. `volatility` is `Stable` for a text that names
 /// the time it is read at.
@@ -27,6 +30,12 @@ pub fn postgres_cast(
     volatility: Volatility,
 ) -> Expr {
     call(expression, source, target, CastContext::Explicit, settings, volatility)
+}
+
+/// TRY_CAST: NULL where the cast fails.
+pub fn attempted_cast(expression: Expr, source: SqlType, target: SqlType, settings: &FormatSettings) -> Expr {
+    let context = CastContext::Attempt;
+    call(expression, source, target, context, settings, Volatility::Stable)
 }
 
 /// The cast of a value that is assigned to a column of type `target`.
@@ -75,7 +84,20 @@ impl PostgresCast {
             true => Arc::clone(array),
             false => datafusion::arrow::compute::cast(array, &layout)?,
         };
-        cast_array(&laid_out, &self.source, &self.target, self.context, &self.settings)
+        let cast = |array: &ArrayRef| cast_array(array, &self.source, &self.target, self.context, &self.settings);
+        match cast(&laid_out) {
+            Err(_) if self.context == CastContext::Attempt => {
+                let layout = self.target.to_arrow();
+                let values = (0..laid_out.len()).map(|row| {
+                    let value = cast(&laid_out.slice(row, 1));
+                    value.unwrap_or_else(|_| new_null_array(&layout, 1))
+                });
+                let values: Vec<ArrayRef> = values.collect();
+                let values: Vec<&dyn Array> = values.iter().map(AsRef::as_ref).collect();
+                Ok(concat(&values)?)
+            }
+            cast => cast,
+        }
     }
 }
 
@@ -111,10 +133,17 @@ impl ScalarUDFImpl for PostgresCast {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        let cast = |array: &ArrayRef| match environment(&arguments.config_options) {
+            Some(environment) => {
+                let start = environment.context().transaction_start.timestamp_micros();
+                reading_at(start, || self.cast(array))
+            }
+            None => self.cast(array),
+        };
         Ok(match &arguments.args[0] {
-            ColumnarValue::Array(array) => ColumnarValue::Array(self.cast(array)?),
+            ColumnarValue::Array(array) => ColumnarValue::Array(cast(array)?),
             ColumnarValue::Scalar(value) => {
-                let array = self.cast(&value.to_array()?)?;
+                let array = cast(&value.to_array()?)?;
                 ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
             }
         })

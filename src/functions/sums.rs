@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, FieldRef, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit};
 use datafusion::common::{Result as PlanResult, ScalarValue};
@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
 };
 
+use super::float_frame::FloatFrame;
 use super::overload::{Given, undefined_function};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
@@ -146,6 +147,9 @@ impl AggregateUDFImpl for Sum {
         if matches!(arguments.return_field.data_type(), DataType::Interval(_)) {
             return Ok(Box::<IntervalSum>::default());
         }
+        if arguments.return_field.data_type().is_floating() {
+            return Ok(Box::new(FloatFrame::new(arguments.return_field.data_type())));
+        }
         let (arguments, layouts) = self.inside(arguments)?;
         let inner = self.inner.create_sliding_accumulator(arguments)?;
         Ok(match layouts {
@@ -256,23 +260,25 @@ impl GroupsAccumulator for CastGroupSums {
 /// The sum of intervals, part by part.
 #[derive(Debug, Default)]
 struct IntervalSum {
-    sum: Option<IntervalMonthDayNano>,
+    sum: IntervalMonthDayNano,
+    /// How many it is of: that of none is NULL.
+    count: i64,
 }
 
 impl IntervalSum {
     fn add(&mut self, values: &ArrayRef, sign: i64) -> Result<()> {
         let overflow = || Error::new(SqlState::DatetimeFieldOverflow, "interval out of range");
-        let array = values.as_primitive::<IntervalMonthDayNanoType>();
-        for row in (0..array.len()).filter(|row| array.is_valid(*row)) {
-            let (value, sum) = (array.value(row), self.sum.unwrap_or_default());
+        for value in values.as_primitive::<IntervalMonthDayNanoType>().iter().flatten() {
             let part = |sum: i32, value: i32| i32::try_from(i64::from(sum) + sign * i64::from(value)).ok();
-            self.sum = Some(IntervalMonthDayNano::new(
-                part(sum.months, value.months).ok_or_else(overflow)?,
-                part(sum.days, value.days).ok_or_else(overflow)?,
-                sum.nanoseconds
+            self.sum = IntervalMonthDayNano::new(
+                part(self.sum.months, value.months).ok_or_else(overflow)?,
+                part(self.sum.days, value.days).ok_or_else(overflow)?,
+                self.sum
+                    .nanoseconds
                     .checked_add(sign * value.nanoseconds)
                     .ok_or_else(overflow)?,
-            ));
+            );
+            self.count += sign;
         }
         Ok(())
     }
@@ -296,7 +302,8 @@ impl Accumulator for IntervalSum {
     }
 
     fn evaluate(&mut self) -> PlanResult<ScalarValue> {
-        Ok(ScalarValue::IntervalMonthDayNano(self.sum))
+        let sum = (self.count != 0).then_some(self.sum);
+        Ok(ScalarValue::IntervalMonthDayNano(sum))
     }
 
     fn state(&mut self) -> PlanResult<Vec<ScalarValue>> {

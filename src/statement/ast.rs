@@ -129,6 +129,11 @@ pub enum Statement {
     CreateMaterializedView(CreateMaterializedView),
     CreateIndex(CreateIndex),
     Reindex(Reindex),
+    /// CREATE EXTENSION: none but those that are there can be had.
+    CreateExtension {
+        name: String,
+        if_not_exists: bool,
+    },
     RefreshMaterializedView(RefreshMaterializedView),
     CreateFunction(CreateFunction),
     CreateRole {
@@ -358,6 +363,8 @@ pub struct CreateFunction {
     pub or_replace: bool,
     pub if_not_exists: bool,
     pub arguments: Vec<(String, SqlType)>,
+    /// Of each argument.
+    pub defaults: Vec<Option<String>>,
     pub returns: SqlType,
     /// One expression: RETURN expr, or AS 'SELECT expr' LANGUAGE sql.
     pub body: String,

@@ -51,6 +51,9 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     if !or_replace && !temporary && reader.accept(&["domain"]) {
         return domain::create(reader);
     }
+    if !or_replace && !temporary && reader.accept(&["extension"]) {
+        return create_extension(reader);
+    }
     if let Some(error) = unsupported_object(reader) {
         return Err(error);
     }
@@ -63,6 +66,24 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
         Some("external") => create_external_location(reader),
         Some(kind) => role_options::create_role(reader, kind),
         None => Err(reader.error_here()),
+    }
+}
+
+/// `CREATE EXTENSION [IF NOT EXISTS] name [[WITH] [SCHEMA s] [VERSION v] [CASCADE]]`.
+fn create_extension(reader: &mut Reader) -> Result<Statement> {
+    let if_not_exists = reader.if_not_exists();
+    let name = reader.name()?;
+    reader.accept(&["with"]);
+    loop {
+        match reader.accept_any(&["schema", "version", "cascade"]) {
+            Some("schema") => drop(reader.name()?),
+            Some("version") => match reader.peek() {
+                Token::SingleQuotedString(_) => drop(reader.string()?),
+                _ => drop(reader.name()?),
+            },
+            Some(_) => {}
+            None => return Ok(Statement::CreateExtension { name, if_not_exists }),
+        }
     }
 }
 
@@ -80,7 +101,6 @@ fn unsupported_object(reader: &Reader) -> Option<Error> {
         return None;
     };
     let (name, hint) = match word.value.as_str() {
-        "extension" => ("CREATE EXTENSION", None),
         "trigger" | "event" => ("CREATE TRIGGER", None),
         "rule" => ("CREATE RULE", None),
         "policy" => (

@@ -18,8 +18,20 @@ pub(super) fn create_function(reader: &mut Reader, or_replace: bool) -> Result<S
     let arguments = if *reader.peek() == Token::RParen {
         vec![]
     } else {
-        reader.list(|reader| reader.argument())?
+        reader.list(|reader| {
+            let argument = reader.argument()?;
+            Ok((argument, default(reader)?))
+        })?
     };
+    let (arguments, defaults): (Vec<_>, Vec<_>) = arguments.into_iter().unzip();
+    if defaults
+        .iter()
+        .skip_while(|default| default.is_none())
+        .any(Option::is_none)
+    {
+        let message = "input parameters after one with a default value must also have defaults";
+        return Err(Error::new(SqlState::InvalidFunctionDefinition, message));
+    }
     reader.expect_token(&Token::RParen)?;
     if !reader.accept(&["returns"]) {
         return Err(Error::new(
@@ -50,10 +62,24 @@ pub(super) fn create_function(reader: &mut Reader, or_replace: bool) -> Result<S
         or_replace,
         if_not_exists,
         arguments,
+        defaults,
         returns,
         body,
         comment,
     }))
+}
+
+/// `DEFAULT expression` or `= expression` behind an argument.
+fn default(reader: &mut Reader) -> Result<Option<String>> {
+    if !reader.accept(&["default"]) {
+        if *reader.peek() != Token::Eq {
+            return Ok(None);
+        }
+        reader.advance();
+    }
+    let start = reader.position();
+    reader.expression()?;
+    Ok(Some(reader.text_since(start).to_string()))
 }
 
 impl Reader<'_> {
@@ -79,11 +105,7 @@ impl Reader<'_> {
             _ => false,
         };
         let name = if named { self.name()? } else { String::new() };
-        let sql_type = self.data_type()?;
-        if self.peek_words(&["default"]) || *self.peek() == Token::Eq {
-            return Err(Error::unsupported("a default value of an argument").at(self.position()));
-        }
-        Ok((name, sql_type))
+        Ok((name, self.data_type()?))
     }
 }
 

@@ -62,6 +62,7 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "notify" => notify::notify(reader),
         "lock" => lock::lock(reader),
         "set" => set::set(reader),
+        "use" => set::use_schema(reader),
         "reset" => set::reset(reader),
         "discard" => set::discard(reader),
         "show" => show::show(reader),

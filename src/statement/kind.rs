@@ -30,6 +30,7 @@ impl Statement {
             | Statement::CreateSequence { .. }
             | Statement::CreateEnum { .. }
             | Statement::CreateDomain(_)
+            | Statement::CreateExtension { .. }
             | Statement::CreateExternalLocation { .. } => "create",
             Statement::RefreshMaterializedView(_) => "refresh",
             Statement::Reindex(_) => "reindex",

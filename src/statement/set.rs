@@ -7,6 +7,22 @@ use super::reader::Reader;
 use super::transaction::modes;
 use crate::error::{Error, Result};
 
+/// Databricks' USE [SCHEMA | DATABASE] name: the schema is looked in first.
+pub(super) fn use_schema(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["use"])?;
+    if reader.peek_words(&["catalog"]) && matches!(reader.peek_nth(1), Token::Word(_)) {
+        return Err(Error::unsupported("USE CATALOG").with_hint("Connect to the other database."));
+    }
+    if matches!(reader.peek_nth(1), Token::Word(_)) {
+        reader.accept_any(&["schema", "database"]);
+    }
+    Ok(Statement::Set {
+        name: "search_path".into(),
+        value: SetValue::Values(vec![reader.name()?]),
+        local: false,
+    })
+}
+
 pub(super) fn set(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["set"])?;
     if reader.accept(&["session", "characteristics"]) {

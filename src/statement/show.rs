@@ -1,6 +1,7 @@
 //! SHOW setting, and Databricks' SHOW TABLES | SCHEMAS | DATABASES | CATALOGS.
 
 use super::ast::{ShowTarget, Statement};
+use super::dialect::is_word;
 use super::reader::Reader;
 use super::set::setting_name;
 use crate::error::{Error, Result};
@@ -29,6 +30,12 @@ pub(super) fn show(reader: &mut Reader) -> Result<Statement> {
     } else if reader.accept_any(&["databases", "catalogs"]).is_some() {
         refuse_pattern(reader)?;
         ShowTarget::Databases
+    } else if reader.peek_words(&["columns"]) && ["in", "from"].iter().any(|word| is_word(reader.peek_nth(1), word)) {
+        reader.advance();
+        reader.advance();
+        return Ok(Statement::DescribeTable {
+            name: reader.object_name()?,
+        });
     } else if let Some(
         word @ ("columns" | "create" | "grants" | "functions" | "views" | "partitions" | "tblproperties"),
     ) = reader.peek_word()

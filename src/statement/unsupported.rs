@@ -33,10 +33,6 @@ pub(super) fn statement(word: &str) -> Option<Error> {
     let (name, hint) = match word {
         "do" => ("DO", Some("Run the statements one by one.")),
         "call" => ("CALL", None),
-        "use" => (
-            "USE",
-            Some("Use SET search_path TO schema, or connect to the other database."),
-        ),
         "cluster" => ("CLUSTER", None),
         "checkpoint" => ("CHECKPOINT", None),
         "load" => ("LOAD", None),

@@ -36,6 +36,19 @@ const AGGREGATES: [&str; 22] = [
     "covar_samp",
 ];
 
+/// Whether every function of this name aggregates.
+pub(super) fn is_aggregate(name: &str) -> bool {
+    const OTHERS: [&str; 6] = [
+        "json_agg",
+        "jsonb_agg",
+        "json_object_agg",
+        "jsonb_object_agg",
+        "mode",
+        "percentile_cont",
+    ];
+    AGGREGATES.contains(&name) || OTHERS.contains(&name)
+}
+
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     replace_expressions(tree, |expression| {
         let Expr::Function(function) = expression else {
@@ -80,7 +93,10 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
 fn drop_constant_keys(list: &mut FunctionArgumentList) {
     list.clauses.retain_mut(|clause| match clause {
         FunctionArgumentClause::OrderBy(keys) => {
-            keys.retain(|key| !matches!(key.expr, Expr::Value(_)));
+            keys.retain(|key| match &key.expr {
+                Expr::Value(value) => matches!(value.value, Value::Placeholder(_)),
+                _ => true,
+            });
             !keys.is_empty()
         }
         _ => true,
@@ -135,6 +151,7 @@ fn ordered_set(function: &Function, name: &str) -> Result<Option<Expr>> {
     if let FunctionArguments::List(list) = &mut gathered.args {
         list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(key.expr.clone()))];
         list.clauses = vec![FunctionArgumentClause::OrderBy(vec![key.clone()])];
+        drop_constant_keys(list);
     }
     if !name.ends_with("rank") && name != "cume_dist" {
         let present = Expr::IsNotNull(Box::new(key.expr.clone()));

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, Ident, ObjectName, TableAlias, TableAliasColumnDef, TableFactor, VisitMut, VisitorMut,
 };
 
+use super::named_arguments;
 use super::syntax::{call, plain_arguments, system_name};
 use crate::error::{Error, Result};
 
@@ -180,7 +181,7 @@ fn unnested(factor: &TableFactor) -> Result<Option<TableFactor>> {
             Some(unnest(
                 "unnest",
                 names,
-                array_exprs.clone(),
+                array_exprs.iter().cloned().map(flat).collect(),
                 alias.as_ref(),
                 *with_ordinality,
             ))
@@ -201,14 +202,16 @@ fn from_call(
     if let Some((_, relation)) = BEHIND_RELATIONS.iter().find(|(behind, _)| *behind == function) {
         return Ok(Some(system_relation(relation, alias)));
     }
-    let Some(arguments) = plain_arguments(arguments) else {
+    let mut arguments = arguments.to_vec();
+    named_arguments::position(&function, &mut arguments)?;
+    let Some(arguments) = plain_arguments(&arguments) else {
         return Ok(None);
     };
     if function == "unnest" {
         return Ok(Some(unnest(
             "unnest",
             vec!["unnest".into()],
-            arguments,
+            arguments.into_iter().map(flat).collect(),
             alias,
             with_ordinality,
         )));
@@ -231,6 +234,17 @@ fn from_call(
         .map(|(_, array)| column_array(array, &arguments))
         .collect();
     Ok(Some(unnest(declared.name, columns, arrays, alias, with_ordinality)))
+}
+
+/// The elements of all dimensions.
+pub(super) fn flat(array: Expr) -> Expr {
+    match array {
+        // A written array tells how deep it is.
+        Expr::Array(literal) if !literal.elem.iter().any(|element| matches!(element, Expr::Array(_))) => {
+            Expr::Array(literal)
+        }
+        other => call("array_flattened", vec![other]),
+    }
 }
 
 fn system_relation(relation: &str, alias: Option<&TableAlias>) -> TableFactor {
@@ -265,8 +279,10 @@ fn unnest(
     alias: Option<&TableAlias>,
     with_ordinality: bool,
 ) -> TableFactor {
+    // A column that the function names itself keeps its name.
     if let (Some(alias), [only]) = (alias, columns.as_mut_slice())
         && !with_ordinality
+        && only == function
     {
         *only = alias.name.value.clone();
     }

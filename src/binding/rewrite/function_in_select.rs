@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Select, SelectItem, VisitMut, VisitorMut};
 
+use super::function_in_from::flat;
 use super::syntax::{call, plain_arguments, system_name};
 use crate::error::Result;
 use crate::statement::change_own_expressions;
@@ -53,9 +54,13 @@ fn as_array(expression: &Expr) -> Option<Expr> {
         return None;
     };
     let name = system_name(&function.name)?;
-    let (_, array) = SET_RETURNING.iter().find(|(set, _)| *set == name)?;
     let FunctionArguments::List(list) = &function.args else {
         return None;
     };
-    Some(call(array, plain_arguments(&list.args)?))
+    let arguments = plain_arguments(&list.args)?;
+    if let ("unnest", [array]) = (name.as_str(), arguments.as_slice()) {
+        return Some(flat(array.clone()));
+    }
+    let (_, array) = SET_RETURNING.iter().find(|(set, _)| *set == name)?;
+    Some(call(array, arguments))
 }

@@ -4,7 +4,7 @@
 use datafusion::sql::sqlparser::ast::{CastKind, DataType, DateTimeField, Expr, Interval, Value, VisitMut};
 
 use super::syntax::{call, replace_expressions};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     replace_expressions(tree, |expression| {
@@ -14,8 +14,11 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
         let Expr::Value(literal) = interval.value.as_ref() else {
             return Ok(());
         };
-        let Value::SingleQuotedString(text) = &literal.value else {
-            return Ok(());
+        let text = match &literal.value {
+            Value::SingleQuotedString(text) => text,
+            // Databricks writes the number without quotes.
+            Value::Number(text, _) if interval.leading_field.is_some() => text,
+            _ => return Err(Error::syntax("an interval needs a quoted text or a field")),
         };
         let last = interval.last_field.as_ref().or(interval.leading_field.as_ref());
         let mut literal = literal.clone();

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    DuplicateTreatment, Expr, FunctionArguments, OrderByKind, Query, Select, TableFactor, TableWithJoins, Value, Visit,
-    VisitMut, Visitor, VisitorMut,
+    DuplicateTreatment, Expr, Function, FunctionArguments, GroupByExpr, OrderByKind, Query, Select, SelectItem,
+    TableFactor, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
+use super::aggregates::is_aggregate;
 use super::syntax::{folded, system_name};
 use crate::error::{Error, Result, SqlState};
 
@@ -99,7 +100,46 @@ fn check_order(query: &Query) -> Result<()> {
     }
 }
 
+/// Constants to group by are positions, and not of aggregates.
+fn check_grouping(select: &Select) -> Result<()> {
+    let GroupByExpr::Expressions(keys, _) = &select.group_by else {
+        return Ok(());
+    };
+    for key in keys {
+        let Expr::Value(value) = key else { continue };
+        let position = match &value.value {
+            Value::Number(text, _) => text.parse::<i32>().ok(),
+            Value::SingleQuotedString(_) => None,
+            _ => continue,
+        };
+        let Some(position) = position else {
+            return Err(Error::syntax("non-integer constant in GROUP BY"));
+        };
+        let item = usize::try_from(position - 1)
+            .ok()
+            .and_then(|index| select.projection.get(index));
+        let (SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. }) = (match item {
+            Some(item) => item,
+            None => continue,
+        }) else {
+            continue;
+        };
+        if has_call(expression, |function| function.over.is_some()) {
+            let message = "window functions are not allowed in GROUP BY";
+            return Err(Error::new(SqlState::WindowingError, message));
+        }
+        if has_call(expression, |function| {
+            system_name(&function.name).is_some_and(|name| is_aggregate(&name))
+        }) {
+            let message = "aggregate functions are not allowed in GROUP BY";
+            return Err(Error::new(SqlState::GroupingError, message));
+        }
+    }
+    Ok(())
+}
+
 fn check_select(select: &Select) -> Result<()> {
+    check_grouping(select)?;
     let clauses = [(&select.selection, "WHERE"), (&select.having, "HAVING")];
     for (clause, name) in clauses {
         if clause.as_ref().is_some_and(has_window) {
@@ -141,10 +181,16 @@ fn names(table: &TableWithJoins) -> Vec<String> {
 
 /// Whether a window function stands in an expression, outside its subqueries.
 fn has_window(expression: &Expr) -> bool {
-    struct Windows {
+    has_call(expression, |function| function.over.is_some())
+}
+
+/// Whether such a call stands in an expression, outside its subqueries.
+fn has_call(expression: &Expr, is_such: impl Fn(&Function) -> bool) -> bool {
+    struct Calls<F> {
         depth: usize,
+        is_such: F,
     }
-    impl Visitor for Windows {
+    impl<F: Fn(&Function) -> bool> Visitor for Calls<F> {
         type Break = ();
 
         fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
@@ -159,10 +205,10 @@ fn has_window(expression: &Expr) -> bool {
 
         fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
             match expression {
-                Expr::Function(function) if self.depth == 0 && function.over.is_some() => ControlFlow::Break(()),
+                Expr::Function(function) if self.depth == 0 && (self.is_such)(function) => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
         }
     }
-    expression.visit(&mut Windows { depth: 0 }).is_break()
+    expression.visit(&mut Calls { depth: 0, is_such }).is_break()
 }

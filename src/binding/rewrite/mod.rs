@@ -10,6 +10,7 @@ mod function_in_select;
 mod interval_literals;
 mod json_aggregates;
 mod misplaced;
+mod named_arguments;
 mod number_literals;
 mod output_names;
 mod qualified_functions;
@@ -20,6 +21,7 @@ mod row_values;
 mod special_syntax;
 mod syntax;
 mod table_oid;
+mod table_sample;
 mod type_functions;
 mod value_lists;
 mod windows;
@@ -29,6 +31,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 use crate::error::Result;
 
 pub use output_names::{numbered_name, output_column_name, output_name};
+pub(super) use syntax::replace_expressions;
 pub(crate) use syntax::{call, folded};
 
 /// Rewrites a whole query, subqueries included.
@@ -50,6 +53,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     misplaced::check(tree)?;
     // First, because names come from the text as it was written.
     output_names::rewrite(tree);
+    table_sample::rewrite(tree)?;
     records_in_from::rewrite(tree)?;
     value_lists::rewrite(tree);
     table_oid::rewrite(tree);

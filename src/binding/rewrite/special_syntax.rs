@@ -2,12 +2,12 @@
 //! EXTRACT, AT TIME ZONE, TRIM, SUBSTRING, OVERLAY, SIMILAR TO, the prefix operators.
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
+    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, FunctionArguments, Ident,
+    ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
 };
 
-use super::interval_literals;
 use super::syntax::{call, plain_arguments, replace_expressions, system_name};
+use super::{interval_literals, named_arguments};
 use crate::error::{Error, Result};
 
 /// Types whose names are called as functions: `int8(5)` is a cast.
@@ -94,6 +94,17 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             expr,
             field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
         } => Some(call("floor", vec![take(expr)])),
+        // PostgreSQL prefers floats.
+        Expr::UnaryOp {
+            op: UnaryOperator::Plus,
+            expr,
+        } if is_unknown(expr) => Some(Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(take(expr)),
+            data_type: DataType::Float8,
+            array: false,
+            format: None,
+        }),
         Expr::UnaryOp { op, expr } => {
             let function = match op {
                 UnaryOperator::PGAbs => "abs",
@@ -177,6 +188,10 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
                 }
                 (root, _) => root,
             };
+            let accesses: Vec<AccessExpr> = accesses.collect();
+            if accesses.len() > 1 && accesses.iter().any(is_slice) {
+                return sliced(value, accesses).map(Some);
+            }
             for access in accesses {
                 value = subscripted(value, access)?;
             }
@@ -187,26 +202,8 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             data_type,
             kind: CastKind::Cast | CastKind::DoubleColon,
             ..
-        } => {
-            let (open, places) = match data_type {
-                DataType::Timestamp(Some(places), zone) => (DataType::Timestamp(None, *zone), *places),
-                DataType::Time(Some(places), zone) => (DataType::Time(None, *zone), *places),
-                DataType::Interval {
-                    precision: Some(places),
-                    ..
-                } => (interval_literals::plain_type(), *places),
-                _ => return Ok(None),
-            };
-            let value = Expr::Cast {
-                kind: CastKind::Cast,
-                expr: Box::new(take(expr)),
-                data_type: open,
-                array: false,
-                format: None,
-            };
-            let places = Expr::value(Value::Number(places.to_string(), false));
-            Some(call("rounded_time", vec![value, places]))
-        }
+        } => rounded(expr, data_type),
+        Expr::TypedString(typed) => rounded(&mut Expr::Value(typed.value.clone()), &typed.data_type),
         Expr::Function(function) if matches!(function.args, FunctionArguments::None) => {
             let data_type = match system_name(&function.name).as_deref().unwrap_or_default() {
                 "localtimestamp" => DataType::Timestamp(None, TimezoneInfo::None),
@@ -224,8 +221,11 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
         Expr::Function(function) => {
             let name = system_name(&function.name).unwrap_or_default();
             if let FunctionArguments::List(list) = &mut function.args {
-                if name == "make_interval" {
-                    position_parts(&mut list.args)?;
+                named_arguments::position(&name, &mut list.args)?;
+                if name == "make_timestamptz"
+                    && let Some(moment) = plain_arguments(&list.args).and_then(moment_in_zone)
+                {
+                    return Ok(Some(moment));
                 }
                 if TYPES_AS_FUNCTIONS.contains(&name.as_str())
                     && let Some([value]) =
@@ -255,6 +255,30 @@ fn is_element(root: &Expr, chain: &[AccessExpr]) -> bool {
         && rest.iter().all(|access| matches!(access, AccessExpr::Subscript(_)))
 }
 
+fn is_slice(access: &AccessExpr) -> bool {
+    matches!(access, AccessExpr::Subscript(Subscript::Slice { .. }))
+}
+
+/// `a[from:to][n]`: where one subscript is a slice all are, a position being one from the first to it.
+fn sliced(value: Expr, accesses: Vec<AccessExpr>) -> Result<Expr> {
+    let number = |text: &str| Expr::value(Value::Number(text.to_string(), false));
+    let mut arguments = vec![value];
+    for access in accesses {
+        let (lower, upper) = match access {
+            AccessExpr::Subscript(Subscript::Index { index }) => (None, Some(index)),
+            AccessExpr::Subscript(Subscript::Slice {
+                lower_bound,
+                upper_bound,
+                stride: None,
+            }) => (lower_bound, upper_bound),
+            _ => return Err(Error::unsupported("this subscript")),
+        };
+        arguments.push(lower.unwrap_or_else(|| number("1")));
+        arguments.push(upper.unwrap_or_else(|| number(&i32::MAX.to_string())));
+    }
+    Ok(call("array_slice_dimensions", arguments))
+}
+
 /// `a[n]` and `a[from:to]`; a step of a slice is no SQL.
 fn subscripted(value: Expr, access: AccessExpr) -> Result<Expr> {
     let number = |text: &str| Expr::value(Value::Number(text.to_string(), false));
@@ -271,6 +295,56 @@ fn subscripted(value: Expr, access: AccessExpr) -> Result<Expr> {
         }
         _ => return Err(Error::unsupported("this subscript")),
     })
+}
+
+/// A time of fewer places than it could have.
+fn rounded(value: &mut Expr, data_type: &DataType) -> Option<Expr> {
+    let (open, places) = match data_type {
+        DataType::Timestamp(Some(places), zone) => (DataType::Timestamp(None, *zone), *places),
+        DataType::Time(Some(places), zone) => (DataType::Time(None, *zone), *places),
+        DataType::Interval {
+            precision: Some(places),
+            ..
+        } => (interval_literals::plain_type(), *places),
+        _ => return None,
+    };
+    let value = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(take(value)),
+        data_type: open,
+        array: false,
+        format: None,
+    };
+    let places = Expr::value(Value::Number(places.to_string(), false));
+    Some(call("rounded_time", vec![value, places]))
+}
+
+/// make_timestamptz(): the time of a clock, that of a zone where one is named.
+fn moment_in_zone(mut arguments: Vec<Expr>) -> Option<Expr> {
+    let zone = if arguments.len() == 7 { arguments.pop() } else { None };
+    if arguments.len() != 6 {
+        return None;
+    }
+    let local = call("make_timestamp", arguments);
+    Some(match zone {
+        Some(zone) => call("timezone", vec![zone, local]),
+        None => Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(local),
+            data_type: DataType::Timestamp(None, TimezoneInfo::Tz),
+            array: false,
+            format: None,
+        },
+    })
+}
+
+/// NULL, or a quoted literal of no type.
+fn is_unknown(expression: &Expr) -> bool {
+    match expression {
+        Expr::Nested(inner) => is_unknown(inner),
+        Expr::Value(value) => matches!(value.value, Value::Null | Value::SingleQuotedString(_)),
+        _ => false,
+    }
 }
 
 /// Without the parentheses around it.
@@ -309,38 +383,4 @@ fn field_name(field: &DateTimeField) -> String {
         DateTimeField::Custom(name) => name.value.to_lowercase(),
         other => other.to_string().trim_matches('\'').to_lowercase(),
     }
-}
-
-/// make_interval(days => 1) with its arguments in their places.
-fn position_parts(arguments: &mut Vec<FunctionArg>) -> Result<()> {
-    const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
-    if !arguments
-        .iter()
-        .any(|argument| matches!(argument, FunctionArg::Named { .. }))
-    {
-        return Ok(());
-    }
-    let mut values: Vec<Expr> = PARTS
-        .iter()
-        .map(|_| Expr::value(Value::Number("0".into(), false)))
-        .collect();
-    for (index, argument) in arguments.drain(..).enumerate() {
-        let (position, value) = match argument {
-            FunctionArg::Named { name, arg, .. } => {
-                let position = PARTS.iter().position(|part| name.value.eq_ignore_ascii_case(part));
-                (position, arg)
-            }
-            FunctionArg::Unnamed(arg) => (Some(index), arg),
-            FunctionArg::ExprNamed { .. } => (None, FunctionArgExpr::Wildcard),
-        };
-        match (position.and_then(|position| values.get_mut(position)), value) {
-            (Some(place), FunctionArgExpr::Expr(value)) => *place = value,
-            _ => return Err(Error::syntax("make_interval() has no argument of this name")),
-        }
-    }
-    *arguments = values
-        .into_iter()
-        .map(|value| FunctionArg::Unnamed(FunctionArgExpr::Expr(value)))
-        .collect();
-    Ok(())
 }

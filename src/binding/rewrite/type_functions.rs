@@ -1,13 +1,19 @@
 //! `date('2020-01-01')` is a cast: where a type's name is called with a literal of no type, the literal takes it.
-//! `date` is called with moments too, and means the same cast.
+//! `date` is called with moments too, and means the same cast. Also lists of patterns, before lists become rows.
 
 use datafusion::sql::sqlparser::ast::{CastKind, DataType, Expr, FunctionArguments, TimezoneInfo, Value, VisitMut};
 
-use super::syntax::{plain_arguments, replace_expressions, system_name};
+use super::syntax::{call, plain_arguments, replace_expressions, system_name};
 use crate::error::Result;
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     replace_expressions(tree, |expression| {
+        // Databricks' LIKE ANY ('a', 'b') lists patterns; elsewhere a list is a row.
+        if let Expr::Like { any: true, pattern, .. } | Expr::ILike { any: true, pattern, .. } = expression
+            && let Expr::Tuple(patterns) = pattern.as_mut()
+        {
+            **pattern = call("make_array", std::mem::take(patterns));
+        }
         if let Expr::Function(function) = &*expression
             && let Some(data_type) = system_name(&function.name).and_then(|name| type_named(&name))
             && let FunctionArguments::List(list) = &function.args

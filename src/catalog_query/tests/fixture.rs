@@ -175,6 +175,7 @@ pub(super) fn catalog() -> CatalogSnapshot {
             arguments: vec![Argument {
                 name: "region".into(),
                 sql_type: SqlType::Text,
+                default: None,
             }],
             returns: SqlType::Bool,
             body: "region = 'north'".into(),

@@ -25,9 +25,11 @@ pub async fn run(
     let arguments: Vec<Argument> = create
         .arguments
         .iter()
-        .map(|(name, sql_type)| Argument {
+        .zip(&create.defaults)
+        .map(|((name, sql_type), default)| Argument {
             name: name.clone(),
             sql_type: sql_type.clone(),
+            default: default.clone(),
         })
         .collect();
     let (schema, name) = {

@@ -18,6 +18,7 @@ mod describe_history;
 mod describe_table;
 mod domain;
 mod drop;
+mod extension;
 mod grant;
 mod index;
 mod insert;
@@ -179,6 +180,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
         } => create::external_location(command, name, *if_not_exists, url, options).await?,
         Statement::CreateIndex(create) => index::create(command, create).await?,
         Statement::Reindex(reindex) => index::reindex(command, reindex)?,
+        Statement::CreateExtension { name, if_not_exists } => extension::create(command, name, *if_not_exists)?,
         Statement::CreateSequence {
             name,
             temporary,

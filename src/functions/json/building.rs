@@ -7,6 +7,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::super::datum::Datum;
 use super::super::overload::{Arguments, OverloadedFunction, invalid, kernel, rows};
+use super::scan::{self, Kind};
 use super::writing::{JsonStyle, ValueWriter};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
@@ -27,11 +28,17 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         ),
         immutable(
             "row_to_json",
-            vec![kernel("(any) json", |args| written(args, JsonStyle::Json))],
+            vec![
+                kernel("(any) json", |args| written(args, JsonStyle::Json)),
+                kernel("(any, bool) json", pretty),
+            ],
         ),
         immutable(
             "array_to_json",
-            vec![kernel("(anyarray) json", |args| written(args, JsonStyle::Json))],
+            vec![
+                kernel("(anyarray) json", |args| written(args, JsonStyle::Json)),
+                kernel("(anyarray, bool) json", pretty),
+            ],
         ),
         immutable(
             "json_build_object",
@@ -119,6 +126,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "json_object",
             vec![
                 rows("(text[]) json", |_, row| object_of_texts(row, JsonStyle::Json)),
+                rows("(text[][]) json", |_, row| object_of_texts(row, JsonStyle::Json)),
                 rows("(text[], text[]) json", |_, row| object_of_texts(row, JsonStyle::Json)),
             ],
         ),
@@ -126,6 +134,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "jsonb_object",
             vec![
                 rows("(text[]) jsonb", |_, row| object_of_texts(row, JsonStyle::Jsonb)),
+                rows("(text[][]) jsonb", |_, row| object_of_texts(row, JsonStyle::Jsonb)),
                 rows("(text[], text[]) jsonb", |_, row| {
                     object_of_texts(row, JsonStyle::Jsonb)
                 }),
@@ -177,6 +186,30 @@ fn written(args: &Arguments<'_>, style: JsonStyle) -> Result<ArrayRef> {
         writer.write(row, out);
         if style == JsonStyle::Jsonb && !keeps_text {
             *out = style.finish(std::mem::take(out))?;
+        }
+        Ok(true)
+    })
+}
+
+/// The parts of the value on a line each, where that is asked for.
+fn pretty(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let written = written(args, JsonStyle::Json)?;
+    let written = written.as_string_view();
+    let wanted = args.array(1).as_boolean();
+    args.build_text(|row, out| {
+        let at = args.row_of(1, row);
+        if written.is_null(row) || wanted.is_null(at) {
+            return Ok(false);
+        }
+        let value = written.value(row);
+        match (wanted.value(at), scan::kind(value)) {
+            (true, Kind::Array) => out.push_str(&format!("[{}]", scan::elements(value).join(",\n "))),
+            (true, Kind::Object) => {
+                let members = scan::members(value).into_iter();
+                let members: Vec<String> = members.map(|(key, value)| format!("{key}:{value}")).collect();
+                out.push_str(&format!("{{{}}}", members.join(",\n ")));
+            }
+            _ => out.push_str(value),
         }
         Ok(true)
     })
@@ -243,6 +276,17 @@ fn array(args: &Arguments<'_>, style: JsonStyle) -> Result<ArrayRef> {
 
 /// Keys and values by turns, or in two arrays; values are strings.
 fn object_of_texts(row: &[Datum], style: JsonStyle) -> Result<Datum> {
+    // `{{a,1},{b,2}}` says the same as `{a,1,b,2}`.
+    if let [Datum::List(rows)] = row
+        && rows.iter().any(|pair| matches!(pair, Datum::List(_)))
+    {
+        let flat = rows.iter().map(|pair| match pair {
+            Datum::List(pair) if pair.len() == 2 => Ok(pair.as_slice()),
+            _ => Err(Error::new(SqlState::ArraySubscriptError, "array must have two columns")),
+        });
+        let flat = flat.collect::<Result<Vec<_>>>()?.concat();
+        return object_of_texts(&[Datum::List(flat)], style);
+    }
     let list = |index: usize| match row.get(index) {
         Some(Datum::List(list)) => Some(list.as_slice()),
         _ => None,

@@ -49,6 +49,17 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             ],
         ),
         immutable(
+            "jsonb_set_lax",
+            [
+                "(jsonb, text[], jsonb) jsonb",
+                "(jsonb, text[], jsonb, bool) jsonb",
+                "(jsonb, text[], jsonb, bool, text) jsonb",
+            ]
+            .into_iter()
+            .map(|signature| rows(signature, |_, row| set_lax(row)).called_on_null())
+            .collect(),
+        ),
+        immutable(
             "jsonb_insert",
             vec![
                 rows("(jsonb, text[], jsonb) jsonb", |_, row| insert(row, false)),
@@ -79,6 +90,33 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             })],
         ),
     ]
+}
+
+/// jsonb_set() that is told what a new value of NULL means.
+fn set_lax(row: &[Datum]) -> Result<Datum> {
+    if row[0].is_null() || row[1].is_null() || row.get(3).is_some_and(Datum::is_null) {
+        return Ok(Datum::Null);
+    }
+    let creates = row.get(3).and_then(Datum::as_bool).unwrap_or(true);
+    if !row[2].is_null() {
+        return set(row, creates);
+    }
+    match row.get(4).map_or(Some("use_json_null"), Datum::as_text) {
+        Some("raise_exception") => Err(Error::new(SqlState::NullValueNotAllowed, "JSON value must not be null")
+            .with_detail("Exception was raised because null_value_treatment is \"raise_exception\".")
+            .with_hint(
+                "To avoid, either change the null_value_treatment argument or ensure that an SQL NULL is not passed.",
+            )),
+        Some("use_json_null") => {
+            let replaced = [row[0].clone(), row[1].clone(), Datum::text("null")];
+            set(&replaced, creates)
+        }
+        Some("delete_key") => finished(changed(text(row, 0), &steps(&row[1]), &Change::Delete)?),
+        Some("return_target") => Ok(row[0].clone()),
+        _ => Err(invalid(
+            "null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"",
+        )),
+    }
 }
 
 fn text(row: &[Datum], index: usize) -> &str {

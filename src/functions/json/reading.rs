@@ -221,11 +221,19 @@ fn shown(value: Option<&str>) -> Result<Datum> {
 }
 
 fn at_path(row: &[Datum]) -> Result<Datum> {
-    Ok(scan::at_path(text(row), &steps(row, 1)).into())
+    Ok(found_at(row).into())
 }
 
 fn text_at_path(row: &[Datum]) -> Result<Datum> {
-    shown(scan::at_path(text(row), &steps(row, 1)))
+    shown(found_at(row))
+}
+
+/// A step that is NULL leads nowhere.
+fn found_at(row: &[Datum]) -> Option<&str> {
+    match row.get(1) {
+        Some(Datum::List(steps)) if steps.iter().any(Datum::is_null) => None,
+        _ => scan::at_path(text(row), &steps(row, 1)),
+    }
 }
 
 /// Whether a key, or a string element, is there at the top.

@@ -1,7 +1,7 @@
 //! Comparisons, AND and OR: a literal takes the other side's type, and types that have no common one are refused.
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::operand::{Operand, cast_to, cast_unknown};
@@ -68,6 +68,12 @@ impl Operation {
                 call("jsonb_order_key", vec![self.left.0])?,
                 call("jsonb_order_key", vec![self.right.0])?,
             )),
+            (SqlType::Array(_), SqlType::Array(_))
+                if !matches!(self.op, BinaryOperator::Eq | BinaryOperator::NotEq) =>
+            {
+                let order = call("btarraycmp", vec![self.left.0, self.right.0])?;
+                Ok(Planned::Operands(self.op, order, lit(0_i32)))
+            }
             // The clock of the session decides which instant a date or timestamp is.
             (SqlType::Timestamptz, SqlType::Date | SqlType::Timestamp) => Ok(Planned::Operands(
                 self.op,

@@ -102,8 +102,8 @@ impl Operation {
             B::HashMinus => path(self, "jsonb_delete_path"),
             B::AtArrow => self.into_call("jsonb_contains"),
             B::ArrowAt => self.swapped_call("jsonb_contains"),
-            B::AtQuestion => self.into_call("jsonb_path_exists"),
-            B::AtAt => self.into_call("jsonb_path_match"),
+            B::AtQuestion => self.into_call("jsonb_path_exists_opr"),
+            B::AtAt => self.into_call("jsonb_path_match_opr"),
             _ => Ok(self.unchanged()),
         }
     }

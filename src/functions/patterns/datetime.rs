@@ -81,6 +81,14 @@ impl Moment {
         (year, (thursday - first) / 7 + 1)
     }
 
+    fn century(&self) -> i64 {
+        match (self.days, self.year) {
+            (None, years) => years / 100,
+            (Some(_), year) if year > 0 => (year - 1) / 100 + 1,
+            (Some(_), year) => year / 100 - 1,
+        }
+    }
+
     /// The year as people count it: there is no year 0.
     fn shown_year(&self) -> i64 {
         shown(self.year, self.days.is_some())
@@ -105,6 +113,7 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
+const ROMAN: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
 const DAYS: [&str; 7] = [
     "Sunday",
     "Monday",
@@ -203,10 +212,13 @@ fn field(name: &str, spelled: &str, fill: bool, moment: &Moment) -> String {
         "Q" if moment.month == 0 => String::new(),
         "Q" => number((moment.month - 1) / 3 + 1, 1),
         "J" => number(moment.days.unwrap_or_default() + 2_440_588, 1),
-        "CC" => match (year + 99).div_euclid(100) {
-            century if century > 0 => number(century, 2),
-            century => number(century - 1, 3),
-        },
+        "CC" => number(moment.century(), 2),
+        "RM" if moment.month == 0 => String::new(),
+        "RM" => {
+            let roman = ROMAN[(moment.month - 1).rem_euclid(12) as usize];
+            let roman = marker(roman, spelled);
+            if fill { format!("{roman:<4}") } else { roman }
+        }
         other => other.to_string(),
     }
 }
@@ -281,6 +293,7 @@ mod tests {
             ("\"year\" YYYY", "year 2024"),
             ("Y,YYY YY", "2,024 24"),
             ("SSSS TZ OF", "54245 UTC +00"),
+            ("RM rm FMRM CC", "III  iii  III 21"),
         ] {
             assert_eq!(format(pattern, &moment), text, "{pattern}");
         }

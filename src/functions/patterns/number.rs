@@ -211,7 +211,7 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
         body.push('.');
         body.push_str(&fraction_text(&picture, fraction));
     }
-    if let Some(is_upper) = picture.has_ordinal {
+    if let Some(is_upper) = picture.has_ordinal.filter(|_| !is_negative && !picture.has_point) {
         body.push_str(ordinal(rounded, is_upper));
     }
     Ok(with_sign(&picture, body, is_negative, leading))

@@ -16,11 +16,11 @@ pub(super) enum Piece {
 }
 
 /// Fields, longer ones first where one is another's beginning.
-const FIELDS: [&str; 52] = [
+const FIELDS: [&str; 53] = [
     "Y,YYY", "YYYY", "YYY", "YY", "Y", "IYYY", "IYY", "IY", "IDDD", "ID", "IW", "I", "MONTH", "MON", "MM", "MI", "MS",
     "DDD", "DD", "DAY", "DY", "D", "HH24", "HH12", "HH", "SSSSS", "SSSS", "SS", "US", "FF1", "FF2", "FF3", "FF4",
     "FF5", "FF6", "A.M.", "P.M.", "AM", "PM", "B.C.", "A.D.", "BC", "AD", "TZH", "TZM", "TZ", "OF", "WW", "W", "Q",
-    "J", "CC",
+    "J", "CC", "RM",
 ];
 
 /// Reads a pattern. Text in double quotes and unknown characters stand for themselves.

@@ -2,6 +2,8 @@
 //! and looking around. It reads the crate's syntax, which `pattern` has made; single characters are the crate's still.
 //! Its effort is bounded: a pattern that needs more is an error and no endless loop.
 
+mod longest;
+
 use regex::{Regex, RegexBuilder};
 
 use super::pattern::Flags;
@@ -64,6 +66,21 @@ struct Search<'t> {
     steps: usize,
     depth: usize,
     exhausted: bool,
+    /// Alternatives are tried by how much they can take.
+    longest_first: bool,
+}
+
+impl<'t> Search<'t> {
+    fn of(text: &'t str, groups: usize) -> Search<'t> {
+        Search {
+            text,
+            groups: vec![None; groups + 1],
+            steps: 0,
+            depth: 0,
+            exhausted: false,
+            longest_first: false,
+        }
+    }
 }
 
 type Next<'n, 't> = &'n mut dyn FnMut(&mut Search<'t>, usize) -> bool;
@@ -89,13 +106,7 @@ impl Program {
 
     /// The first match from `start` on.
     pub fn find(&self, text: &str, start: usize) -> Result<Option<Groups>> {
-        let mut search = Search {
-            text,
-            groups: vec![],
-            steps: 0,
-            depth: 0,
-            exhausted: false,
-        };
+        let mut search = Search::of(text, self.groups);
         let mut begin = start;
         loop {
             search.groups = vec![None; self.groups + 1];
@@ -149,6 +160,10 @@ impl Program {
                 found
             }
             Node::Sequence(nodes) => self.sequence(nodes, at, search, next),
+            Node::Choice(choices) if search.longest_first => {
+                let choices = self.in_order(choices, at, search);
+                choices.into_iter().any(|choice| self.run(choice, at, search, next))
+            }
             Node::Choice(choices) => choices.iter().any(|choice| self.run(choice, at, search, next)),
             Node::Repeat {
                 node,

@@ -150,6 +150,11 @@ pub(super) fn is_match(text: &str, pattern: &str, ignore_case: bool) -> Result<b
     compile(pattern, flags)?.is_match(text)
 }
 
+/// The same with options as letters.
+pub(super) fn is_match_with(text: &str, pattern: &str, options: &str) -> Result<bool> {
+    compile(pattern, Flags::parse(options, false)?)?.is_match(text)
+}
+
 /// A LIKE pattern with another escape character, as one that escapes with a backslash.
 fn with_backslash(pattern: &str, escape: Option<char>, out: &mut String) -> Result<()> {
     let mut characters = pattern.chars();

@@ -85,6 +85,8 @@ impl Flags {
 pub(super) enum Pattern {
     Engine(Regex),
     Backtracking(Program),
+    /// The crate finds where a match begins, the program how far it goes.
+    Longest(Regex, Program),
 }
 
 /// A match and its groups.
@@ -129,7 +131,7 @@ impl<'t> Captures<'t> {
 impl Pattern {
     pub fn is_match(&self, text: &str) -> Result<bool> {
         match self {
-            Pattern::Engine(regex) => Ok(regex.is_match(text)),
+            Pattern::Engine(regex) | Pattern::Longest(regex, _) => Ok(regex.is_match(text)),
             Pattern::Backtracking(program) => Ok(program.find(text, 0)?.is_some()),
         }
     }
@@ -140,13 +142,20 @@ impl Pattern {
     }
 
     fn captures_at<'t>(&self, text: &'t str, start: usize) -> Result<Option<Captures<'t>>> {
+        let engine = |regex: &Regex| -> Option<Groups> {
+            let found = regex.captures_at(text, start)?;
+            let groups = found.iter();
+            Some(
+                groups
+                    .map(|group| group.map(|group| (group.start(), group.end())))
+                    .collect(),
+            )
+        };
         let groups = match self {
-            Pattern::Engine(regex) => regex.captures_at(text, start).map(|found| {
-                let groups = found
-                    .iter()
-                    .map(|group| group.map(|group| (group.start(), group.end())));
-                groups.collect()
-            }),
+            Pattern::Engine(regex) => engine(regex),
+            Pattern::Longest(regex, program) => regex
+                .find_at(text, start)
+                .and_then(|found| program.longest_at(text, found.start()).or_else(|| engine(regex))),
             Pattern::Backtracking(program) => program.find(text, start)?,
         };
         Ok(groups.map(|groups| Captures { text, groups }))
@@ -203,7 +212,15 @@ pub(super) fn compile(pattern: &str, mut flags: Flags) -> Result<Pattern> {
         .multi_line(flags.newline_anchors)
         .ignore_whitespace(flags.extended)
         .build();
-    built.map(Pattern::Engine).map_err(|error| {
+    let ambiguous = match translated.contains('|') && !flags.literal {
+        true => Program::compile(&translated, flags).ok().filter(Program::is_ambiguous),
+        false => None,
+    };
+    let pattern = built.map(|regex| match ambiguous {
+        Some(program) => Pattern::Longest(regex, program),
+        None => Pattern::Engine(regex),
+    });
+    pattern.map_err(|error| {
         let text = error.to_string();
         let said = |words: &str| text.contains(words);
         if said("unclosed group") || said("unopened group") {

@@ -10,7 +10,7 @@ use super::super::datum::Datum;
 use super::super::names::quote_literal;
 use super::super::overload::{Arguments, OverloadedFunction, kernel, rows};
 use crate::error::{Error, Result};
-use crate::types::FormatSettings;
+use crate::types::{FormatSettings, SqlType};
 use crate::types::text::write_text;
 use crate::types::values::{Column, ColumnValues};
 
@@ -86,7 +86,13 @@ fn quoted(args: &Arguments<'_>, null: Option<&str>) -> Result<ArrayRef> {
     args.build_text(|row, out| {
         shown.clear();
         if printer.print(0, row, &mut shown) {
-            out.push_str(&quote_literal(&shown));
+            // The cast to text spells truth values out.
+            let shown = match (args.sql_type(0), shown.as_str()) {
+                (SqlType::Bool, "t") => "true",
+                (SqlType::Bool, _) => "false",
+                (_, shown) => shown,
+            };
+            out.push_str(&quote_literal(shown));
             return Ok(true);
         }
         out.push_str(null.unwrap_or_default());

@@ -28,6 +28,8 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             .iter()
             .map(|argument| argument.name.as_str())
             .collect();
+        let default_count = function.arguments.iter().filter(|argument| argument.default.is_some());
+        let default_count = default_count.count() as i64;
         let has_names = names.iter().any(|name| !name.is_empty());
         rows.add([
             ("oid", function.id.into()),
@@ -47,7 +49,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("provolatile", "v".into()),
             ("proparallel", "u".into()),
             ("pronargs", (types.len() as i64).into()),
-            ("pronargdefaults", 0.into()),
+            ("pronargdefaults", default_count.into()),
             ("prorettype", function.returns.oid().into()),
             ("proargtypes", types.into()),
             ("proargnames", if has_names { names.into() } else { Datum::Null }),

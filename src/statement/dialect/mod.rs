@@ -35,6 +35,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     collation::drop_default_collations(tokens);
     table_version::expand_at_sign(tokens);
     table_command::spell_out_table(tokens);
+    parenless_functions::drop_parentheses(tokens);
     parenless_functions::add_parentheses(tokens);
     trim_characters::write_blanks(tokens);
     fetch_expression::write_limits(tokens);
@@ -108,6 +109,15 @@ impl Dialect for BoathouseDialect {
     /// `SELECT * t FROM …` is a syntax error.
     fn supports_select_wildcard_with_alias(&self) -> bool {
         false
+    }
+
+    /// `SELECT * EXCEPT (column)` and `ORDER BY ALL`, as Databricks has them.
+    fn supports_select_wildcard_except(&self) -> bool {
+        true
+    }
+
+    fn supports_order_by_all(&self) -> bool {
+        true
     }
 
     /// `(t).*`

@@ -5,6 +5,28 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
 
+/// Takes away what Databricks lets stand behind `current_timestamp` and its kin: parentheses around nothing.
+pub(super) fn drop_parentheses(tokens: &mut Vec<TokenWithSpan>) {
+    let keywords = [
+        "current_timestamp",
+        "current_date",
+        "current_time",
+        "current_user",
+        "session_user",
+        "user",
+    ];
+    let mut index = 0;
+    while index + 2 < tokens.len() {
+        let is_call = keywords.iter().any(|name| is_word(&tokens[index].token, name))
+            && tokens[index + 1].token == Token::LParen
+            && tokens[index + 2].token == Token::RParen;
+        if is_call {
+            tokens.drain(index + 1..index + 3);
+        }
+        index += 1;
+    }
+}
+
 pub(super) fn add_parentheses(tokens: &mut Vec<TokenWithSpan>) {
     let mut index = 0;
     while index < tokens.len() {
@@ -59,5 +81,6 @@ mod tests {
             "select current_schema ( ) as current_schema"
         );
         assert_eq!(fixed("\"current_role\""), "\"current_role\"");
+        assert_eq!(fixed("current_timestamp()"), "current_timestamp");
     }
 }

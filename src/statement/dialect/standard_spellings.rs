@@ -1,5 +1,5 @@
 //! Spellings that sqlparser does not read, written as those that it does: `'1 day'::interval PRECEDING`, `ORDER BY x
-//! USING >`, `SUBSTRING(x SIMILAR p ESCAPE e)`.
+//! USING >`, `SUBSTRING(x SIMILAR p ESCAPE e)`, `x RLIKE p`.
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -10,6 +10,28 @@ pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) {
         frame_bound(tokens, index);
         order_using(tokens, index);
         substring_similar(tokens, index);
+        regular_match(tokens, index);
+    }
+}
+
+/// Databricks' `x RLIKE 'pattern'`, between two operands.
+fn regular_match(tokens: &mut Vec<TokenWithSpan>, index: usize) {
+    let is_literal = |token: Option<&TokenWithSpan>| {
+        token.is_some_and(|token| {
+            matches!(
+                token.token,
+                Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_)
+            )
+        })
+    };
+    if index == 0 || !word_at(tokens, index, &["rlike", "regexp"]) || !is_literal(tokens.get(index + 1)) {
+        return;
+    }
+    if word_at(tokens, index - 1, &["not"]) {
+        tokens[index].token = Token::ExclamationMarkTilde;
+        tokens.remove(index - 1);
+    } else if !matches!(tokens[index - 1].token, Token::Comma | Token::LParen) {
+        tokens[index].token = Token::Tilde;
     }
 }
 
@@ -89,5 +111,7 @@ mod tests {
             "substring ( a from 'b' for '#' )"
         );
         assert_eq!(fixed("a similar to 'b' escape '#'"), "a similar to 'b' escape '#'");
+        assert_eq!(fixed("a rlike 'b' and c not rlike 'd'"), "a ~ 'b' and c !~ 'd'");
+        assert_eq!(fixed("select rlike from t"), "select rlike from t");
     }
 }

@@ -43,6 +43,9 @@ pub(super) fn convert(
     if is_text(target) {
         return to_text(&column, rows, source, target, context, settings);
     }
+    if *source == SqlType::Jsonb && *target != SqlType::Json {
+        return from_jsonb(&column, rows, target, settings);
+    }
     // What is text on both sides (uuid, json) is checked by reading it.
     let from_text = is_text(source) || source.to_arrow() == DataType::Utf8View;
     if from_text {
@@ -100,7 +103,7 @@ fn to_text(
 /// Keeps a text to the target's length: an explicit cast cuts it, an assignment refuses it.
 fn append_text(builder: &mut StringViewBuilder, text: &str, target: &SqlType, context: CastContext) -> Result<()> {
     let cut = |length: Option<u32>| match (context, length) {
-        (CastContext::Explicit, Some(length)) => text
+        (CastContext::Explicit | CastContext::Attempt, Some(length)) => text
             .char_indices()
             .nth(length as usize)
             .map_or(text, |(end, _)| &text[..end]),
@@ -113,6 +116,52 @@ fn append_text(builder: &mut StringViewBuilder, text: &str, target: &SqlType, co
         _ => builder.append_value(text),
     }
     Ok(())
+}
+
+/// The number or truth value that a jsonb value is.
+fn from_jsonb(column: &Column, rows: usize, target: &SqlType, settings: &FormatSettings) -> Result<ArrayRef> {
+    let mut builder = ColumnBuilder::new(target, settings, rows);
+    let mut scratch = BytesMut::new();
+    for row in 0..rows {
+        if column.is_null(row) {
+            builder.append_null();
+            continue;
+        }
+        scratch.clear();
+        write_text(&column.values, row, settings, &mut scratch);
+        let text = std::str::from_utf8(&scratch).unwrap_or_default();
+        let (kind, fits) = match text.as_bytes().first() {
+            Some(b'{') => ("object", false),
+            Some(b'[') => ("array", false),
+            Some(b'"') => ("string", false),
+            Some(b'n') => ("null", false),
+            Some(b't' | b'f') => ("boolean", *target == SqlType::Bool),
+            _ => ("numeric", *target != SqlType::Bool),
+        };
+        if !fits {
+            let message = format!("cannot cast jsonb {kind} to type {}", target.without_modifier());
+            return Err(Error::new(SqlState::InvalidParameterValue, message));
+        }
+        match target {
+            SqlType::Int2 | SqlType::Int4 | SqlType::Int8 => builder.append_text(&rounded(text, target)?)?,
+            _ => builder.append_text(text)?,
+        }
+    }
+    builder.finish()
+}
+
+/// The whole number next to one written with digits and a point.
+fn rounded(text: &str, target: &SqlType) -> Result<String> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let out_of_range = || Error::new(SqlState::NumericValueOutOfRange, format!("{target} out of range"));
+    let value: i128 = whole.parse().map_err(|_| out_of_range())?;
+    let away = match (fraction.as_bytes().first(), whole.starts_with('-')) {
+        (Some(b'5'..), true) => -1,
+        (Some(b'5'..), false) => 1,
+        _ => 0,
+    };
+    let rounded = i64::try_from(value + away).map_err(|_| out_of_range())?;
+    Ok(rounded.to_string())
 }
 
 /// Text input.

@@ -9,6 +9,8 @@ pub enum CastContext {
     Assignment,
     /// CAST and `::`: whatever can be converted; too long a text is cut.
     Explicit,
+    /// TRY_CAST: the same, and NULL for what cannot be converted.
+    Attempt,
 }
 
 pub(super) fn is_text(sql_type: &SqlType) -> bool {
@@ -38,7 +40,7 @@ fn is_integer(sql_type: &SqlType) -> bool {
 
 pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContext) -> bool {
     use SqlType::{Array, Bool, Char, Date, Int4, Interval, Json, Jsonb, Time, Timestamp, Timestamptz, Unknown};
-    let explicit = context == CastContext::Explicit;
+    let explicit = context != CastContext::Assignment;
     if source.oid() == target.oid() && !matches!(source, Array(_)) {
         return true;
     }

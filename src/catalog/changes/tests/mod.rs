@@ -115,6 +115,7 @@ fn function(world: &mut World, name: &str, arguments: &[SqlType], returns: SqlTy
     let arguments = arguments.map(|(n, sql_type)| Argument {
         name: format!("a{n}"),
         sql_type: sql_type.clone(),
+        default: None,
     });
     let new = NewFunction {
         schema: world.s,
