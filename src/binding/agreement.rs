@@ -50,10 +50,8 @@ pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanRe
 }
 
 fn is_array(values: &[Expr], schema: &DFSchema) -> bool {
-    let types = values.iter().filter_map(|value| value.get_type(schema).ok());
-    types
-        .into_iter()
-        .any(|data_type| matches!(data_type, DataType::List(_)))
+    let mut types = values.iter().filter_map(|value| value.get_type(schema).ok());
+    types.any(|data_type| matches!(data_type, DataType::List(_)))
 }
 
 fn is_float(values: &[Expr], schema: &DFSchema) -> bool {

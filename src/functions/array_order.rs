@@ -51,18 +51,15 @@ fn extreme(args: &Arguments<'_>, wanted: Ordering) -> Result<ArrayRef> {
     let arrays: Vec<&dyn Array> = laid_out.iter().map(AsRef::as_ref).collect();
     let mut chosen: Vec<(usize, usize)> = (0..args.rows()).map(|row| (0, args.row_of(0, row))).collect();
     for index in 1..args.len() {
-        for row in 0..args.rows() {
-            let (best, place) = (chosen[row], (index, args.row_of(index, row)));
-            if arrays[index].is_null(place.1) {
+        for (row, best) in chosen.iter_mut().enumerate() {
+            let place = args.row_of(index, row);
+            if arrays[index].is_null(place) {
                 continue;
             }
-            let order = make_comparator(
-                &arrays[place.0].slice(place.1, 1),
-                &arrays[best.0].slice(best.1, 1),
-                NULLS_LAST,
-            )?;
-            if arrays[best.0].is_null(best.1) || order(0, 0) == wanted {
-                chosen[row] = place;
+            let (value, known) = (arrays[index].slice(place, 1), arrays[best.0].slice(best.1, 1));
+            let is_better = known.is_null(0) || make_comparator(&value, &known, NULLS_LAST)?(0, 0) == wanted;
+            if is_better {
+                *best = (index, place);
             }
         }
     }

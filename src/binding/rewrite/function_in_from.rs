@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, Ident, ObjectName, TableAlias, TableAliasColumnDef, TableFactor, VisitMut, VisitorMut,
+    CastKind, DataType, Expr, FunctionArg, Ident, ObjectName, TableAlias, TableAliasColumnDef, TableFactor, VisitMut,
+    VisitorMut,
 };
 
 use super::named_arguments;
@@ -266,6 +267,21 @@ fn system_relation(relation: &str, alias: Option<&TableAlias>) -> TableFactor {
 fn column_array(function: &str, arguments: &[Expr]) -> Expr {
     match (function, arguments) {
         ("unnest", [array]) => array.clone(),
+        // The planner does not know yet what the branches are.
+        (function, [value @ Expr::Case { .. }]) if function.starts_with("json") => {
+            let data_type = match function.starts_with("jsonb") {
+                true => DataType::JSONB,
+                false => DataType::JSON,
+            };
+            let value = Expr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(value.clone()),
+                data_type,
+                array: false,
+                format: None,
+            };
+            call(function, vec![value])
+        }
         _ => call(function, arguments.to_vec()),
     }
 }

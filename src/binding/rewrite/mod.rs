@@ -7,6 +7,7 @@ mod collation;
 mod join_using;
 mod function_in_from;
 mod function_in_select;
+mod grouping_positions;
 mod interval_literals;
 mod json_aggregates;
 mod misplaced;
@@ -51,7 +52,8 @@ pub fn rewrite_expression(expression: &mut Expr) -> Result<()> {
 
 fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     misplaced::check(tree)?;
-    // First, because names come from the text as it was written.
+    grouping_positions::rewrite(tree)?;
+    // Early, because names come from the text as it was written.
     output_names::rewrite(tree);
     table_sample::rewrite(tree)?;
     records_in_from::rewrite(tree)?;

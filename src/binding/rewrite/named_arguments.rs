@@ -6,16 +6,16 @@ use super::syntax::folded;
 use crate::error::{Error, Result, SqlState};
 
 /// A parameter, and what it is where a call leaves it out.
-type Parameter = (&'static str, Option<Default>);
+type Parameter = (&'static str, Option<Fallback>);
 
 #[derive(Clone, Copy)]
-enum Default {
+enum Fallback {
     Zero,
     Truth(bool),
     Text(&'static str),
 }
 
-use self::Default::{Text, Truth, Zero};
+use self::Fallback::{Text, Truth, Zero};
 
 const FUNCTIONS: &[(&str, &[Parameter])] = &[
     (
@@ -120,8 +120,8 @@ pub(super) fn position(function: &str, arguments: &mut Vec<FunctionArg>) -> Resu
     Ok(())
 }
 
-fn literal(default: Default) -> Expr {
-    Expr::value(match default {
+fn literal(fallback: Fallback) -> Expr {
+    Expr::value(match fallback {
         Zero => Value::Number("0".into(), false),
         Truth(truth) => Value::Boolean(truth),
         Text(text) => Value::SingleQuotedString(text.into()),
