@@ -487,6 +487,9 @@ fn from_execution_message(message: &str) -> Error {
     if lower.contains("divide by zero") || lower.contains("division by zero") {
         return Error::new(SqlState::DivisionByZero, "division by zero");
     }
+    if lower.contains("too large to store in a decimal") || lower.contains("too small to store in a decimal") {
+        return Error::new(SqlState::NumericValueOutOfRange, "numeric field overflow");
+    }
     if lower.contains("overflow") || lower.contains("too large to store") || lower.contains("out of range") {
         return Error::new(SqlState::NumericValueOutOfRange, "value out of range");
     }

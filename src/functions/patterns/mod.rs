@@ -7,8 +7,10 @@ mod template;
 
 use super::datum::Datum;
 use super::row_function::{Argument, Call, RowFunction};
-use crate::error::Result;
-use crate::types::calendar::{MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY};
+use crate::error::{Error, Result, SqlState};
+use crate::types::calendar::{
+    END_MICRO, FIRST_MICRO, MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
+};
 use crate::types::{SqlType, TimeZone};
 
 pub(super) fn functions() -> Vec<RowFunction> {
@@ -36,7 +38,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
             &[&[Argument::Float], &[Argument::Text, Argument::Text]],
             SqlType::Timestamptz,
             |call, row| match row.first() {
-                Some(Datum::Float(seconds)) => Ok(Datum::Micros((seconds * MICROS_PER_SECOND as f64).round() as i64)),
+                Some(Datum::Float(seconds)) => instant(*seconds),
                 _ => {
                     let parsed = parse::parse(text(row, 0), text(row, 1))?;
                     let local = parsed.micros()?;
@@ -92,4 +94,25 @@ fn to_char(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
         _ => return Ok(Datum::Null),
     };
     Ok(formatted.into())
+}
+
+/// The instant so many seconds after 1970 began.
+fn instant(seconds: f64) -> Result<Datum> {
+    let out_of_range = |message: String| Err(Error::new(SqlState::DatetimeFieldOverflow, message));
+    let micros = (seconds * MICROS_PER_SECOND as f64).round();
+    if seconds.is_nan() {
+        return out_of_range("timestamp cannot be NaN".to_string());
+    }
+    if seconds.is_infinite() {
+        let infinity = if seconds > 0.0 {
+            TIMESTAMP_INFINITY
+        } else {
+            TIMESTAMP_NEGATIVE_INFINITY
+        };
+        return Ok(Datum::Micros(infinity));
+    }
+    if micros < FIRST_MICRO as f64 || micros >= END_MICRO as f64 {
+        return out_of_range(format!("timestamp out of range: \"{seconds}\""));
+    }
+    Ok(Datum::Micros(micros as i64))
 }
