@@ -39,6 +39,8 @@ pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanRe
     let other = match func.name() {
         "greatest" if is_array(&args, schema) => Some(called("array_larger", args.clone(), schema)?),
         "least" if is_array(&args, schema) => Some(called("array_smaller", args.clone(), schema)?),
+        "greatest" if is_jsonb(&args, schema) => Some(called("jsonb_larger", args.clone(), schema)?),
+        "least" if is_jsonb(&args, schema) => Some(called("jsonb_smaller", args.clone(), schema)?),
         "greatest" | "least" => sort_keys::greatest(&args, schema, |keys| func.call(keys)),
         "nullif" => equal_keys::null_if(&args, schema)?,
         _ => None,
@@ -52,6 +54,11 @@ pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanRe
 fn is_array(values: &[Expr], schema: &DFSchema) -> bool {
     let mut types = values.iter().filter_map(|value| value.get_type(schema).ok());
     types.any(|data_type| matches!(data_type, DataType::List(_)))
+}
+
+fn is_jsonb(values: &[Expr], schema: &DFSchema) -> bool {
+    let mut fields = values.iter().filter_map(|value| value.to_field(schema).ok());
+    fields.any(|(_, field)| SqlType::from_field(&field) == SqlType::Jsonb)
 }
 
 fn is_float(values: &[Expr], schema: &DFSchema) -> bool {

@@ -1,17 +1,53 @@
 //! The order of jsonb values: a key for each whose bytes compare as PostgreSQL compares the values. Objects come last,
 //! then arrays, booleans, numbers, strings and null; longer ones come after shorter ones.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use datafusion::arrow::array::BinaryBuilder;
+use datafusion::arrow::array::{ArrayRef, BinaryBuilder};
 use datafusion::logical_expr::ScalarUDF;
 
-use super::super::overload::{OverloadedFunction, kernel};
+use super::super::overload::{Arguments, OverloadedFunction, kernel};
 use super::scan::{Kind, elements, kind, members, unquoted};
 use crate::error::Result;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
-    vec![OverloadedFunction::immutable(
+    let extreme = |name, body| OverloadedFunction::immutable(name, vec![kernel("(variadic jsonb) jsonb", body)]);
+    vec![
+        extreme("jsonb_larger", |args| chosen(args, Ordering::Greater)),
+        extreme("jsonb_smaller", |args| chosen(args, Ordering::Less)),
+        order_key(),
+    ]
+}
+
+/// The greatest or least of the arguments that are not NULL.
+fn chosen(args: &Arguments<'_>, wanted: Ordering) -> Result<ArrayRef> {
+    let values = (0..args.len())
+        .map(|index| args.texts(index))
+        .collect::<Result<Vec<_>>>()?;
+    args.build_text(|row, out| {
+        let mut best: Option<(Vec<u8>, &str)> = None;
+        for value in values.iter().filter_map(|values| values.get(row)) {
+            let mut key = vec![];
+            write_whole(value, &mut key)?;
+            if best.as_ref().is_none_or(|(known, _)| key.cmp(known) == wanted) {
+                best = Some((key, value));
+            }
+        }
+        Ok(best.map(|(_, value)| out.push_str(value)).is_some())
+    })
+}
+
+/// The key of a whole value: an empty array is less than all else.
+fn write_whole(value: &str, key: &mut Vec<u8>) -> Result<()> {
+    match kind(value) == Kind::Array && elements(value).is_empty() {
+        true => Ok(()),
+        false => write(value, key),
+    }
+}
+
+fn order_key() -> Arc<ScalarUDF> {
+    OverloadedFunction::immutable(
         "jsonb_order_key",
         vec![kernel("(jsonb) bytea", |args| {
             let values = args.texts(0)?;
@@ -23,15 +59,12 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                     continue;
                 };
                 key.clear();
-                // An empty array is less than all else where it is the whole value.
-                if kind(value) != Kind::Array || !elements(value).is_empty() {
-                    write(value, &mut key)?;
-                }
+                write_whole(value, &mut key)?;
                 keys.append_value(&key);
             }
             Ok(Arc::new(keys.finish()))
         })],
-    )]
+    )
 }
 
 fn write(value: &str, out: &mut Vec<u8>) -> Result<()> {
