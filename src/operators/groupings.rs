@@ -418,6 +418,10 @@ impl Groupings {
         words: impl Fn(&usize, Range<usize>) -> Vec<i64>,
     ) -> PlanResult<Grouped> {
         let mut merged = Grouped::new(&self.shape, kept.len())?;
+        // The one group of a set without keys holds nothing yet.
+        if self.rows == 0 {
+            return Ok(merged);
+        }
         let mut numbers = Numbers::default();
         let is_one_group = merged.table.is_none();
         for start in (0..finer.count()).step_by(CHUNK) {
