@@ -112,9 +112,8 @@ pub async fn check_function(
 }
 
 fn argument_schema(definition: &Function) -> Result<DFSchema> {
-    let named = |(index, argument): (usize, &Argument)| {
-        argument.sql_type.to_field(argument_name(definition, index), true)
-    };
+    let named =
+        |(index, argument): (usize, &Argument)| argument.sql_type.to_field(argument_name(definition, index), true);
     let fields: Vec<Field> = definition.arguments.iter().enumerate().map(named).collect();
     Ok(DFSchema::from_unqualified_fields(fields.into(), Default::default())?)
 }

@@ -132,7 +132,7 @@ mod tests {
             ),
             (
                 "SELECT * FROM pg_catalog.unnest(a) WITH ORDINALITY AS u(x, n)",
-                "SELECT * FROM UNNEST(a, array_ordinals(a)) AS u (x, n)",
+                "SELECT * FROM UNNEST(array_flattened(a), array_ordinals(array_flattened(a))) AS u (x, n)",
             ),
             (
                 "SELECT - 2 ^ 2 AS a, INTERVAL '3' DAY AS b, 3000000000 AS c FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",

@@ -10,9 +10,9 @@ use super::super::datum::Datum;
 use super::super::names::quote_literal;
 use super::super::overload::{Arguments, OverloadedFunction, kernel, rows};
 use crate::error::{Error, Result};
-use crate::types::{FormatSettings, SqlType};
 use crate::types::text::write_text;
 use crate::types::values::{Column, ColumnValues};
+use crate::types::{FormatSettings, SqlType};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
