@@ -29,14 +29,14 @@ pub(super) fn complete(tree: &mut impl VisitMut, candidates: &dyn Fn(&[String]) 
 
 /// What stands in a parameter's place.
 enum Place<'a> {
-    Given(Expr),
+    Given(Box<Expr>),
     Default(&'a str),
 }
 
 impl Place<'_> {
     fn value(self) -> Result<Expr> {
         match self {
-            Place::Given(value) => Ok(value),
+            Place::Given(value) => Ok(*value),
             Place::Default(text) => {
                 let mut value = expression::parse(text)?;
                 rewrite_expression(&mut value)?;
@@ -72,7 +72,7 @@ fn placed<'a>(function: &Function, parameters: &'a [Argument]) -> Option<Vec<Pla
         .into_iter()
         .zip(parameters)
         .map(|(given, parameter)| match given {
-            Some(value) => Some(Place::Given(value)),
+            Some(value) => Some(Place::Given(Box::new(value))),
             None => parameter.default.as_deref().map(Place::Default),
         });
     places.collect()

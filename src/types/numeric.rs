@@ -126,7 +126,7 @@ fn first_exponent(magnitude: i256) -> Option<i32> {
         return None;
     }
     // A bit is 0.30103 digits.
-    let guess = (bits * 1233 >> 12) as i32;
+    let guess = ((bits * 1233) >> 12) as i32;
     let reaches = |exponent: i32| power_of_ten(exponent).is_some_and(|power| magnitude >= power);
     Some(
         (guess - 1..=guess + 1)
