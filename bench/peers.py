@@ -147,10 +147,10 @@ class ClickHouse:
         self.session.query("set allow_experimental_correlated_subqueries = 1")
 
     def load(self, name, paths):
-        files = paths[0] if len(paths) == 1 else "{" + ",".join(paths) + "}"
+        # Braces around whole paths match nothing.
+        files = " union all ".join(f"select * from file('{path}', Parquet)" for path in paths)
         self.session.query(
-            f"create table {name} engine = MergeTree order by tuple() settings allow_nullable_key = 1 "
-            f"as select * from file('{files}', Parquet)"
+            f"create table {name} engine = MergeTree order by tuple() settings allow_nullable_key = 1 as {files}"
         )
 
     def loaded(self):
