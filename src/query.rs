@@ -89,7 +89,7 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
         parameters,
         columns: None,
     };
-    if let Some((statement, declared)) = user_types::defined(request)? {
+    if let Some((statement, declared)) = complete(request, None)? {
         return Box::pin(describe(&request.with(&statement, &declared))).await;
     }
     match &request.statement.statement {
@@ -123,6 +123,45 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
     }
 }
 
+/// The statement with what has to be known before it is bound: users' types, and the parameters that are bounds of frames.
+/// `None` where it can be bound as it is.
+fn complete(
+    request: &Request<'_>,
+    parameters: Option<&[ScalarValue]>,
+) -> Result<Option<(ParsedStatement, Vec<Option<SqlType>>)>> {
+    if let Some(defined) = user_types::defined(request)? {
+        return Ok(Some(defined));
+    }
+    let statement = request.statement;
+    let query = match &statement.statement {
+        Statement::Query(query) => query,
+        Statement::DeclareCursor(declare) => &declare.query,
+        _ => return Ok(None),
+    };
+    if statement.parameter_count == 0 || !has_frame_bound(&statement.text) {
+        return Ok(None);
+    }
+    let Some(framed) = binding::with_frame_bounds(query, request.declared, parameters)? else {
+        return Ok(None);
+    };
+    let mut complete = statement.clone();
+    // Plans and answers are found by the text.
+    complete.text += &framed.bounds;
+    match &mut complete.statement {
+        Statement::DeclareCursor(declare) => *declare.query = framed.query,
+        other => *other = Statement::Query(Box::new(framed.query)),
+    }
+    Ok(Some((complete, framed.declared)))
+}
+
+/// Whether a text may have a frame with a bound: no reason to copy the tree of one that has none.
+fn has_frame_bound(text: &str) -> bool {
+    let words = text.split(|character: char| !character.is_ascii_alphabetic());
+    words
+        .into_iter()
+        .any(|word| word.eq_ignore_ascii_case("preceding") || word.eq_ignore_ascii_case("following"))
+}
+
 fn declared_or_text(request: &Request<'_>) -> Vec<SqlType> {
     let count = request.declared.len().max(request.statement.parameter_count);
     (0..count)
@@ -139,7 +178,7 @@ pub async fn run(
     notices: &mut Vec<Notice>,
 ) -> Result<Outcome> {
     request.context.check_cancelled()?;
-    if let Some((statement, declared)) = user_types::defined(request)? {
+    if let Some((statement, declared)) = complete(request, Some(parameters))? {
         let request = request.with(&statement, &declared);
         return Box::pin(run(&request, parameters, formats, transaction, notices)).await;
     }

@@ -12,6 +12,7 @@ mod correlation;
 mod domains;
 mod equal_keys;
 mod expression;
+mod frame_bounds;
 mod function;
 mod inherited_order;
 mod meaning;
@@ -35,6 +36,7 @@ mod typed_elements;
 mod types;
 mod unions;
 mod whole_rows;
+mod with_parts;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -49,6 +51,7 @@ pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
 pub use column_sources::{ColumnOrigin, ColumnSource};
 pub use domains::{bind_domain_rule, check_domain_condition};
 pub use expression::{bind_constant, bind_expression_over};
+pub use frame_bounds::{FramedQuery, with_frame_bounds};
 pub use function::check_function;
 pub use modification::{
     ACTION, Action, BoundModification, FILE, FIRST_VALUE, PLACE, Repeated, bind_delete, bind_insert, bind_merge,
@@ -65,6 +68,7 @@ pub use stored_expression::{
     bind_stored_generated, check_condition, check_default, check_generated, check_row_expression,
 };
 pub use time_travel::TimeTravel;
+pub use with_parts::SharedPart;
 
 use crate::catalog::CatalogSnapshot;
 use crate::catalog::model::{Function, Object, Oid, Reference, View};

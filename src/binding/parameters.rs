@@ -3,6 +3,7 @@
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::sqlparser::ast as sql;
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
@@ -58,4 +59,24 @@ pub fn parameter_types(plan: &LogicalPlan, declared: &[Option<SqlType>]) -> Resu
         }
     }
     Ok(types)
+}
+
+/// The number of an expression that is a parameter and nothing else.
+pub(super) fn number_of(expression: &sql::Expr) -> Option<usize> {
+    let sql::Expr::Value(value) = expression else {
+        return None;
+    };
+    let sql::Value::Placeholder(placeholder) = &value.value else {
+        return None;
+    };
+    let number = placeholder.trim_start_matches('$').parse::<usize>().ok();
+    number.filter(|number| (1..=65535).contains(number))
+}
+
+/// A parameter of which nothing was said yet has a type.
+pub(super) fn declare(declared: &mut Vec<Option<SqlType>>, number: usize, sql_type: &SqlType) {
+    if declared.len() < number {
+        declared.resize(number, None);
+    }
+    declared[number - 1].get_or_insert_with(|| sql_type.clone());
 }

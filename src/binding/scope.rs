@@ -13,7 +13,8 @@ use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{
-    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, TableType, WindowUDF,
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, TableType, Volatility,
+    WindowUDF,
 };
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast as sql;
@@ -26,6 +27,7 @@ use super::names::reference_parts;
 use super::positions::Positions;
 use super::time_travel;
 use super::types::PostgresTypes;
+use super::with_parts;
 use crate::catalog::model::{Argument, Oid, Reference, View};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{missing_function, parse_name};
@@ -160,7 +162,10 @@ impl Scope {
     /// Plans a query whose names were loaded into this scope.
     pub fn plan_query(&self, query: sql::Query, declared: &[Option<SqlType>]) -> Result<LogicalPlan> {
         let plan = self.plan_as_written(query, declared)?;
-        super::meaning::of_plan(plan, &self.services.format)
+        Ok(with_parts::settle(super::meaning::of_plan(
+            plan,
+            &self.services.format,
+        )?)?)
     }
 
     /// The same for the client's own text: errors tell where in it, and the columns where they come from.
@@ -180,7 +185,7 @@ impl Scope {
         })?;
         let sources = column_sources::of_plan(&plan, self);
         let plan = super::meaning::of_plan(plan, &self.services.format).map_err(|error| positions.place(error))?;
-        Ok((plan, sources))
+        Ok((with_parts::settle(plan)?, sources))
     }
 
     fn plan_as_written(&self, mut query: sql::Query, declared: &[Option<SqlType>]) -> PlanResult<LogicalPlan> {
@@ -193,6 +198,10 @@ impl Scope {
             Some(schema.fields().iter().map(|field| field.name().clone()).collect())
         })?;
         domains::test_casts(&mut query, &self.tests);
+        with_parts::mark(&mut query, &|name| {
+            let function = self.services.base.scalar_functions().get(name);
+            function.is_some_and(|function| function.signature().volatility == Volatility::Volatile)
+        })?;
         let mut planner_context = PlannerContext::new().with_prepare_param_data_types(fields);
         let statement = sql::Statement::Query(Box::new(query));
         self.planner()

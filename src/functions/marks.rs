@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::ScalarUDF;
 
+use crate::error::Error;
+
 use super::overload::{OverloadedFunction, kernel};
+
+/// Holds of all rows of a WITH query that is computed once, whose number it takes.
+pub const WITH_PART: &str = "with_part";
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
@@ -17,6 +22,12 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         OverloadedFunction::immutable(
             "with_ties",
             vec![kernel("(int8) int8", |args| Ok(Arc::clone(args.array(0))))],
+        ),
+        OverloadedFunction::immutable(
+            WITH_PART,
+            vec![kernel("(int8) bool", |_| {
+                Err(Error::internal("a mark of a WITH query was left in the plan"))
+            })],
         ),
     ]
 }

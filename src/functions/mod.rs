@@ -85,6 +85,7 @@ pub use keys::{Key, column_names};
 pub use keywords::{Keyword, keywords};
 pub use laziness::{guarded, guarded_predicate, lazily, may_fail};
 pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
+pub use marks::WITH_PART;
 pub use missing::missing_function;
 pub use names::{quote_literal, registered_oid};
 pub use operators::{

@@ -32,7 +32,7 @@ use parking_lot::Mutex;
 #[derive(Debug)]
 pub struct SharedExec {
     /// Equal parts of one plan have the same.
-    number: usize,
+    number: u64,
     input: Arc<dyn ExecutionPlan>,
     /// How often each partition will be executed.
     readers: AtomicUsize,
@@ -63,7 +63,7 @@ struct KeptRows {
 }
 
 impl SharedExec {
-    pub fn new(number: usize, input: Arc<dyn ExecutionPlan>) -> SharedExec {
+    pub fn new(number: u64, input: Arc<dyn ExecutionPlan>) -> SharedExec {
         let properties = PlanProperties::new(
             // Without the input's order: who needs one sorts for itself, and the parts stay equal.
             EquivalenceProperties::new(input.schema()),
@@ -81,7 +81,7 @@ impl SharedExec {
         }
     }
 
-    pub fn number(&self) -> usize {
+    pub fn number(&self) -> u64 {
         self.number
     }
 

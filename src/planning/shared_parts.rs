@@ -1,67 +1,22 @@
 //! Finds equal parts of a plan, such as the copies of a WITH query that is read twice, and has each computed once. Parts
 //! are worth that if they aggregate; they must be of the same tables under the same policies, and not volatile.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::Session;
+use datafusion::common::Result as PlanResult;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchemaRef, Result as PlanResult};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{
-    Expr, Extension, LogicalPlan, TableScan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
-};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
+use crate::binding::SharedPart;
 use crate::governance::reads_the_same;
 use crate::operators::SharedExec;
-
-/// A part of the plan that is found more than once; equal parts have equal numbers.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct SharedPart {
-    number: usize,
-    input: Arc<LogicalPlan>,
-}
-
-impl PartialOrd for SharedPart {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        (self == other).then_some(Ordering::Equal)
-    }
-}
-
-impl UserDefinedLogicalNodeCore for SharedPart {
-    fn name(&self) -> &str {
-        "Shared"
-    }
-
-    fn inputs(&self) -> Vec<&LogicalPlan> {
-        vec![&self.input]
-    }
-
-    fn schema(&self) -> &DFSchemaRef {
-        self.input.schema()
-    }
-
-    fn expressions(&self) -> Vec<Expr> {
-        Vec::new()
-    }
-
-    fn fmt_for_explain(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "Shared: part={}", self.number)
-    }
-
-    fn with_exprs_and_inputs(&self, _expressions: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> PlanResult<Self> {
-        Ok(SharedPart {
-            number: self.number,
-            input: Arc::new(inputs.swap_remove(0)),
-        })
-    }
-}
 
 /// Plans a shared part by its operator.
 pub(super) struct SharedPartPlanner;
@@ -80,7 +35,7 @@ impl ExtensionPlanner for SharedPartPlanner {
         let part = node.as_any().downcast_ref::<SharedPart>();
         Ok(part
             .zip(inputs.first())
-            .map(|(part, input)| Arc::new(SharedExec::new(part.number, Arc::clone(input))) as Arc<dyn ExecutionPlan>))
+            .map(|(part, input)| Arc::new(SharedExec::new(part.number(), Arc::clone(input))) as Arc<dyn ExecutionPlan>))
     }
 }
 
@@ -158,9 +113,7 @@ impl Parts {
                 Some(marked) => marked.clone(),
                 None => {
                     let inside = node.map_children(|input| self.mark(input).map(Transformed::yes))?.data;
-                    let input = Arc::new(inside);
-                    let node = Arc::new(SharedPart { number, input });
-                    let marked = LogicalPlan::Extension(Extension { node });
+                    let marked = SharedPart::node(number as u64, inside);
                     self.parts[number].marked = Some(marked.clone());
                     marked
                 }

@@ -4,11 +4,15 @@
 use super::Request;
 use crate::catalog::Scope;
 use crate::error::{Error, Result, SqlState};
-use crate::statement::ast::ParsedStatement;
+use crate::statement::ast::{ParsedStatement, Statement};
 use crate::types::SqlType;
 
 /// The statement and its parameters' types with definitions; `None` where nothing had to be looked up.
 pub(super) fn defined(request: &Request<'_>) -> Result<Option<(ParsedStatement, Vec<Option<SqlType>>)>> {
+    let declares_none = matches!(request.statement.statement, Statement::Query(_));
+    if declares_none && !request.declared.iter().flatten().any(is_open) {
+        return Ok(None);
+    }
     let mut statement = request.statement.clone();
     let mut declared = request.declared.to_vec();
     let mut types = statement.statement.declared_types();

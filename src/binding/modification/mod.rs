@@ -100,18 +100,9 @@ fn finish(plan: LogicalPlan, declared: &[Option<SqlType>]) -> Result<(LogicalPla
 
 /// A lone `$n` that is assigned to a column has its type.
 fn declare(declared: &mut Vec<Option<SqlType>>, value: &sql::Expr, sql_type: &SqlType) {
-    let sql::Expr::Value(value) = value else { return };
-    let sql::Value::Placeholder(placeholder) = &value.value else {
-        return;
-    };
-    let number = placeholder.trim_start_matches('$').parse::<usize>().ok();
-    let Some(number) = number.filter(|number| (1..=65535).contains(number)) else {
-        return;
-    };
-    if declared.len() < number {
-        declared.resize(number, None);
+    if let Some(number) = parameters::number_of(value) {
+        parameters::declare(declared, number, sql_type);
     }
-    declared[number - 1].get_or_insert_with(|| sql_type.clone());
 }
 
 /// The same for a select list's item.

@@ -31,7 +31,7 @@ impl PhysicalOptimizerRule for LinkSharedParts {
 
 fn linked(
     plan: Arc<dyn ExecutionPlan>,
-    known: &mut HashMap<usize, Arc<dyn ExecutionPlan>>,
+    known: &mut HashMap<u64, Arc<dyn ExecutionPlan>>,
 ) -> PlanResult<Arc<dyn ExecutionPlan>> {
     let number = plan.downcast_ref::<SharedExec>().map(SharedExec::number);
     if let Some(shared) = plan.downcast_ref::<SharedExec>()

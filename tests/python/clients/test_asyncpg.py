@@ -46,6 +46,28 @@ def test_json_codec_and_arrays_without_parameters(url):
     assert tuple(run(url, work)) == ([1, 2, 3], '{"A": 1}')
 
 
+def test_parameters_as_bounds_of_window_frames(url):
+    """One prepared statement, whose frames are other ones each time."""
+    rows = "select n, sum(n) over (order by n rows between $1 preceding and $2 following) from generate_series(1, 4) n"
+    days = (
+        "select sum(n) over w from (select n, date '2024-01-01' + n as d from generate_series(1, 4) n) "
+        "window w as (order by d range between $1::interval preceding and current row)"
+    )
+
+    async def work(connection):
+        statement = await connection.prepare(rows)
+        sums = [[row[1] for row in await statement.fetch(*bounds)] for bounds in ((1, 1), (0, 2), (1, 1))]
+        sums.append([row[0] for row in await connection.fetch(days, datetime.timedelta(days=1))])
+        with pytest.raises(asyncpg.InvalidPrecedingOrFollowingSizeError, match="starting offset must not be negative"):
+            await statement.fetch(-1, 1)
+        with pytest.raises(asyncpg.NullValueNotAllowedError, match="ending offset must not be null"):
+            await statement.fetch(1, None)
+        return [parameter.name for parameter in statement.get_parameters()], sums
+
+    around, after = [3, 6, 9, 7], [6, 9, 7, 4]
+    assert run(url, work) == (["int8", "int8"], [around, after, around, [1, 3, 5, 7]])
+
+
 def test_copy_executemany_and_cursor(url):
     async def work(connection):
         await connection.execute("create table by_asyncpg (id int, name text)")
