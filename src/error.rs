@@ -61,6 +61,7 @@ sql_states! {
     InvalidGrantOperation = "0LP01",
     InvalidRoleSpecification = "0P000",
     CardinalityViolation = "21000",
+    DataException = "22000",
     StringDataRightTruncation = "22001",
     NullValueNotAllowed = "22004",
     SubstringError = "22011",

@@ -42,7 +42,7 @@ pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanRe
         "greatest" if is_jsonb(&args, schema) => Some(called("jsonb_larger", args.clone(), schema)?),
         "least" if is_jsonb(&args, schema) => Some(called("jsonb_smaller", args.clone(), schema)?),
         "greatest" | "least" => sort_keys::greatest(&args, schema, |keys| func.call(keys)),
-        "nullif" => equal_keys::null_if(&args, schema)?,
+        "nullif" => equal_keys::null_if(&args, schema)?.map(|kept| described(kept, sql_type.clone())),
         _ => None,
     };
     Ok(match other {
@@ -122,6 +122,7 @@ pub(super) fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> 
                 | SqlType::Varchar(_)
                 | SqlType::Bpchar(_)
                 | SqlType::Enum(_)
+                | SqlType::Spelled(_)
         )
     })
 }

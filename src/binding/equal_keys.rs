@@ -1,5 +1,5 @@
 //! What intervals are equal by: `24:00:00` and `1 day` are one value in GROUP BY, DISTINCT, joins and comparisons, though
-//! their parts differ. The engine compares layouts alone, so lengths stand for the values, and one of a group's values for
+//! their parts differ, and so are ranges of numerics with and without zeros at their ends. The engine compares layouts alone, so lengths stand for the values, and one of a group's values for
 //! the group.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 
 use super::sort_keys::sort_key;
 use crate::error::{Error, Result};
-use crate::functions::agree;
+use crate::functions::{agree, retyped};
 use crate::types::SqlType;
 
 /// The key of an expression; `None` where its own values do.
@@ -23,6 +23,7 @@ fn equal_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
     let (_, field) = expression.to_field(schema).ok()?;
     match SqlType::from_field(&field) {
         SqlType::Interval => sort_key(expression, schema),
+        SqlType::Spelled(spelled) if !spelled.is_equal_by_spelling() => sort_key(expression, schema),
         _ => None,
     }
 }
@@ -34,17 +35,22 @@ fn key_or_value(expression: Expr, schema: &DFSchema) -> Expr {
 /// Groups by lengths, and shows one of the intervals of each group.
 pub(super) fn of_aggregate(aggregate: Aggregate) -> Result<LogicalPlan> {
     let schema = Arc::clone(aggregate.input.schema());
-    let is_interval = |key: &&Expr| equal_key(key, &schema).is_some();
-    let keys: Vec<bool> = grouping_set_to_exprlist(&aggregate.group_expr)?
+    // The type of what a key stands for.
+    let keyed = |key: &&Expr| {
+        equal_key(key, &schema)?;
+        let (_, field) = key.to_field(&schema).ok()?;
+        Some(SqlType::from_field(&field))
+    };
+    let keys: Vec<Option<SqlType>> = grouping_set_to_exprlist(&aggregate.group_expr)?
         .iter()
-        .map(is_interval)
+        .map(keyed)
         .collect();
-    if !keys.contains(&true) {
+    if keys.iter().all(Option::is_none) {
         return Ok(LogicalPlan::Aggregate(aggregate));
     }
     let representatives: Vec<Expr> = grouping_set_to_exprlist(&aggregate.group_expr)?
         .into_iter()
-        .filter(is_interval)
+        .filter(|key| keyed(key).is_some())
         .map(|key| min(key.clone()))
         .collect();
     let shown = aggregate.schema.columns();
@@ -70,12 +76,15 @@ pub(super) fn of_aggregate(aggregate: Aggregate) -> Result<LogicalPlan> {
         .map(|(place, (shown, found))| {
             let value = Expr::Column(found.clone());
             let representative = match keys.get(place) {
-                Some(true) => representatives.next(),
+                Some(Some(sql_type)) => representatives.next().map(|column| (column, sql_type)),
                 _ => None,
             };
             let value = match representative {
                 // A grouping set leaves the key out, and no row.
-                Some(representative) => when(value.is_not_null(), Expr::Column(representative.clone())).end()?,
+                Some((representative, sql_type)) => {
+                    let shown = when(value.is_not_null(), Expr::Column(representative.clone())).end()?;
+                    retyped(shown, sql_type.clone())
+                }
                 None => value,
             };
             Ok(value.alias_qualified(shown.relation.clone(), &shown.name))
@@ -189,10 +198,10 @@ pub(super) fn of_case(mut case: Case, schema: &DFSchema) -> Case {
 
 /// IS DISTINCT FROM, which is no operator that has planners.
 pub(super) fn distinct_from(mut binary: BinaryExpr, schema: &DFSchema) -> Result<BinaryExpr> {
-    let is_interval = [&binary.left, &binary.right]
+    let is_keyed = [&binary.left, &binary.right]
         .iter()
         .any(|side| equal_key(side, schema).is_some());
-    if is_interval && matches!(binary.op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom) {
+    if is_keyed && matches!(binary.op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom) {
         let sides = agree(vec![*binary.left, *binary.right], schema, "IS DISTINCT FROM")?;
         let mut keys = sides.into_iter().map(|side| Box::new(key_or_value(side, schema)));
         (binary.left, binary.right) = match (keys.next(), keys.next()) {

@@ -7,21 +7,26 @@ use datafusion::common::{Column, DFSchema, Result as PlanResult};
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Window};
 
-use super::typed_elements::is_named;
 use super::{calls, equal_keys};
 use crate::error::Result;
 use crate::functions::{
-    enum_label, enum_position, interval_key, interval_of_key, passes_on, retyped, scalar_functions,
+    enum_label, enum_position, interval_key, interval_of_key, passes_on, retyped, scalar_functions, spelled_key,
+    spelled_key_and_value, spelled_of_key,
 };
-use crate::types::{EnumType, SqlType};
+use crate::types::{EnumType, Spelled, SqlType};
 
 /// The key of an expression; `None` where its own values do.
 pub(super) fn sort_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
     match type_of(expression, schema)? {
         SqlType::Interval => called("interval_length", expression, schema),
         SqlType::Jsonb => called("jsonb_order_key", expression, schema),
-        SqlType::Array(element) => enumeration(&element).map(|found| enum_position(expression.clone(), &found)),
-        other => enumeration(&other).map(|found| enum_position(expression.clone(), &found)),
+        other => match innermost(&other) {
+            SqlType::Enum(definition) => Some(enum_position(expression.clone(), definition)),
+            SqlType::Spelled(spelled) if !spelled.is_ordered_by_spelling() => {
+                Some(spelled_key(expression.clone(), *spelled))
+            }
+            _ => None,
+        },
     }
 }
 
@@ -39,11 +44,11 @@ fn type_of(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {
     Some(SqlType::from_field(&field))
 }
 
-fn enumeration(sql_type: &SqlType) -> Option<Arc<EnumType>> {
+/// What an array of any depth is an array of; any other type itself.
+fn innermost(sql_type: &SqlType) -> &SqlType {
     match sql_type {
-        SqlType::Enum(definition) => Some(Arc::clone(definition)),
-        SqlType::Array(element) => enumeration(element),
-        _ => None,
+        SqlType::Array(element) => innermost(element),
+        other => other,
     }
 }
 
@@ -126,6 +131,7 @@ pub(super) fn of_window(mut window: Window) -> Result<LogicalPlan> {
 enum Compared {
     Labels(Arc<EnumType>),
     Intervals,
+    Spelled(Spelled),
 }
 
 impl Compared {
@@ -133,6 +139,7 @@ impl Compared {
         match sql_type {
             SqlType::Enum(definition) => Some(Compared::Labels(Arc::clone(definition))),
             SqlType::Interval => Some(Compared::Intervals),
+            SqlType::Spelled(spelled) if !spelled.is_ordered_by_spelling() => Some(Compared::Spelled(*spelled)),
             _ => None,
         }
     }
@@ -141,6 +148,7 @@ impl Compared {
         match self {
             Compared::Labels(definition) => enum_position(value, definition),
             Compared::Intervals => interval_key(value),
+            Compared::Spelled(spelled) => spelled_key_and_value(value, *spelled),
         }
     }
 
@@ -148,6 +156,7 @@ impl Compared {
         match self {
             Compared::Labels(definition) => enum_label(key, definition),
             Compared::Intervals => interval_of_key(key),
+            Compared::Spelled(spelled) => spelled_of_key(key, *spelled),
         }
     }
 }
@@ -170,7 +179,7 @@ impl Restored {
             && func.name() == "array_agg"
         {
             let element = params.args.first().and_then(|value| type_of(value, schema));
-            return match element.filter(is_named) {
+            return match element.filter(SqlType::is_named) {
                 Some(element) => Restored::Type(SqlType::Array(Box::new(element))),
                 None => Restored::Nothing,
             };
@@ -179,10 +188,12 @@ impl Restored {
             return Restored::Nothing;
         };
         let Some(compared) = Compared::of(&sql_type) else {
-            return match enumeration(&sql_type) {
-                Some(_) => Restored::Type(sql_type),
-                None if matches!(sql_type, SqlType::Bpchar(_)) => Restored::Type(sql_type.without_modifier()),
-                None => Restored::Nothing,
+            return match innermost(&sql_type) {
+                SqlType::Enum(_) | SqlType::Spelled(_) => Restored::Type(sql_type),
+                SqlType::Bpchar(_) if !matches!(sql_type, SqlType::Array(_)) => {
+                    Restored::Type(sql_type.without_modifier())
+                }
+                _ => Restored::Nothing,
             };
         };
         let name = call.schema_name().to_string();

@@ -14,17 +14,12 @@ pub(super) fn of_unnest(unnest: Unnest) -> Result<LogicalPlan> {
     let element = |place: &usize| {
         let is_list = unnest.list_type_columns.iter().any(|(list, _)| list == place);
         match SqlType::from_field(input.fields().get(*place).filter(|_| is_list)?) {
-            SqlType::Array(element) if is_named(&element) => Some(*element),
+            SqlType::Array(element) if element.is_named() => Some(*element),
             _ => None,
         }
     };
     let types: Vec<Option<SqlType>> = unnest.dependency_indices.iter().map(element).collect();
     typed(LogicalPlan::Unnest(unnest), types)
-}
-
-/// Whether the layout alone does not tell the type.
-pub(super) fn is_named(sql_type: &SqlType) -> bool {
-    SqlType::from_arrow(&sql_type.to_arrow()) != *sql_type
 }
 
 fn typed(plan: LogicalPlan, types: Vec<Option<SqlType>>) -> Result<LogicalPlan> {

@@ -142,6 +142,9 @@ impl Analyzer<'_> {
             other => other,
         };
         let given: Vec<Type> = arguments.iter().map(|node| node.ty.clone()).collect();
+        if let Some(range) = given.iter().find(|ty| ty.category() == 'R') {
+            return Err(not_covered(format!("a call with {}", range.name())));
+        }
         let candidates: Vec<Candidate> = candidates(name, given.len())
             .into_iter()
             .filter(|candidate| candidate.builtin.kind == "f" && !candidate.builtin.returns_set)

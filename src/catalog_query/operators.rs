@@ -81,6 +81,9 @@ impl Analyzer<'_> {
         }
         let operator = self.operator_for(name, left, right)?;
         let given = [left.clone(), right.clone()];
+        if let Some(range) = given.iter().find(|ty| ty.category() == 'R') {
+            return Err(not_covered(format!("an operator of {}", range.name())));
+        }
         let resolution = Resolution::of(&[operator.left, operator.right], &given)?;
         let left_type = resolution.argument(operator.left, left);
         let right_type = resolution.argument(operator.right, right);

@@ -40,6 +40,7 @@ mod patterns;
 mod percentiles;
 mod postgres_cast;
 mod privileges;
+mod ranges;
 mod records;
 mod regular;
 mod retyped;
@@ -53,6 +54,7 @@ mod single_value;
 mod sleep;
 mod sizes;
 mod sliding;
+mod spelled_order;
 mod strings;
 mod sums;
 mod table_indexes;
@@ -98,6 +100,7 @@ pub use retyped::retyped;
 pub use server::VERSION;
 pub use shown_digits::shown_numeric;
 pub use single_value::single_value;
+pub use spelled_order::{spelled_key, spelled_key_and_value, spelled_of_key};
 pub use table_indexes::TableIndex;
 
 /// All scalar functions, shared by all sessions.
@@ -126,6 +129,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         mathematics::functions(),
         moments::functions(),
         ordered_sets::functions(),
+        ranges::functions(),
         regular::functions(),
         shown_digits::functions(),
         strings::functions(),

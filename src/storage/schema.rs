@@ -292,7 +292,8 @@ pub(super) fn stored_type(sql_type: &SqlType) -> Result<(Value, DataType)> {
         | SqlType::Enum(_)
         | SqlType::Interval
         | SqlType::Json
-        | SqlType::Jsonb => (json!("string"), DataType::Utf8),
+        | SqlType::Jsonb
+        | SqlType::Spelled(_) => (json!("string"), DataType::Utf8),
         SqlType::Bytea => (json!("binary"), DataType::Binary),
         SqlType::Date => (json!("date"), DataType::Date32),
         SqlType::Timestamp => (json!("timestamp_ntz"), DataType::Timestamp(TimeUnit::Microsecond, None)),
@@ -416,6 +417,8 @@ mod tests {
             "integer[]",
             "interval[]",
             "text[]",
+            "numrange",
+            "tstzrange[]",
         ];
         for text in types {
             let sql_type: SqlType = text.parse().unwrap();

@@ -92,6 +92,7 @@ impl ColumnBuilder {
             | SqlType::Uuid
             | SqlType::Json
             | SqlType::Jsonb
+            | SqlType::Spelled(_)
             | SqlType::System(_)
             | SqlType::Record
             | SqlType::Enum(_)
@@ -165,7 +166,7 @@ impl ColumnBuilder {
             Values::Float4(builder) => builder.append_value(parse::parse_float4(text)?),
             Values::Float8(builder) => builder.append_value(parse::parse_float8(text)?),
             Values::Numeric { .. } => return self.append_decimal(parse::parse_decimal(text)?),
-            Values::Text(builder) => append_string(builder, &self.sql_type, text)?,
+            Values::Text(builder) => append_string(builder, &self.sql_type, text, &self.settings)?,
             Values::Bytea(builder) => builder.append_value(parse::parse_bytea(text)?),
             Values::Date(builder) => {
                 builder.append_value(parse::parse_date(
@@ -328,13 +329,19 @@ pub(super) enum Scalar<'a> {
     Interval(IntervalMonthDayNano),
 }
 
-fn append_string(builder: &mut StringViewBuilder, sql_type: &SqlType, text: &str) -> Result<()> {
+fn append_string(
+    builder: &mut StringViewBuilder,
+    sql_type: &SqlType,
+    text: &str,
+    settings: &FormatSettings,
+) -> Result<()> {
     match sql_type {
         SqlType::Varchar(length) => builder.append_value(parse::fit_varchar(text, *length)?),
         SqlType::Bpchar(length) => builder.append_value(parse::fit_bpchar(text, *length)?),
         SqlType::Uuid => builder.append_value(parse::parse_uuid(text)?),
         SqlType::Char => builder.append_value(parse::parse_char(text)),
         SqlType::Enum(definition) => builder.append_value(definition.check(text)?),
+        SqlType::Spelled(spelled) => builder.append_value(spelled.read(text, settings)?),
         SqlType::Name => builder.append_value(&text[..text.floor_char_boundary(63)]),
         SqlType::Json => {
             json::check(text)?;

@@ -1,7 +1,7 @@
 //! Which type a value takes among others: PostgreSQL's type categories, the casts it makes unasked, and the
 //! type that the branches of CASE or UNION agree on. Modifiers play no part here.
 
-use super::SqlType;
+use super::{Spelled, SqlType};
 
 /// pg_type.typcategory, as far as it decides between candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub enum Category {
     Text,
     Span,
     Enum,
+    Range,
     Unknown,
     Other,
 }
@@ -35,6 +36,7 @@ pub fn category(sql_type: &SqlType) -> Category {
         SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz => Category::Moment,
         SqlType::Interval => Category::Span,
         SqlType::Enum(_) => Category::Enum,
+        SqlType::Spelled(Spelled::Range(_)) => Category::Range,
         SqlType::Array(_) => Category::Array,
         SqlType::Unknown => Category::Unknown,
         _ => Category::Other,

@@ -10,6 +10,7 @@ pub mod calendar;
 pub mod coercion;
 pub mod json;
 pub mod numeric;
+pub mod spelled;
 mod numeric_functions;
 pub mod values;
 pub mod text;
@@ -23,6 +24,7 @@ pub mod copy;
 pub use format::{Format, FormatSettings};
 pub use identifier::quote_identifier;
 pub use row::{BoundColumn, ColumnEncoder, RowEncoder};
+pub use spelled::{RangeType, Spelled};
 pub use time_zone::TimeZone;
 pub use user_type::{DomainType, EnumType};
 
@@ -75,6 +77,8 @@ pub enum SqlType {
     Record,
     /// A literal or parameter whose type nothing decided.
     Unknown,
+    /// A type whose values are carried as text in one spelling.
+    Spelled(Spelled),
     /// A type that only the system's own relations and functions give, by its OID.
     System(u32),
     /// A type of the catalog whose values are labels.
@@ -120,6 +124,7 @@ impl SqlType {
             SqlType::Void => 2278,
             SqlType::Uuid => 2950,
             SqlType::Jsonb => 3802,
+            SqlType::Spelled(spelled) => spelled.oid(),
             SqlType::System(oid) | SqlType::Stored(oid) => *oid,
             SqlType::Enum(definition) => definition.oid,
             SqlType::Domain(domain) => domain.oid,
@@ -156,6 +161,7 @@ impl SqlType {
             SqlType::Regtype => 2211,
             SqlType::Uuid => 2951,
             SqlType::Jsonb => 3807,
+            SqlType::Spelled(spelled) => spelled.array_oid(),
             SqlType::System(oid) => system::system_array(*oid),
             SqlType::Enum(definition) => user_type::ARRAY_TYPES + definition.oid,
             SqlType::Domain(domain) => user_type::ARRAY_TYPES + domain.oid,
@@ -196,9 +202,10 @@ impl SqlType {
             SqlType::Void,
             SqlType::Unknown,
         ];
-        let scalar = SCALARS.iter().find(|scalar| scalar.oid() == oid).cloned();
+        let scalars = || SCALARS.iter().cloned().chain(Spelled::all().map(SqlType::Spelled));
+        let scalar = scalars().find(|scalar| scalar.oid() == oid);
         let array = || {
-            let element = SCALARS.iter().find(|scalar| scalar.array_oid() == oid).cloned();
+            let element = scalars().find(|scalar| scalar.array_oid() == oid);
             let element = element.or_else(|| system::system_element(oid).map(SqlType::System));
             element.map(|element| SqlType::Array(Box::new(element)))
         };
@@ -214,6 +221,7 @@ impl SqlType {
             SqlType::Numeric(Some((precision, scale))) => {
                 ((i32::from(*precision) << 16) | (i32::from(*scale) & 0x7ff)) + 4
             }
+            SqlType::Spelled(spelled) => spelled.typmod(),
             SqlType::Array(element) => element.typmod(),
             _ => -1,
         }
@@ -225,6 +233,7 @@ impl SqlType {
             SqlType::Numeric(_) => SqlType::Numeric(None),
             SqlType::Varchar(_) => SqlType::Varchar(None),
             SqlType::Bpchar(_) => SqlType::Bpchar(None),
+            SqlType::Spelled(spelled) => SqlType::Spelled(spelled.without_modifier()),
             SqlType::Array(element) => SqlType::Array(Box::new(element.without_modifier())),
             other => other.clone(),
         }
@@ -247,6 +256,7 @@ impl SqlType {
             SqlType::Int8 | SqlType::Float8 | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz => 8,
             SqlType::Interval | SqlType::Uuid => 16,
             SqlType::Name => 64,
+            SqlType::Spelled(spelled) => spelled.length(),
             SqlType::System(oid) => system::system_length(*oid),
             SqlType::Unknown => -2,
             SqlType::Domain(domain) => domain.base.length(),
@@ -270,6 +280,7 @@ impl SqlType {
             SqlType::Time => "time".into(),
             SqlType::Timestamp => "timestamp".into(),
             SqlType::Timestamptz => "timestamptz".into(),
+            SqlType::Spelled(spelled) => spelled.internal_name().into(),
             SqlType::Enum(definition) => definition.name.clone(),
             SqlType::Domain(domain) => domain.name.clone(),
             SqlType::Array(element) => format!("_{}", element.internal_name()),
@@ -309,6 +320,7 @@ impl SqlType {
             | SqlType::Uuid
             | SqlType::Json
             | SqlType::Jsonb
+            | SqlType::Spelled(_)
             | SqlType::System(_)
             | SqlType::Enum(_)
             | SqlType::Stored(_)
@@ -325,6 +337,11 @@ impl SqlType {
             return field;
         }
         field.with_metadata([(TYPE_KEY.to_string(), self.to_metadata())].into())
+    }
+
+    /// Whether the Arrow type alone does not tell the type.
+    pub fn is_named(&self) -> bool {
+        SqlType::from_arrow(&self.to_arrow()) != *self
     }
 
     /// The SQL type of a column of a plan's output.
@@ -426,6 +443,7 @@ impl fmt::Display for SqlType {
             SqlType::Void => f.write_str("void"),
             SqlType::Record => f.write_str("record"),
             SqlType::Unknown => f.write_str("unknown"),
+            SqlType::Spelled(spelled) => f.write_str(&spelled.shown_name()),
             SqlType::System(oid) => f.write_str(system::system_name(*oid)),
             SqlType::Enum(definition) => f.write_str(&quote_identifier(&definition.name)),
             SqlType::Domain(domain) => f.write_str(&quote_identifier(&domain.name)),
@@ -510,7 +528,7 @@ impl FromStr for SqlType {
             "void" => SqlType::Void,
             "record" => SqlType::Record,
             "unknown" => SqlType::Unknown,
-            _ => return Err(unknown_type(text)),
+            name => return Spelled::named(name, &arguments)?.map(SqlType::Spelled).ok_or_else(|| unknown_type(text)),
         })
     }
 }
@@ -552,6 +570,8 @@ mod tests {
             "\"char\"",
             "oid",
             "bigint[]",
+            "int4range",
+            "tstzrange[]",
         ] {
             let sql_type: SqlType = text.parse().unwrap();
             assert_eq!(sql_type.to_string(), text);

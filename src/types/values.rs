@@ -13,7 +13,7 @@ use datafusion::arrow::datatypes::{DataType, IntervalUnit, TimeUnit, TimestampNa
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::numeric::COMPUTED_NUMERIC;
-use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
+use crate::types::{Spelled, SqlType, UNCONSTRAINED_NUMERIC};
 
 /// The typed arrays of one column of one batch.
 #[derive(Debug, Clone)]
@@ -43,6 +43,8 @@ pub enum ColumnValues {
     Utf8(StringArray),
     LargeUtf8(LargeStringArray),
     Utf8View(StringViewArray),
+    /// Values in the spelling of their type.
+    Spelled(StringViewArray, Spelled),
     Binary(BinaryArray),
     BinaryView(BinaryViewArray),
     Date(Date32Array),
@@ -169,6 +171,10 @@ fn column_values(array: &ArrayRef, sql_type: &SqlType) -> Result<ColumnValues> {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => text_values(array)?,
             _ => ColumnValues::Oid(convert(array, &DataType::UInt32)?.as_primitive().clone()),
         },
+        SqlType::Spelled(spelled) => {
+            let array = convert(array, &DataType::Utf8View)?;
+            ColumnValues::Spelled(array.as_string_view().clone(), *spelled)
+        }
         // Elements that are shown as names come as the array's whole text.
         SqlType::Array(_) | SqlType::System(_) if is_text(array) => text_values(array)?,
         SqlType::Array(element) => ColumnValues::List(Box::new(list_values(array, element)?)),

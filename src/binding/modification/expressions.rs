@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
-use datafusion::logical_expr::{Expr, ExprSchemable, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable};
 
 use crate::binding::bound_table::{BoundTable, LOCATORS};
 use crate::error::Result;
@@ -58,7 +59,9 @@ pub(super) fn assigned_from_query(
 
 /// NULL of a column's type.
 pub(super) fn null(sql_type: &SqlType) -> Result<Expr> {
-    Ok(lit(ScalarValue::try_from(&sql_type.to_arrow())?))
+    let field = sql_type.to_field("", true);
+    let metadata = (!field.metadata().is_empty()).then(|| FieldMetadata::from(&field));
+    Ok(Expr::Literal(ScalarValue::try_from(field.data_type())?, metadata))
 }
 
 /// Positions of the target's columns that the expression reads, from within its subqueries too.

@@ -31,7 +31,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
                 }
             }
             if let SetExpr::Values(values) = query.body.as_mut()
-                && Visit::visit(&*values, &mut Subqueries).is_break()
+                && (Visit::visit(&*values, &mut Subqueries).is_break() || has_null_beside_call(values))
                 && let Some(selects) = as_selects(values)
             {
                 *query.body = selects;
@@ -41,6 +41,18 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
     }
     // Never breaks.
     let _ = VisitMut::visit(tree, &mut Lists);
+}
+
+fn is_null(cell: &Expr) -> bool {
+    matches!(cell, Expr::Value(value) if value.value == Value::Null)
+}
+
+/// Only the function tells the column's type, which the planner wants of each row.
+fn has_null_beside_call(values: &Values) -> bool {
+    let width = values.rows.iter().map(|row| row.len()).min().unwrap_or_default();
+    let has = |column: usize, is_such: fn(&Expr) -> bool| values.rows.iter().any(|row| is_such(&row[column]));
+    let is_call = |cell: &Expr| matches!(cell, Expr::Function(_));
+    (2..=LONGEST).contains(&values.rows.len()) && (0..width).any(|column| has(column, is_null) && has(column, is_call))
 }
 
 /// Stops at a subquery.
@@ -102,6 +114,9 @@ fn agree(cells: &mut [&mut Expr]) {
                 if let Some(array) = array(&text) {
                     **cell = array;
                 }
+            }
+            (None, Some(data_type)) if is_null(cell) => {
+                **cell = cast_to(Expr::value(Value::Null), data_type);
             }
             (Some(_), Some(data_type)) => {
                 let literal = std::mem::replace(&mut **cell, Expr::value(Value::Null));

@@ -8,6 +8,7 @@ use super::operand::{Operand, cast_to, cast_unknown};
 use super::{Operation, Planned, call};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::enumerations::enum_position;
+use crate::functions::spelled_order::spelled_key;
 use crate::types::SqlType;
 use crate::types::coercion::{Category, category, shown, without_modifier};
 
@@ -37,6 +38,11 @@ impl Operation {
         {
             return Err(self.undefined());
         }
+        if let (SqlType::Spelled(first), SqlType::Spelled(second)) = (left, right)
+            && !first.compares_with(*second)
+        {
+            return Err(self.undefined());
+        }
         let (first, second) = (category(left), category(right));
         let is_clock = |sql_type: &SqlType| *sql_type == SqlType::Time;
         let apart = first != second || (first == Category::Moment && is_clock(left) != is_clock(right));
@@ -48,29 +54,39 @@ impl Operation {
 
     fn compare(self) -> Result<Planned> {
         let (left, right) = (self.left.1.sql_type.clone(), self.right.1.sql_type.clone());
+        let is_equality = matches!(self.op, BinaryOperator::Eq | BinaryOperator::NotEq);
         match (&left, &right) {
             (SqlType::Interval, SqlType::Interval) => Ok(Planned::Operands(
                 self.op,
                 call("interval_length", vec![self.left.0])?,
                 call("interval_length", vec![self.right.0])?,
             )),
-            (SqlType::Enum(definition), SqlType::Enum(_))
-                if !matches!(self.op, BinaryOperator::Eq | BinaryOperator::NotEq) =>
-            {
+            (SqlType::Enum(definition), SqlType::Enum(_)) if !is_equality => Ok(Planned::Operands(
+                self.op,
+                enum_position(self.left.0, definition),
+                enum_position(self.right.0, definition),
+            )),
+            (SqlType::Spelled(first), SqlType::Spelled(second)) if !first.compares_by_spelling(is_equality) => {
                 Ok(Planned::Operands(
                     self.op,
-                    enum_position(self.left.0, definition),
-                    enum_position(self.right.0, definition),
+                    spelled_key(self.left.0, *first),
+                    spelled_key(self.right.0, *second),
                 ))
+            }
+            (SqlType::Array(first), SqlType::Array(second))
+                if let (SqlType::Spelled(first), SqlType::Spelled(second)) = (first.as_ref(), second.as_ref())
+                    && !first.compares_by_spelling(is_equality) =>
+            {
+                let (left, right) = (spelled_key(self.left.0, *first), spelled_key(self.right.0, *second));
+                let order = call("btarraycmp", vec![left, right])?;
+                Ok(Planned::Operands(self.op, order, lit(0_i32)))
             }
             (SqlType::Jsonb, SqlType::Jsonb) => Ok(Planned::Operands(
                 self.op,
                 call("jsonb_order_key", vec![self.left.0])?,
                 call("jsonb_order_key", vec![self.right.0])?,
             )),
-            (SqlType::Array(_), SqlType::Array(_))
-                if !matches!(self.op, BinaryOperator::Eq | BinaryOperator::NotEq) =>
-            {
+            (SqlType::Array(_), SqlType::Array(_)) if !is_equality => {
                 let order = call("btarraycmp", vec![self.left.0, self.right.0])?;
                 Ok(Planned::Operands(self.op, order, lit(0_i32)))
             }

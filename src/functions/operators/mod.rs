@@ -5,6 +5,7 @@ mod arithmetic;
 mod comparison;
 mod containers;
 mod operand;
+mod spelled;
 mod temporal;
 
 use std::sync::Arc;
@@ -65,10 +66,12 @@ struct Operation {
 impl Operation {
     fn plan(self) -> Result<Planned> {
         use BinaryOperator as B;
+        let spelled = self.spelled_type();
         match self.op {
-            B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo | B::PGExp => self.arithmetic(),
             B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq | B::Spaceship => self.comparison(),
             B::And | B::Or => self.logic(),
+            _ if let Some(spelled) = spelled => self.of_spelled(spelled),
+            B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo | B::PGExp => self.arithmetic(),
             B::StringConcat => self.concatenation(),
             B::PGStartsWith => self.into_call("starts_with"),
             B::PGRegexMatch => self.matching("regexp_matches_pattern", false),

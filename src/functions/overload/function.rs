@@ -237,6 +237,7 @@ impl Resolved<'_> {
             Returns::Argument(index) => argument(*index),
             Returns::ArrayOf(index) => array(argument(*index)),
             Returns::ElementOf(index) => match argument(*index).data_type() {
+                DataType::List(_) if element(*index).is_named() => element(*index).to_field(name, true),
                 DataType::List(item) => item.as_ref().clone().with_name(name).with_nullable(true),
                 _ => element(*index).to_field(name, true),
             },

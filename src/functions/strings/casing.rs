@@ -6,14 +6,15 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::Int32Type;
 use datafusion::logical_expr::ScalarUDF;
 
-use super::super::overload::{Arguments, OverloadedFunction, kernel};
+use super::super::overload::{Arguments, Overload, OverloadedFunction, kernel};
+use super::super::ranges;
 use crate::error::{Error, Result, SqlState};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
     let mut functions = vec![
-        immutable("upper", vec![kernel("(text) text", |args| mapped(args, upper))]),
-        immutable("lower", vec![kernel("(text) text", |args| mapped(args, lower))]),
+        immutable("upper", with(ranges::upper(), kernel("(text) text", |args| mapped(args, upper)))),
+        immutable("lower", with(ranges::lower(), kernel("(text) text", |args| mapped(args, lower)))),
         immutable("initcap", vec![kernel("(text) text", |args| mapped(args, initcap))]),
         immutable(
             "reverse",
@@ -55,6 +56,11 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         functions.push(immutable(name, vec![kernel("(text) int4", characters)]));
     }
     functions
+}
+
+fn with(mut others: Vec<Overload>, overload: Overload) -> Vec<Overload> {
+    others.push(overload);
+    others
 }
 
 fn mapped(args: &Arguments<'_>, write: fn(&str, &mut String)) -> Result<ArrayRef> {

@@ -60,6 +60,10 @@ pub fn append_binary(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {
             return builder.append_text(utf8(text)?);
         }
         SqlType::Array(_) => return append_array(builder, bytes),
+        SqlType::Spelled(spelled) => {
+            let spelling = spelled.receive(bytes)?;
+            return append(builder, Scalar::Text(&spelling));
+        }
         SqlType::Void => Scalar::Text(""),
         SqlType::Char => match bytes {
             [0] => Scalar::Text(""),
@@ -125,7 +129,7 @@ fn timestamp(micros: i64) -> Result<i64> {
 }
 
 fn interval(bytes: &[u8]) -> Result<IntervalMonthDayNano> {
-    let mut reader = Reader { rest: bytes };
+    let mut reader = Reader::new(bytes);
     let micros = i64::from_be_bytes(reader.take()?);
     let days = i32::from_be_bytes(reader.take()?);
     let months = i32::from_be_bytes(reader.take()?);
@@ -149,7 +153,7 @@ fn interval(bytes: &[u8]) -> Result<IntervalMonthDayNano> {
 
 /// Groups of four decimal digits; the first has the weight 10000^weight.
 fn decode_numeric(bytes: &[u8]) -> Result<Decimal> {
-    let mut reader = Reader { rest: bytes };
+    let mut reader = Reader::new(bytes);
     let groups = u16::from_be_bytes(reader.take()?);
     let weight = i16::from_be_bytes(reader.take()?);
     let sign = u16::from_be_bytes(reader.take()?);
@@ -194,16 +198,21 @@ fn decode_numeric(bytes: &[u8]) -> Result<Decimal> {
     })
 }
 
-struct Reader<'a> {
+/// Bytes of a message that are read one part after the other.
+pub(in crate::types) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take<const LENGTH: usize>(&mut self) -> Result<[u8; LENGTH]> {
+    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { rest: bytes }
+    }
+
+    pub fn take<const LENGTH: usize>(&mut self) -> Result<[u8; LENGTH]> {
         exact(self.slice(LENGTH)?)
     }
 
-    fn slice(&mut self, length: usize) -> Result<&'a [u8]> {
+    pub fn slice(&mut self, length: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self
             .rest
             .split_at_checked(length)
@@ -216,7 +225,7 @@ impl<'a> Reader<'a> {
         Ok(i32::from_be_bytes(self.take()?))
     }
 
-    fn end(&self) -> Result<()> {
+    pub fn end(&self) -> Result<()> {
         if self.rest.is_empty() {
             Ok(())
         } else {
@@ -226,7 +235,7 @@ impl<'a> Reader<'a> {
 }
 
 fn append_array(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {
-    let mut reader = Reader { rest: bytes };
+    let mut reader = Reader::new(bytes);
     let dimensions = reader.integer()?;
     let flags = reader.integer()?;
     let element_oid = u32::from_be_bytes(reader.take()?);

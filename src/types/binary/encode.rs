@@ -38,14 +38,7 @@ pub fn write_binary(values: &ColumnValues, row: usize, sql_type: &SqlType, out: 
                     scale: i32::from(*scale),
                 },
             };
-            let text = number.value.to_string();
-            write_numeric_digits(
-                text.starts_with('-'),
-                text.trim_start_matches('-').as_bytes(),
-                number.scale as i8,
-                false,
-                out,
-            );
+            put_number(number, out);
         }
         ColumnValues::NumericText(array) => {
             let text = array.value(row);
@@ -57,17 +50,12 @@ pub fn write_binary(values: &ColumnValues, row: usize, sql_type: &SqlType, out: 
         ColumnValues::Utf8(array) => write_string(array.value(row), sql_type, out)?,
         ColumnValues::LargeUtf8(array) => write_string(array.value(row), sql_type, out)?,
         ColumnValues::Utf8View(array) => write_string(array.value(row), sql_type, out)?,
+        ColumnValues::Spelled(array, spelled) => spelled.send(array.value(row), out)?,
         ColumnValues::Binary(array) => out.extend_from_slice(array.value(row)),
         ColumnValues::BinaryView(array) => out.extend_from_slice(array.value(row)),
-        ColumnValues::Date(array) => out.put_i32(match array.value(row) {
-            infinite @ (DATE_INFINITY | DATE_NEGATIVE_INFINITY) => infinite,
-            days => days.saturating_sub(POSTGRES_EPOCH_DAYS),
-        }),
+        ColumnValues::Date(array) => put_date(array.value(row), out),
         ColumnValues::Time(array) => out.put_i64(array.value(row)),
-        ColumnValues::Timestamp(array) | ColumnValues::Timestamptz(array) => out.put_i64(match array.value(row) {
-            infinite @ (TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY) => infinite,
-            micros => micros.saturating_sub(POSTGRES_EPOCH_MICROS),
-        }),
+        ColumnValues::Timestamp(array) | ColumnValues::Timestamptz(array) => put_timestamp(array.value(row), out),
         ColumnValues::Interval(array) => {
             let interval = array.value(row);
             let infinite = matches!(interval.nanoseconds, i64::MAX | i64::MIN);
@@ -84,6 +72,29 @@ pub fn write_binary(values: &ColumnValues, row: usize, sql_type: &SqlType, out: 
         ColumnValues::Struct(_) | ColumnValues::Map(_) => write_text(values, row, &FormatSettings::default(), out),
     }
     Ok(())
+}
+
+/// Appends a date; `days` count from 1970.
+pub(in crate::types) fn put_date(days: i32, out: &mut BytesMut) {
+    out.put_i32(match days {
+        infinite @ (DATE_INFINITY | DATE_NEGATIVE_INFINITY) => infinite,
+        days => days.saturating_sub(POSTGRES_EPOCH_DAYS),
+    });
+}
+
+/// Appends a timestamp; `micros` count from 1970.
+pub(in crate::types) fn put_timestamp(micros: i64, out: &mut BytesMut) {
+    out.put_i64(match micros {
+        infinite @ (TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY) => infinite,
+        micros => micros.saturating_sub(POSTGRES_EPOCH_MICROS),
+    });
+}
+
+/// Appends a numeric with the digits that it has.
+pub(in crate::types) fn put_number(number: Number, out: &mut BytesMut) {
+    let text = number.value.to_string();
+    let digits = text.trim_start_matches('-').as_bytes();
+    write_numeric_digits(text.starts_with('-'), digits, number.scale as i8, false, out);
 }
 
 /// The number of fields, and of each its type and its value with the length in front.

@@ -36,6 +36,9 @@ pub fn write_text(values: &ColumnValues, row: usize, settings: &FormatSettings, 
         ColumnValues::Utf8View(array) | ColumnValues::NumericText(array) => {
             out.extend_from_slice(array.value(row).as_bytes());
         }
+        ColumnValues::Spelled(array, spelled) => {
+            out.extend_from_slice(spelled.shown(array.value(row), settings).as_bytes());
+        }
         ColumnValues::Binary(array) => write_bytea(array.value(row), settings.bytea_output, out),
         ColumnValues::BinaryView(array) => write_bytea(array.value(row), settings.bytea_output, out),
         ColumnValues::Date(array) => write_date(array.value(row), settings.date_style, out),

@@ -1,0 +1,66 @@
+//! Operators of types that are carried by their spelling: which function each calls.
+
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use super::operand::cast_unknown;
+use super::{Operation, Planned};
+use crate::error::Result;
+use crate::types::coercion::{is_same, without_modifier};
+use crate::types::{RangeType, Spelled, SqlType};
+
+impl Operation {
+    /// The type by which one of the operands is carried.
+    pub(super) fn spelled_type(&self) -> Option<Spelled> {
+        [&self.left.1.sql_type, &self.right.1.sql_type]
+            .into_iter()
+            .find_map(|sql_type| match sql_type {
+                SqlType::Spelled(spelled) => Some(*spelled),
+                _ => None,
+            })
+    }
+
+    /// An operator other than a comparison, one of whose operands is of this type.
+    pub(super) fn of_spelled(mut self, spelled: Spelled) -> Result<Planned> {
+        if self.op == BinaryOperator::StringConcat {
+            return self.concatenation();
+        }
+        let known = without_modifier(&SqlType::Spelled(spelled));
+        for side in [&mut self.left, &mut self.right] {
+            if side.1.is_unknown() {
+                side.0 = cast_unknown(side.0.clone(), &known);
+                side.1.sql_type = known.clone();
+            }
+        }
+        match spelled {
+            Spelled::Range(range) => self.of_range(range),
+        }
+    }
+
+    fn of_range(self, range: RangeType) -> Result<Planned> {
+        use BinaryOperator as B;
+        let is_range = |sql_type: &SqlType| *sql_type == SqlType::Spelled(Spelled::Range(range));
+        let is_element = |sql_type: &SqlType| is_same(sql_type, &range.subtype());
+        let (left, right) = (&self.left.1.sql_type, &self.right.1.sql_type);
+        let function = match &self.op {
+            B::AtArrow if is_range(left) && is_element(right) => "range_contains_elem",
+            B::ArrowAt if is_element(left) && is_range(right) => "elem_contained_by_range",
+            _ if !is_range(left) || !is_range(right) => return Err(self.undefined()),
+            B::AtArrow => "range_contains",
+            B::ArrowAt => "range_contained_by",
+            B::PGOverlap => "range_overlaps",
+            B::PGBitwiseShiftLeft => "range_before",
+            B::PGBitwiseShiftRight => "range_after",
+            B::Plus => "range_union",
+            B::Minus => "range_minus",
+            B::Multiply => "range_intersect",
+            B::Custom(name) => match name.as_str() {
+                "&<" => "range_overleft",
+                "&>" => "range_overright",
+                "-|-" => "range_adjacent",
+                _ => return Err(self.undefined()),
+            },
+            _ => return Err(self.undefined()),
+        };
+        self.into_call(function)
+    }
+}

@@ -1,0 +1,231 @@
+//! Ranges: their constructors, what their ends are, and what one range is to another.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::logical_expr::ScalarUDF;
+
+use super::datum::Datum;
+use super::overload::{Arguments, Overload, OverloadedFunction, RowBody, rows};
+use crate::error::{Error, Result, SqlState};
+use crate::types::numeric::{COMPUTED_NUMERIC, Number, overflow};
+use crate::types::spelled::range::{Bound, Endpoint, Range};
+use crate::types::{RangeType, Spelled, SqlType};
+
+pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
+    let constructors = RangeType::ALL
+        .into_iter()
+        .map(|range| OverloadedFunction::immutable(range.name(), constructors(range)));
+    let of_two: [(&'static str, RowBody); 6] = [
+        ("range_contains", |args, row| pair(args, row, |left, right| Ok(left.contains(right)))),
+        ("range_contained_by", |args, row| pair(args, row, |left, right| Ok(right.contains(left)))),
+        ("range_overlaps", |args, row| pair(args, row, |left, right| Ok(left.overlaps(right)))),
+        ("range_before", |args, row| pair(args, row, |left, right| Ok(left.is_before(right)))),
+        ("range_after", |args, row| pair(args, row, |left, right| Ok(right.is_before(left)))),
+        ("range_overleft", |args, row| pair(args, row, |left, right| Ok(left.is_over_left(right)))),
+    ];
+    let of_two_more: [(&'static str, RowBody); 2] = [
+        ("range_overright", |args, row| pair(args, row, |left, right| Ok(left.is_over_right(right)))),
+        ("range_adjacent", |args, row| pair(args, row, |left, right| Ok(left.is_adjacent(right)))),
+    ];
+    let combining: [(&'static str, RowBody); 4] = [
+        ("range_merge", |args, row| pair(args, row, |left, right| Ok(left.merge(right)))),
+        ("range_union", |args, row| pair(args, row, |left, right| left.union(right))),
+        ("range_intersect", |args, row| pair(args, row, |left, right| Ok(left.intersection(right)))),
+        ("range_minus", |args, row| pair(args, row, |left, right| left.difference(right))),
+    ];
+    let asking: [(&'static str, RowBody); 5] = [
+        ("isempty", |args, row| ask(args, row, |range| *range == Range::Empty)),
+        ("lower_inc", |args, row| ask(args, row, |range| lower_of(range).is_some_and(|bound| bound.is_inclusive))),
+        ("upper_inc", |args, row| ask(args, row, |range| upper_of(range).is_some_and(|bound| bound.is_inclusive))),
+        ("lower_inf", |args, row| ask(args, row, |range| lower_of(range).is_some_and(|bound| bound.value.is_none()))),
+        ("upper_inf", |args, row| ask(args, row, |range| upper_of(range).is_some_and(|bound| bound.value.is_none()))),
+    ];
+    let contains = |args: &Arguments<'_>, row: &[Datum]| contains_value(args, 0, row);
+    let contained = |args: &Arguments<'_>, row: &[Datum]| contains_value(args, 1, row);
+    let memberships = [
+        OverloadedFunction::immutable("range_contains_elem", for_each("({range}, {element}) bool", contains)),
+        OverloadedFunction::immutable("elem_contained_by_range", for_each("({element}, {range}) bool", contained)),
+    ];
+    let declared = |signature: &'static str| {
+        move |(name, body): (&'static str, RowBody)| OverloadedFunction::immutable(name, for_each(signature, body))
+    };
+    constructors
+        .chain(of_two.into_iter().map(declared("({range}, {range}) bool")))
+        .chain(of_two_more.into_iter().map(declared("({range}, {range}) bool")))
+        .chain(combining.into_iter().map(declared("({range}, {range}) {range}")))
+        .chain(asking.into_iter().map(declared("({range}) bool")))
+        .chain(memberships)
+        .collect()
+}
+
+/// lower() of ranges.
+pub(super) fn lower() -> Vec<Overload> {
+    ends(|args, row| end(args, row, lower_of))
+}
+
+/// upper() of ranges.
+pub(super) fn upper() -> Vec<Overload> {
+    ends(|args, row| end(args, row, upper_of))
+}
+
+fn ends(body: RowBody) -> Vec<Overload> {
+    let overloads = for_each("({range}) {element}", body).into_iter().zip(RangeType::ALL);
+    let overloads = overloads.map(|(overload, range)| match range {
+        RangeType::Num => {
+            overload.returning(|_, _| Ok(DataType::Decimal256(COMPUTED_NUMERIC.0, COMPUTED_NUMERIC.1)))
+        }
+        _ => overload,
+    });
+    overloads.collect()
+}
+
+/// One overload for each type of range.
+fn for_each(signature: &str, body: RowBody) -> Vec<Overload> {
+    let overloads = RangeType::ALL.into_iter().map(|range| {
+        let element = range.subtype().to_string();
+        let signature = signature.replace("{range}", range.name()).replace("{element}", &element);
+        rows(&signature, body)
+    });
+    overloads.collect()
+}
+
+fn constructors(range: RangeType) -> Vec<Overload> {
+    let (name, element) = (range.name(), range.subtype());
+    vec![
+        rows(&format!("({element}, {element}) {name}"), constructed).called_on_null(),
+        rows(&format!("({element}, {element}, text) {name}"), constructed).called_on_null(),
+    ]
+}
+
+fn constructed(args: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
+    let [lower, upper, brackets @ ..] = row else {
+        return Ok(Datum::Null);
+    };
+    let (opening, closing) = match brackets {
+        [] => ('[', ')'),
+        [Datum::Text(brackets)] => match brackets.as_str() {
+            "[)" => ('[', ')'),
+            "[]" => ('[', ']'),
+            "(]" => ('(', ']'),
+            "()" => ('(', ')'),
+            _ => {
+                return Err(Error::syntax("invalid range bound flags")
+                    .with_hint("Valid values are \"[]\", \"[)\", \"(]\", and \"()\"."));
+            }
+        },
+        _ => {
+            return Err(Error::new(
+                SqlState::DataException,
+                "range constructor flags argument must not be null",
+            ));
+        }
+    };
+    let range = range_named(args.name)?;
+    let end = |place: usize, value: &Datum| -> Result<Option<Endpoint>> {
+        Ok(endpoint(value)?.map(|value| match value {
+            // The digits that every numeric without a modifier is carried with.
+            Endpoint::Number(number) if *args.array(place).data_type() == SqlType::Numeric(None).to_arrow() => {
+                Endpoint::Number(number.trimmed())
+            }
+            value => value,
+        }))
+    };
+    let lower = Bound::new(end(0, lower)?, opening == '[');
+    let upper = Bound::new(end(1, upper)?, closing == ']');
+    Ok(range.spelling(&range.between(lower, upper)?).into())
+}
+
+fn range_named(name: &str) -> Result<RangeType> {
+    let range = RangeType::ALL.into_iter().find(|range| range.name() == name);
+    range.ok_or_else(|| Error::internal(format!("{name}() makes no range")))
+}
+
+/// The type of ranges that an argument has.
+fn range_type(args: &Arguments<'_>, index: usize) -> Result<RangeType> {
+    match args.sql_type(index) {
+        SqlType::Spelled(Spelled::Range(range)) => Ok(*range),
+        other => Err(Error::internal(format!("{}() got {other} for a range", args.name))),
+    }
+}
+
+fn range(args: &Arguments<'_>, row: &[Datum], index: usize) -> Result<(RangeType, Range)> {
+    let range_type = range_type(args, index)?;
+    let spelling = row.get(index).and_then(Datum::as_text).unwrap_or_default();
+    Ok((range_type, range_type.parse(spelling)?))
+}
+
+fn endpoint(value: &Datum) -> Result<Option<Endpoint>> {
+    Ok(Some(match value {
+        Datum::Null => return Ok(None),
+        Datum::Int(value) | Datum::Micros(value) => Endpoint::Whole(*value),
+        Datum::Date(days) => Endpoint::Whole((*days).into()),
+        Datum::Decimal(value, scale) => Endpoint::Number(Number::new(*value, i32::from(*scale))),
+        other => return Err(Error::internal(format!("{other:?} ends no range"))),
+    }))
+}
+
+fn lower_of(range: &Range) -> Option<Bound> {
+    match range {
+        Range::Empty => None,
+        Range::Between(lower, _) => Some(*lower),
+    }
+}
+
+fn upper_of(range: &Range) -> Option<Bound> {
+    match range {
+        Range::Empty => None,
+        Range::Between(_, upper) => Some(*upper),
+    }
+}
+
+fn end(args: &Arguments<'_>, row: &[Datum], choose: fn(&Range) -> Option<Bound>) -> Result<Datum> {
+    let (range_type, range) = range(args, row, 0)?;
+    Ok(match choose(&range).and_then(|bound| bound.value) {
+        None => Datum::Null,
+        Some(Endpoint::Number(number)) => {
+            let value = number.to_i128().ok_or_else(overflow)?;
+            Datum::Decimal(value, number.scale as i8)
+        }
+        Some(Endpoint::Whole(value)) => match range_type {
+            RangeType::Int4 | RangeType::Int8 | RangeType::Num => Datum::Int(value),
+            RangeType::Ts | RangeType::Tstz => Datum::Micros(value),
+            RangeType::Date => Datum::Date(value as i32),
+        },
+    })
+}
+
+fn ask(args: &Arguments<'_>, row: &[Datum], question: fn(&Range) -> bool) -> Result<Datum> {
+    Ok(question(&range(args, row, 0)?.1).into())
+}
+
+/// What comes of two ranges of one type.
+trait Answer {
+    fn into_datum(self, range: RangeType) -> Datum;
+}
+
+impl Answer for bool {
+    fn into_datum(self, _range: RangeType) -> Datum {
+        self.into()
+    }
+}
+
+impl Answer for Range {
+    fn into_datum(self, range: RangeType) -> Datum {
+        range.spelling(&self).into()
+    }
+}
+
+fn pair<A: Answer>(args: &Arguments<'_>, row: &[Datum], answer: fn(&Range, &Range) -> Result<A>) -> Result<Datum> {
+    let (range_type, left) = range(args, row, 0)?;
+    let (_, right) = range(args, row, 1)?;
+    Ok(answer(&left, &right)?.into_datum(range_type))
+}
+
+fn contains_value(args: &Arguments<'_>, place: usize, row: &[Datum]) -> Result<Datum> {
+    let (_, range) = range(args, row, place)?;
+    match row.get(1 - place).map(endpoint).transpose()?.flatten() {
+        Some(value) => Ok(range.contains_value(value).into()),
+        None => Ok(Datum::Null),
+    }
+}

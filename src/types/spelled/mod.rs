@@ -1,0 +1,144 @@
+//! Types that Arrow and Delta have no like of. Their values are carried and stored as text in one spelling, which no
+//! setting of a session changes; each type says here how that text is read, shown, sent and ordered, and everything
+//! else (columns, casts, keys of groups and joins, statistics) treats all of them alike.
+
+pub mod range;
+
+use std::borrow::Cow;
+
+use bytes::BytesMut;
+
+pub use range::RangeType;
+
+use crate::error::Result;
+use crate::types::format::FormatSettings;
+
+/// A type whose values are carried by their spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Spelled {
+    Range(RangeType),
+}
+
+impl Spelled {
+    /// The types, without modifiers.
+    pub fn all() -> impl Iterator<Item = Spelled> {
+        RangeType::ALL.into_iter().map(Spelled::Range)
+    }
+
+    /// pg_type.oid.
+    pub fn oid(self) -> u32 {
+        match self {
+            Spelled::Range(range) => range.oid(),
+        }
+    }
+
+    /// pg_type.typarray.
+    pub fn array_oid(self) -> u32 {
+        match self {
+            Spelled::Range(range) => range.oid() + 1,
+        }
+    }
+
+    /// pg_type.typname.
+    pub fn internal_name(self) -> &'static str {
+        match self {
+            Spelled::Range(range) => range.name(),
+        }
+    }
+
+    /// format_type(): the name with the modifier.
+    pub fn shown_name(self) -> Cow<'static, str> {
+        match self {
+            Spelled::Range(range) => range.name().into(),
+        }
+    }
+
+    /// The type of a name in lower case, with the numbers in parentheses behind it.
+    pub fn named(name: &str, _modifiers: &[i32]) -> Result<Option<Spelled>> {
+        Ok(Spelled::all().find(|spelled| spelled.internal_name() == name))
+    }
+
+    /// pg_attribute.atttypmod.
+    pub fn typmod(self) -> i32 {
+        match self {
+            Spelled::Range(_) => -1,
+        }
+    }
+
+    /// The type without its modifier.
+    pub fn without_modifier(self) -> Spelled {
+        match self {
+            Spelled::Range(_) => self,
+        }
+    }
+
+    /// pg_type.typlen.
+    pub fn length(self) -> i16 {
+        match self {
+            Spelled::Range(_) => -1,
+        }
+    }
+
+    /// The spelling that a value is carried in, from what a client wrote.
+    pub fn read(self, text: &str, settings: &FormatSettings) -> Result<String> {
+        match self {
+            Spelled::Range(range) => Ok(range.spelling(&range.read(text, settings)?)),
+        }
+    }
+
+    /// What a session is shown. A spelling that another engine wrote and that is none is shown as it is.
+    pub fn shown<'a>(self, spelling: &'a str, settings: &FormatSettings) -> Cow<'a, str> {
+        match self {
+            Spelled::Range(range) => range.shown(spelling, settings),
+        }
+    }
+
+    /// The spelling of a value in binary format.
+    pub fn receive(self, bytes: &[u8]) -> Result<String> {
+        match self {
+            Spelled::Range(range) => Ok(range.spelling(&range.receive(bytes)?)),
+        }
+    }
+
+    /// Appends the binary format.
+    pub fn send(self, spelling: &str, out: &mut BytesMut) -> Result<()> {
+        match self {
+            Spelled::Range(range) => range.send(&range.parse(spelling)?, out),
+        }
+    }
+
+    /// Whether equal values always have one spelling.
+    pub fn is_equal_by_spelling(self) -> bool {
+        match self {
+            Spelled::Range(range) => range != RangeType::Num,
+        }
+    }
+
+    /// Whether values sort as their spellings do.
+    pub fn is_ordered_by_spelling(self) -> bool {
+        match self {
+            Spelled::Range(_) => false,
+        }
+    }
+
+    /// Whether comparing spellings compares values.
+    pub fn compares_by_spelling(self, is_equality: bool) -> bool {
+        match is_equality {
+            true => self.is_equal_by_spelling(),
+            false => self.is_ordered_by_spelling(),
+        }
+    }
+
+    /// Whether values of the two types can be compared.
+    pub fn compares_with(self, other: Spelled) -> bool {
+        self.without_modifier() == other.without_modifier()
+    }
+
+    /// Appends bytes that sort as the values do. No value's bytes are the beginning of another's.
+    pub fn order_key(self, spelling: &str, out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Spelled::Range(range) => range.order_key(&range.parse(spelling)?, out),
+        }
+        Ok(())
+    }
+}
