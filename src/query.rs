@@ -37,7 +37,7 @@ use crate::execution::transaction::Transaction;
 use crate::governance::{self, GovernedPlan};
 use crate::planning::{self, CachedPlan, PlanKey, PlanningSession};
 use crate::result_cache::{ResultKey, StateKey};
-use crate::statement::ast::{CopyDirection, CopyTarget, ParsedStatement, Statement};
+use crate::statement::ast::{CopyDirection, CopyTarget, ParsedStatement, Statement, Vacuum};
 use crate::types::SqlType;
 use crate::types::format::Format;
 
@@ -291,6 +291,13 @@ async fn run_other(
                 Err(Error::syntax("COPY FROM takes a table, not a query"))
             }
         },
+        Statement::Analyze(_) | Statement::Vacuum(Vacuum { analyze: true, .. }) => {
+            let mut command = command_context(request, transaction, notices);
+            let outcome = commands::run(&mut command, &request.statement.statement).await;
+            // The order of joins in a plan rests on what was known of the tables, and their versions stay.
+            request.engine.plan_cache.clear();
+            outcome
+        }
         other if modification::is_modification(other) => {
             modification::run(request, parameters, transaction, notices).await
         }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use datafusion::arrow::datatypes::FieldRef;
+use datafusion::common::ColumnStatistics;
 
 use super::Engine;
 use crate::catalog::model::{Object, Oid, Privilege, Sequence};
@@ -12,7 +14,7 @@ use crate::context::locks::Locks;
 use crate::context::settings::{Settings, definition};
 use crate::context::{QueryContext, SettingChange};
 use crate::error::{Error, Result, SqlState};
-use crate::functions::FunctionEnvironment;
+use crate::functions::{ColumnNumbers, FunctionEnvironment};
 use crate::storage::TableSnapshot;
 
 /// One statement's surroundings for functions such as current_user and current_setting().
@@ -161,6 +163,25 @@ impl FunctionEnvironment for StatementEnvironment {
 
     fn relation_rows(&self, relation: Oid) -> Option<i64> {
         i64::try_from(self.known_snapshot(relation)?.row_count()?).ok()
+    }
+
+    fn column_statistics(&self, relation: Oid) -> Vec<ColumnNumbers> {
+        let Some(snapshot) = self.known_snapshot(relation) else {
+            return vec![];
+        };
+        let Some(rows) = snapshot.row_count().map(|rows| rows as f64) else {
+            return vec![];
+        };
+        let (schema, statistics) = (snapshot.schema(), snapshot.statistics());
+        let columns = schema.fields().iter().zip(&statistics.column_statistics);
+        let numbers = |(field, column): (&FieldRef, &ColumnStatistics)| ColumnNumbers {
+            name: field.name().clone(),
+            rows,
+            distinct: column.distinct_count.get_value().map(|values| *values as f64),
+            null_part: column.null_count.get_value().map(|nulls| *nulls as f64 / rows.max(1.0)),
+        };
+        let is_known = |column: &ColumnNumbers| column.distinct.is_some() || column.null_part.is_some();
+        columns.map(numbers).filter(is_known).collect()
     }
 
     fn server_start(&self) -> DateTime<Utc> {

@@ -15,6 +15,18 @@ use crate::context::QueryContext;
 use crate::context::locks::Locks;
 use crate::error::{Error, Result, SqlState};
 
+/// What is known of the values in a column of a table.
+#[derive(Debug, Clone)]
+pub struct ColumnNumbers {
+    pub name: String,
+    /// Rows of the table.
+    pub rows: f64,
+    /// About how many different values there are.
+    pub distinct: Option<f64>,
+    /// The part of the rows that is NULL.
+    pub null_part: Option<f64>,
+}
+
 /// The session and server as one statement's functions see them.
 pub trait FunctionEnvironment: Send + Sync {
     /// Who asks, in which database, against which catalog.
@@ -42,6 +54,12 @@ pub trait FunctionEnvironment: Send + Sync {
     fn relation_rows(&self, relation: Oid) -> Option<i64> {
         let _ = relation;
         None
+    }
+
+    /// What is known of the values in a table's columns, for who may know it.
+    fn column_statistics(&self, relation: Oid) -> Vec<ColumnNumbers> {
+        let _ = relation;
+        vec![]
     }
 
     /// When the server started; the statement's start where nobody knows better.

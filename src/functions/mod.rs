@@ -81,7 +81,7 @@ pub use datum::{Datum, to_array};
 pub use definitions::{function_source, view_definition};
 pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, fails_somewhere};
 pub use enumerations::{enum_label, enum_position};
-pub use environment::{FunctionEnvironment, environment, install_environment};
+pub use environment::{ColumnNumbers, FunctionEnvironment, environment, install_environment};
 pub use intervals::{interval_key, interval_nanos, interval_of_key};
 pub use keys::{Key, column_names};
 pub use keywords::{Keyword, keywords};

@@ -9,7 +9,7 @@ use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, FetchType, Join, LogicalPlan, SkipType, TableScan};
 
-use crate::storage::as_number;
+use crate::storage::{UNIQUE_PART, as_number};
 
 pub(super) use selectivity::RESIDUAL;
 
@@ -125,9 +125,9 @@ pub(super) fn estimate(plan: &LogicalPlan) -> Estimate {
         LogicalPlan::Aggregate(aggregate) => of_aggregate(aggregate),
         LogicalPlan::Distinct(Distinct::All(input)) => {
             let input = estimate(input);
-            let groups = groups(&input.columns, input.rows);
+            let groups = groups(&input.columns, input.base_rows);
             Estimate {
-                rows: groups,
+                rows: values_among(input.rows, groups, input.base_rows),
                 base_rows: groups,
                 ..input
             }
@@ -248,7 +248,7 @@ fn of_aggregate(aggregate: &Aggregate) -> Estimate {
         })
         .collect();
     let domain = groups(&keys, input.base_rows);
-    let rows = groups(&keys, input.rows);
+    let rows = values_among(input.rows, domain, input.base_rows);
     let mut columns = keys;
     columns.resize(
         aggregate.schema.fields().len(),
@@ -278,20 +278,22 @@ fn of_join(join: &Join) -> Estimate {
         columns: join.on.len(),
     };
     let inner = (left.rows * right.rows * matched.selectivity() * residual).max(1.0);
-    let kept =
-        |side: &Estimate, other: &Estimate| (side.rows * semi_part(other.rows, matched.domain()) * residual).max(1.0);
-    let missing = |side: &Estimate, other: &Estimate| {
-        (side.rows * anti_part(semi_part(other.rows, matched.domain()) * residual)).max(1.0)
+    let found = |other: &Estimate, values: f64| {
+        let values = values_among(other.rows, values, other.base_rows);
+        semi_part(values, matched.domain()) * residual
     };
+    let kept = |side: &Estimate, other: &Estimate, values: f64| (side.rows * found(other, values)).max(1.0);
+    let missing =
+        |side: &Estimate, other: &Estimate, values: f64| (side.rows * anti_part(found(other, values))).max(1.0);
     let rows = match join.join_type {
         JoinType::Inner => inner,
         JoinType::Left => inner.max(left.rows),
         JoinType::Right => inner.max(right.rows),
         JoinType::Full => inner.max(left.rows).max(right.rows),
-        JoinType::LeftSemi => kept(&left, &right),
-        JoinType::RightSemi => kept(&right, &left),
-        JoinType::LeftAnti => missing(&left, &right),
-        JoinType::RightAnti => missing(&right, &left),
+        JoinType::LeftSemi => kept(&left, &right, right_domain),
+        JoinType::RightSemi => kept(&right, &left, left_domain),
+        JoinType::LeftAnti => missing(&left, &right, right_domain),
+        JoinType::RightAnti => missing(&right, &left, left_domain),
         JoinType::LeftMark => left.rows,
         JoinType::RightMark => right.rows,
     };
@@ -332,7 +334,7 @@ impl Key {
     /// Values that the two have between them. A side where each row has its own value is a primary key, and
     /// the other refers to it; several columns are seldom independent, so that the smaller guess is nearer.
     pub fn domain(&self) -> f64 {
-        let is_unique = |side: usize| self.domains[side] >= 0.9 * self.rows[side];
+        let is_unique = |side: usize| self.domains[side] >= UNIQUE_PART * self.rows[side];
         let [left, right] = self.domains;
         match (is_unique(0), is_unique(1)) {
             _ if self.columns > 1 => left.min(right),
@@ -344,9 +346,18 @@ impl Key {
     }
 }
 
-/// The part of the rows whose key, of so many values, is among `rows`.
-pub(super) fn semi_part(rows: f64, domain: f64) -> f64 {
-    (rows / domain.max(1.0)).min(1.0)
+/// The part of the rows whose key, of `domain` values, is among so many of them.
+pub(super) fn semi_part(values: f64, domain: f64) -> f64 {
+    (values / domain.max(1.0)).min(1.0)
+}
+
+/// Different values among `rows`, taken by chance from `base_rows` with `values` different ones, each in as many rows.
+pub(super) fn values_among(rows: f64, values: f64, base_rows: f64) -> f64 {
+    let values = values.clamp(1.0, base_rows.max(1.0));
+    let kept = (rows / base_rows.max(1.0)).min(1.0);
+    // A value is lost where all of its rows are.
+    let lost = (1.0 - kept).powf(base_rows / values);
+    (values * (1.0 - lost)).clamp(1.0, rows.max(1.0))
 }
 
 /// The part that is left when `found` have a match. Something always is, for all that is known.

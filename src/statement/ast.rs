@@ -97,9 +97,7 @@ pub enum Statement {
     Delete(Delete),
     Merge(Merge),
     Copy(Copy),
-    /// ANALYZE: statistics are written with the rows, so that only the names are checked. Each table with its
-    /// columns, if any are named.
-    Analyze(Vec<(ObjectName, Vec<String>)>),
+    Analyze(Analyze),
     Vacuum(Vacuum),
     Optimize(Box<Optimize>),
     Restore(Box<Restore>),
@@ -567,12 +565,22 @@ pub enum DiscardKind {
     Temp,
 }
 
+/// ANALYZE.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Analyze {
+    /// None: all that the role owns. Each with its columns, if any are named.
+    pub tables: Vec<(ObjectName, Vec<String>)>,
+    pub verbose: bool,
+}
+
 /// VACUUM.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Vacuum {
-    /// None: all that the role owns.
-    pub tables: Vec<ObjectName>,
+    /// None: all that the role owns. Each with its columns, if any are named, which count for `analyze` only.
+    pub tables: Vec<(ObjectName, Vec<String>)>,
     pub verbose: bool,
+    /// Whether an ANALYZE follows.
+    pub analyze: bool,
     /// RETAIN … HOURS.
     pub retain_hours: Option<u64>,
 }

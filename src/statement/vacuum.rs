@@ -2,9 +2,10 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+use super::analyze::{options, tables};
 use super::ast::{Statement, Vacuum};
 use super::reader::Reader;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 
 /// The hours of RETAIN; fractions are cut off.
 fn retained(reader: &mut Reader) -> Result<u64> {
@@ -17,24 +18,11 @@ pub(super) fn vacuum(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["vacuum"])?;
     let mut vacuum = Vacuum::default();
     if reader.peek() == &Token::LParen {
-        let options = reader.parenthesized(|reader| {
-            let option = reader.label()?;
-            let off = match reader.peek() {
-                Token::Comma | Token::RParen => false,
-                token => {
-                    let off = matches!(token.to_string().to_ascii_lowercase().as_str(), "false" | "off" | "0");
-                    reader.advance();
-                    off
-                }
-            };
-            Ok((option, !off))
-        })?;
-        for (option, on) in options {
+        for (option, on) in options(reader)? {
             match option.as_str() {
                 "verbose" => vacuum.verbose = on,
-                "analyze"
-                | "analyse"
-                | "full"
+                "analyze" | "analyse" => vacuum.analyze = on,
+                "full"
                 | "freeze"
                 | "disable_page_skipping"
                 | "skip_locked"
@@ -53,16 +41,14 @@ pub(super) fn vacuum(reader: &mut Reader) -> Result<Statement> {
         reader.accept(&["full"]);
         reader.accept(&["freeze"]);
         vacuum.verbose = reader.accept(&["verbose"]);
-        let _ = reader.accept(&["analyze"]) || reader.accept(&["analyse"]);
+        vacuum.analyze = reader.accept(&["analyze"]) || reader.accept(&["analyse"]);
     }
     if !reader.at_end() && reader.peek_word() != Some("retain") {
-        vacuum.tables = reader.list(|reader| {
-            let name = reader.object_name()?;
-            if reader.peek() == &Token::LParen {
-                reader.parenthesized(Reader::name)?;
-            }
-            Ok(name)
-        })?;
+        vacuum.tables = tables(reader)?;
+    }
+    if !vacuum.analyze && vacuum.tables.iter().any(|(_, columns)| !columns.is_empty()) {
+        let message = "ANALYZE option must be specified when a column list is provided";
+        return Err(Error::new(SqlState::FeatureNotSupported, message));
     }
     if reader.accept(&["retain"]) {
         vacuum.retain_hours = Some(retained(reader)?);

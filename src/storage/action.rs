@@ -10,6 +10,9 @@ use crate::error::{Error, Result, SqlState};
 /// Tag of add actions whose statistics Boathouse computed: exact, decimals included.
 pub(super) const EXACT_STATISTICS_TAG: &str = "boathouse.exactStatistics";
 
+/// Tag of add actions with the sketches of the columns' different values.
+pub(super) const DISTINCT_VALUES_TAG: &str = "boathouse.distinctValues";
+
 /// One line of a log entry. Exactly one member is set; actions that we do not know are all `None`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -169,10 +172,16 @@ impl Add {
 
     /// Whether Boathouse computed the statistics.
     pub(super) fn has_exact_statistics(&self) -> bool {
-        self.tags
-            .as_ref()
-            .and_then(|tags| tags.get(EXACT_STATISTICS_TAG))
-            .is_some_and(|tag| tag.as_deref() == Some("true"))
+        self.tag(EXACT_STATISTICS_TAG) == Some("true")
+    }
+
+    /// The sketches of the columns' different values, as the writer of the file tells.
+    pub(super) fn distinct_values(&self) -> Option<&str> {
+        self.tag(DISTINCT_VALUES_TAG)
+    }
+
+    fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.as_ref()?.get(name)?.as_deref()
     }
 }
 

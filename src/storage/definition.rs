@@ -232,7 +232,7 @@ impl DeltaTable {
             applied: 0,
             lock: None,
         };
-        let mut snapshot = TableSnapshot::from_replay(self.location.clone(), replayed, Arc::clone(&self.services))?;
+        let mut snapshot = self.replayed(replayed)?;
         snapshot.has_uncommitted_files = true;
         Ok(Arc::new(snapshot))
     }

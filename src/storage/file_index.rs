@@ -9,6 +9,8 @@ use datafusion::arrow::compute::{CastOptions, cast_with_options, concat, filter}
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 
 use super::action::{Add, DeletionVector, FileKey};
+use super::analyze::AnalyzedFiles;
+use super::column_sketches;
 use super::schema::TableSchema;
 use super::stats_json::{ColumnBounds, parse_stats};
 use crate::error::{Error, Result, SqlState};
@@ -33,13 +35,15 @@ pub(super) struct FileIndex {
     pub(super) partitions: Vec<ArrayRef>,
     /// One for each file column of the schema.
     pub(super) bounds: Vec<Option<ColumnBounds>>,
+    /// Texts with the sketches of the file's columns (`column_sketches`).
+    pub(super) sketches: Vec<Option<Arc<str>>>,
     /// By file position.
     pub(super) deletion_vectors: HashMap<usize, Arc<DeletionVector>>,
 }
 
 impl FileIndex {
     /// Builds the index of these files.
-    pub(super) fn build(schema: &TableSchema, adds: &[Add]) -> Result<FileIndex> {
+    pub(super) fn build(schema: &TableSchema, adds: &[Add], analyzed: &AnalyzedFiles) -> Result<FileIndex> {
         let own: Vec<bool> = adds.iter().map(Add::has_exact_statistics).collect();
         let texts: Vec<Option<&str>> = adds.iter().map(|add| add.stats.as_deref()).collect();
         let stats = parse_stats(schema, &texts, &own)?;
@@ -87,6 +91,10 @@ impl FileIndex {
             own: BooleanArray::from(own),
             partitions,
             bounds: stats.columns,
+            sketches: adds
+                .iter()
+                .map(|add| column_sketches::together(add.distinct_values(), analyzed.of_file(add)))
+                .collect(),
             deletion_vectors,
         })
     }
@@ -109,6 +117,13 @@ impl FileIndex {
         )
     }
 
+    /// Whether the files are those of `other`, and others after them.
+    pub(super) fn starts_with(&self, other: &FileIndex) -> bool {
+        self.len() >= other.len()
+            && self.paths.slice(0, other.len()) == other.paths
+            && self.deleted.slice(0, other.len()) == other.deleted
+    }
+
     /// Where these files are; `None` when one of them is not live.
     pub(super) fn positions(&self, keys: &[FileKey]) -> Option<Vec<usize>> {
         let position_of: HashMap<FileKey, usize> = (0..self.len()).map(|file| (self.key(file), file)).collect();
@@ -122,6 +137,7 @@ impl FileIndex {
         schema: &TableSchema,
         removes: &[FileKey],
         adds: &[Add],
+        analyzed: &AnalyzedFiles,
     ) -> Result<(FileIndex, Vec<FileKey>)> {
         let mut gone: HashSet<(&str, Option<&str>)> = removes
             .iter()
@@ -132,7 +148,7 @@ impl FileIndex {
             .iter()
             .map(|(path, vector)| (path.as_str(), vector.as_deref()))
             .collect();
-        let next = FileIndex::build(schema, adds)?;
+        let next = FileIndex::build(schema, adds, analyzed)?;
         if gone.is_empty() && replaced.is_empty() {
             return Ok((self.clone(), vec![]));
         }
@@ -188,6 +204,10 @@ impl FileIndex {
                     null_count: all(&bounds.null_count)?,
                 })
             })?,
+            sketches: (self.sketches.iter().zip(kept))
+                .filter(|(_, kept)| *kept == Some(true))
+                .map(|(text, _)| text.clone())
+                .collect(),
             deletion_vectors,
         })
     }
@@ -229,6 +249,7 @@ impl FileIndex {
                 }),
                 None => Err(Error::internal("two indexes of one schema differ in their columns")),
             })?,
+            sketches: self.sketches.iter().chain(&other.sketches).cloned().collect(),
             deletion_vectors,
         })
     }
@@ -258,6 +279,7 @@ impl FileIndex {
             + self.paths.get_array_memory_size()
             + self.len() * (5 * size_of::<i64>() + 1)
             + self.deletion_vectors.len() * 256
+            + self.sketches.iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 }
 

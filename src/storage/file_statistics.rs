@@ -10,6 +10,8 @@ use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
 use datafusion::logical_expr::Accumulator;
 
+use super::column_sketches;
+use super::distinct_values::DistinctValues;
 use crate::error::Result;
 
 /// Characters of a string that a bound keeps.
@@ -28,6 +30,8 @@ struct ColumnAccumulator {
     nulls: u64,
     /// None for types without order, and past the columns that the table indexes.
     bounds: Option<(MinAccumulator, MaxAccumulator)>,
+    /// None for types that are not covered, and past the columns that the table indexes.
+    distinct: Option<DistinctValues>,
     is_counted: bool,
 }
 
@@ -56,6 +60,7 @@ impl FileStatistics {
                     name: field.name().clone(),
                     nulls: 0,
                     bounds,
+                    distinct: (is_counted && DistinctValues::covers(field.data_type())).then(DistinctValues::default),
                     is_counted,
                 })
             })
@@ -67,6 +72,9 @@ impl FileStatistics {
         self.rows += batch.num_rows() as u64;
         for (column, values) in self.columns.iter_mut().zip(batch.columns()) {
             column.nulls += values.null_count() as u64;
+            if let Some(distinct) = &mut column.distinct {
+                distinct.update(values);
+            }
             if let Some((min, max)) = &mut column.bounds {
                 let values: &[ArrayRef] = std::slice::from_ref(values);
                 min.update_batch(values)?;
@@ -74,6 +82,12 @@ impl FileStatistics {
             }
         }
         Ok(())
+    }
+
+    /// The text of the sketches of the columns' different values.
+    pub(super) fn distinct_values(&self) -> Option<String> {
+        let columns = self.columns.iter();
+        column_sketches::to_text(columns.filter_map(|column| Some((column.name.as_str(), column.distinct.as_ref()?))))
     }
 
     /// The JSON text of the add action's `stats`.

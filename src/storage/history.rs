@@ -65,7 +65,7 @@ impl DeltaTable {
         }
         match replay(&self.location, Some(version)).await {
             Ok(Some(replayed)) if replayed.version == version => {
-                let past = TableSnapshot::from_replay(self.location.clone(), replayed, Arc::clone(&self.services))?;
+                let past = self.replayed(replayed)?;
                 let past = Arc::new(past);
                 self.services
                     .past_snapshots

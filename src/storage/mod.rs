@@ -3,14 +3,17 @@
 //! names, roles or policies.
 
 mod action;
+mod analyze;
 mod cache;
 mod column_mapping;
+mod column_sketches;
 mod commit;
 mod commit_entry;
 mod definition;
 mod deletion_vector;
 mod delta_source;
 mod disk_tier;
+mod distinct_values;
 mod features;
 mod file_index;
 mod file_layout;
@@ -55,7 +58,9 @@ mod z_order;
 #[cfg(test)]
 mod tests;
 
+pub use analyze::Analyzed;
 pub use cache::CacheStatistics;
+pub use column_sketches::UNIQUE_PART;
 pub use commit::{Committed, Operation};
 pub use definition::{TableDefinition, TableDraft};
 pub use delta_source::DeltaFileSource;

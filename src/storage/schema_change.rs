@@ -78,7 +78,7 @@ impl DeltaTable {
             metadata,
             ..replayed.ok_or_else(|| self.missing())?
         };
-        let mut altered = TableSnapshot::from_replay(self.location.clone(), replayed, Arc::clone(&self.services))?;
+        let mut altered = self.replayed(replayed)?;
         altered.has_uncommitted_files = true;
         Ok(Arc::new(altered))
     }

@@ -7,6 +7,8 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Statistics;
 
 use super::action::{Add, FileKey, LogLine, Metadata, Protocol};
+use super::analyze::AnalyzedFiles;
+use super::column_sketches::{self, TableSketches};
 use super::deletion_vector;
 use super::file_index::FileIndex;
 use super::location::Location;
@@ -26,6 +28,8 @@ pub struct TableSnapshot {
     pub(super) metadata: Arc<Metadata>,
     pub(super) schema: Arc<TableSchema>,
     pub(super) files: FileIndex,
+    /// What ANALYZE has found, for files that the log may add again.
+    pub(super) analyzed: Arc<AnalyzedFiles>,
     pub(super) services: Arc<Services>,
     /// The newest decision of the catalog over several tables that is in this version; 0 without any.
     pub(super) applied: u64,
@@ -33,6 +37,7 @@ pub struct TableSnapshot {
     pub(super) lock: Option<Arc<TableLock>>,
     /// Whether files of an uncommitted transaction are among the live ones.
     pub(super) has_uncommitted_files: bool,
+    pub(super) sketches: OnceLock<Arc<TableSketches>>,
     pub(super) table_statistics: OnceLock<Arc<Statistics>>,
     pub(super) file_statistics: OnceLock<Vec<OnceLock<Arc<Statistics>>>>,
 }
@@ -51,11 +56,12 @@ impl TableSnapshot {
     pub(super) fn from_replay(
         location: Location,
         replayed: Replayed,
+        analyzed: Arc<AnalyzedFiles>,
         services: Arc<Services>,
     ) -> Result<TableSnapshot> {
         let schema = TableSchema::from_metadata(&replayed.metadata)?;
         check_paths(&location, &replayed.adds)?;
-        let files = FileIndex::build(&schema, &replayed.adds)?;
+        let files = FileIndex::build(&schema, &replayed.adds, &analyzed)?;
         Ok(TableSnapshot {
             location,
             version: replayed.version,
@@ -63,10 +69,12 @@ impl TableSnapshot {
             metadata: Arc::new(replayed.metadata),
             schema: Arc::new(schema),
             files,
+            analyzed,
             services,
             applied: replayed.applied,
             lock: replayed.lock,
             has_uncommitted_files: false,
+            sketches: OnceLock::new(),
             table_statistics: OnceLock::new(),
             file_statistics: OnceLock::new(),
         })
@@ -110,10 +118,33 @@ impl TableSnapshot {
 
     fn with_files(&self, removes: &[FileKey], adds: &[Add]) -> Result<(FileIndex, Vec<FileKey>)> {
         check_paths(&self.location, adds)?;
-        self.files.apply(&self.schema, removes, adds)
+        self.files.apply(&self.schema, removes, adds, &self.analyzed)
+    }
+
+    /// The same version with what ANALYZE has found.
+    pub(super) fn with_analyzed(&self, analyzed: Arc<AnalyzedFiles>) -> TableSnapshot {
+        let mut files = self.files.clone();
+        for (file, text) in files.sketches.iter_mut().enumerate() {
+            *text = column_sketches::together(text.as_deref(), analyzed.at(&self.files, file));
+        }
+        let mut found = self.replaced(self.version, files);
+        (found.analyzed, found.sketches) = (analyzed, OnceLock::new());
+        found
+    }
+
+    /// The sketches of all files together.
+    pub(super) fn sketches(&self) -> &TableSketches {
+        self.sketches
+            .get_or_init(|| Arc::new(TableSketches::of_files(&self.schema, &self.files)))
     }
 
     fn replaced(&self, version: u64, files: FileIndex) -> TableSnapshot {
+        let sketches = OnceLock::new();
+        // After an append the known files are not counted again.
+        if let (Some(known), true) = (self.sketches.get(), files.starts_with(&self.files)) {
+            let all = known.as_ref().clone().with(&self.schema, &files, self.files.len());
+            let _ = sketches.set(Arc::new(all));
+        }
         TableSnapshot {
             location: self.location.clone(),
             version,
@@ -121,10 +152,12 @@ impl TableSnapshot {
             metadata: Arc::clone(&self.metadata),
             schema: Arc::clone(&self.schema),
             files,
+            analyzed: Arc::clone(&self.analyzed),
             services: Arc::clone(&self.services),
             applied: self.applied,
             lock: self.lock.clone(),
             has_uncommitted_files: self.has_uncommitted_files,
+            sketches,
             table_statistics: OnceLock::new(),
             file_statistics: OnceLock::new(),
         }

@@ -11,6 +11,7 @@ use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
 use datafusion::logical_expr::Accumulator;
 
+use super::column_sketches;
 use super::file_index::FileIndex;
 use super::schema::TableSchema;
 use super::selectivity::as_number;
@@ -95,7 +96,22 @@ fn compute_of_file(snapshot: &TableSnapshot, file: usize) -> Statistics {
 
 /// Statistics of all files in scan order.
 pub(super) fn of_table(snapshot: &TableSnapshot) -> Statistics {
-    of_files(&snapshot.schema, &snapshot.files, &[], true)
+    let index = &snapshot.files;
+    let mut whole = of_files(&snapshot.schema, index, &[], true);
+    let Some(rows) = whole.num_rows.get_value().copied() else {
+        return whole;
+    };
+    for (position, column) in whole.column_statistics.iter_mut().enumerate() {
+        let counted = match position.checked_sub(index.bounds.len()) {
+            None => snapshot.sketches().count(position, index.len(), rows),
+            Some(partition) => index.partitions.get(partition).and_then(column_sketches::of_partitions),
+        };
+        if let Some(counted) = counted {
+            let most = column.distinct_count.get_value().copied().unwrap_or(rows);
+            column.distinct_count = Precision::Inexact(counted.min(most));
+        }
+    }
+    whole
 }
 
 /// Statistics of these files (of all of them when `whole`). Bounds of a part are those of the whole, inexact.

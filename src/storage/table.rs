@@ -14,9 +14,10 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use url::Url;
 
 use super::action::parse_entry;
+use super::analyze::AnalyzedFiles;
 use super::location::{Location, log_entry_name};
 use super::lock::TableLock;
-use super::replay::replay;
+use super::replay::{Replayed, replay};
 use super::snapshot::{Advanced, TableSnapshot};
 use super::store::from_store;
 use super::warehouse::Services;
@@ -88,6 +89,10 @@ pub struct DeltaTable {
     /// Held by the transaction that is about to change rows, so that others of this process wait instead of
     /// working in vain.
     turn: Arc<Mutex<()>>,
+    /// What ANALYZE has found of the table's files.
+    analyzed: SyncMutex<Arc<AnalyzedFiles>>,
+    /// Held by the ANALYZE under way.
+    pub(super) analyzing: Mutex<()>,
     /// Why writes are refused: another writer broke Delta's rules.
     pub(super) suspicion: SyncMutex<Option<String>>,
 }
@@ -103,6 +108,8 @@ impl DeltaTable {
             refreshing: Mutex::default(),
             committing: Arc::default(),
             turn: Arc::default(),
+            analyzed: SyncMutex::default(),
+            analyzing: Mutex::default(),
             suspicion: SyncMutex::default(),
         }
     }
@@ -217,7 +224,13 @@ impl DeltaTable {
 
     /// Replays the whole log.
     async fn load(&self, began: Moment, known: Option<&TableSnapshot>) -> Result<Arc<TableSnapshot>> {
-        let mut replayed = replay(&self.location, None).await?.ok_or_else(|| self.missing())?;
+        let (replayed, analyzed) = tokio::join!(replay(&self.location, None), AnalyzedFiles::read(&self.location));
+        let mut replayed = replayed?.ok_or_else(|| self.missing())?;
+        match analyzed {
+            Ok(analyzed) => *self.analyzed.lock() = Arc::new(analyzed),
+            // Guesses alone rest on it.
+            Err(error) => tracing::warn!(table = %self.location.url, %error, "could not read a table's statistics"),
+        }
         if let Some(known) = known
             && replayed.version < known.version
             && replayed.metadata.id == known.metadata.id
@@ -235,13 +248,25 @@ impl DeltaTable {
             replayed.protocol = lock.protocol.clone();
             replayed.lock = Some(Arc::new(lock));
         }
-        let snapshot = Arc::new(TableSnapshot::from_replay(
-            self.location.clone(),
-            replayed,
-            Arc::clone(&self.services),
-        )?);
+        let snapshot = Arc::new(self.replayed(replayed)?);
         self.publish(Arc::clone(&snapshot), began);
         Ok(snapshot)
+    }
+
+    /// The snapshot of what the log says.
+    pub(super) fn replayed(&self, replayed: Replayed) -> Result<TableSnapshot> {
+        let analyzed = Arc::clone(&self.analyzed.lock());
+        TableSnapshot::from_replay(self.location.clone(), replayed, analyzed, Arc::clone(&self.services))
+    }
+
+    /// Lets statements know from here on what ANALYZE has found.
+    pub(super) async fn publish_analyzed(&self, analyzed: Arc<AnalyzedFiles>) {
+        let _one_at_a_time = self.refreshing.lock().await;
+        *self.analyzed.lock() = Arc::clone(&analyzed);
+        if let Some(current) = self.services.snapshots.peek(&self.number) {
+            let snapshot = current.snapshot.with_analyzed(analyzed);
+            self.publish(Arc::new(snapshot), current.validated());
+        }
     }
 
     /// Makes `snapshot` the current one. The caller holds `refreshing`.

@@ -16,7 +16,7 @@ use futures::StreamExt;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 
-use super::action::{Add, EXACT_STATISTICS_TAG, Metadata};
+use super::action::{Add, DISTINCT_VALUES_TAG, EXACT_STATISTICS_TAG, Metadata};
 use super::file_layout::FileLayout;
 use super::file_statistics::FileStatistics;
 use super::location::Location;
@@ -350,6 +350,10 @@ impl FileWriter {
 
     async fn close(mut self) -> Result<Add> {
         self.parquet.finish().await?;
+        let mut tags = HashMap::from([(EXACT_STATISTICS_TAG.to_string(), Some("true".to_string()))]);
+        if let Some(sketches) = self.statistics.distinct_values() {
+            tags.insert(DISTINCT_VALUES_TAG.to_string(), Some(sketches));
+        }
         Ok(Add {
             path: self.name,
             partition_values: self.partition_values,
@@ -357,10 +361,7 @@ impl FileWriter {
             modification_time: chrono::Utc::now().timestamp_millis(),
             data_change: true,
             stats: Some(self.statistics.finish()?),
-            tags: Some(HashMap::from([(
-                EXACT_STATISTICS_TAG.to_string(),
-                Some("true".to_string()),
-            )])),
+            tags: Some(tags),
             deletion_vector: None,
         })
     }

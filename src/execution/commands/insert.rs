@@ -19,6 +19,14 @@ use crate::types::format::FormatSettings;
 /// The table's log and the version that this transaction writes to.
 pub(super) async fn open(command: &CommandContext<'_>, table: &Table) -> Result<(Arc<DeltaTable>, Arc<TableSnapshot>)> {
     command.transaction.check_may_write(table)?;
+    current(command, table).await
+}
+
+/// The table and the version of it that the statement works on.
+pub(super) async fn current(
+    command: &CommandContext<'_>,
+    table: &Table,
+) -> Result<(Arc<DeltaTable>, Arc<TableSnapshot>)> {
     let delta = command
         .services
         .storage

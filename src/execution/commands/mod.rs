@@ -160,7 +160,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
     let tag = match statement {
         Statement::LockTable(lock) => lock_table::run(command, lock).await?,
         Statement::Truncate { tables } => truncate::run(command, tables).await?,
-        Statement::Analyze(tables) => analyze::run(command, tables)?,
+        Statement::Analyze(analyze) => analyze::run(command, analyze).await?,
         Statement::Vacuum(vacuum) => vacuum::run(command, vacuum).await?,
         Statement::CreateDatabase {
             name,

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use super::CommandContext;
+use super::{CommandContext, analyze};
 use crate::binding::table_address;
 use crate::catalog::model::{Object, Table};
 use crate::error::{Result, SqlState};
 use crate::execution::outcome::{Notice, NoticeSeverity};
 use crate::execution::upkeep::DEFAULT_RETENTION;
-use crate::statement::ast::Vacuum;
+use crate::statement::ast::{Analyze, Vacuum};
 
 pub(super) async fn run(command: &mut CommandContext<'_>, vacuum: &Vacuum) -> Result<&'static str> {
     let retention = vacuum
@@ -36,6 +36,13 @@ pub(super) async fn run(command: &mut CommandContext<'_>, vacuum: &Vacuum) -> Re
             .erase_dropped(retention.unwrap_or(DEFAULT_RETENTION))
             .await?;
     }
+    if vacuum.analyze {
+        let analyze = Analyze {
+            tables: vacuum.tables.clone(),
+            verbose: vacuum.verbose,
+        };
+        analyze::run(command, &analyze).await?;
+    }
     Ok("VACUUM")
 }
 
@@ -52,7 +59,7 @@ fn tables(command: &mut CommandContext<'_>, vacuum: &Vacuum) -> Result<Vec<Table
     }
     let mut tables = vec![];
     let mut warnings = vec![];
-    for name in &vacuum.tables {
+    for (name, _) in &vacuum.tables {
         let relation = catalog.resolve_relation(command.names(), &name.0)?;
         match relation {
             Object::Table(table) if access.owns(relation) => tables.push(table.clone()),

@@ -24,6 +24,7 @@ mod pg_roles;
 mod pg_settings;
 mod pg_stat;
 mod pg_stat_activity;
+mod pg_stats;
 mod pg_tables;
 mod pg_timezone;
 mod pg_type;
@@ -77,6 +78,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_stat_all_indexes" | "pg_stat_user_indexes" | "pg_statio_all_indexes" | "pg_statio_user_indexes" => {
             pg_stat::of_indexes
         }
+        "pg_stats" => pg_stats::stats,
         "pg_stat_database" => pg_stat::of_databases,
         "pg_stat_activity" => pg_stat_activity::generate,
         "pg_tables" => pg_tables::tables,

@@ -20,6 +20,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             Object::Table(table) if table.materialized.is_some() => ("m", HEAP, true),
             _ => ("r", HEAP, false),
         };
+        let tuples = introspection.environment.relation_rows(object.id());
         let has_row_filter = matches!(object, Object::Table(table) if table.row_filter.is_some());
         add(
             rows,
@@ -37,6 +38,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                     if table.materialized.as_ref().is_some_and(|query| !query.populated)),
                 has_index: matches!(object, Object::Table(table) if lookup.has_indexes(table)),
                 check_count: check_count(object),
+                tuples: tuples.unwrap_or(-1),
                 has_triggers: has_foreign_keys(object),
                 access_list: access_list(lookup.catalog, object).into(),
             },
@@ -60,6 +62,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 is_populated: true,
                 has_index: builtin_indexes().iter().any(|index| index.relation == relation.oid),
                 check_count: 0,
+                tuples: -1,
                 has_triggers: false,
                 access_list: builtin_access_list(introspection),
             },
@@ -82,6 +85,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 is_populated: true,
                 has_index: false,
                 check_count: 0,
+                tuples: -1,
                 has_triggers: false,
                 access_list: Datum::Null,
             },
@@ -104,6 +108,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 is_populated: true,
                 has_index: false,
                 check_count: 0,
+                tuples: -1,
                 has_triggers: false,
                 access_list: Datum::Null,
             },
@@ -149,6 +154,8 @@ struct Entry<'a> {
     has_triggers: bool,
     has_row_filter: bool,
     is_populated: bool,
+    /// -1 where it is not known, or not this principal's to know.
+    tuples: i64,
     access_list: Datum,
 }
 
@@ -176,8 +183,7 @@ fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> 
         ),
         ("reltablespace", 0.into()),
         ("relpages", 0.into()),
-        // Unknown: row counts of governed tables are nobody's to read here.
-        ("reltuples", (-1).into()),
+        ("reltuples", entry.tuples.into()),
         ("relallvisible", 0.into()),
         ("reltoastrelid", 0.into()),
         ("relhasindex", entry.has_index.into()),

@@ -5,7 +5,7 @@ use datafusion::common::{JoinType, Result};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan};
 
-use super::super::cardinality::{Key, RESIDUAL, anti_part, semi_part};
+use super::super::cardinality::{Key, RESIDUAL, anti_part, semi_part, values_among};
 use super::graph::{Graph, Set};
 use super::joined;
 
@@ -303,7 +303,8 @@ impl Search<'_> {
                     .fold(1.0, f64::max)
             })
             .product();
-        let kept = semi_part(found.estimate.rows, inner.max(outer.min(found.estimate.base_rows)));
+        let values = values_among(found.estimate.rows, inner, found.estimate.base_rows);
+        let kept = semi_part(values, inner.max(outer.min(found.estimate.base_rows)));
         let kept = if reducer.filter.is_some() {
             kept * RESIDUAL
         } else {

@@ -62,6 +62,10 @@ impl Foreign {
         json!({"path": name, "partitionValues": {}, "size": size, "modificationTime": 1, "dataChange": true})
     }
 
+    pub(super) fn address(&self) -> &TableAddress {
+        &self.address
+    }
+
     pub(super) fn table(&self) -> Arc<DeltaTable> {
         self.scratch.storage.table(&self.address).unwrap()
     }

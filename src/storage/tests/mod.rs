@@ -1,5 +1,6 @@
 //! Tables written and read back on temporary folders; what other writers, lost answers and crafted logs do.
 
+mod analyze;
 mod disk_tier;
 mod empty;
 mod faults;
