@@ -30,6 +30,7 @@ mod select_exec;
 mod selection;
 mod shared_exec;
 mod strings;
+mod waiting_batches;
 mod window_exec;
 mod window_shape;
 mod window_stream;
