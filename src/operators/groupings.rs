@@ -12,7 +12,7 @@ use datafusion::common::{Result as PlanResult, internal_datafusion_err};
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::accumulators::Groups;
-use super::aggregate_shape::{AggregateShape, Key};
+use super::aggregate_shape::{AggregateShape, Key, Output};
 use super::combinations::{Combinations, combined_keys};
 use super::computed_strings::ComputedStrings;
 use super::group_table::{GroupTable, NULL_WORD, Words};
@@ -491,8 +491,8 @@ impl Groupings {
         }
         let columns: Option<Vec<ArrayRef>> = columns.into_iter().collect();
         let columns = columns.and_then(|mut columns| {
-            let finish = |measure: &Accumulated| measure.finish(range.clone(), &mut fields, &mut columns);
-            grouped.measures.iter().all(finish).then_some(columns)
+            let finish = |output: &Output| output.finish(&grouped.measures, range.clone(), &mut fields, &mut columns);
+            self.shape.outputs.iter().all(finish).then_some(columns)
         });
         let columns = columns.ok_or_else(|| internal_datafusion_err!("an aggregate does not fit its type"))?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));

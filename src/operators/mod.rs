@@ -23,6 +23,7 @@ mod key_table;
 mod lane;
 mod lane_program;
 mod leading_rows;
+mod linear_sum;
 mod measured;
 mod pattern;
 mod rows_by_group;

@@ -58,6 +58,16 @@ pub fn overflow() -> Error {
     Error::new(SqlState::NumericValueOutOfRange, "value overflows numeric format")
 }
 
+/// Below which magnitude every dividend, with `scale` digits behind the point, has a quotient by the divisor that is
+/// computed to at least `wanted` digits behind the point.
+pub fn exact_below(scale: i32, divisor: i64, divisor_scale: i32, wanted: i32) -> Option<i128> {
+    let (divisor_weight, _, _) = Number::new(divisor.into(), divisor_scale).leading();
+    // The quotient's weight is at most the difference of the weights.
+    let weight = divisor_weight + (SIGNIFICANT_DIGITS - wanted).div_euclid(GROUP);
+    let exponent = u32::try_from((weight + 1) * GROUP + scale).ok()?;
+    10_i128.checked_pow(exponent.min(38))
+}
+
 fn division_by_zero() -> Error {
     Error::new(SqlState::DivisionByZero, "division by zero")
 }
