@@ -29,6 +29,8 @@ pub struct AggregateShape {
     pub keys: Vec<Key>,
     /// What the groups are grouped by again; empty where they are not.
     pub sets: Vec<GroupingSet>,
+    /// What is aggregated are states of groups.
+    pub merges: bool,
     /// What is computed, each once.
     pub measures: Vec<Measure>,
     pub outputs: Vec<Output>,
@@ -427,6 +429,7 @@ fn compile(
         program,
         keys,
         sets,
+        merges,
         measures,
         outputs,
     }))

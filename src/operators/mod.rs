@@ -31,6 +31,7 @@ mod select_exec;
 mod selection;
 mod shared_exec;
 mod strings;
+mod text_rows;
 mod waiting_batches;
 mod window_exec;
 mod window_shape;
