@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr_common::datum::apply;
 
+use super::overload::OverloadedFunction;
 use crate::error::{Error, SqlState};
 use crate::types::SqlType;
 
@@ -46,6 +47,11 @@ pub fn checked_arithmetic(
 pub fn checked_operator(function: &ScalarUDF) -> Option<Operator> {
     let checked = function.inner().downcast_ref::<CheckedArithmetic>()?;
     Some(checked.operator)
+}
+
+/// Whether the function is the quotient of numerics.
+pub fn divides_numerics(function: &ScalarUDF) -> bool {
+    function.name() == "numeric_div" && function.inner().is::<OverloadedFunction>()
 }
 
 fn is_integer(data_type: &DataType) -> bool {

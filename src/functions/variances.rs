@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal256Array, Int64Array};
+use datafusion::arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Decimal256Array, Int64Array, PrimitiveArray,
+};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Decimal256Type, Field, FieldRef, Int64Type, i256};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Field, FieldRef, Int64Type, i256};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::functions_aggregate::{stddev, variance};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -16,7 +18,7 @@ use datafusion::logical_expr::{
 use super::overload::{Given, undefined_function};
 use crate::error::Result;
 use crate::types::SqlType;
-use crate::types::numeric::{COMPUTED_NUMERIC, Number, overflow};
+use crate::types::numeric::{COMPUTED_NUMERIC, MAX_SCALE, Number, overflow};
 
 /// Digits behind the point to which computed numerics are squared, so that squares and sums of them fit.
 const COMPUTED_SCALE: i8 = 20;
@@ -146,6 +148,25 @@ impl Moments {
         })
     }
 
+    /// N Σx² − (Σx)², if 128 bits hold it.
+    fn narrow_difference(&self) -> Option<i128> {
+        let (sum, squares) = (self.sum.to_i128()?, self.squares.to_i128()?);
+        let above = squares.checked_mul(self.count.into())?;
+        above.checked_sub(sum.checked_mul(sum)?)
+    }
+
+    /// The same of values with this scale.
+    fn difference(&self, scale: i32) -> Result<Number> {
+        let number = |value: i256, scale: i32| Number { value, scale };
+        let square = number(self.sum, scale).multiply(number(self.sum, scale))?;
+        let negative = Number {
+            value: square.value.wrapping_neg(),
+            ..square
+        };
+        let count = Number::new(self.count.into(), 0);
+        count.multiply(number(self.squares, 2 * scale))?.plus(negative)
+    }
+
     fn remove(&mut self, value: i256) -> Result<()> {
         let square = value.checked_mul(value).ok_or_else(overflow)?;
         self.sum = self.sum.checked_sub(value).ok_or_else(overflow)?;
@@ -185,9 +206,22 @@ impl ExactSpread {
         }
     }
 
-    /// The values without their point.
-    fn wide(&self, values: &ArrayRef) -> Result<ArrayRef> {
-        Ok(cast(values, &DataType::Decimal256(COMPUTED_NUMERIC.0, self.scale))?)
+    /// Calls with the number of each row that has a value, and the value without its point.
+    fn for_each(&self, values: &ArrayRef, call: impl FnMut(usize, i256) -> Result<()>) -> PlanResult<()> {
+        match values.data_type() {
+            integer if integer.is_signed_integer() => {
+                let wide = cast(values, &DataType::Int64)?;
+                let whole = |value: i64| i256::from_i128(value.into());
+                for_each_value(wide.as_primitive::<Int64Type>(), whole, call)
+            }
+            DataType::Decimal128(_, scale) if *scale == self.scale => {
+                for_each_value(values.as_primitive::<Decimal128Type>(), i256::from_i128, call)
+            }
+            _ => {
+                let wide = cast(values, &DataType::Decimal256(COMPUTED_NUMERIC.0, self.scale))?;
+                for_each_value(wide.as_primitive::<Decimal256Type>(), |value| value, call)
+            }
+        }
     }
 
     /// (N Σx² − (Σx)²) / (N (N − 1)), and its root.
@@ -196,14 +230,10 @@ impl ExactSpread {
             return Ok(None);
         }
         let scale = i32::from(self.scale);
-        let number = |value: i256, scale: i32| Number { value, scale };
-        let count = Number::new(i128::from(moments.count), 0);
-        let square = number(moments.sum, scale).multiply(number(moments.sum, scale))?;
-        let negative = Number {
-            value: square.value.wrapping_neg(),
-            ..square
+        let above = match moments.narrow_difference().filter(|_| 2 * scale <= MAX_SCALE) {
+            Some(difference) => Number::new(difference, 2 * scale),
+            None => moments.difference(scale)?,
         };
-        let above = count.multiply(number(moments.squares, 2 * scale))?.plus(negative)?;
         if above.value <= i256::ZERO {
             return Ok(Some(Number::new(0, 0)));
         }
@@ -211,10 +241,24 @@ impl ExactSpread {
         let below = count * if self.sample { count - 1 } else { count };
         let variance = above.divide(Number::new(below, 0))?;
         match self.root {
-            true => variance.square_root()?.rounded(variance.scale).map(Some),
+            true => variance.square_root_to(variance.scale).map(Some),
             false => Ok(Some(variance)),
         }
     }
+}
+
+fn for_each_value<T: ArrowPrimitiveType>(
+    values: &PrimitiveArray<T>,
+    wide: impl Fn(T::Native) -> i256,
+    mut call: impl FnMut(usize, i256) -> Result<()>,
+) -> PlanResult<()> {
+    let valid = values.nulls().filter(|nulls| nulls.null_count() > 0);
+    for (row, value) in values.values().iter().enumerate() {
+        if valid.is_none_or(|valid| valid.is_valid(row)) {
+            call(row, wide(*value))?;
+        }
+    }
+    Ok(())
 }
 
 /// The moments of partial states.
@@ -240,18 +284,17 @@ fn states(moments: &[Moments]) -> Vec<ArrayRef> {
 
 impl Accumulator for ExactSpread {
     fn update_batch(&mut self, values: &[ArrayRef]) -> PlanResult<()> {
-        let wide = self.wide(&values[0])?;
-        let values = wide.as_primitive::<Decimal256Type>();
-        Ok(values.iter().flatten().try_for_each(|value| self.moments.add(value))?)
+        let mut moments = self.moments;
+        self.for_each(&values[0], |_, value| moments.add(value))?;
+        self.moments = moments;
+        Ok(())
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> PlanResult<()> {
-        let wide = self.wide(&values[0])?;
-        let values = wide.as_primitive::<Decimal256Type>();
-        Ok(values
-            .iter()
-            .flatten()
-            .try_for_each(|value| self.moments.remove(value))?)
+        let mut moments = self.moments;
+        self.for_each(&values[0], |_, value| moments.remove(value))?;
+        self.moments = moments;
+        Ok(())
     }
 
     fn supports_retract_batch(&self) -> bool {
@@ -298,15 +341,12 @@ impl GroupsAccumulator for ExactSpreads {
         group_count: usize,
     ) -> PlanResult<()> {
         self.groups.resize(group_count, Moments::default());
-        let wide = self.shape.wide(&values[0])?;
-        let values = wide.as_primitive::<Decimal256Type>();
         let passes = |row: usize| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-        for (row, group) in group_indices.iter().enumerate() {
-            if values.is_valid(row) && passes(row) {
-                self.groups[*group].add(values.value(row))?;
-            }
-        }
-        Ok(())
+        let groups = &mut self.groups;
+        self.shape.for_each(&values[0], |row, value| match passes(row) {
+            true => groups[group_indices[row]].add(value),
+            false => Ok(()),
+        })
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], group_count: usize) -> PlanResult<()> {

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int64Type};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Int64Type, i256};
 
 use super::lane::{Lane, from_integers, magnitude, whole};
+use super::linear_sum::LinearSum;
 use super::rows_by_group::RowsByGroup;
 
 /// The groups of a batch's rows.
@@ -224,6 +225,40 @@ impl Sum {
         Some(whole::<Decimal128Type>(data_type, totals, nulls))
     }
 
+    /// The sums of a linear function of the values, of which there are as many as are counted; `None` where one does
+    /// not fit.
+    pub fn finish_linear(
+        &self,
+        range: Range<usize>,
+        counts: Option<&Count>,
+        linear: &LinearSum,
+        data_type: &DataType,
+    ) -> Option<ArrayRef> {
+        let nulls = self.seen.nulls(range.clone());
+        let (factor, constant) = (i128::from(linear.factor), i128::from(linear.constant));
+        let total = |group: usize| {
+            let total = match &self.totals {
+                Totals::Narrow(totals, _) => totals[group].into(),
+                Totals::Wide(totals) => totals[group],
+            };
+            let count = counts.map_or(0, |counts| counts.counts[group].into());
+            factor.checked_mul(total)?.checked_add(constant.checked_mul(count)?)
+        };
+        let totals = range.map(total);
+        Some(match data_type {
+            DataType::Decimal256(..) => {
+                let power = i256::from_i128(10).checked_pow(linear.more_digits)?;
+                let totals = totals.map(|total| i256::from_i128(total?).checked_mul(power));
+                whole::<Decimal256Type>(data_type, totals.collect::<Option<_>>()?, nulls)
+            }
+            DataType::Decimal128(..) => whole::<Decimal128Type>(data_type, totals.collect::<Option<_>>()?, nulls),
+            _ => {
+                let totals = totals.map(|total| i64::try_from(total?).ok());
+                return from_integers(data_type, totals.collect::<Option<_>>()?, nulls);
+            }
+        })
+    }
+
     pub fn size(&self) -> usize {
         let totals = match &self.totals {
             Totals::Narrow(totals, _) => totals.capacity() * size_of::<i64>(),
@@ -254,6 +289,21 @@ impl Extreme {
         let nulls = lane.nulls.as_ref();
         self.seen.note(groups, nulls, self.values.len(), count);
         let (values, given) = (&mut self.values, &lane.values);
+        if let (Groups::One(1..), None) = (groups, nulls) {
+            let found = match (lane.extremes, self.is_max) {
+                (Some((_, most)), true) => most,
+                (Some((least, _)), false) => least,
+                (None, true) => given.iter().copied().fold(i64::MIN, i64::max),
+                (None, false) => given.iter().copied().fold(i64::MAX, i64::min),
+            };
+            let known = values.first().copied().unwrap_or(found);
+            *values = vec![if self.is_max {
+                known.max(found)
+            } else {
+                known.min(found)
+            }];
+            return;
+        }
         match self.is_max {
             true => {
                 values.resize(count, i64::MIN);

@@ -17,6 +17,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrd
 
 use super::lane::fits_a_lane;
 use super::lane_program::{LaneProgram, StockExpression};
+use super::linear_sum::LinearSum;
 use super::selection::Predicate;
 use super::strings::holds_strings;
 
@@ -28,7 +29,26 @@ pub struct AggregateShape {
     pub keys: Vec<Key>,
     /// What the groups are grouped by again; empty where they are not.
     pub sets: Vec<GroupingSet>,
+    /// What is aggregated are states of groups.
+    pub merges: bool,
+    /// What is computed, each once.
     pub measures: Vec<Measure>,
+    pub outputs: Vec<Output>,
+}
+
+/// What is emitted for an aggregate.
+#[derive(Debug)]
+pub struct Output {
+    pub measure: usize,
+    /// Where it is a sum of a linear function, and the measure that of its lane.
+    pub linear: Option<LinearOutput>,
+}
+
+#[derive(Debug)]
+pub struct LinearOutput {
+    pub sum: LinearSum,
+    /// The measure that counts the terms, if they have a constant.
+    pub count: Option<usize>,
 }
 
 impl AggregateShape {
@@ -98,6 +118,25 @@ pub enum Computed {
 }
 
 impl Measure {
+    /// Whether the other is sure to be the same.
+    fn is(&self, other: &Measure) -> bool {
+        let computes_the_same = match (&self.computed, &other.computed) {
+            (Computed::CountRows, Computed::CountRows) => true,
+            (Computed::CountLane(own), Computed::CountLane(other)) | (Computed::Sum(own), Computed::Sum(other)) => {
+                own == other
+            }
+            (
+                Computed::Extreme { lane, is_max },
+                Computed::Extreme {
+                    lane: other,
+                    is_max: of_other,
+                },
+            ) => (lane, is_max) == (other, of_other),
+            _ => false,
+        };
+        computes_the_same && self.filter == other.filter
+    }
+
     /// The expressions whose columns must come in the types that they were planned for.
     fn typed_expressions(&self) -> impl Iterator<Item = &StockExpression> {
         let arguments = match &self.computed {
@@ -322,17 +361,36 @@ fn compile(
     let merges = merges(stock);
     let output = stock.schema();
     let mut column = stock.group_expr().num_group_exprs();
-    let mut measures = Vec::new();
+    let mut measures: Vec<Measure> = Vec::new();
+    let mut outputs = Vec::new();
+    let mut place = |measure: Measure| match measures.iter().position(|known| known.is(&measure)) {
+        Some(known) => known,
+        None => {
+            measures.push(measure);
+            measures.len() - 1
+        }
+    };
     for ((function, filter), arguments) in stock.aggr_expr().iter().zip(filters(stock)).zip(arguments) {
         let states = function.state_fields()?.len();
+        let result = output.field(column).data_type();
+        let filter = filter.and_then(|_| expressions.next());
+        let filter = filter.map(StockExpression::new).transpose()?;
+        let mut linear = None;
         let own = match arguments.as_slice() {
             _ if function.is_distinct() || states != 1 => None,
             [] => Some(Computed::CountRows),
-            [argument] => {
-                let result = output.field(column).data_type();
-                computed(function.fun().name(), merges, argument, result, &mut program, source)?
+            [argument] if function.fun().name() == "sum" => {
+                let sum = sum_of(argument, result, key_count, &mut program, source)?;
+                linear = sum.filter(|sum| !sum.is_plain());
+                sum.map(|sum| Computed::Sum(sum.lane))
             }
+            [argument] => computed(function.fun().name(), merges, argument, result, &mut program, source)?,
             _ => None,
+        };
+        let count = match (&linear, arguments.as_slice()) {
+            (Some(LinearSum { constant: 0, .. }) | None, _) => None,
+            (Some(_), [argument]) if !argument.nullable(source)? => Some(Computed::CountRows),
+            (Some(sum), _) => Some(Computed::CountLane(sum.lane)),
         };
         let computed = match own {
             Some(own) => own,
@@ -347,10 +405,15 @@ fn compile(
                 merges,
             },
         };
-        let filter = filter.and_then(|_| expressions.next());
-        measures.push(Measure {
-            computed,
-            filter: filter.map(StockExpression::new).transpose()?,
+        let count = count.map(|computed| {
+            place(Measure {
+                computed,
+                filter: filter.clone(),
+            })
+        });
+        outputs.push(Output {
+            measure: place(Measure { computed, filter }),
+            linear: linear.map(|sum| LinearOutput { sum, count }),
         });
         column += match stock.mode().output_mode() {
             AggregateOutputMode::Partial => states,
@@ -366,8 +429,29 @@ fn compile(
         program,
         keys,
         sets,
+        merges,
         measures,
+        outputs,
     }))
+}
+
+/// The sum of an expression by that of a lane, if there is one.
+fn sum_of(
+    argument: &Arc<dyn PhysicalExpr>,
+    result: &DataType,
+    key_count: usize,
+    program: &mut LaneProgram,
+    source: &Schema,
+) -> PlanResult<Option<LinearSum>> {
+    let sum = LinearSum::of(argument, result, program, source)?;
+    let Some(LinearSum { more_digits: 0, .. }) = sum else {
+        return Ok(sum);
+    };
+    // To count the terms of each group takes longer than to add the constant to each.
+    match sum {
+        Some(sum) if sum.constant != 0 && key_count > 0 => Ok(program.add(argument, source)?.map(LinearSum::plain)),
+        sum => Ok(sum),
+    }
 }
 
 fn computed(
@@ -379,12 +463,10 @@ fn computed(
     source: &Schema,
 ) -> PlanResult<Option<Computed>> {
     let data_type = expression.data_type(source)?;
-    let is_summed = scale(&data_type).is_some() && scale(&data_type) == scale(result);
     let is_compared = data_type == *result && data_type != DataType::Boolean;
     // An expression that nothing else needs is not computed as a lane.
     let lane = match name {
         "count" => program.add(expression, source)?,
-        "sum" if is_summed => program.add(expression, source)?,
         "min" | "max" if is_compared => program.add(expression, source)?,
         _ => None,
     };
@@ -394,7 +476,6 @@ fn computed(
         ("count", _) if !expression.nullable(source)? => Some(Computed::CountRows),
         ("count", Some(lane)) => Some(Computed::CountLane(lane)),
         ("count", None) => Some(Computed::Count(StockExpression::new(Arc::clone(expression))?)),
-        ("sum", Some(lane)) => Some(Computed::Sum(lane)),
         ("min" | "max", Some(lane)) => Some(Computed::Extreme {
             lane,
             is_max: name == "max",
@@ -404,7 +485,7 @@ fn computed(
 }
 
 /// Digits behind the point of a number's lane.
-fn scale(data_type: &DataType) -> Option<i8> {
+pub(super) fn scale(data_type: &DataType) -> Option<i8> {
     match data_type {
         DataType::Decimal128(_, scale) => Some(*scale),
         DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Some(0),

@@ -24,6 +24,8 @@ pub struct GroupTable {
     seed: u64,
     /// Work space: where in the index each row's key belongs.
     places: Vec<u64>,
+    /// Work space: what the index has in those places.
+    first_entries: Vec<(u32, u32)>,
 }
 
 #[derive(Debug)]
@@ -114,6 +116,7 @@ impl GroupTable {
             index: Index::Direct(Direct::default()),
             seed: RandomState::new().hash_one(arity),
             places: Vec::new(),
+            first_entries: Vec::new(),
         }
     }
 
@@ -226,8 +229,16 @@ impl GroupTable {
             return;
         };
         let mask = entries.len() - 1;
-        for (row, hash) in hashes.iter().enumerate() {
+        // All are read before any key is compared, so that the reads of far memory overlap.
+        self.first_entries.clear();
+        self.first_entries
+            .extend(hashes.iter().map(|hash| entries[*hash as usize & mask]));
+        for (row, (hash, (first_tag, first))) in hashes.iter().zip(&self.first_entries).enumerate() {
             let tag = tag_of(*hash);
+            if *first_tag == tag && *first != NO_GROUP && is_key(&self.keys, *first as usize, row) {
+                groups.push(*first);
+                continue;
+            }
             let mut place = *hash as usize & mask;
             let group = loop {
                 let (found_tag, found) = entries[place];

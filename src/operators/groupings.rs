@@ -12,7 +12,7 @@ use datafusion::common::{Result as PlanResult, internal_datafusion_err};
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::accumulators::Groups;
-use super::aggregate_shape::{AggregateShape, Key};
+use super::aggregate_shape::{AggregateShape, Key, Output};
 use super::combinations::{Combinations, combined_keys};
 use super::computed_strings::ComputedStrings;
 use super::group_table::{GroupTable, NULL_WORD, Words};
@@ -208,7 +208,7 @@ impl Groupings {
     }
 
     /// Decides by the first rows which keys are numbered together.
-    fn choose_layout(&mut self, batch: &RecordBatch) {
+    fn choose_layout(&mut self, batch: &RecordBatch) -> PlanResult<()> {
         let column = |(number, key): (usize, &Key)| match key {
             Key::Strings(expression) => Some((number, batch.column(expression.column()?))),
             Key::Lane(_) => None,
@@ -218,36 +218,62 @@ impl Groupings {
             true => Vec::new(),
             false => combined_keys(&columns),
         };
-        let alone = (0..self.shape.keys.len()).filter(|key| !combined.iter().flatten().any(|other| other == key));
+        // States of a group are merged, however many there are.
+        let may_repeat = self.states && self.shape.sets.is_empty();
+        let combinations = combined.into_iter().map(|keys| Combinations::new(keys, may_repeat));
+        self.combinations = combinations.collect();
+        let is_combined = |combinations: &[Combinations], key: &usize| {
+            let mut combinations = combinations.iter();
+            combinations.any(|combined| combined.keys.contains(key))
+        };
+        let texts = columns
+            .into_iter()
+            .filter(|(key, _)| !is_combined(&self.combinations, key));
+        let (texts, columns): (Vec<usize>, Vec<&ArrayRef>) = texts.unzip();
+        // There are few states of each group, perhaps one: to number each string by itself seldom pays.
+        if self.shape.merges && texts.len() > 1 {
+            self.combinations.extend(Combinations::of_texts(texts, &columns)?);
+        }
+        let alone = (0..self.shape.keys.len()).filter(|key| !is_combined(&self.combinations, key));
         let alone = alone.map(Slot::Key);
-        self.layout.columns = alone.chain((0..combined.len()).map(Slot::Combination)).collect();
-        self.combinations = combined.into_iter().map(Combinations::new).collect();
+        self.layout.columns = alone
+            .chain((0..self.combinations.len()).map(Slot::Combination))
+            .collect();
         self.groups.table = Some(GroupTable::new(self.layout.columns.len()));
+        Ok(())
+    }
+
+    /// The column of the groups' table that a key is in, with its combination and its place there.
+    fn place_of_key(&self, key: usize) -> Option<(usize, Option<(&Combinations, usize)>)> {
+        let mut columns = self.layout.columns.iter().enumerate();
+        columns.find_map(|(column, slot)| match slot {
+            Slot::Key(own) => (*own == key).then_some((column, None)),
+            Slot::Combination(number) => {
+                let combinations = &self.combinations[*number];
+                let member = combinations.keys.iter().position(|own| *own == key)?;
+                Some((column, Some((combinations, member))))
+            }
+        })
     }
 
     /// The words of a key, for a range of the groups by all keys.
     fn words_of_key(&self, key: usize, range: Range<usize>) -> Vec<i64> {
-        let Some(table) = &self.groups.table else {
-            return Vec::new();
-        };
-        let found = self
-            .layout
-            .columns
-            .iter()
-            .enumerate()
-            .find_map(|(column, slot)| match slot {
-                Slot::Key(own) => (*own == key).then_some((column, None)),
-                Slot::Combination(number) => {
-                    let combinations = &self.combinations[*number];
-                    let member = combinations.keys.iter().position(|own| *own == key)?;
-                    Some((column, Some((combinations, member))))
-                }
-            });
-        match found {
-            Some((column, None)) => table.words(column, range).collect(),
-            Some((column, Some((combinations, member)))) => combinations.strings_of(member, table.words(column, range)),
-            None => Vec::new(),
+        match (&self.groups.table, self.place_of_key(key)) {
+            (Some(table), Some((column, None))) => table.words(column, range).collect(),
+            (Some(table), Some((column, Some((combinations, member))))) => {
+                combinations.strings_of(member, table.words(column, range))
+            }
+            _ => Vec::new(),
         }
+    }
+
+    /// The strings of a key, for a range of the groups, where these have rows and no words for them.
+    fn texts_of_key(&self, key: usize, range: Range<usize>) -> PlanResult<Option<ArrayRef>> {
+        let (Some(table), Some((column, Some((combinations, member))))) = (&self.groups.table, self.place_of_key(key))
+        else {
+            return Ok(None);
+        };
+        Ok(combinations.texts_of(member, table.words(column, range)).transpose()?)
     }
 
     /// From now on states are emitted, as rows of this schema.
@@ -289,7 +315,7 @@ impl Groupings {
 
     fn find_groups(&mut self, batch: &RecordBatch, selection: Option<&[u32]>, lanes: &Lanes) -> PlanResult<()> {
         if self.groups.table.is_some() && self.layout.columns.is_empty() {
-            self.choose_layout(batch);
+            self.choose_layout(batch)?;
         }
         let Some(table) = &mut self.groups.table else {
             return Ok(());
@@ -473,6 +499,10 @@ impl Groupings {
         let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(self.schema.fields().len());
         for (key, strings) in self.strings.iter().enumerate() {
             let Some(field) = fields.next() else { break };
+            if let Some(texts) = self.texts_of_key(key, range.clone())? {
+                columns.push(cast(&texts, field.data_type()).ok());
+                continue;
+            }
             let place = set.map_or(Some(key), |set| set.kept.iter().position(|kept| *kept == key));
             let words = match (place, &grouped.table) {
                 (Some(place), Some(table)) if is_merged => Some(table.words(place, range.clone()).collect()),
@@ -491,8 +521,8 @@ impl Groupings {
         }
         let columns: Option<Vec<ArrayRef>> = columns.into_iter().collect();
         let columns = columns.and_then(|mut columns| {
-            let finish = |measure: &Accumulated| measure.finish(range.clone(), &mut fields, &mut columns);
-            grouped.measures.iter().all(finish).then_some(columns)
+            let finish = |output: &Output| output.finish(&grouped.measures, range.clone(), &mut fields, &mut columns);
+            self.shape.outputs.iter().all(finish).then_some(columns)
         });
         let columns = columns.ok_or_else(|| internal_datafusion_err!("an aggregate does not fit its type"))?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));

@@ -12,7 +12,7 @@ use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::Operator;
-use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
@@ -24,6 +24,12 @@ use crate::functions::checked_operator;
 pub struct StockExpression {
     columns: Vec<usize>,
     expression: Arc<dyn PhysicalExpr>,
+}
+
+impl PartialEq for StockExpression {
+    fn eq(&self, other: &StockExpression) -> bool {
+        self.columns == other.columns && *self.expression == *other.expression
+    }
 }
 
 impl StockExpression {
@@ -89,6 +95,11 @@ enum Node {
         right: Operand,
         most_bits: u32,
     },
+    /// Has no values: only the bound of another node's is looked at.
+    Bound {
+        node: usize,
+        most_bits: u32,
+    },
 }
 
 /// A node's result times a power of ten.
@@ -102,7 +113,17 @@ struct Operand {
 #[derive(Debug, Clone, Default)]
 pub struct LaneProgram {
     nodes: Vec<Node>,
+    /// Whose values are asked for; of the others the bounds may do.
+    wanted: Vec<bool>,
     known: HashMap<Arc<dyn PhysicalExpr>, usize>,
+}
+
+/// An expression's values are those of a node times a factor plus a constant.
+#[derive(Debug, Clone, Copy)]
+pub struct Linear {
+    pub node: usize,
+    pub factor: i64,
+    pub constant: i64,
 }
 
 /// The lanes of a batch, by their node.
@@ -111,11 +132,108 @@ pub type Lanes = Vec<Lane>;
 impl LaneProgram {
     /// The number of the node that computes `expression`; `None` where its type is no lane's.
     pub fn add(&mut self, expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> PlanResult<Option<usize>> {
+        let node = self.add_node(expression, schema)?;
+        node.into_iter().for_each(|node| self.want(node));
+        Ok(node)
+    }
+
+    /// A node of which `expression`, a lane, is a linear function. Its own values are computed only if it is that node.
+    pub fn add_linear(&mut self, expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> PlanResult<Option<Linear>> {
+        let linear = self.add_node(expression, schema)?.map(|node| self.linear(node));
+        linear.iter().for_each(|linear| self.want(linear.node));
+        Ok(linear)
+    }
+
+    /// The node of an expression that has been added.
+    pub fn node_of(&self, expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+        self.known.get(expression).copied()
+    }
+
+    /// A batch in which a value of the node is beyond ±2^`most_bits` is declined.
+    pub fn add_bound(&mut self, node: usize, most_bits: u32) {
+        self.push(Node::Bound { node, most_bits });
+    }
+
+    fn linear(&self, node: usize) -> Linear {
+        let itself = Linear {
+            node,
+            factor: 1,
+            constant: 0,
+        };
+        self.linear_of_operand(node).unwrap_or(itself)
+    }
+
+    fn linear_of_operand(&self, node: usize) -> Option<Linear> {
+        let Node::Arithmetic {
+            operator, left, right, ..
+        } = &self.nodes[node]
+        else {
+            return None;
+        };
+        let literal = |operand: &Operand| match self.nodes[operand.node] {
+            Node::Literal(value) => value.checked_mul(operand.factor),
+            _ => None,
+        };
+        let (operand, value, is_left) = match (literal(left), literal(right)) {
+            (None, Some(value)) => (left, value, true),
+            (Some(value), None) => (right, value, false),
+            _ => return None,
+        };
+        let inner = self.linear(operand.node);
+        let (factor, constant) = (
+            inner.factor.checked_mul(operand.factor)?,
+            inner.constant.checked_mul(operand.factor)?,
+        );
+        let (factor, constant) = match (operator, is_left) {
+            (Operator::Plus, _) => (factor, constant.checked_add(value)?),
+            (Operator::Minus, true) => (factor, constant.checked_sub(value)?),
+            (Operator::Minus, false) => (factor.checked_neg()?, value.checked_sub(constant)?),
+            _ => (factor.checked_mul(value)?, constant.checked_mul(value)?),
+        };
+        Some(Linear {
+            node: inner.node,
+            factor,
+            constant,
+        })
+    }
+
+    fn push(&mut self, node: Node) -> usize {
+        self.nodes.push(node);
+        self.wanted.push(false);
+        self.nodes.len() - 1
+    }
+
+    fn want(&mut self, node: usize) {
+        if std::mem::replace(&mut self.wanted[node], true) {
+            return;
+        }
+        if let Node::Arithmetic { left, right, .. } = &self.nodes[node] {
+            // A literal meets its partner as one value.
+            let operands = [left.node, right.node].into_iter();
+            let valued: Vec<usize> = operands.filter(|operand| !self.is_literal(*operand)).collect();
+            valued.into_iter().for_each(|operand| self.want(operand));
+        }
+    }
+
+    fn is_literal(&self, node: usize) -> bool {
+        matches!(self.nodes[node], Node::Literal(_))
+    }
+
+    fn add_node(&mut self, expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> PlanResult<Option<usize>> {
         if let Some(node) = self.known.get(expression) {
             return Ok(Some(*node));
         }
         if !fits_a_lane(&expression.data_type(schema)?) {
             return Ok(None);
+        }
+        if let Some(cast) = expression.downcast_ref::<CastExpr>()
+            && widens(&cast.expr().data_type(schema)?, cast.cast_type())
+        {
+            let node = self.add_node(cast.expr(), schema)?;
+            if let Some(node) = node {
+                self.known.insert(Arc::clone(expression), node);
+            }
+            return Ok(node);
         }
         let node = if let Some(column) = expression.downcast_ref::<Column>() {
             Node::Column(column.index())
@@ -129,8 +247,7 @@ impl LaneProgram {
         } else {
             Node::Stock(StockExpression::new(Arc::clone(expression))?)
         };
-        self.nodes.push(node);
-        let number = self.nodes.len() - 1;
+        let number = self.push(node);
         self.known.insert(Arc::clone(expression), number);
         Ok(Some(number))
     }
@@ -144,7 +261,7 @@ impl LaneProgram {
         let Some((factors, most_bits)) = scaling(operator, &types.0, &types.1, &result) else {
             return Ok(None);
         };
-        let (Some(left), Some(right)) = (self.add(left, schema)?, self.add(right, schema)?) else {
+        let (Some(left), Some(right)) = (self.add_node(left, schema)?, self.add_node(right, schema)?) else {
             return Ok(None);
         };
         Ok(Some(Node::Arithmetic {
@@ -178,11 +295,10 @@ impl LaneProgram {
     pub fn evaluate(&self, batch: &RecordBatch, selection: Option<&[u32]>) -> PlanResult<Option<Lanes>> {
         let rows = selection.map_or(batch.num_rows(), <[u32]>::len);
         let mut lanes: Lanes = Vec::with_capacity(self.nodes.len());
-        for node in &self.nodes {
+        for (number, node) in self.nodes.iter().enumerate() {
             let lane = match node {
                 Node::Column(column) => load(batch.column(*column), selection),
                 Node::Stock(expression) => load(&expression.evaluate(batch, selection)?, None),
-                // A literal meets its partner as one value: see `combine`.
                 Node::Literal(value) => Some(Lane::new(vec![*value], None, magnitude(&[*value]))),
                 Node::Arithmetic {
                     operator,
@@ -190,13 +306,21 @@ impl LaneProgram {
                     right,
                     most_bits,
                 } => {
-                    let is_literal = |operand: &Operand| matches!(self.nodes[operand.node], Node::Literal(_));
                     let side = |operand: &Operand| Side {
                         lane: &lanes[operand.node],
                         factor: operand.factor,
-                        constant: is_literal(operand),
+                        constant: self.is_literal(operand.node),
                     };
-                    combine(*operator, side(left), side(right), rows, *most_bits)
+                    let (left, right) = (side(left), side(right));
+                    let bits = bits_of(*operator, &left, &right).filter(|bits| bits <= most_bits);
+                    bits.map(|bits| match self.wanted[number] {
+                        true => combine(*operator, left, right, rows, bits),
+                        false => Lane::new(Vec::new(), None, bits),
+                    })
+                }
+                Node::Bound { node, most_bits } => {
+                    let bits = lanes[*node].bits;
+                    (bits <= *most_bits).then(|| Lane::new(Vec::new(), None, bits))
                 }
             };
             let Some(lane) = lane else {
@@ -204,13 +328,24 @@ impl LaneProgram {
             };
             lanes.push(lane);
         }
-        for (lane, node) in lanes.iter_mut().zip(&self.nodes) {
-            if let Node::Literal(value) = node {
+        for ((lane, node), wanted) in lanes.iter_mut().zip(&self.nodes).zip(&self.wanted) {
+            if let (Node::Literal(value), true) = (node, wanted) {
                 lane.values = vec![*value; rows].into();
             }
         }
         Ok(Some(lanes))
     }
+}
+
+/// Whether a cast leaves every value the integer that it is.
+fn widens(from: &DataType, to: &DataType) -> bool {
+    let width = |data_type: &DataType| {
+        data_type
+            .is_signed_integer()
+            .then(|| data_type.primitive_width())
+            .flatten()
+    };
+    matches!((width(from), width(to)), (Some(from), Some(to)) if from <= to)
 }
 
 type Operands<'a> = [&'a Arc<dyn PhysicalExpr>; 2];
@@ -273,20 +408,22 @@ impl Side<'_> {
     }
 }
 
-fn combine(operator: Operator, left: Side, right: Side, rows: usize, most_bits: u32) -> Option<Lane> {
+/// Bits of the result; `None` where an operand is too large.
+fn bits_of(operator: Operator, left: &Side, right: &Side) -> Option<u32> {
     let bits = match operator {
         Operator::Multiply => left.bits() + right.bits(),
         _ => left.bits().max(right.bits()) + 1,
     };
-    if left.bits() > MOST_BITS || right.bits() > MOST_BITS || bits > most_bits {
-        return None;
-    }
+    (left.bits() <= MOST_BITS && right.bits() <= MOST_BITS).then_some(bits)
+}
+
+fn combine(operator: Operator, left: Side, right: Side, rows: usize, bits: u32) -> Lane {
     let values = match operator {
         Operator::Plus => zip(left, right, rows, |left, right| left + right),
         Operator::Minus => zip(left, right, rows, |left, right| left - right),
         _ => zip(left, right, rows, |left, right| left * right),
     };
-    Some(Lane::new(values.0, values.1, bits))
+    Lane::new(values.0, values.1, bits)
 }
 
 fn zip(left: Side, right: Side, rows: usize, combined: impl Fn(i64, i64) -> i64) -> (Vec<i64>, Option<NullBuffer>) {

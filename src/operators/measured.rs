@@ -13,7 +13,7 @@ use datafusion::physical_expr::GroupsAccumulatorAdapter;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use super::accumulators::{Count, Extreme, Groups, Sum};
-use super::aggregate_shape::{Computed, Measure};
+use super::aggregate_shape::{Computed, Measure, Output};
 use super::lane::{Lane, selected_nulls};
 use super::lane_program::{Lanes, StockExpression};
 
@@ -165,15 +165,19 @@ impl Accumulated {
         }
         Ok(())
     }
+}
 
+impl Output {
     /// Appends the columns of a range of groups, whose fields are the next of `fields`; false where a value does not fit.
     pub fn finish<'a>(
         &self,
+        measures: &[Accumulated],
         range: Range<usize>,
         fields: &mut impl Iterator<Item = &'a Arc<Field>>,
         columns: &mut Vec<ArrayRef>,
     ) -> bool {
-        if let Accumulated::Stock(stock) = self {
+        let measure = &measures[self.measure];
+        if let Accumulated::Stock(stock) = measure {
             columns.extend(stock.slices(range));
             fields.by_ref().take(stock.closed.len()).for_each(drop);
             return true;
@@ -181,11 +185,18 @@ impl Accumulated {
         let Some(field) = fields.next() else {
             return false;
         };
-        let column = match self {
-            Accumulated::Count(count) => Some(count.finish(range)),
-            Accumulated::Sum(sum) => sum.finish(range, field.data_type()),
-            Accumulated::Extreme(extreme) => extreme.finish(range, field.data_type()),
-            Accumulated::Stock(_) => None,
+        let column = match (measure, &self.linear) {
+            (Accumulated::Sum(sum), Some(linear)) => {
+                let count = linear.count.and_then(|count| match &measures[count] {
+                    Accumulated::Count(count) => Some(count),
+                    _ => None,
+                });
+                sum.finish_linear(range, count, &linear.sum, field.data_type())
+            }
+            (Accumulated::Sum(sum), None) => sum.finish(range, field.data_type()),
+            (Accumulated::Count(count), _) => Some(count.finish(range)),
+            (Accumulated::Extreme(extreme), _) => extreme.finish(range, field.data_type()),
+            (Accumulated::Stock(_), _) => None,
         };
         columns.extend(column.iter().cloned());
         column.is_some()

@@ -241,7 +241,7 @@ impl StringNumbers {
             if self.tiny[place] == UNNUMBERED {
                 let text = ((view >> 32) as u8 as char).to_string();
                 let text = if view as u32 == 0 { "" } else { &text };
-                self.tiny[place] = i64::from(self.find_or_add(view, self.hash_of_view(view), || text));
+                self.tiny[place] = i64::from(self.find_or_add(view, self.hash(view, || text), || text));
             }
             *number = self.tiny[place];
         }
@@ -302,14 +302,7 @@ impl StringNumbers {
     }
 
     fn hash<'a>(&self, view: u128, text: impl Fn() -> &'a str) -> u64 {
-        match view as u32 <= INLINE {
-            true => self.hash_of_view(view),
-            false => hash_bytes(self.seed, text().as_bytes()),
-        }
-    }
-
-    fn hash_of_view(&self, view: u128) -> u64 {
-        folded(self.seed ^ view as u64 ^ ((view >> 64) as u64).rotate_left(23))
+        hash_of_string(self.seed, view, text)
     }
 
     fn grow(&mut self) {
@@ -374,6 +367,14 @@ impl StringNumbers {
 /// Where a string of at most one byte belongs: by its length and that byte.
 fn tiny_place(view: u128) -> usize {
     ((view as usize & 1) << 8) | ((view >> 32) as usize & 0xff)
+}
+
+/// `text` is asked for only where the view does not hold it all.
+pub fn hash_of_string<'a>(seed: u64, view: u128, text: impl Fn() -> &'a str) -> u64 {
+    match view as u32 <= INLINE {
+        true => folded(seed ^ view as u64 ^ ((view >> 64) as u64).rotate_left(23)),
+        false => hash_bytes(seed, text().as_bytes()),
+    }
 }
 
 fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {

@@ -15,6 +15,7 @@ use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, collect};
@@ -37,7 +38,9 @@ pub(super) fn context(memory: Option<usize>, partitions: usize) -> SessionContex
         .with_runtime_env(Arc::new(runtime.build().unwrap()))
         .with_default_features()
         .build();
-    SessionContext::new_with_state(state)
+    let context = SessionContext::new_with_state(state);
+    context.register_udf(numeric_quotient());
+    context
 }
 
 /// The plan with our operator wherever it covers one, and how many it covers.
@@ -173,6 +176,15 @@ pub(super) fn some<'a>(random: &mut StdRng, from: &[&'a str], most: usize) -> Ve
     (0..count).map(|_| from[random.random_range(0..from.len())]).collect()
 }
 
+fn numeric_quotient() -> ScalarUDF {
+    let mut functions = crate::functions::scalar_functions().into_iter();
+    functions
+        .find(|function| function.name() == "numeric_div")
+        .unwrap()
+        .as_ref()
+        .clone()
+}
+
 fn query(random: &mut StdRng) -> String {
     let keys = [
         "small",
@@ -200,6 +212,14 @@ fn query(random: &mut StdRng) -> String {
         "sum(price * (1 - rate))",
         "sum(price * (1 - rate) * (1 + rate))",
         "sum(price - rate)",
+        "sum(whole + 3)",
+        "sum(cast(small as int) * 2 - 1)",
+        "sum(5 - rate * 3)",
+        "sum(price * -4 + cast(1.5 as decimal(3, 1)))",
+        "sum(numeric_div(price, 2))",
+        "sum(numeric_div(1 - price, cast(-0.8 as decimal(2, 1))))",
+        "sum(numeric_div(big, 125)) filter (where flag)",
+        "sum(numeric_div(price, 3))",
         "sum(case when flag then price else 0 end)",
         "min(price)",
         "max(day)",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result as PlanResult;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::OrderingRequirements;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
@@ -88,9 +89,10 @@ impl ExecutionPlan for FrameWindowExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
+        let reservation = MemoryConsumer::new(format!("FrameWindow[{partition}]")).register(context.memory_pool());
         let input = self.input.execute(partition, context)?;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        Ok(run(Arc::clone(&self.shape), self.schema(), input, metrics))
+        Ok(run(Arc::clone(&self.shape), self.schema(), input, metrics, reservation))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

@@ -16,12 +16,14 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::common::{Result as PlanResult, internal_datafusion_err};
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::metrics::BaselineMetrics;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
 
 use super::lane::from_integers;
+use super::waiting_batches::WaitingBatches;
 use super::window_shape::{Computed, Frame, Window, WindowShape};
 
 /// In the place of a null result: no value that is covered is as small.
@@ -33,13 +35,14 @@ pub fn run(
     schema: SchemaRef,
     input: SendableRecordBatchStream,
     metrics: BaselineMetrics,
+    reservation: MemoryReservation,
 ) -> SendableRecordBatchStream {
     let windowing = Windowing {
         running: shape.windows.iter().map(|_| Running::default()).collect(),
         shape,
         schema: Arc::clone(&schema),
         input: Some(input),
-        pending: VecDeque::new(),
+        pending: WaitingBatches::new(reservation),
         last: None,
         metrics,
     };
@@ -56,7 +59,7 @@ struct Windowing {
     /// `None` once it has ended.
     input: Option<SendableRecordBatchStream>,
     /// Batches of which some rows' results are not known.
-    pending: VecDeque<RecordBatch>,
+    pending: WaitingBatches,
     running: Vec<Running>,
     /// The keys of the last row so far.
     last: Option<Vec<ArrayRef>>,
@@ -89,10 +92,10 @@ enum Start {
 impl Windowing {
     async fn next(&mut self) -> PlanResult<Option<RecordBatch>> {
         loop {
-            if let Some(first) = self.pending.front() {
+            if let Some(first) = self.pending.first() {
                 let rows = first.num_rows();
                 if self.running.iter().all(|running| running.known.len() >= rows)
-                    && let Some(batch) = self.pending.pop_front()
+                    && let Some(batch) = self.pending.pop()
                 {
                     let elapsed = self.metrics.elapsed_compute().clone();
                     let _timer = elapsed.timer();
@@ -109,7 +112,8 @@ impl Windowing {
                     let elapsed = self.metrics.elapsed_compute().clone();
                     let _timer = elapsed.timer();
                     self.read(&batch)?;
-                    self.pending.push_back(batch);
+                    let results = self.running.iter().map(|running| running.known.capacity());
+                    self.pending.push(batch, results.sum::<usize>() * size_of::<i128>())?;
                 }
                 None => {
                     self.input = None;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, collect};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -93,4 +93,31 @@ async fn random_windows_agree_with_the_stock_operators() {
         }
     }
     assert!(covered > 200, "{covered}");
+}
+
+/// Frames that end with the table need all of it, those that end with their row need none.
+#[tokio::test]
+async fn rows_that_wait_are_reserved() {
+    let context = context(Some(100_000), 1);
+    let rows = Arc::new(table(&mut StdRng::seed_from_u64(1), &schema(), 20_000));
+    context.register_table("t", rows).unwrap();
+    for (window, fits) in [("max(big) over ()", false), ("row_number() over ()", true)] {
+        let sql = format!("select big, {window} from t");
+        let plan = context.sql(&sql).await.unwrap().create_physical_plan().await.unwrap();
+        let ours = plan.transform_up(|node| {
+            Ok(match FrameWindowExec::standing_for(&node)? {
+                Some(ours) => Transformed::yes(Arc::new(ours) as Arc<dyn ExecutionPlan>),
+                None => Transformed::no(node),
+            })
+        });
+        let ours = ours.unwrap();
+        assert!(ours.transformed, "{sql}");
+        match collect(ours.data, context.task_ctx())
+            .await
+            .map_err(|error| error.find_root().to_string())
+        {
+            Ok(_) => assert!(fits, "{sql}"),
+            Err(message) => assert!(!fits && message.contains("FrameWindow"), "{sql}: {message}"),
+        }
+    }
 }

@@ -6,12 +6,16 @@ use std::sync::LazyLock;
 
 use datafusion::arrow::datatypes::i256;
 
+use self::division::{divide_magnitudes, without_zeros};
+use self::roots::integer_root;
 use crate::error::{Error, Result, SqlState};
 
 /// Precision and scale that carry a computed numeric; the digits that it shows follow from its value.
 pub const COMPUTED_NUMERIC: (u8, i8) = (76, 38);
 /// Digits behind the point that a computed numeric can hold.
 pub const MAX_SCALE: i32 = 38;
+/// Digits behind the point to which roots are computed.
+const MAX_ROOT_SCALE: i32 = 30;
 /// PostgreSQL's NUMERIC_MIN_SIG_DIGITS.
 const SIGNIFICANT_DIGITS: i32 = 16;
 /// Decimal digits in one digit of PostgreSQL's numeric.
@@ -54,46 +58,18 @@ pub fn overflow() -> Error {
     Error::new(SqlState::NumericValueOutOfRange, "value overflows numeric format")
 }
 
+/// Below which magnitude every dividend, with `scale` digits behind the point, has a quotient by the divisor that is
+/// computed to at least `wanted` digits behind the point.
+pub fn exact_below(scale: i32, divisor: i64, divisor_scale: i32, wanted: i32) -> Option<i128> {
+    let (divisor_weight, _, _) = Number::new(divisor.into(), divisor_scale).leading();
+    // The quotient's weight is at most the difference of the weights.
+    let weight = divisor_weight + (SIGNIFICANT_DIGITS - wanted).div_euclid(GROUP);
+    let exponent = u32::try_from((weight + 1) * GROUP + scale).ok()?;
+    10_i128.checked_pow(exponent.min(38))
+}
+
 fn division_by_zero() -> Error {
     Error::new(SqlState::DivisionByZero, "division by zero")
-}
-
-/// Exponents and powers of ten by which zeros are cut off.
-const STEPS: [(i32, u64); 5] = [(16, 10_u64.pow(16)), (8, 100_000_000), (4, 10_000), (2, 100), (1, 10)];
-
-/// `Number::trimmed` at the width that most values have.
-fn trimmed_small(mut value: i64, mut scale: i32) -> Number {
-    for (step, power) in STEPS {
-        let power = power as i64;
-        // What ten to a power divides, two to it divides too.
-        while scale >= step && value.trailing_zeros() >= step as u32 && value % power == 0 {
-            (value, scale) = (value / power, scale - step);
-        }
-    }
-    Number::new(value.into(), scale)
-}
-
-/// Quotient and remainder of a magnitude.
-fn divide_by_word(magnitude: i256, divisor: u64) -> (i256, u64) {
-    let (low, high) = magnitude.to_parts();
-    let high = high as u128;
-    let mut words = [(high >> 64) as u64, high as u64, (low >> 64) as u64, low as u64];
-    let mut rest = 0_u64;
-    for word in &mut words {
-        if rest == 0 {
-            (*word, rest) = (*word / divisor, *word % divisor);
-        } else {
-            let whole = (u128::from(rest) << 64) | u128::from(*word);
-            let quotient = whole / u128::from(divisor);
-            rest = (whole - quotient * u128::from(divisor)) as u64;
-            *word = quotient as u64;
-        }
-    }
-    let [first, second, third, last] = words.map(u128::from);
-    (
-        i256::from_parts(third << 64 | last, (first << 64 | second) as i128),
-        rest,
-    )
 }
 
 /// The quotient of magnitudes, which is less than 2^40, and whether nothing is left.
@@ -149,29 +125,13 @@ fn divide_rounded(dividend: i256, divisor: i256) -> i256 {
             quotient
         });
     }
-    if let (by, 0) = divisor.wrapping_abs().to_parts()
-        && let Ok(by) = u64::try_from(by)
-    {
-        let (quotient, rest) = divide_by_word(dividend.wrapping_abs(), by);
-        let away = if rest >= by.div_ceil(2) { i256::ONE } else { i256::ZERO };
-        let quotient = quotient.wrapping_add(if rest > 0 { away } else { i256::ZERO });
-        return match dividend.is_negative() == divisor.is_negative() {
-            true => quotient,
-            false => quotient.wrapping_neg(),
-        };
-    }
-    let quotient = dividend.wrapping_div(divisor);
-    let remainder = dividend.wrapping_sub(quotient.wrapping_mul(divisor));
-    let twice = remainder.wrapping_abs().checked_add(remainder.wrapping_abs());
-    let is_up = twice.is_none_or(|twice| twice >= divisor.wrapping_abs());
-    let away = match dividend.is_negative() == divisor.is_negative() {
-        true => i256::ONE,
-        false => i256::MINUS_ONE,
-    };
-    if remainder != i256::ZERO && is_up {
-        quotient.wrapping_add(away)
-    } else {
-        quotient
+    let (quotient, rest) = divide_magnitudes(dividend.wrapping_abs(), divisor.wrapping_abs());
+    // What is missing to the next multiple is no more than what is left.
+    let is_up = rest != i256::ZERO && divisor.wrapping_abs().wrapping_sub(rest) <= rest;
+    let quotient = quotient.wrapping_add(if is_up { i256::ONE } else { i256::ZERO });
+    match dividend.is_negative() == divisor.is_negative() {
+        true => quotient,
+        false => quotient.wrapping_neg(),
     }
 }
 
@@ -199,27 +159,12 @@ impl Number {
         if self.value == i256::ZERO {
             return Number { scale: 0, ..self };
         }
-        let (mut magnitude, mut scale) = (self.value.wrapping_abs(), self.scale);
-        let signed = |magnitude: i256| match self.value.is_negative() {
+        let (magnitude, scale) = without_zeros(self.value.wrapping_abs(), self.scale);
+        let value = match self.value.is_negative() {
             true => magnitude.wrapping_neg(),
             false => magnitude,
         };
-        for (step, power) in STEPS {
-            while scale >= step && magnitude.to_parts().0.trailing_zeros() >= step as u32 {
-                if let Some(value) = signed(magnitude).to_i128().and_then(|value| i64::try_from(value).ok()) {
-                    return trimmed_small(value, scale);
-                }
-                let (quotient, rest) = divide_by_word(magnitude, power);
-                if rest != 0 {
-                    break;
-                }
-                (magnitude, scale) = (quotient, scale - step);
-            }
-        }
-        Number {
-            value: signed(magnitude),
-            scale,
-        }
+        Number { value, scale }
     }
 
     fn scale_up_to(&mut self, scale: i32) {
@@ -414,44 +359,28 @@ impl Number {
 
     /// The square root, with PostgreSQL's digits.
     pub fn square_root(self) -> Result<Number> {
+        let (weight, _, _) = self.leading();
+        // Half as many digits before the point as the argument has, as far as its groups tell.
+        let scale = SIGNIFICANT_DIGITS - (2 * weight + 1);
+        self.square_root_to(scale.max(self.scale).clamp(0, MAX_ROOT_SCALE))
+    }
+
+    /// The square root rounded to a scale.
+    pub fn square_root_to(self, scale: i32) -> Result<Number> {
         if self.value.is_negative() {
             return Err(Error::new(
                 SqlState::InvalidArgumentForPowerFunction,
                 "cannot take square root of a negative number",
             ));
         }
-        let (weight, _, _) = self.leading();
-        // Half as many digits before the point as the argument has, as far as its groups tell.
-        let scale = (SIGNIFICANT_DIGITS - (2 * weight + 1)).max(self.scale).clamp(0, 30);
-        let square = self.rounded(2 * (scale + 1)).or_else(|_| self.rounded(2 * scale))?;
+        let digits = scale.min(MAX_ROOT_SCALE);
+        let square = self.rounded(2 * (digits + 1)).or_else(|_| self.rounded(2 * digits))?;
         let root = Number {
             value: integer_root(square.value),
             scale: square.scale / 2,
         };
         root.rounded(scale)
     }
-}
-
-/// The whole part of a square root, by Newton's method from a float and in floats: a step needs no more than their
-/// digits of its length.
-fn integer_root(value: i256) -> i256 {
-    let square = |root: i256| root.checked_mul(root);
-    let mut root = i256::from_parts(to_float(value).sqrt() as u128, 0);
-    for _ in 0..4 {
-        let Some(square) = square(root) else { break };
-        let step = to_float(value.wrapping_sub(square)) / (2.0 * to_float(root));
-        if step.is_nan() || step.abs() < 1.0 {
-            break;
-        }
-        root = root.wrapping_add(i256::from_i128(step as i128));
-    }
-    while square(root).is_none_or(|square| square > value) {
-        root = root.wrapping_sub(i256::ONE);
-    }
-    while square(root.wrapping_add(i256::ONE)).is_some_and(|square| square <= value) {
-        root = root.wrapping_add(i256::ONE);
-    }
-    root
 }
 
 impl std::fmt::Display for Number {
@@ -468,5 +397,7 @@ impl std::fmt::Display for Number {
     }
 }
 
+mod division;
+mod roots;
 #[cfg(test)]
 mod tests;
