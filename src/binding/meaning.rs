@@ -314,7 +314,7 @@ fn literal(value: &ScalarValue, target: &SqlType, settings: &FormatSettings) -> 
     };
     let is_clock = matches!(
         target,
-        SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz
+        SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz | SqlType::Spelled(_)
     );
     if is_clock && reads_the_clock(text) {
         return Ok(None);

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::datum::Datum;
 use super::overload::{Arguments, Overload, OverloadedFunction, RowBody, rows};
 use crate::error::{Error, Result, SqlState};
-use crate::types::numeric::{COMPUTED_NUMERIC, Number, overflow};
+use crate::types::numeric::{Number, overflow};
 use crate::types::spelled::range::{Bound, Endpoint, Range};
-use crate::types::{RangeType, Spelled, SqlType};
+use crate::types::{RangeType, Spelled, SqlType, UNCONSTRAINED_NUMERIC};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let constructors = RangeType::ALL
@@ -61,24 +60,14 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
 
 /// lower() of ranges.
 pub(super) fn lower() -> Vec<Overload> {
-    ends(|args, row| end(args, row, lower_of))
+    for_each("({range}) {element}", |args, row| end(args, row, lower_of))
 }
 
 /// upper() of ranges.
 pub(super) fn upper() -> Vec<Overload> {
-    ends(|args, row| end(args, row, upper_of))
+    for_each("({range}) {element}", |args, row| end(args, row, upper_of))
 }
 
-fn ends(body: RowBody) -> Vec<Overload> {
-    let overloads = for_each("({range}) {element}", body).into_iter().zip(RangeType::ALL);
-    let overloads = overloads.map(|(overload, range)| match range {
-        RangeType::Num => {
-            overload.returning(|_, _| Ok(DataType::Decimal256(COMPUTED_NUMERIC.0, COMPUTED_NUMERIC.1)))
-        }
-        _ => overload,
-    });
-    overloads.collect()
-}
 
 /// One overload for each type of range.
 fn for_each(signature: &str, body: RowBody) -> Vec<Overload> {
@@ -184,8 +173,8 @@ fn end(args: &Arguments<'_>, row: &[Datum], choose: fn(&Range) -> Option<Bound>)
     Ok(match choose(&range).and_then(|bound| bound.value) {
         None => Datum::Null,
         Some(Endpoint::Number(number)) => {
-            let value = number.to_i128().ok_or_else(overflow)?;
-            Datum::Decimal(value, number.scale as i8)
+            let carried = number.rounded(i32::from(UNCONSTRAINED_NUMERIC.1))?;
+            Datum::Decimal(carried.to_i128().ok_or_else(overflow)?, UNCONSTRAINED_NUMERIC.1)
         }
         Some(Endpoint::Whole(value)) => match range_type {
             RangeType::Int4 | RangeType::Int8 | RangeType::Num => Datum::Int(value),

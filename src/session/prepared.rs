@@ -15,6 +15,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::Outcome;
 use crate::query::Description;
 use crate::statement::ast::{CreateTable, ParsedStatement, Statement};
+use crate::types::parse::parse_value;
 use crate::types::SqlType;
 use crate::types::format::Format;
 
@@ -207,7 +208,10 @@ impl Session {
         let services = self.engine.binding_services(self.settings.current());
         for (argument, sql_type) in arguments.iter().zip(types) {
             let value = binding::bind_constant(&services, &context, argument.clone()).await?;
-            parameters.push(value.cast_to(&sql_type.to_arrow())?);
+            parameters.push(match value.try_as_str().flatten() {
+                Some(text) if sql_type.is_named() => parse_value(sql_type, text, &self.format_settings())?,
+                _ => value.cast_to(&sql_type.to_arrow())?,
+            });
         }
         Ok(parameters)
     }

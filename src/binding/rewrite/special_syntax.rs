@@ -207,6 +207,7 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
         Expr::Function(function) if matches!(function.args, FunctionArguments::None) => {
             let data_type = match system_name(&function.name).as_deref().unwrap_or_default() {
                 "localtimestamp" => DataType::Timestamp(None, TimezoneInfo::None),
+                "current_time" => DataType::Time(None, TimezoneInfo::WithTimeZone),
                 "localtime" => DataType::Time(None, TimezoneInfo::None),
                 _ => return Ok(None),
             };

@@ -9,7 +9,7 @@ use super::{Operation, Planned, call};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::enumerations::enum_position;
 use crate::functions::spelled_order::spelled_key;
-use crate::types::SqlType;
+use crate::types::{Spelled, SqlType};
 use crate::types::coercion::{Category, category, shown, without_modifier};
 
 impl Operation {
@@ -44,7 +44,7 @@ impl Operation {
             return Err(self.undefined());
         }
         let (first, second) = (category(left), category(right));
-        let is_clock = |sql_type: &SqlType| *sql_type == SqlType::Time;
+        let is_clock = |sql_type: &SqlType| matches!(sql_type, SqlType::Time | SqlType::Spelled(Spelled::Timetz));
         let apart = first != second || (first == Category::Moment && is_clock(left) != is_clock(right));
         match is_plain(left) && is_plain(right) && apart {
             true => Err(self.undefined()),
@@ -89,6 +89,14 @@ impl Operation {
             (SqlType::Array(_), SqlType::Array(_)) if !is_equality => {
                 let order = call("btarraycmp", vec![self.left.0, self.right.0])?;
                 Ok(Planned::Operands(self.op, order, lit(0_i32)))
+            }
+            (SqlType::Time, SqlType::Spelled(_)) => {
+                let left = (cast_to(self.left.0, &right), self.right.1.clone());
+                Operation { left, ..self }.compare()
+            }
+            (SqlType::Spelled(_), SqlType::Time) => {
+                let right = (cast_to(self.right.0, &left), self.left.1.clone());
+                Operation { right, ..self }.compare()
             }
             // The clock of the session decides which instant a date or timestamp is.
             (SqlType::Timestamptz, SqlType::Date | SqlType::Timestamp) => Ok(Planned::Operands(

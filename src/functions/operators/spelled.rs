@@ -24,6 +24,10 @@ impl Operation {
         if self.op == BinaryOperator::StringConcat {
             return self.concatenation();
         }
+        if spelled == Spelled::Timetz {
+            // What is added to a time is an interval.
+            return self.arithmetic();
+        }
         let known = without_modifier(&SqlType::Spelled(spelled));
         for side in [&mut self.left, &mut self.right] {
             if side.1.is_unknown() {
@@ -33,6 +37,7 @@ impl Operation {
         }
         match spelled {
             Spelled::Range(range) => self.of_range(range),
+            Spelled::Timetz => Err(self.undefined()),
         }
     }
 

@@ -12,6 +12,7 @@ use datafusion::arrow::datatypes::{DataType, Field, IntervalMonthDayNano};
 
 use super::number::convert_number;
 use super::rules::{CastContext, is_text};
+use super::spelled::convert_spelled;
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::builder::ColumnBuilder;
@@ -42,6 +43,9 @@ pub(super) fn convert(
     let column = Column::new(array, source)?;
     if is_text(target) {
         return to_text(&column, rows, source, target, context, settings);
+    }
+    if let Some(converted) = convert_spelled(&column, rows, target, settings)? {
+        return Ok(converted);
     }
     if *source == SqlType::Jsonb && *target != SqlType::Json {
         return from_jsonb(&column, rows, target, settings);

@@ -6,6 +6,7 @@ mod convert;
 mod not_null;
 mod number;
 mod rules;
+mod spelled;
 
 pub use assignment::{Assignment, TargetColumn};
 pub use not_null::check_not_null;

@@ -3,12 +3,16 @@
 //! else (columns, casts, keys of groups and joins, statistics) treats all of them alike.
 
 pub mod range;
+mod range_literal;
+mod range_type;
+pub mod timetz;
 
 use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-pub use range::RangeType;
+pub use range_type::RangeType;
+use timetz::ZonedTime;
 
 use crate::error::Result;
 use crate::types::format::FormatSettings;
@@ -17,18 +21,21 @@ use crate::types::format::FormatSettings;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Spelled {
     Range(RangeType),
+    /// time with time zone.
+    Timetz,
 }
 
 impl Spelled {
     /// The types, without modifiers.
     pub fn all() -> impl Iterator<Item = Spelled> {
-        RangeType::ALL.into_iter().map(Spelled::Range)
+        RangeType::ALL.into_iter().map(Spelled::Range).chain([Spelled::Timetz])
     }
 
     /// pg_type.oid.
     pub fn oid(self) -> u32 {
         match self {
             Spelled::Range(range) => range.oid(),
+            Spelled::Timetz => 1266,
         }
     }
 
@@ -36,6 +43,7 @@ impl Spelled {
     pub fn array_oid(self) -> u32 {
         match self {
             Spelled::Range(range) => range.oid() + 1,
+            Spelled::Timetz => 1270,
         }
     }
 
@@ -43,6 +51,7 @@ impl Spelled {
     pub fn internal_name(self) -> &'static str {
         match self {
             Spelled::Range(range) => range.name(),
+            Spelled::Timetz => "timetz",
         }
     }
 
@@ -50,25 +59,26 @@ impl Spelled {
     pub fn shown_name(self) -> Cow<'static, str> {
         match self {
             Spelled::Range(range) => range.name().into(),
+            Spelled::Timetz => "time with time zone".into(),
         }
     }
 
     /// The type of a name in lower case, with the numbers in parentheses behind it.
     pub fn named(name: &str, _modifiers: &[i32]) -> Result<Option<Spelled>> {
-        Ok(Spelled::all().find(|spelled| spelled.internal_name() == name))
+        Ok(Spelled::all().find(|spelled| spelled.internal_name() == name || spelled.shown_name() == name))
     }
 
     /// pg_attribute.atttypmod.
     pub fn typmod(self) -> i32 {
         match self {
-            Spelled::Range(_) => -1,
+            Spelled::Range(_) | Spelled::Timetz => -1,
         }
     }
 
     /// The type without its modifier.
     pub fn without_modifier(self) -> Spelled {
         match self {
-            Spelled::Range(_) => self,
+            Spelled::Range(_) | Spelled::Timetz => self,
         }
     }
 
@@ -76,6 +86,7 @@ impl Spelled {
     pub fn length(self) -> i16 {
         match self {
             Spelled::Range(_) => -1,
+            Spelled::Timetz => 12,
         }
     }
 
@@ -83,6 +94,7 @@ impl Spelled {
     pub fn read(self, text: &str, settings: &FormatSettings) -> Result<String> {
         match self {
             Spelled::Range(range) => Ok(range.spelling(&range.read(text, settings)?)),
+            Spelled::Timetz => Ok(ZonedTime::read(text, settings)?.spelling()),
         }
     }
 
@@ -90,6 +102,7 @@ impl Spelled {
     pub fn shown<'a>(self, spelling: &'a str, settings: &FormatSettings) -> Cow<'a, str> {
         match self {
             Spelled::Range(range) => range.shown(spelling, settings),
+            Spelled::Timetz => spelling.into(),
         }
     }
 
@@ -97,27 +110,31 @@ impl Spelled {
     pub fn receive(self, bytes: &[u8]) -> Result<String> {
         match self {
             Spelled::Range(range) => Ok(range.spelling(&range.receive(bytes)?)),
+            Spelled::Timetz => Ok(ZonedTime::receive(bytes)?.spelling()),
         }
     }
 
     /// Appends the binary format.
     pub fn send(self, spelling: &str, out: &mut BytesMut) -> Result<()> {
         match self {
-            Spelled::Range(range) => range.send(&range.parse(spelling)?, out),
+            Spelled::Range(range) => range.send(&range.parse(spelling)?, out)?,
+            Spelled::Timetz => ZonedTime::parse(spelling)?.send(out),
         }
+        Ok(())
     }
 
     /// Whether equal values always have one spelling.
     pub fn is_equal_by_spelling(self) -> bool {
         match self {
             Spelled::Range(range) => range != RangeType::Num,
+            Spelled::Timetz => true,
         }
     }
 
     /// Whether values sort as their spellings do.
     pub fn is_ordered_by_spelling(self) -> bool {
         match self {
-            Spelled::Range(_) => false,
+            Spelled::Range(_) | Spelled::Timetz => false,
         }
     }
 
@@ -138,6 +155,7 @@ impl Spelled {
     pub fn order_key(self, spelling: &str, out: &mut Vec<u8>) -> Result<()> {
         match self {
             Spelled::Range(range) => range.order_key(&range.parse(spelling)?, out),
+            Spelled::Timetz => ZonedTime::parse(spelling)?.order_key(out),
         }
         Ok(())
     }
