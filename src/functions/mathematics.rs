@@ -169,20 +169,6 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             vec![kernel("(numeric) numeric", |args| unary(args, Ok))],
         ),
         immutable(
-            "bit_not",
-            vec![
-                kernel("(int2) int2", |args| {
-                    checked::<Int16Type>(args, |value| Some(!value), "smallint")
-                }),
-                kernel("(int4) int4", |args| {
-                    checked::<Int32Type>(args, |value| Some(!value), "integer")
-                }),
-                kernel("(int8) int8", |args| {
-                    checked::<Int64Type>(args, |value| Some(!value), "bigint")
-                }),
-            ],
-        ),
-        immutable(
             "negative",
             vec![
                 kernel("(int2) int2", |args| {
@@ -497,7 +483,7 @@ where
     })
 }
 
-fn checked<T>(args: &Arguments<'_>, body: fn(T::Native) -> Option<T::Native>, name: &str) -> Result<ArrayRef>
+pub(super) fn checked<T>(args: &Arguments<'_>, body: fn(T::Native) -> Option<T::Native>, name: &str) -> Result<ArrayRef>
 where
     T: datafusion::arrow::datatypes::ArrowPrimitiveType,
 {

@@ -8,6 +8,7 @@ mod array_order;
 mod array_or_empty;
 mod arrays;
 mod assigned_parts;
+pub mod bit_strings;
 pub mod builtin;
 mod checked_arithmetic;
 mod comments;
@@ -123,6 +124,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
     let families = [
         array_functions::functions(),
         assigned_parts::functions(),
+        bit_strings::functions(),
         json::functions(),
         marks::functions(),
         mathematics::functions(),

@@ -14,6 +14,7 @@ pub enum Category {
     Span,
     Enum,
     Range,
+    Bits,
     Unknown,
     Other,
 }
@@ -38,6 +39,7 @@ pub fn category(sql_type: &SqlType) -> Category {
         SqlType::Enum(_) => Category::Enum,
         SqlType::Spelled(Spelled::Range(_)) => Category::Range,
         SqlType::Spelled(Spelled::Timetz) => Category::Moment,
+        SqlType::Spelled(Spelled::Bit(_) | Spelled::Varbit(_)) => Category::Bits,
         SqlType::Array(_) => Category::Array,
         SqlType::Unknown => Category::Unknown,
         _ => Category::Other,
@@ -72,6 +74,8 @@ pub fn is_implicit(source: &SqlType, target: &SqlType) -> bool {
         (Name | Char, Text) => true,
         (Date, Timestamp | Timestamptz) | (Timestamp, Timestamptz) | (Time, Interval) => true,
         (Time, SqlType::Spelled(Spelled::Timetz)) => true,
+        (SqlType::Spelled(Spelled::Bit(_)), SqlType::Spelled(Spelled::Varbit(_))) => true,
+        (SqlType::Spelled(Spelled::Varbit(_)), SqlType::Spelled(Spelled::Bit(_))) => true,
         (SqlType::Int2 | SqlType::Int4 | SqlType::Int8, Oid) => true,
         (SqlType::Regclass | SqlType::Regtype | SqlType::Regproc, Oid) => true,
         _ => false,
@@ -130,6 +134,7 @@ pub fn without_modifier(sql_type: &SqlType) -> SqlType {
         SqlType::Numeric(_) => SqlType::Numeric(None),
         SqlType::Varchar(_) => SqlType::Varchar(None),
         SqlType::Bpchar(_) => SqlType::Bpchar(None),
+        SqlType::Spelled(spelled) => SqlType::Spelled(spelled.without_modifier()),
         SqlType::Array(element) => SqlType::Array(Box::new(without_modifier(element))),
         other => other.clone(),
     }
@@ -141,6 +146,8 @@ pub fn shown(sql_type: &SqlType) -> String {
         SqlType::Numeric(_) => "numeric".to_string(),
         SqlType::Varchar(_) => "character varying".to_string(),
         SqlType::Bpchar(_) => "character".to_string(),
+        SqlType::Spelled(Spelled::Bit(_)) => "bit".to_string(),
+        SqlType::Spelled(spelled) => spelled.without_modifier().shown_name().into_owned(),
         SqlType::Array(element) => format!("{}[]", shown(element)),
         other => other.to_string(),
     }

@@ -27,8 +27,6 @@ const SYSTEM_TYPES: &[(u32, u32, i16, &str)] = &[
     (829, 1040, 6, "macaddr"),
     (869, 1041, -1, "inet"),
     (1033, 1034, 12, "aclitem"),
-    (1560, 1561, -1, "bit"),
-    (1562, 1563, -1, "varbit"),
     (1790, 2201, -1, "refcursor"),
     (2202, 2207, 4, "regprocedure"),
     (2203, 2208, 4, "regoper"),

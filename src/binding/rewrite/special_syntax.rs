@@ -204,6 +204,11 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             ..
         } => rounded(expr, data_type),
         Expr::TypedString(typed) => rounded(&mut Expr::Value(typed.value.clone()), &typed.data_type),
+        Expr::Value(literal) => match &literal.value {
+            Value::SingleQuotedByteStringLiteral(bits) => Some(bit_string(format!("b{bits}"))),
+            Value::HexStringLiteral(digits) => Some(bit_string(format!("x{digits}"))),
+            _ => None,
+        },
         Expr::Function(function) if matches!(function.args, FunctionArguments::None) => {
             let data_type = match system_name(&function.name).as_deref().unwrap_or_default() {
                 "localtimestamp" => DataType::Timestamp(None, TimezoneInfo::None),
@@ -245,6 +250,17 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
         }
         _ => None,
     })
+}
+
+/// `B'101'` and `X'1F'` have the length that they are written with.
+fn bit_string(text: String) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(Expr::value(Value::SingleQuotedString(text))),
+        data_type: DataType::Custom(ObjectName::from(vec![Ident::with_quote('"', "bit")]), vec![]),
+        array: false,
+        format: None,
+    }
 }
 
 /// Whether an access takes elements of a value or of a column, `t.a[1]`, and no fields of records.

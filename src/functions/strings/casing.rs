@@ -33,12 +33,14 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "length",
             vec![
                 kernel("(text) int4", characters),
+                kernel(r#"("bit") int4"#, characters),
                 kernel("(bytea) int4", super::bytes::length),
             ],
         ),
         immutable(
             "octet_length",
             vec![
+                kernel(r#"("bit") int4"#, |args| counted(args, |bits| bits.len().div_ceil(8) as i32)),
                 kernel("(text) int4", |args| counted(args, |text| text.len() as i32)),
                 kernel("(bpchar) int4", |args| counted(args, |text| text.len() as i32)),
                 kernel("(bytea) int4", super::bytes::length),
@@ -48,6 +50,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "bit_length",
             vec![
                 kernel("(text) int4", |args| counted(args, |text| text.len() as i32 * 8)),
+                kernel(r#"("bit") int4"#, characters),
                 kernel("(bytea) int4", super::bytes::bit_length),
             ],
         ),

@@ -40,11 +40,19 @@ pub(super) fn convert(
     if let (SqlType::Array(source), SqlType::Array(target)) = (source, target) {
         return convert_lists(array, source, target, context, settings);
     }
+    // The text is read first, and then cut.
+    if is_text(source) && context != CastContext::Assignment && matches!(target, SqlType::Spelled(_)) {
+        let open = target.without_modifier();
+        if open != *target {
+            let read = convert(array, source, &open, context, settings)?;
+            return convert(&read, &open, target, context, settings);
+        }
+    }
     let column = Column::new(array, source)?;
     if is_text(target) {
         return to_text(&column, rows, source, target, context, settings);
     }
-    if let Some(converted) = convert_spelled(&column, rows, target, settings)? {
+    if let Some(converted) = convert_spelled(&column, rows, target, context, settings)? {
         return Ok(converted);
     }
     if *source == SqlType::Jsonb && *target != SqlType::Json {

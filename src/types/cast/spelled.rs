@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, StringViewArray, Time64MicrosecondArray};
+use datafusion::arrow::array::{ArrayRef, Int32Array, Int64Array, StringViewArray, Time64MicrosecondArray};
 
+use super::CastContext;
 use crate::error::{Error, Result};
 use crate::types::calendar::{MICROS_PER_DAY, MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY};
 use crate::types::format::FormatSettings;
 use crate::types::parse::now;
+use crate::types::spelled::bits;
 use crate::types::spelled::timetz::ZonedTime;
 use crate::types::values::{Column, ColumnValues};
 use crate::types::{Spelled, SqlType};
@@ -17,6 +19,7 @@ pub(super) fn convert_spelled(
     column: &Column,
     rows: usize,
     target: &SqlType,
+    context: CastContext,
     settings: &FormatSettings,
 ) -> Result<Option<ArrayRef>> {
     let spellings = |spelling: &dyn Fn(usize) -> Result<Option<String>>| -> Result<ArrayRef> {
@@ -49,6 +52,40 @@ pub(super) fn convert_spelled(
             };
             Arc::new((0..rows).map(time).collect::<Result<Time64MicrosecondArray>>()?)
         }
+        (SqlType::Spelled(to @ (Spelled::Bit(_) | Spelled::Varbit(_))), ColumnValues::Spelled(array, _)) => {
+            spellings(&|row| fitted(array.value(row), *to, context).map(Some))?
+        }
+        (SqlType::Spelled(Spelled::Bit(length)), ColumnValues::Int4(array)) => {
+            spellings(&|row| Ok(Some(bits::of_integer(array.value(row).into(), length.unwrap_or(1)))))?
+        }
+        (SqlType::Spelled(Spelled::Bit(length)), ColumnValues::Int8(array)) => {
+            spellings(&|row| Ok(Some(bits::of_integer(array.value(row), length.unwrap_or(1)))))?
+        }
+        (SqlType::Int4, ColumnValues::Spelled(array, Spelled::Bit(_))) => {
+            let integer = |row: usize| match column.is_null(row) {
+                true => Ok(None),
+                false => bits::to_integer(array.value(row), 32).map(|value| Some(value as i32)),
+            };
+            Arc::new((0..rows).map(integer).collect::<Result<Int32Array>>()?)
+        }
+        (SqlType::Int8, ColumnValues::Spelled(array, Spelled::Bit(_))) => {
+            let integer = |row: usize| match column.is_null(row) {
+                true => Ok(None),
+                false => bits::to_integer(array.value(row), 64).map(Some),
+            };
+            Arc::new((0..rows).map(integer).collect::<Result<Int64Array>>()?)
+        }
         _ => return Ok(None),
     }))
+}
+
+/// Bits of the target's length: an explicit cast cuts and fills, an assignment refuses.
+fn fitted(value: &str, target: Spelled, context: CastContext) -> Result<String> {
+    match (target, context) {
+        (Spelled::Bit(length), CastContext::Assignment) => bits::fit_fixed(value.to_string(), length),
+        (Spelled::Varbit(length), CastContext::Assignment) => bits::fit_varying(value.to_string(), length),
+        (Spelled::Bit(length), _) => Ok(bits::cut(value, length, true)),
+        (Spelled::Varbit(length), _) => Ok(bits::cut(value, length, false)),
+        _ => Ok(value.to_string()),
+    }
 }

@@ -2,6 +2,7 @@
 //! setting of a session changes; each type says here how that text is read, shown, sent and ordered, and everything
 //! else (columns, casts, keys of groups and joins, statistics) treats all of them alike.
 
+pub mod bits;
 pub mod range;
 mod range_literal;
 mod range_type;
@@ -23,12 +24,17 @@ pub enum Spelled {
     Range(RangeType),
     /// time with time zone.
     Timetz,
+    /// bit(n); without a length, of any.
+    Bit(Option<u32>),
+    /// bit varying(n).
+    Varbit(Option<u32>),
 }
 
 impl Spelled {
     /// The types, without modifiers.
     pub fn all() -> impl Iterator<Item = Spelled> {
-        RangeType::ALL.into_iter().map(Spelled::Range).chain([Spelled::Timetz])
+        const OTHERS: [Spelled; 3] = [Spelled::Timetz, Spelled::Bit(None), Spelled::Varbit(None)];
+        RangeType::ALL.into_iter().map(Spelled::Range).chain(OTHERS)
     }
 
     /// pg_type.oid.
@@ -36,13 +42,15 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.oid(),
             Spelled::Timetz => 1266,
+            Spelled::Bit(_) => 1560,
+            Spelled::Varbit(_) => 1562,
         }
     }
 
     /// pg_type.typarray.
     pub fn array_oid(self) -> u32 {
         match self {
-            Spelled::Range(range) => range.oid() + 1,
+            Spelled::Range(_) | Spelled::Bit(_) | Spelled::Varbit(_) => self.oid() + 1,
             Spelled::Timetz => 1270,
         }
     }
@@ -52,6 +60,8 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.name(),
             Spelled::Timetz => "timetz",
+            Spelled::Bit(_) => "bit",
+            Spelled::Varbit(_) => "varbit",
         }
     }
 
@@ -60,24 +70,37 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.name().into(),
             Spelled::Timetz => "time with time zone".into(),
+            // Without quotes it is of one bit.
+            Spelled::Bit(None) => "\"bit\"".into(),
+            Spelled::Bit(Some(length)) => format!("bit({length})").into(),
+            Spelled::Varbit(None) => "bit varying".into(),
+            Spelled::Varbit(Some(length)) => format!("bit varying({length})").into(),
         }
     }
 
     /// The type of a name in lower case, with the numbers in parentheses behind it.
-    pub fn named(name: &str, _modifiers: &[i32]) -> Result<Option<Spelled>> {
+    pub fn named(name: &str, modifiers: &[i32]) -> Result<Option<Spelled>> {
+        match name {
+            "bit" => return Ok(Some(Spelled::Bit(Some(bits::length(name, modifiers)?.unwrap_or(1))))),
+            "varbit" | "bit varying" => return Ok(Some(Spelled::Varbit(bits::length("varbit", modifiers)?))),
+            _ => {}
+        }
         Ok(Spelled::all().find(|spelled| spelled.internal_name() == name || spelled.shown_name() == name))
     }
 
     /// pg_attribute.atttypmod.
     pub fn typmod(self) -> i32 {
         match self {
-            Spelled::Range(_) | Spelled::Timetz => -1,
+            Spelled::Bit(Some(length)) | Spelled::Varbit(Some(length)) => length as i32,
+            Spelled::Range(_) | Spelled::Timetz | Spelled::Bit(None) | Spelled::Varbit(None) => -1,
         }
     }
 
     /// The type without its modifier.
     pub fn without_modifier(self) -> Spelled {
         match self {
+            Spelled::Bit(_) => Spelled::Bit(None),
+            Spelled::Varbit(_) => Spelled::Varbit(None),
             Spelled::Range(_) | Spelled::Timetz => self,
         }
     }
@@ -85,7 +108,7 @@ impl Spelled {
     /// pg_type.typlen.
     pub fn length(self) -> i16 {
         match self {
-            Spelled::Range(_) => -1,
+            Spelled::Range(_) | Spelled::Bit(_) | Spelled::Varbit(_) => -1,
             Spelled::Timetz => 12,
         }
     }
@@ -95,6 +118,8 @@ impl Spelled {
         match self {
             Spelled::Range(range) => Ok(range.spelling(&range.read(text, settings)?)),
             Spelled::Timetz => Ok(ZonedTime::read(text, settings)?.spelling()),
+            Spelled::Bit(length) => bits::fit_fixed(bits::read(text)?, length),
+            Spelled::Varbit(length) => bits::fit_varying(bits::read(text)?, length),
         }
     }
 
@@ -102,7 +127,7 @@ impl Spelled {
     pub fn shown<'a>(self, spelling: &'a str, settings: &FormatSettings) -> Cow<'a, str> {
         match self {
             Spelled::Range(range) => range.shown(spelling, settings),
-            Spelled::Timetz => spelling.into(),
+            Spelled::Timetz | Spelled::Bit(_) | Spelled::Varbit(_) => spelling.into(),
         }
     }
 
@@ -111,6 +136,8 @@ impl Spelled {
         match self {
             Spelled::Range(range) => Ok(range.spelling(&range.receive(bytes)?)),
             Spelled::Timetz => Ok(ZonedTime::receive(bytes)?.spelling()),
+            Spelled::Bit(length) => bits::fit_fixed(bits::receive(bytes)?, length),
+            Spelled::Varbit(length) => bits::fit_varying(bits::receive(bytes)?, length),
         }
     }
 
@@ -119,6 +146,7 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.send(&range.parse(spelling)?, out)?,
             Spelled::Timetz => ZonedTime::parse(spelling)?.send(out),
+            Spelled::Bit(_) | Spelled::Varbit(_) => bits::send(spelling, out),
         }
         Ok(())
     }
@@ -127,7 +155,7 @@ impl Spelled {
     pub fn is_equal_by_spelling(self) -> bool {
         match self {
             Spelled::Range(range) => range != RangeType::Num,
-            Spelled::Timetz => true,
+            Spelled::Timetz | Spelled::Bit(_) | Spelled::Varbit(_) => true,
         }
     }
 
@@ -135,6 +163,7 @@ impl Spelled {
     pub fn is_ordered_by_spelling(self) -> bool {
         match self {
             Spelled::Range(_) | Spelled::Timetz => false,
+            Spelled::Bit(_) | Spelled::Varbit(_) => true,
         }
     }
 
@@ -148,7 +177,8 @@ impl Spelled {
 
     /// Whether values of the two types can be compared.
     pub fn compares_with(self, other: Spelled) -> bool {
-        self.without_modifier() == other.without_modifier()
+        let is_bits = |spelled: Spelled| matches!(spelled, Spelled::Bit(_) | Spelled::Varbit(_));
+        self.without_modifier() == other.without_modifier() || (is_bits(self) && is_bits(other))
     }
 
     /// Appends bytes that sort as the values do. No value's bytes are the beginning of another's.
@@ -156,6 +186,10 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.order_key(&range.parse(spelling)?, out),
             Spelled::Timetz => ZonedTime::parse(spelling)?.order_key(out),
+            Spelled::Bit(_) | Spelled::Varbit(_) => {
+                out.extend(spelling.bytes());
+                out.push(0);
+            }
         }
         Ok(())
     }
