@@ -53,7 +53,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
 
 /// `~` of whatever has it.
 fn inverted() -> Arc<ScalarUDF> {
-    let overloads = vec![
+    let mut overloads = vec![
         kernel("(int2) int2", |args| checked::<Int16Type>(args, |value| Some(!value), "smallint")),
         kernel("(int4) int4", |args| checked::<Int32Type>(args, |value| Some(!value), "integer")),
         kernel("(int8) int8", |args| checked::<Int64Type>(args, |value| Some(!value), "bigint")),
@@ -63,6 +63,7 @@ fn inverted() -> Arc<ScalarUDF> {
             Ok(turned.collect::<String>().into())
         }),
     ];
+    overloads.extend(super::network_addresses::inverted());
     OverloadedFunction::immutable("bit_not", overloads)
 }
 

@@ -79,6 +79,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             vec![
                 kernel("(numeric) numeric", |args| unary(args, |number| number.truncated(0))).returning(whole),
                 kernel("(float8) float8", |args| float(args, |value| Ok(value.trunc()))),
+                super::network_addresses::truncated(),
                 kernel("(numeric, int4) numeric", |args| rescaled(args, Number::truncated)).returning(to_places),
             ],
         ),

@@ -32,6 +32,7 @@ mod mathematics;
 mod missing;
 mod moments;
 mod names;
+mod network_addresses;
 mod notifications;
 mod numbering;
 mod operators;
@@ -129,6 +130,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         marks::functions(),
         mathematics::functions(),
         moments::functions(),
+        network_addresses::functions(),
         ordered_sets::functions(),
         ranges::functions(),
         regular::functions(),

@@ -15,6 +15,7 @@ pub enum Category {
     Enum,
     Range,
     Bits,
+    Network,
     Unknown,
     Other,
 }
@@ -40,6 +41,7 @@ pub fn category(sql_type: &SqlType) -> Category {
         SqlType::Spelled(Spelled::Range(_)) => Category::Range,
         SqlType::Spelled(Spelled::Timetz) => Category::Moment,
         SqlType::Spelled(Spelled::Bit(_) | Spelled::Varbit(_)) => Category::Bits,
+        SqlType::Spelled(Spelled::Inet | Spelled::Cidr) => Category::Network,
         SqlType::Array(_) => Category::Array,
         SqlType::Unknown => Category::Unknown,
         _ => Category::Other,
@@ -50,7 +52,13 @@ pub fn category(sql_type: &SqlType) -> Category {
 pub fn is_preferred(sql_type: &SqlType) -> bool {
     matches!(
         sql_type,
-        SqlType::Bool | SqlType::Float8 | SqlType::Oid | SqlType::Text | SqlType::Timestamptz | SqlType::Interval
+        SqlType::Bool
+            | SqlType::Float8
+            | SqlType::Oid
+            | SqlType::Text
+            | SqlType::Timestamptz
+            | SqlType::Interval
+            | SqlType::Spelled(Spelled::Inet | Spelled::Varbit(_))
     )
 }
 
@@ -74,6 +82,7 @@ pub fn is_implicit(source: &SqlType, target: &SqlType) -> bool {
         (Name | Char, Text) => true,
         (Date, Timestamp | Timestamptz) | (Timestamp, Timestamptz) | (Time, Interval) => true,
         (Time, SqlType::Spelled(Spelled::Timetz)) => true,
+        (SqlType::Spelled(Spelled::Cidr), SqlType::Spelled(Spelled::Inet)) => true,
         (SqlType::Spelled(Spelled::Bit(_)), SqlType::Spelled(Spelled::Varbit(_))) => true,
         (SqlType::Spelled(Spelled::Varbit(_)), SqlType::Spelled(Spelled::Bit(_))) => true,
         (SqlType::Int2 | SqlType::Int4 | SqlType::Int8, Oid) => true,

@@ -257,10 +257,19 @@ fn bit_string(text: String) -> Expr {
     Expr::Cast {
         kind: CastKind::Cast,
         expr: Box::new(Expr::value(Value::SingleQuotedString(text))),
-        data_type: DataType::Custom(ObjectName::from(vec![Ident::with_quote('"', "bit")]), vec![]),
+        data_type: bit_type(),
         array: false,
         format: None,
     }
+}
+
+pub(super) fn is_bit_string(value: &Value) -> bool {
+    matches!(value, Value::SingleQuotedByteStringLiteral(_) | Value::HexStringLiteral(_))
+}
+
+/// bit of any length, which `bit` without quotes is not.
+pub(super) fn bit_type() -> DataType {
+    DataType::Custom(ObjectName::from(vec![Ident::with_quote('"', "bit")]), vec![])
 }
 
 /// Whether an access takes elements of a value or of a column, `t.a[1]`, and no fields of records.

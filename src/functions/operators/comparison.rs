@@ -43,6 +43,13 @@ impl Operation {
         {
             return Err(self.undefined());
         }
+        let is_lone = |one: &SqlType, other: &SqlType| {
+            matches!(one, SqlType::Spelled(spelled) if *spelled != Spelled::Timetz)
+                && !matches!(other, SqlType::Spelled(_) | SqlType::Unknown)
+        };
+        if is_lone(left, right) || is_lone(right, left) {
+            return Err(self.undefined());
+        }
         let (first, second) = (category(left), category(right));
         let is_clock = |sql_type: &SqlType| matches!(sql_type, SqlType::Time | SqlType::Spelled(Spelled::Timetz));
         let apart = first != second || (first == Category::Moment && is_clock(left) != is_clock(right));
@@ -66,6 +73,15 @@ impl Operation {
                 enum_position(self.left.0, definition),
                 enum_position(self.right.0, definition),
             )),
+            // The spelling of a host tells a network from an address.
+            (SqlType::Spelled(Spelled::Inet), SqlType::Spelled(Spelled::Cidr)) => {
+                let right = (cast_to(self.right.0, &left), self.left.1.clone());
+                Operation { right, ..self }.compare()
+            }
+            (SqlType::Spelled(Spelled::Cidr), SqlType::Spelled(Spelled::Inet)) => {
+                let left = (cast_to(self.left.0, &right), self.right.1.clone());
+                Operation { left, ..self }.compare()
+            }
             (SqlType::Spelled(first), SqlType::Spelled(second)) if !first.compares_by_spelling(is_equality) => {
                 Ok(Planned::Operands(
                     self.op,

@@ -34,6 +34,7 @@ impl Operation {
         }
         let known = match spelled {
             Spelled::Bit(_) | Spelled::Varbit(_) if is_shift => SqlType::Int4,
+            Spelled::Cidr => SqlType::Spelled(Spelled::Inet),
             _ => without_modifier(&SqlType::Spelled(spelled)),
         };
         for side in [&mut self.left, &mut self.right] {
@@ -45,6 +46,12 @@ impl Operation {
         match spelled {
             Spelled::Range(range) => self.of_range(range),
             Spelled::Bit(_) | Spelled::Varbit(_) => self.of_bits(),
+            Spelled::Inet | Spelled::Cidr => self.of_addresses(),
+            Spelled::Macaddr => match self.op {
+                BinaryOperator::BitwiseAnd => self.into_call("inetand"),
+                BinaryOperator::BitwiseOr => self.into_call("inetor"),
+                _ => Err(self.undefined()),
+            },
             Spelled::Timetz => Err(self.undefined()),
         }
     }
@@ -53,6 +60,29 @@ impl Operation {
     fn joins_bits(&self) -> bool {
         let is_bits = |sql_type: &SqlType| matches!(category(sql_type), Category::Bits | Category::Unknown);
         is_bits(&self.left.1.sql_type) && is_bits(&self.right.1.sql_type)
+    }
+
+    fn of_addresses(self) -> Result<Planned> {
+        use BinaryOperator as B;
+        let (left, right) = (category(&self.left.1.sql_type), category(&self.right.1.sql_type));
+        let function = match (left, right) {
+            (Category::Network, Category::Network) => match &self.op {
+                B::PGBitwiseShiftLeft => "network_sub",
+                B::PGBitwiseShiftRight => "network_sup",
+                B::PGOverlap => "network_overlap",
+                B::Custom(name) if name == "<<=" => "network_subeq",
+                B::Custom(name) if name == ">>=" => "network_supeq",
+                B::BitwiseAnd => "inetand",
+                B::BitwiseOr => "inetor",
+                B::Minus => "inetmi",
+                _ => return Err(self.undefined()),
+            },
+            (Category::Network, Category::Number) if self.op == B::Plus => "inetpl",
+            (Category::Network, Category::Number) if self.op == B::Minus => "inetmi_int8",
+            (Category::Number, Category::Network) if self.op == B::Plus => return self.swapped_call("inetpl"),
+            _ => return Err(self.undefined()),
+        };
+        self.into_call(function)
     }
 
     fn of_bits(self) -> Result<Planned> {

@@ -14,7 +14,8 @@ use super::number::convert_number;
 use super::rules::{CastContext, is_text};
 use super::spelled::convert_spelled;
 use crate::error::{Error, Result, SqlState};
-use crate::types::SqlType;
+use crate::types::spelled::network::Address;
+use crate::types::{Spelled, SqlType};
 use crate::types::builder::ColumnBuilder;
 use crate::types::calendar::{
     DATE_INFINITY, DATE_NEGATIVE_INFINITY, END_MICRO, FIRST_MICRO, MICROS_PER_DAY, MICROS_PER_SECOND,
@@ -100,6 +101,11 @@ fn to_text(
         match &column.values {
             ColumnValues::Bool(array) => {
                 scratch.extend_from_slice(if array.value(row) { b"true" } else { b"false" });
+            }
+            // As text, a host too has its mask.
+            ColumnValues::Spelled(array, Spelled::Inet) => {
+                let address = Address::read(array.value(row), false)?;
+                scratch.extend_from_slice(address.spelling(true).as_bytes());
             }
             values => write_text(values, row, settings, &mut scratch),
         }

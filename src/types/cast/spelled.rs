@@ -10,6 +10,7 @@ use crate::types::calendar::{MICROS_PER_DAY, MICROS_PER_SECOND, TIMESTAMP_INFINI
 use crate::types::format::FormatSettings;
 use crate::types::parse::now;
 use crate::types::spelled::bits;
+use crate::types::spelled::network::Address;
 use crate::types::spelled::timetz::ZonedTime;
 use crate::types::values::{Column, ColumnValues};
 use crate::types::{Spelled, SqlType};
@@ -54,6 +55,12 @@ pub(super) fn convert_spelled(
         }
         (SqlType::Spelled(to @ (Spelled::Bit(_) | Spelled::Varbit(_))), ColumnValues::Spelled(array, _)) => {
             spellings(&|row| fitted(array.value(row), *to, context).map(Some))?
+        }
+        (SqlType::Spelled(Spelled::Cidr), ColumnValues::Spelled(array, Spelled::Inet)) => {
+            spellings(&|row| Ok(Some(Address::read(array.value(row), false)?.network().spelling(true))))?
+        }
+        (SqlType::Spelled(Spelled::Inet), ColumnValues::Spelled(array, Spelled::Cidr)) => {
+            spellings(&|row| Ok(Some(Address::read(array.value(row), true)?.spelling(false))))?
         }
         (SqlType::Spelled(Spelled::Bit(length)), ColumnValues::Int4(array)) => {
             spellings(&|row| Ok(Some(bits::of_integer(array.value(row).into(), length.unwrap_or(1)))))?

@@ -295,7 +295,7 @@ fn decode(text: &str, order: DateOrder, zone: &TimeZone, time_only: bool) -> Res
                 fields.time = Some(clock_time(time)?);
                 time_expected = false;
             }
-            Token::Date(date) if fields.date.is_complete() || time_expected => {
+            Token::Date(date) if fields.date.is_complete() || time_expected || (time_only && tokens.len() == 1) => {
                 time_or_zone(&mut fields, date)?;
                 time_expected = false;
             }

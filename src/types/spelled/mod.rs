@@ -3,6 +3,7 @@
 //! else (columns, casts, keys of groups and joins, statistics) treats all of them alike.
 
 pub mod bits;
+pub mod network;
 pub mod range;
 mod range_literal;
 mod range_type;
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
+use network::Address;
 pub use range_type::RangeType;
 use timetz::ZonedTime;
 
@@ -28,12 +30,22 @@ pub enum Spelled {
     Bit(Option<u32>),
     /// bit varying(n).
     Varbit(Option<u32>),
+    Inet,
+    Cidr,
+    Macaddr,
 }
 
 impl Spelled {
     /// The types, without modifiers.
     pub fn all() -> impl Iterator<Item = Spelled> {
-        const OTHERS: [Spelled; 3] = [Spelled::Timetz, Spelled::Bit(None), Spelled::Varbit(None)];
+        const OTHERS: [Spelled; 6] = [
+            Spelled::Timetz,
+            Spelled::Bit(None),
+            Spelled::Varbit(None),
+            Spelled::Inet,
+            Spelled::Cidr,
+            Spelled::Macaddr,
+        ];
         RangeType::ALL.into_iter().map(Spelled::Range).chain(OTHERS)
     }
 
@@ -44,14 +56,19 @@ impl Spelled {
             Spelled::Timetz => 1266,
             Spelled::Bit(_) => 1560,
             Spelled::Varbit(_) => 1562,
+            Spelled::Inet => 869,
+            Spelled::Cidr => 650,
+            Spelled::Macaddr => 829,
         }
     }
 
     /// pg_type.typarray.
     pub fn array_oid(self) -> u32 {
         match self {
-            Spelled::Range(_) | Spelled::Bit(_) | Spelled::Varbit(_) => self.oid() + 1,
+            Spelled::Range(_) | Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Cidr => self.oid() + 1,
             Spelled::Timetz => 1270,
+            Spelled::Inet => 1041,
+            Spelled::Macaddr => 1040,
         }
     }
 
@@ -62,13 +79,16 @@ impl Spelled {
             Spelled::Timetz => "timetz",
             Spelled::Bit(_) => "bit",
             Spelled::Varbit(_) => "varbit",
+            Spelled::Inet => "inet",
+            Spelled::Cidr => "cidr",
+            Spelled::Macaddr => "macaddr",
         }
     }
 
     /// format_type(): the name with the modifier.
     pub fn shown_name(self) -> Cow<'static, str> {
         match self {
-            Spelled::Range(range) => range.name().into(),
+            Spelled::Range(_) | Spelled::Inet | Spelled::Cidr | Spelled::Macaddr => self.internal_name().into(),
             Spelled::Timetz => "time with time zone".into(),
             // Without quotes it is of one bit.
             Spelled::Bit(None) => "\"bit\"".into(),
@@ -92,7 +112,7 @@ impl Spelled {
     pub fn typmod(self) -> i32 {
         match self {
             Spelled::Bit(Some(length)) | Spelled::Varbit(Some(length)) => length as i32,
-            Spelled::Range(_) | Spelled::Timetz | Spelled::Bit(None) | Spelled::Varbit(None) => -1,
+            _ => -1,
         }
     }
 
@@ -101,15 +121,16 @@ impl Spelled {
         match self {
             Spelled::Bit(_) => Spelled::Bit(None),
             Spelled::Varbit(_) => Spelled::Varbit(None),
-            Spelled::Range(_) | Spelled::Timetz => self,
+            other => other,
         }
     }
 
     /// pg_type.typlen.
     pub fn length(self) -> i16 {
         match self {
-            Spelled::Range(_) | Spelled::Bit(_) | Spelled::Varbit(_) => -1,
             Spelled::Timetz => 12,
+            Spelled::Macaddr => 6,
+            _ => -1,
         }
     }
 
@@ -120,6 +141,9 @@ impl Spelled {
             Spelled::Timetz => Ok(ZonedTime::read(text, settings)?.spelling()),
             Spelled::Bit(length) => bits::fit_fixed(bits::read(text)?, length),
             Spelled::Varbit(length) => bits::fit_varying(bits::read(text)?, length),
+            Spelled::Inet => Ok(Address::read(text, false)?.spelling(false)),
+            Spelled::Cidr => Ok(Address::read(text, true)?.spelling(true)),
+            Spelled::Macaddr => network::read_macaddr(text),
         }
     }
 
@@ -127,7 +151,7 @@ impl Spelled {
     pub fn shown<'a>(self, spelling: &'a str, settings: &FormatSettings) -> Cow<'a, str> {
         match self {
             Spelled::Range(range) => range.shown(spelling, settings),
-            Spelled::Timetz | Spelled::Bit(_) | Spelled::Varbit(_) => spelling.into(),
+            _ => spelling.into(),
         }
     }
 
@@ -138,6 +162,9 @@ impl Spelled {
             Spelled::Timetz => Ok(ZonedTime::receive(bytes)?.spelling()),
             Spelled::Bit(length) => bits::fit_fixed(bits::receive(bytes)?, length),
             Spelled::Varbit(length) => bits::fit_varying(bits::receive(bytes)?, length),
+            Spelled::Inet => Ok(Address::receive(bytes, false)?.spelling(false)),
+            Spelled::Cidr => Ok(Address::receive(bytes, true)?.spelling(true)),
+            Spelled::Macaddr => network::receive_macaddr(bytes),
         }
     }
 
@@ -147,6 +174,9 @@ impl Spelled {
             Spelled::Range(range) => range.send(&range.parse(spelling)?, out)?,
             Spelled::Timetz => ZonedTime::parse(spelling)?.send(out),
             Spelled::Bit(_) | Spelled::Varbit(_) => bits::send(spelling, out),
+            Spelled::Inet => Address::read(spelling, false)?.send(false, out),
+            Spelled::Cidr => Address::read(spelling, true)?.send(true, out),
+            Spelled::Macaddr => network::send_macaddr(spelling, out)?,
         }
         Ok(())
     }
@@ -155,15 +185,15 @@ impl Spelled {
     pub fn is_equal_by_spelling(self) -> bool {
         match self {
             Spelled::Range(range) => range != RangeType::Num,
-            Spelled::Timetz | Spelled::Bit(_) | Spelled::Varbit(_) => true,
+            _ => true,
         }
     }
 
     /// Whether values sort as their spellings do.
     pub fn is_ordered_by_spelling(self) -> bool {
         match self {
-            Spelled::Range(_) | Spelled::Timetz => false,
-            Spelled::Bit(_) | Spelled::Varbit(_) => true,
+            Spelled::Range(_) | Spelled::Timetz | Spelled::Inet | Spelled::Cidr => false,
+            Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr => true,
         }
     }
 
@@ -178,7 +208,10 @@ impl Spelled {
     /// Whether values of the two types can be compared.
     pub fn compares_with(self, other: Spelled) -> bool {
         let is_bits = |spelled: Spelled| matches!(spelled, Spelled::Bit(_) | Spelled::Varbit(_));
-        self.without_modifier() == other.without_modifier() || (is_bits(self) && is_bits(other))
+        let is_address = |spelled: Spelled| matches!(spelled, Spelled::Inet | Spelled::Cidr);
+        self.without_modifier() == other.without_modifier()
+            || (is_bits(self) && is_bits(other))
+            || (is_address(self) && is_address(other))
     }
 
     /// Appends bytes that sort as the values do. No value's bytes are the beginning of another's.
@@ -186,7 +219,9 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.order_key(&range.parse(spelling)?, out),
             Spelled::Timetz => ZonedTime::parse(spelling)?.order_key(out),
-            Spelled::Bit(_) | Spelled::Varbit(_) => {
+            Spelled::Inet => Address::read(spelling, false)?.order_key(out),
+            Spelled::Cidr => Address::read(spelling, true)?.order_key(out),
+            Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr => {
                 out.extend(spelling.bytes());
                 out.push(0);
             }
