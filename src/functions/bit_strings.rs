@@ -16,49 +16,75 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let shift = r#"("bit", int4) "bit""#;
     vec![
         inverted(),
-        immutable("bitand", vec![rows(of_two, |_, row| combined(row, "AND", |a, b| a && b))]),
+        immutable(
+            "bitand",
+            vec![rows(of_two, |_, row| combined(row, "AND", |a, b| a && b))],
+        ),
         immutable("bitor", vec![rows(of_two, |_, row| combined(row, "OR", |a, b| a || b))]),
-        immutable("bitxor", vec![rows(of_two, |_, row| combined(row, "XOR", |a, b| a != b))]),
+        immutable(
+            "bitxor",
+            vec![rows(of_two, |_, row| combined(row, "XOR", |a, b| a != b))],
+        ),
         immutable("bitshiftleft", vec![rows(shift, |_, row| shifted(row, 1))]),
         immutable("bitshiftright", vec![rows(shift, |_, row| shifted(row, -1))]),
-        immutable("bitcat", vec![rows("(varbit, varbit) varbit", |_, row| match row {
-            [Datum::Text(left), Datum::Text(right)] => Ok(format!("{left}{right}").into()),
-            _ => Ok(Datum::Null),
-        })]),
-        immutable("get_bit", vec![rows(r#"("bit", int4) int4"#, |_, row| match row {
-            [Datum::Text(bits), Datum::Int(place)] => {
-                let bit = bits.as_bytes()[place_in(bits, *place)?];
-                Ok(Datum::Int(i64::from(bit == b'1')))
-            }
-            _ => Ok(Datum::Null),
-        })]),
-        immutable("set_bit", vec![rows(r#"("bit", int4, int4) "bit""#, |_, row| match row {
-            [Datum::Text(bits), Datum::Int(place), Datum::Int(bit)] => {
-                let place = place_in(bits, *place)?;
-                let bit = match bit {
-                    0 => "0",
-                    1 => "1",
-                    _ => return Err(invalid("new bit must be 0 or 1")),
-                };
-                Ok(format!("{}{bit}{}", &bits[..place], &bits[place + 1..]).into())
-            }
-            _ => Ok(Datum::Null),
-        })]),
-        immutable("bit_count", vec![rows(r#"("bit") int8"#, |_, row| match row {
-            [Datum::Text(bits)] => Ok(Datum::Int(bits.matches('1').count() as i64)),
-            _ => Ok(Datum::Null),
-        })]),
+        immutable(
+            "bitcat",
+            vec![rows("(varbit, varbit) varbit", |_, row| match row {
+                [Datum::Text(left), Datum::Text(right)] => Ok(format!("{left}{right}").into()),
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "get_bit",
+            vec![rows(r#"("bit", int4) int4"#, |_, row| match row {
+                [Datum::Text(bits), Datum::Int(place)] => {
+                    let bit = bits.as_bytes()[place_in(bits, *place)?];
+                    Ok(Datum::Int(i64::from(bit == b'1')))
+                }
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "set_bit",
+            vec![rows(r#"("bit", int4, int4) "bit""#, |_, row| match row {
+                [Datum::Text(bits), Datum::Int(place), Datum::Int(bit)] => {
+                    let place = place_in(bits, *place)?;
+                    let bit = match bit {
+                        0 => "0",
+                        1 => "1",
+                        _ => return Err(invalid("new bit must be 0 or 1")),
+                    };
+                    Ok(format!("{}{bit}{}", &bits[..place], &bits[place + 1..]).into())
+                }
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "bit_count",
+            vec![rows(r#"("bit") int8"#, |_, row| match row {
+                [Datum::Text(bits)] => Ok(Datum::Int(bits.matches('1').count() as i64)),
+                _ => Ok(Datum::Null),
+            })],
+        ),
     ]
 }
 
 /// `~` of whatever has it.
 fn inverted() -> Arc<ScalarUDF> {
     let mut overloads = vec![
-        kernel("(int2) int2", |args| checked::<Int16Type>(args, |value| Some(!value), "smallint")),
-        kernel("(int4) int4", |args| checked::<Int32Type>(args, |value| Some(!value), "integer")),
-        kernel("(int8) int8", |args| checked::<Int64Type>(args, |value| Some(!value), "bigint")),
+        kernel("(int2) int2", |args| {
+            checked::<Int16Type>(args, |value| Some(!value), "smallint")
+        }),
+        kernel("(int4) int4", |args| {
+            checked::<Int32Type>(args, |value| Some(!value), "integer")
+        }),
+        kernel("(int8) int8", |args| {
+            checked::<Int64Type>(args, |value| Some(!value), "bigint")
+        }),
         rows(r#"("bit") "bit""#, |_, row| {
-            let [Datum::Text(bits)] = row else { return Ok(Datum::Null) };
+            let [Datum::Text(bits)] = row else {
+                return Ok(Datum::Null);
+            };
             let turned = bits.chars().map(|bit| if bit == '1' { '0' } else { '1' });
             Ok(turned.collect::<String>().into())
         }),

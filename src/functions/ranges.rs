@@ -16,35 +16,78 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         .into_iter()
         .map(|range| OverloadedFunction::immutable(range.name(), constructors(range)));
     let of_two: [(&'static str, RowBody); 6] = [
-        ("range_contains", |args, row| pair(args, row, |left, right| Ok(left.contains(right)))),
-        ("range_contained_by", |args, row| pair(args, row, |left, right| Ok(right.contains(left)))),
-        ("range_overlaps", |args, row| pair(args, row, |left, right| Ok(left.overlaps(right)))),
-        ("range_before", |args, row| pair(args, row, |left, right| Ok(left.is_before(right)))),
-        ("range_after", |args, row| pair(args, row, |left, right| Ok(right.is_before(left)))),
-        ("range_overleft", |args, row| pair(args, row, |left, right| Ok(left.is_over_left(right)))),
+        ("range_contains", |args, row| {
+            pair(args, row, |left, right| Ok(left.contains(right)))
+        }),
+        ("range_contained_by", |args, row| {
+            pair(args, row, |left, right| Ok(right.contains(left)))
+        }),
+        ("range_overlaps", |args, row| {
+            pair(args, row, |left, right| Ok(left.overlaps(right)))
+        }),
+        ("range_before", |args, row| {
+            pair(args, row, |left, right| Ok(left.is_before(right)))
+        }),
+        ("range_after", |args, row| {
+            pair(args, row, |left, right| Ok(right.is_before(left)))
+        }),
+        ("range_overleft", |args, row| {
+            pair(args, row, |left, right| Ok(left.is_over_left(right)))
+        }),
     ];
     let of_two_more: [(&'static str, RowBody); 2] = [
-        ("range_overright", |args, row| pair(args, row, |left, right| Ok(left.is_over_right(right)))),
-        ("range_adjacent", |args, row| pair(args, row, |left, right| Ok(left.is_adjacent(right)))),
+        ("range_overright", |args, row| {
+            pair(args, row, |left, right| Ok(left.is_over_right(right)))
+        }),
+        ("range_adjacent", |args, row| {
+            pair(args, row, |left, right| Ok(left.is_adjacent(right)))
+        }),
     ];
     let combining: [(&'static str, RowBody); 4] = [
-        ("range_merge", |args, row| pair(args, row, |left, right| Ok(left.merge(right)))),
-        ("range_union", |args, row| pair(args, row, |left, right| left.union(right))),
-        ("range_intersect", |args, row| pair(args, row, |left, right| Ok(left.intersection(right)))),
-        ("range_minus", |args, row| pair(args, row, |left, right| left.difference(right))),
+        ("range_merge", |args, row| {
+            pair(args, row, |left, right| Ok(left.merge(right)))
+        }),
+        ("range_union", |args, row| {
+            pair(args, row, |left, right| left.union(right))
+        }),
+        ("range_intersect", |args, row| {
+            pair(args, row, |left, right| Ok(left.intersection(right)))
+        }),
+        ("range_minus", |args, row| {
+            pair(args, row, |left, right| left.difference(right))
+        }),
     ];
     let asking: [(&'static str, RowBody); 5] = [
         ("isempty", |args, row| ask(args, row, |range| *range == Range::Empty)),
-        ("lower_inc", |args, row| ask(args, row, |range| lower_of(range).is_some_and(|bound| bound.is_inclusive))),
-        ("upper_inc", |args, row| ask(args, row, |range| upper_of(range).is_some_and(|bound| bound.is_inclusive))),
-        ("lower_inf", |args, row| ask(args, row, |range| lower_of(range).is_some_and(|bound| bound.value.is_none()))),
-        ("upper_inf", |args, row| ask(args, row, |range| upper_of(range).is_some_and(|bound| bound.value.is_none()))),
+        ("lower_inc", |args, row| {
+            ask(args, row, |range| {
+                lower_of(range).is_some_and(|bound| bound.is_inclusive)
+            })
+        }),
+        ("upper_inc", |args, row| {
+            ask(args, row, |range| {
+                upper_of(range).is_some_and(|bound| bound.is_inclusive)
+            })
+        }),
+        ("lower_inf", |args, row| {
+            ask(args, row, |range| {
+                lower_of(range).is_some_and(|bound| bound.value.is_none())
+            })
+        }),
+        ("upper_inf", |args, row| {
+            ask(args, row, |range| {
+                upper_of(range).is_some_and(|bound| bound.value.is_none())
+            })
+        }),
     ];
     let contains = |args: &Arguments<'_>, row: &[Datum]| contains_value(args, 0, row);
     let contained = |args: &Arguments<'_>, row: &[Datum]| contains_value(args, 1, row);
     let memberships = [
         OverloadedFunction::immutable("range_contains_elem", for_each("({range}, {element}) bool", contains)),
-        OverloadedFunction::immutable("elem_contained_by_range", for_each("({element}, {range}) bool", contained)),
+        OverloadedFunction::immutable(
+            "elem_contained_by_range",
+            for_each("({element}, {range}) bool", contained),
+        ),
     ];
     let declared = |signature: &'static str| {
         move |(name, body): (&'static str, RowBody)| OverloadedFunction::immutable(name, for_each(signature, body))
@@ -68,12 +111,13 @@ pub(super) fn upper() -> Vec<Overload> {
     for_each("({range}) {element}", |args, row| end(args, row, upper_of))
 }
 
-
 /// One overload for each type of range.
 fn for_each(signature: &str, body: RowBody) -> Vec<Overload> {
     let overloads = RangeType::ALL.into_iter().map(|range| {
         let element = range.subtype().to_string();
-        let signature = signature.replace("{range}", range.name()).replace("{element}", &element);
+        let signature = signature
+            .replace("{range}", range.name())
+            .replace("{element}", &element);
         rows(&signature, body)
     });
     overloads.collect()

@@ -15,9 +15,9 @@ use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::Outcome;
 use crate::query::Description;
 use crate::statement::ast::{CreateTable, ParsedStatement, Statement};
-use crate::types::parse::parse_value;
 use crate::types::SqlType;
 use crate::types::format::Format;
+use crate::types::parse::parse_value;
 
 #[derive(Debug)]
 pub(crate) struct PreparedStatement {

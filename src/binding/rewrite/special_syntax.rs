@@ -11,8 +11,9 @@ use super::{interval_literals, named_arguments};
 use crate::error::{Error, Result};
 
 /// Types whose names are called as functions: `int8(5)` is a cast.
-const TYPES_AS_FUNCTIONS: [&str; 12] = [
-    "bool", "bpchar", "bytea", "float4", "float8", "int2", "int4", "int8", "json", "jsonb", "text", "uuid",
+const TYPES_AS_FUNCTIONS: [&str; 17] = [
+    "bool", "bpchar", "bytea", "cidr", "float4", "float8", "inet", "int2", "int4", "int8", "json", "jsonb", "macaddr",
+    "text", "timetz", "uuid", "varbit",
 ];
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
@@ -264,7 +265,10 @@ fn bit_string(text: String) -> Expr {
 }
 
 pub(super) fn is_bit_string(value: &Value) -> bool {
-    matches!(value, Value::SingleQuotedByteStringLiteral(_) | Value::HexStringLiteral(_))
+    matches!(
+        value,
+        Value::SingleQuotedByteStringLiteral(_) | Value::HexStringLiteral(_)
+    )
 }
 
 /// bit of any length, which `bit` without quotes is not.

@@ -24,7 +24,10 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "timetz_mi_interval",
             vec![rows("(timetz, interval) timetz", |_, row| moved(row, -1))],
         ),
-        immutable("datetimetz_pl", vec![rows("(date, timetz) timestamptz", |_, row| on_day(row))]),
+        immutable(
+            "datetimetz_pl",
+            vec![rows("(date, timetz) timestamptz", |_, row| on_day(row))],
+        ),
     ]
 }
 
@@ -62,7 +65,11 @@ pub(super) fn rounded(_args: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
 
 /// A time goes round the clock, and keeps its zone.
 fn moved(row: &[Datum], sign: i64) -> Result<Datum> {
-    let [Datum::Text(time), Datum::Interval(IntervalMonthDayNano { nanoseconds, .. })] = row else {
+    let [
+        Datum::Text(time),
+        Datum::Interval(IntervalMonthDayNano { nanoseconds, .. }),
+    ] = row
+    else {
         return Ok(Datum::Null);
     };
     let time = ZonedTime::parse(time)?;

@@ -9,8 +9,8 @@ use super::{Operation, Planned, call};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::enumerations::enum_position;
 use crate::functions::spelled_order::spelled_key;
+use crate::types::coercion::{Category, category, is_implicit, is_same, shown, without_modifier};
 use crate::types::{Spelled, SqlType};
-use crate::types::coercion::{Category, category, shown, without_modifier};
 
 impl Operation {
     pub(super) fn comparison(self) -> Result<Planned> {
@@ -38,16 +38,14 @@ impl Operation {
         {
             return Err(self.undefined());
         }
-        if let (SqlType::Spelled(first), SqlType::Spelled(second)) = (left, right)
-            && !first.compares_with(*second)
-        {
-            return Err(self.undefined());
-        }
-        let is_lone = |one: &SqlType, other: &SqlType| {
-            matches!(one, SqlType::Spelled(spelled) if *spelled != Spelled::Timetz)
-                && !matches!(other, SqlType::Spelled(_) | SqlType::Unknown)
+        let fits = match (left, right) {
+            (SqlType::Spelled(first), SqlType::Spelled(second)) => first.compares_with(*second),
+            (SqlType::Spelled(spelled), other) | (other, SqlType::Spelled(spelled)) => {
+                *spelled == Spelled::Timetz || *other == SqlType::Unknown
+            }
+            _ => true,
         };
-        if is_lone(left, right) || is_lone(right, left) {
+        if !fits {
             return Err(self.undefined());
         }
         let (first, second) = (category(left), category(right));
@@ -61,6 +59,8 @@ impl Operation {
 
     fn compare(self) -> Result<Planned> {
         let (left, right) = (self.left.1.sql_type.clone(), self.right.1.sql_type.clone());
+        let is_made =
+            |from: &SqlType, to: &SqlType| !is_same(from, to) && !is_implicit(to, from) && is_implicit(from, to);
         let is_equality = matches!(self.op, BinaryOperator::Eq | BinaryOperator::NotEq);
         match (&left, &right) {
             (SqlType::Interval, SqlType::Interval) => Ok(Planned::Operands(
@@ -73,12 +73,12 @@ impl Operation {
                 enum_position(self.left.0, definition),
                 enum_position(self.right.0, definition),
             )),
-            // The spelling of a host tells a network from an address.
-            (SqlType::Spelled(Spelled::Inet), SqlType::Spelled(Spelled::Cidr)) => {
+            // A network as an address, a time as one of the session's zone.
+            (SqlType::Spelled(_), other) if is_made(other, &left) => {
                 let right = (cast_to(self.right.0, &left), self.left.1.clone());
                 Operation { right, ..self }.compare()
             }
-            (SqlType::Spelled(Spelled::Cidr), SqlType::Spelled(Spelled::Inet)) => {
+            (other, SqlType::Spelled(_)) if is_made(other, &right) => {
                 let left = (cast_to(self.left.0, &right), self.right.1.clone());
                 Operation { left, ..self }.compare()
             }
@@ -105,14 +105,6 @@ impl Operation {
             (SqlType::Array(_), SqlType::Array(_)) if !is_equality => {
                 let order = call("btarraycmp", vec![self.left.0, self.right.0])?;
                 Ok(Planned::Operands(self.op, order, lit(0_i32)))
-            }
-            (SqlType::Time, SqlType::Spelled(_)) => {
-                let left = (cast_to(self.left.0, &right), self.right.1.clone());
-                Operation { left, ..self }.compare()
-            }
-            (SqlType::Spelled(_), SqlType::Time) => {
-                let right = (cast_to(self.right.0, &left), self.left.1.clone());
-                Operation { right, ..self }.compare()
             }
             // The clock of the session decides which instant a date or timestamp is.
             (SqlType::Timestamptz, SqlType::Date | SqlType::Timestamp) => Ok(Planned::Operands(

@@ -14,8 +14,6 @@ use super::number::convert_number;
 use super::rules::{CastContext, is_text};
 use super::spelled::convert_spelled;
 use crate::error::{Error, Result, SqlState};
-use crate::types::spelled::network::Address;
-use crate::types::{Spelled, SqlType};
 use crate::types::builder::ColumnBuilder;
 use crate::types::calendar::{
     DATE_INFINITY, DATE_NEGATIVE_INFINITY, END_MICRO, FIRST_MICRO, MICROS_PER_DAY, MICROS_PER_SECOND,
@@ -23,9 +21,11 @@ use crate::types::calendar::{
 };
 use crate::types::format::FormatSettings;
 use crate::types::parse::{fit_bpchar, fit_varchar};
+use crate::types::spelled::network::Address;
 use crate::types::text::write_text;
 use crate::types::time_zone::TimeZone;
 use crate::types::values::{Column, ColumnValues};
+use crate::types::{Spelled, SqlType};
 
 pub(super) fn convert(
     array: &ArrayRef,

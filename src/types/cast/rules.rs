@@ -40,7 +40,9 @@ fn is_integer(sql_type: &SqlType) -> bool {
 
 pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContext) -> bool {
     use crate::types::Spelled::{Bit, Cidr, Inet, Timetz, Varbit};
-    use SqlType::{Array, Bool, Char, Date, Int4, Int8, Interval, Json, Jsonb, Spelled, Time, Timestamp, Timestamptz, Unknown};
+    use SqlType::{
+        Array, Bool, Char, Date, Int4, Int8, Interval, Json, Jsonb, Spelled, Time, Timestamp, Timestamptz, Unknown,
+    };
     let explicit = context != CastContext::Assignment;
     if source.oid() == target.oid() && !matches!(source, Array(_)) {
         return true;

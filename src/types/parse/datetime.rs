@@ -92,7 +92,11 @@ pub fn parse_timetz(text: &str, order: DateOrder, zone: &TimeZone) -> Result<(i6
             date,
         }) => {
             let local = |date: DateFields| {
-                let days = if date.is_empty() { clock::today(zone) } else { date.to_days()? };
+                let days = if date.is_empty() {
+                    clock::today(zone)
+                } else {
+                    date.to_days()?
+                };
                 Ok(days.saturating_mul(MICROS_PER_DAY).saturating_add(time))
             };
             let offset = match named {

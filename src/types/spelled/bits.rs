@@ -84,20 +84,40 @@ pub fn of_integer(value: i64, length: u32) -> String {
 pub fn to_integer(bits: &str, width: u32) -> Result<i64> {
     if bits.len() > width as usize {
         let name = if width == 32 { "integer" } else { "bigint" };
-        return Err(Error::new(SqlState::NumericValueOutOfRange, format!("{name} out of range")));
+        return Err(Error::new(
+            SqlState::NumericValueOutOfRange,
+            format!("{name} out of range"),
+        ));
     }
-    let value = bits.bytes().fold(0_u64, |value, bit| value << 1 | u64::from(bit == b'1'));
-    Ok(if width == 32 { i64::from(value as u32 as i32) } else { value as i64 })
+    let value = bits
+        .bytes()
+        .fold(0_u64, |value, bit| value << 1 | u64::from(bit == b'1'));
+    Ok(if width == 32 {
+        i64::from(value as u32 as i32)
+    } else {
+        value as i64
+    })
 }
 
 /// Reads the binary format: how many bits, then bytes of eight.
 pub fn receive(bytes: &[u8]) -> Result<String> {
     let mut reader = Reader::new(bytes);
-    let invalid = || Error::new(SqlState::InvalidBinaryRepresentation, "invalid length in external bit string");
+    let invalid = || {
+        Error::new(
+            SqlState::InvalidBinaryRepresentation,
+            "invalid length in external bit string",
+        )
+    };
     let length = usize::try_from(i32::from_be_bytes(reader.take()?)).map_err(|_| invalid())?;
     let packed = reader.slice(length.div_ceil(8))?;
     reader.end()?;
-    let bit = |place: usize| if packed[place / 8] >> (7 - place % 8) & 1 == 1 { '1' } else { '0' };
+    let bit = |place: usize| {
+        if packed[place / 8] >> (7 - place % 8) & 1 == 1 {
+            '1'
+        } else {
+            '0'
+        }
+    };
     Ok((0..length).map(bit).collect())
 }
 
@@ -119,11 +139,17 @@ mod tests {
         assert_eq!(read("x1F").unwrap(), "00011111");
         assert_eq!(read("b101").unwrap(), "101");
         assert_eq!(read("102").unwrap_err().message(), "\"2\" is not a valid binary digit");
-        assert_eq!((of_integer(44, 10), of_integer(-44, 12)), ("0000101100".into(), "111111010100".into()));
+        assert_eq!(
+            (of_integer(44, 10), of_integer(-44, 12)),
+            ("0000101100".into(), "111111010100".into())
+        );
         assert_eq!((of_integer(-1, 70).len(), to_integer("1110", 32).unwrap()), (70, 14));
         assert_eq!(to_integer(&"1".repeat(32), 32).unwrap(), -1);
         assert!(to_integer(&"1".repeat(33), 32).is_err());
-        assert_eq!((cut("101", Some(5), true), cut("10110", Some(3), false)), ("10100".into(), "101".into()));
+        assert_eq!(
+            (cut("101", Some(5), true), cut("10110", Some(3), false)),
+            ("10100".into(), "101".into())
+        );
     }
 
     #[test]

@@ -34,7 +34,11 @@ impl Address {
         };
         let bits = match bits {
             Some(bits) if bits.is_empty() || !bits.bytes().all(|byte| byte.is_ascii_digit()) => return Err(invalid()),
-            Some(bits) => bits.parse().ok().filter(|bits| *bits <= width(address)).ok_or_else(invalid)?,
+            Some(bits) => bits
+                .parse()
+                .ok()
+                .filter(|bits| *bits <= width(address))
+                .ok_or_else(invalid)?,
             None => match implied {
                 Some(implied) if is_network => implied,
                 _ => width(address),
@@ -116,7 +120,10 @@ impl Address {
         let bits = if bits == -1 { i64::from(self.width()) } else { bits };
         match u8::try_from(bits) {
             Ok(bits) if bits <= self.width() => Ok(Address { bits, ..self }),
-            _ => Err(Error::new(SqlState::InvalidParameterValue, format!("invalid mask length: {bits}"))),
+            _ => Err(Error::new(
+                SqlState::InvalidParameterValue,
+                format!("invalid mask length: {bits}"),
+            )),
         }
     }
 
@@ -276,7 +283,11 @@ pub fn host_text(address: IpAddr) -> String {
 fn shortened(text: &str, is_network: bool) -> Option<(Ipv4Addr, u8)> {
     let parts: Vec<u8> = text
         .split('.')
-        .map(|part| part.parse().ok().filter(|_| part.bytes().all(|byte| byte.is_ascii_digit())))
+        .map(|part| {
+            part.parse()
+                .ok()
+                .filter(|_| part.bytes().all(|byte| byte.is_ascii_digit()))
+        })
         .collect::<Option<_>>()?;
     if !is_network || parts.len() > 4 {
         return None;
@@ -298,7 +309,10 @@ fn shortened(text: &str, is_network: bool) -> Option<(Ipv4Addr, u8)> {
 pub fn read_macaddr(text: &str) -> Result<String> {
     let invalid = || invalid_syntax("macaddr", text);
     let trimmed = text.trim();
-    let separators: String = trimmed.chars().filter(|character| !character.is_ascii_hexdigit()).collect();
+    let separators: String = trimmed
+        .chars()
+        .filter(|character| !character.is_ascii_hexdigit())
+        .collect();
     let groups: Vec<&str> = trimmed.split([':', '-', '.']).collect();
     let digits: String = match (separators.as_str(), groups.as_slice()) {
         (":::::" | "-----", groups) if groups.iter().all(|group| (1..=2).contains(&group.len())) => {
@@ -315,7 +329,10 @@ pub fn read_macaddr(text: &str) -> Result<String> {
 
 /// The canonical spelling of a hardware address.
 pub fn macaddr_text(value: u64) -> String {
-    let bytes: Vec<String> = value.to_be_bytes()[2..].iter().map(|byte| format!("{byte:02x}")).collect();
+    let bytes: Vec<String> = value.to_be_bytes()[2..]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     bytes.join(":")
 }
 
@@ -361,7 +378,11 @@ mod tests {
             ("::ffff:1.2.3.0/120", true, "::ffff:1.2.3.0/120"),
             ("::1", false, "::1"),
         ] {
-            assert_eq!(Address::read(text, is_network).unwrap().spelling(is_network), expected, "{text}");
+            assert_eq!(
+                Address::read(text, is_network).unwrap().spelling(is_network),
+                expected,
+                "{text}"
+            );
         }
         for text in ["192.168.1.256", "192.168.1.5/33", "1.2.3", "x", "", "1.2.3.4/"] {
             assert!(Address::read(text, false).is_err(), "{text}");
@@ -371,10 +392,21 @@ mod tests {
 
     #[test]
     fn keys_sort_as_addresses_do() {
-        let mut addresses: Vec<Address> = ["10.0.0.0/8", "10.0.0.1", "10.0.0.0/9", "10.0.0.0", "10.1.2.3/8", "9.255.255.255", "::1", "::/0", "255.255.255.255", "0.0.0.0/0"]
-            .iter()
-            .map(|text| inet(text))
-            .collect();
+        let mut addresses: Vec<Address> = [
+            "10.0.0.0/8",
+            "10.0.0.1",
+            "10.0.0.0/9",
+            "10.0.0.0",
+            "10.1.2.3/8",
+            "9.255.255.255",
+            "::1",
+            "::/0",
+            "255.255.255.255",
+            "0.0.0.0/0",
+        ]
+        .iter()
+        .map(|text| inet(text))
+        .collect();
         let key = |address: &Address| {
             let mut key = vec![];
             address.order_key(&mut key);
@@ -388,7 +420,15 @@ mod tests {
 
     #[test]
     fn hardware_addresses_are_read() {
-        for text in ["08:00:2b:01:02:03", "08-00-2B-01-02-03", "08002b:010203", "08002b-010203", "0800.2b01.0203", "0800-2b01-0203", "08002b010203"] {
+        for text in [
+            "08:00:2b:01:02:03",
+            "08-00-2B-01-02-03",
+            "08002b:010203",
+            "08002b-010203",
+            "0800.2b01.0203",
+            "0800-2b01-0203",
+            "08002b010203",
+        ] {
             assert_eq!(read_macaddr(text).unwrap(), "08:00:2b:01:02:03", "{text}");
         }
         assert!(read_macaddr("08:00:2b:01:02").is_err());

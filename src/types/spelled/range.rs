@@ -136,7 +136,8 @@ impl Range {
 
     pub fn contains_value(&self, value: Endpoint) -> bool {
         let place = Edge::At(value, 0);
-        self.edges().is_some_and(|(lower, upper)| lower <= place && place <= upper)
+        self.edges()
+            .is_some_and(|(lower, upper)| lower <= place && place <= upper)
     }
 
     pub fn overlaps(&self, other: &Range) -> bool {

@@ -86,8 +86,16 @@ impl RangeType {
         if is_empty(&lower, &upper)? {
             return Ok(Range::Empty);
         }
-        let lower = if lower.is_inclusive { lower } else { self.moved(lower, true)? };
-        let upper = if upper.is_inclusive { self.moved(upper, false)? } else { upper };
+        let lower = if lower.is_inclusive {
+            lower
+        } else {
+            self.moved(lower, true)?
+        };
+        let upper = if upper.is_inclusive {
+            self.moved(upper, false)?
+        } else {
+            upper
+        };
         Ok(match is_empty(&lower, &upper)? {
             true => Range::Empty,
             false => Range::Between(lower, upper),
@@ -224,12 +232,16 @@ impl RangeType {
 
     fn receive_endpoint(self, bytes: &[u8]) -> Result<Endpoint> {
         use datafusion::common::ScalarValue;
-        Ok(match decode_value(&self.subtype(), bytes, &FormatSettings::default())? {
-            ScalarValue::Int32(Some(value)) | ScalarValue::Date32(Some(value)) => Endpoint::Whole(value.into()),
-            ScalarValue::Int64(Some(value)) | ScalarValue::TimestampMicrosecond(Some(value), _) => Endpoint::Whole(value),
-            ScalarValue::Decimal128(Some(value), _, scale) => Endpoint::Number(Number::new(value, scale.into())),
-            other => return Err(Error::internal(format!("the end of a range is {}", other.data_type()))),
-        })
+        Ok(
+            match decode_value(&self.subtype(), bytes, &FormatSettings::default())? {
+                ScalarValue::Int32(Some(value)) | ScalarValue::Date32(Some(value)) => Endpoint::Whole(value.into()),
+                ScalarValue::Int64(Some(value)) | ScalarValue::TimestampMicrosecond(Some(value), _) => {
+                    Endpoint::Whole(value)
+                }
+                ScalarValue::Decimal128(Some(value), _, scale) => Endpoint::Number(Number::new(value, scale.into())),
+                other => return Err(Error::internal(format!("the end of a range is {}", other.data_type()))),
+            },
+        )
     }
 
     /// Appends the binary format.
@@ -312,7 +324,9 @@ mod tests {
         }
         let mut settings = FormatSettings::default();
         settings.time_zone = crate::types::TimeZone::parse("Europe/Berlin").unwrap();
-        let spelling = Spelled::Range(RangeType::Tstz).read("[2024-01-01,)", &settings).unwrap();
+        let spelling = Spelled::Range(RangeType::Tstz)
+            .read("[2024-01-01,)", &settings)
+            .unwrap();
         assert_eq!(spelling, "[\"2023-12-31 23:00:00+00\",)");
         assert_eq!(
             RangeType::Tstz.shown(&spelling, &settings),
@@ -331,7 +345,11 @@ mod tests {
             ("[1,2)x", "Junk after right parenthesis or bracket."),
         ] {
             let error = RangeType::Int4.parse(text).unwrap_err();
-            assert_eq!((error.state(), error.detail()), (SqlState::InvalidTextRepresentation, Some(detail)), "{text}");
+            assert_eq!(
+                (error.state(), error.detail()),
+                (SqlState::InvalidTextRepresentation, Some(detail)),
+                "{text}"
+            );
         }
         let error = RangeType::Int4.parse("[5,1]").unwrap_err();
         assert_eq!(error.state(), SqlState::DataException);
@@ -343,7 +361,17 @@ mod tests {
 
     #[test]
     fn keys_sort_as_ranges_do() {
-        let sorted = ["empty", "(,1)", "(,)", "[-3.5,2)", "[1.5,1.5]", "[1.5,2)", "[1.50,2]", "(1.5,2)", "[10,)"];
+        let sorted = [
+            "empty",
+            "(,1)",
+            "(,)",
+            "[-3.5,2)",
+            "[1.5,1.5]",
+            "[1.5,2)",
+            "[1.50,2]",
+            "(1.5,2)",
+            "[10,)",
+        ];
         let key = |text: &str| {
             let mut key = vec![];
             Spelled::Range(RangeType::Num).order_key(text, &mut key).unwrap();
