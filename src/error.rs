@@ -86,6 +86,7 @@ sql_states! {
     NumericValueOutOfRange = "22003",
     DatetimeFieldOverflow = "22008",
     DivisionByZero = "22012",
+    StringDataLengthMismatch = "22026",
     InvalidParameterValue = "22023",
     InvalidTextRepresentation = "22P02",
     InvalidBinaryRepresentation = "22P03",

@@ -314,13 +314,14 @@ fn literal(value: &ScalarValue, target: &SqlType, settings: &FormatSettings) -> 
     };
     let is_clock = matches!(
         target,
-        SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz
+        SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz | SqlType::Spelled(_)
     );
     if is_clock && reads_the_clock(text) {
         return Ok(None);
     }
     // A length cuts the text here, which text input would refuse.
-    if matches!(target, SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name) {
+    let is_spelled = matches!(target, SqlType::Spelled(spelled) if spelled.typmod() >= 0);
+    if is_spelled || matches!(target, SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name) {
         let text = ScalarValue::Utf8View(Some(text.clone())).to_array()?;
         let cut = cast_array(&text, &SqlType::Text, target, CastContext::Explicit, settings)?;
         return Ok(Some(ScalarValue::try_from_array(&cut, 0)?));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, Fields, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, ScalarValue, TableReference};
+use datafusion::common::{DFSchema, TableReference};
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, Volatility, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
@@ -132,7 +132,7 @@ pub(crate) async fn default_of(services: &BindingServices, context: &QueryContex
         None => domains::default_of(context, &column.sql_type)?,
     };
     let Some(default) = default else {
-        return Ok(lit(ScalarValue::try_from(&column.sql_type.to_arrow())?));
+        return super::modification::null(&column.sql_type);
     };
     let schema = DFSchema::empty();
     let bound = bind_stored(services, context, &default, &schema).await?;

@@ -6,7 +6,7 @@ use super::lookup::Lookup;
 use super::row_function::{Argument, Call, RowFunction};
 use crate::catalog::model::Oid;
 use crate::error::Result;
-use crate::types::SqlType;
+use crate::types::{Spelled, SqlType};
 
 const NOTHING: &[&[Argument]] = &[&[]];
 const ONE_TEXT: &[&[Argument]] = &[&[Argument::Text]];
@@ -49,9 +49,12 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("pg_backend_pid", NOTHING, SqlType::Int4, |call, _| {
             Ok(call.environment()?.context().session.process_id.into())
         }),
-        stable("inet_server_addr", NOTHING, SqlType::Text, |call, _| {
-            Ok(call.environment()?.server_address().map(|(address, _)| address).into())
-        }),
+        stable(
+            "inet_server_addr",
+            NOTHING,
+            SqlType::Spelled(Spelled::Inet),
+            |call, _| Ok(call.environment()?.server_address().map(|(address, _)| address).into()),
+        ),
         stable("inet_server_port", NOTHING, SqlType::Int4, |call, _| {
             Ok(call
                 .environment()?
@@ -59,9 +62,12 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 .map(|(_, port)| i64::from(port))
                 .into())
         }),
-        stable("inet_client_addr", NOTHING, SqlType::Text, |call, _| {
-            Ok(call.environment()?.client_address().map(|(address, _)| address).into())
-        }),
+        stable(
+            "inet_client_addr",
+            NOTHING,
+            SqlType::Spelled(Spelled::Inet),
+            |call, _| Ok(call.environment()?.client_address().map(|(address, _)| address).into()),
+        ),
         stable("inet_client_port", NOTHING, SqlType::Int4, |call, _| {
             Ok(call
                 .environment()?

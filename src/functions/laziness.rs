@@ -10,15 +10,25 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, when};
 
 /// Functions that fail on some values, besides conversions of text.
-const PARTIAL_FUNCTIONS: [&str; 27] = [
+const PARTIAL_FUNCTIONS: [&str; 43] = [
     "acos",
     "asin",
+    "bitand",
+    "bitor",
+    "bitxor",
     "checked_divide",
     "chr",
     "date_bin",
+    "daterange",
     "decode",
     "div",
     "exp",
+    "get_bit",
+    "inetmi",
+    "inetmi_int8",
+    "inetpl",
+    "int4range",
+    "int8range",
     "interval_div",
     "ln",
     "log",
@@ -31,13 +41,19 @@ const PARTIAL_FUNCTIONS: [&str; 27] = [
     "mod",
     "numeric_div",
     "numeric_mod",
+    "numrange",
     "power",
+    "range_minus",
+    "range_union",
+    "set_bit",
     "split_part",
     "sqrt",
     "substr",
     "to_date",
     "to_number",
     "to_timestamp",
+    "tsrange",
+    "tstzrange",
 ];
 
 /// Whether a row's values may make the evaluation fail in a way that people guard against: division by zero, text

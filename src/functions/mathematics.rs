@@ -79,6 +79,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             vec![
                 kernel("(numeric) numeric", |args| unary(args, |number| number.truncated(0))).returning(whole),
                 kernel("(float8) float8", |args| float(args, |value| Ok(value.trunc()))),
+                super::network_addresses::truncated(),
                 kernel("(numeric, int4) numeric", |args| rescaled(args, Number::truncated)).returning(to_places),
             ],
         ),
@@ -167,20 +168,6 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         immutable(
             "open_numeric",
             vec![kernel("(numeric) numeric", |args| unary(args, Ok))],
-        ),
-        immutable(
-            "bit_not",
-            vec![
-                kernel("(int2) int2", |args| {
-                    checked::<Int16Type>(args, |value| Some(!value), "smallint")
-                }),
-                kernel("(int4) int4", |args| {
-                    checked::<Int32Type>(args, |value| Some(!value), "integer")
-                }),
-                kernel("(int8) int8", |args| {
-                    checked::<Int64Type>(args, |value| Some(!value), "bigint")
-                }),
-            ],
         ),
         immutable(
             "negative",
@@ -497,7 +484,7 @@ where
     })
 }
 
-fn checked<T>(args: &Arguments<'_>, body: fn(T::Native) -> Option<T::Native>, name: &str) -> Result<ArrayRef>
+pub(super) fn checked<T>(args: &Arguments<'_>, body: fn(T::Native) -> Option<T::Native>, name: &str) -> Result<ArrayRef>
 where
     T: datafusion::arrow::datatypes::ArrowPrimitiveType,
 {

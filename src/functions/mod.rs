@@ -8,6 +8,7 @@ mod array_order;
 mod array_or_empty;
 mod arrays;
 mod assigned_parts;
+pub mod bit_strings;
 pub mod builtin;
 mod checked_arithmetic;
 mod comments;
@@ -31,6 +32,7 @@ mod mathematics;
 mod missing;
 mod moments;
 mod names;
+mod network_addresses;
 mod notifications;
 mod numbering;
 mod operators;
@@ -124,10 +126,12 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
     let families = [
         array_functions::functions(),
         assigned_parts::functions(),
+        bit_strings::functions(),
         json::functions(),
         marks::functions(),
         mathematics::functions(),
         moments::functions(),
+        network_addresses::functions(),
         ordered_sets::functions(),
         ranges::functions(),
         regular::functions(),

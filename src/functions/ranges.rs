@@ -2,50 +2,92 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::datum::Datum;
 use super::overload::{Arguments, Overload, OverloadedFunction, RowBody, rows};
 use crate::error::{Error, Result, SqlState};
-use crate::types::numeric::{COMPUTED_NUMERIC, Number, overflow};
+use crate::types::numeric::{Number, overflow};
 use crate::types::spelled::range::{Bound, Endpoint, Range};
-use crate::types::{RangeType, Spelled, SqlType};
+use crate::types::{RangeType, Spelled, SqlType, UNCONSTRAINED_NUMERIC};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let constructors = RangeType::ALL
         .into_iter()
         .map(|range| OverloadedFunction::immutable(range.name(), constructors(range)));
     let of_two: [(&'static str, RowBody); 6] = [
-        ("range_contains", |args, row| pair(args, row, |left, right| Ok(left.contains(right)))),
-        ("range_contained_by", |args, row| pair(args, row, |left, right| Ok(right.contains(left)))),
-        ("range_overlaps", |args, row| pair(args, row, |left, right| Ok(left.overlaps(right)))),
-        ("range_before", |args, row| pair(args, row, |left, right| Ok(left.is_before(right)))),
-        ("range_after", |args, row| pair(args, row, |left, right| Ok(right.is_before(left)))),
-        ("range_overleft", |args, row| pair(args, row, |left, right| Ok(left.is_over_left(right)))),
+        ("range_contains", |args, row| {
+            pair(args, row, |left, right| Ok(left.contains(right)))
+        }),
+        ("range_contained_by", |args, row| {
+            pair(args, row, |left, right| Ok(right.contains(left)))
+        }),
+        ("range_overlaps", |args, row| {
+            pair(args, row, |left, right| Ok(left.overlaps(right)))
+        }),
+        ("range_before", |args, row| {
+            pair(args, row, |left, right| Ok(left.is_before(right)))
+        }),
+        ("range_after", |args, row| {
+            pair(args, row, |left, right| Ok(right.is_before(left)))
+        }),
+        ("range_overleft", |args, row| {
+            pair(args, row, |left, right| Ok(left.is_over_left(right)))
+        }),
     ];
     let of_two_more: [(&'static str, RowBody); 2] = [
-        ("range_overright", |args, row| pair(args, row, |left, right| Ok(left.is_over_right(right)))),
-        ("range_adjacent", |args, row| pair(args, row, |left, right| Ok(left.is_adjacent(right)))),
+        ("range_overright", |args, row| {
+            pair(args, row, |left, right| Ok(left.is_over_right(right)))
+        }),
+        ("range_adjacent", |args, row| {
+            pair(args, row, |left, right| Ok(left.is_adjacent(right)))
+        }),
     ];
     let combining: [(&'static str, RowBody); 4] = [
-        ("range_merge", |args, row| pair(args, row, |left, right| Ok(left.merge(right)))),
-        ("range_union", |args, row| pair(args, row, |left, right| left.union(right))),
-        ("range_intersect", |args, row| pair(args, row, |left, right| Ok(left.intersection(right)))),
-        ("range_minus", |args, row| pair(args, row, |left, right| left.difference(right))),
+        ("range_merge", |args, row| {
+            pair(args, row, |left, right| Ok(left.merge(right)))
+        }),
+        ("range_union", |args, row| {
+            pair(args, row, |left, right| left.union(right))
+        }),
+        ("range_intersect", |args, row| {
+            pair(args, row, |left, right| Ok(left.intersection(right)))
+        }),
+        ("range_minus", |args, row| {
+            pair(args, row, |left, right| left.difference(right))
+        }),
     ];
     let asking: [(&'static str, RowBody); 5] = [
         ("isempty", |args, row| ask(args, row, |range| *range == Range::Empty)),
-        ("lower_inc", |args, row| ask(args, row, |range| lower_of(range).is_some_and(|bound| bound.is_inclusive))),
-        ("upper_inc", |args, row| ask(args, row, |range| upper_of(range).is_some_and(|bound| bound.is_inclusive))),
-        ("lower_inf", |args, row| ask(args, row, |range| lower_of(range).is_some_and(|bound| bound.value.is_none()))),
-        ("upper_inf", |args, row| ask(args, row, |range| upper_of(range).is_some_and(|bound| bound.value.is_none()))),
+        ("lower_inc", |args, row| {
+            ask(args, row, |range| {
+                lower_of(range).is_some_and(|bound| bound.is_inclusive)
+            })
+        }),
+        ("upper_inc", |args, row| {
+            ask(args, row, |range| {
+                upper_of(range).is_some_and(|bound| bound.is_inclusive)
+            })
+        }),
+        ("lower_inf", |args, row| {
+            ask(args, row, |range| {
+                lower_of(range).is_some_and(|bound| bound.value.is_none())
+            })
+        }),
+        ("upper_inf", |args, row| {
+            ask(args, row, |range| {
+                upper_of(range).is_some_and(|bound| bound.value.is_none())
+            })
+        }),
     ];
     let contains = |args: &Arguments<'_>, row: &[Datum]| contains_value(args, 0, row);
     let contained = |args: &Arguments<'_>, row: &[Datum]| contains_value(args, 1, row);
     let memberships = [
         OverloadedFunction::immutable("range_contains_elem", for_each("({range}, {element}) bool", contains)),
-        OverloadedFunction::immutable("elem_contained_by_range", for_each("({element}, {range}) bool", contained)),
+        OverloadedFunction::immutable(
+            "elem_contained_by_range",
+            for_each("({element}, {range}) bool", contained),
+        ),
     ];
     let declared = |signature: &'static str| {
         move |(name, body): (&'static str, RowBody)| OverloadedFunction::immutable(name, for_each(signature, body))
@@ -61,30 +103,21 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
 
 /// lower() of ranges.
 pub(super) fn lower() -> Vec<Overload> {
-    ends(|args, row| end(args, row, lower_of))
+    for_each("({range}) {element}", |args, row| end(args, row, lower_of))
 }
 
 /// upper() of ranges.
 pub(super) fn upper() -> Vec<Overload> {
-    ends(|args, row| end(args, row, upper_of))
-}
-
-fn ends(body: RowBody) -> Vec<Overload> {
-    let overloads = for_each("({range}) {element}", body).into_iter().zip(RangeType::ALL);
-    let overloads = overloads.map(|(overload, range)| match range {
-        RangeType::Num => {
-            overload.returning(|_, _| Ok(DataType::Decimal256(COMPUTED_NUMERIC.0, COMPUTED_NUMERIC.1)))
-        }
-        _ => overload,
-    });
-    overloads.collect()
+    for_each("({range}) {element}", |args, row| end(args, row, upper_of))
 }
 
 /// One overload for each type of range.
 fn for_each(signature: &str, body: RowBody) -> Vec<Overload> {
     let overloads = RangeType::ALL.into_iter().map(|range| {
         let element = range.subtype().to_string();
-        let signature = signature.replace("{range}", range.name()).replace("{element}", &element);
+        let signature = signature
+            .replace("{range}", range.name())
+            .replace("{element}", &element);
         rows(&signature, body)
     });
     overloads.collect()
@@ -184,8 +217,8 @@ fn end(args: &Arguments<'_>, row: &[Datum], choose: fn(&Range) -> Option<Bound>)
     Ok(match choose(&range).and_then(|bound| bound.value) {
         None => Datum::Null,
         Some(Endpoint::Number(number)) => {
-            let value = number.to_i128().ok_or_else(overflow)?;
-            Datum::Decimal(value, number.scale as i8)
+            let carried = number.rounded(i32::from(UNCONSTRAINED_NUMERIC.1))?;
+            Datum::Decimal(carried.to_i128().ok_or_else(overflow)?, UNCONSTRAINED_NUMERIC.1)
         }
         Some(Endpoint::Whole(value)) => match range_type {
             RangeType::Int4 | RangeType::Int8 | RangeType::Num => Datum::Int(value),

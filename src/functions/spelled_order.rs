@@ -121,9 +121,7 @@ impl ScalarUDFImpl for SpelledOrder {
     fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
         fn keys(values: &DataType) -> DataType {
             match values {
-                DataType::List(item) => {
-                    DataType::List(Arc::new(Field::new("item", keys(item.data_type()), true)))
-                }
+                DataType::List(item) => DataType::List(Arc::new(Field::new("item", keys(item.data_type()), true))),
                 _ => DataType::Utf8View,
             }
         }

@@ -17,6 +17,7 @@ use crate::query::Description;
 use crate::statement::ast::{CreateTable, ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
+use crate::types::parse::parse_value;
 
 #[derive(Debug)]
 pub(crate) struct PreparedStatement {
@@ -207,7 +208,10 @@ impl Session {
         let services = self.engine.binding_services(self.settings.current());
         for (argument, sql_type) in arguments.iter().zip(types) {
             let value = binding::bind_constant(&services, &context, argument.clone()).await?;
-            parameters.push(value.cast_to(&sql_type.to_arrow())?);
+            parameters.push(match value.try_as_str().flatten() {
+                Some(text) if sql_type.is_named() => parse_value(sql_type, text, &self.format_settings())?,
+                _ => value.cast_to(&sql_type.to_arrow())?,
+            });
         }
         Ok(parameters)
     }

@@ -107,14 +107,12 @@ impl Reader<'_> {
         if name == "nchar" {
             name = "character".to_string();
         }
-        if (name == "double" && self.accept(&["precision"])) || (name.starts_with("char") && self.accept(&["varying"]))
-        {
-            name = if name == "double" {
-                "double precision"
-            } else {
-                "character varying"
-            }
-            .to_string();
+        if name == "double" && self.accept(&["precision"]) {
+            name = "double precision".to_string();
+        } else if name.starts_with("char") && self.accept(&["varying"]) {
+            name = "character varying".to_string();
+        } else if name == "bit" && self.accept(&["varying"]) {
+            name = "bit varying".to_string();
         }
         if name == "interval" {
             self.skip_interval_fields();

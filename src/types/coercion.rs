@@ -14,6 +14,8 @@ pub enum Category {
     Span,
     Enum,
     Range,
+    Bits,
+    Network,
     Unknown,
     Other,
 }
@@ -37,6 +39,9 @@ pub fn category(sql_type: &SqlType) -> Category {
         SqlType::Interval => Category::Span,
         SqlType::Enum(_) => Category::Enum,
         SqlType::Spelled(Spelled::Range(_)) => Category::Range,
+        SqlType::Spelled(Spelled::Timetz) => Category::Moment,
+        SqlType::Spelled(Spelled::Bit(_) | Spelled::Varbit(_)) => Category::Bits,
+        SqlType::Spelled(Spelled::Inet | Spelled::Cidr) => Category::Network,
         SqlType::Array(_) => Category::Array,
         SqlType::Unknown => Category::Unknown,
         _ => Category::Other,
@@ -47,7 +52,13 @@ pub fn category(sql_type: &SqlType) -> Category {
 pub fn is_preferred(sql_type: &SqlType) -> bool {
     matches!(
         sql_type,
-        SqlType::Bool | SqlType::Float8 | SqlType::Oid | SqlType::Text | SqlType::Timestamptz | SqlType::Interval
+        SqlType::Bool
+            | SqlType::Float8
+            | SqlType::Oid
+            | SqlType::Text
+            | SqlType::Timestamptz
+            | SqlType::Interval
+            | SqlType::Spelled(Spelled::Inet | Spelled::Varbit(_))
     )
 }
 
@@ -70,6 +81,10 @@ pub fn is_implicit(source: &SqlType, target: &SqlType) -> bool {
         (Varchar(_) | Bpchar(_) | Text, Varchar(_) | Bpchar(_) | Text | Name) => true,
         (Name | Char, Text) => true,
         (Date, Timestamp | Timestamptz) | (Timestamp, Timestamptz) | (Time, Interval) => true,
+        (Time, SqlType::Spelled(Spelled::Timetz)) => true,
+        (SqlType::Spelled(Spelled::Cidr), SqlType::Spelled(Spelled::Inet)) => true,
+        (SqlType::Spelled(Spelled::Bit(_)), SqlType::Spelled(Spelled::Varbit(_))) => true,
+        (SqlType::Spelled(Spelled::Varbit(_)), SqlType::Spelled(Spelled::Bit(_))) => true,
         (SqlType::Int2 | SqlType::Int4 | SqlType::Int8, Oid) => true,
         (SqlType::Regclass | SqlType::Regtype | SqlType::Regproc, Oid) => true,
         _ => false,
@@ -128,6 +143,7 @@ pub fn without_modifier(sql_type: &SqlType) -> SqlType {
         SqlType::Numeric(_) => SqlType::Numeric(None),
         SqlType::Varchar(_) => SqlType::Varchar(None),
         SqlType::Bpchar(_) => SqlType::Bpchar(None),
+        SqlType::Spelled(spelled) => SqlType::Spelled(spelled.without_modifier()),
         SqlType::Array(element) => SqlType::Array(Box::new(without_modifier(element))),
         other => other.clone(),
     }
@@ -139,6 +155,8 @@ pub fn shown(sql_type: &SqlType) -> String {
         SqlType::Numeric(_) => "numeric".to_string(),
         SqlType::Varchar(_) => "character varying".to_string(),
         SqlType::Bpchar(_) => "character".to_string(),
+        SqlType::Spelled(Spelled::Bit(_)) => "bit".to_string(),
+        SqlType::Spelled(spelled) => spelled.without_modifier().shown_name().into_owned(),
         SqlType::Array(element) => format!("{}[]", shown(element)),
         other => other.to_string(),
     }

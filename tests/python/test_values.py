@@ -2,12 +2,14 @@
 
 import datetime
 import decimal
+import ipaddress
 import math
 import re
 import uuid
 
 import psycopg
 import pytest
+from psycopg.types.range import DateRange, Int4Range, Int8Range, NumericRange, TimestampRange, TimestamptzRange
 
 UTC = datetime.timezone.utc
 Decimal = decimal.Decimal
@@ -52,6 +54,26 @@ VALUES = [
     ("int2[]", "'{7}'", [7]),
     ("varchar[]", "'{x,y}'", ["x", "y"]),
     ("int4", "null", None),
+    ("int4range", "'[1,5]'", Int4Range(1, 6)),
+    ("int4range", "'empty'", Int4Range(empty=True)),
+    ("int8range", "'(,10)'", Int8Range(None, 10, "()")),
+    ("numrange", "'(1.50,2.5]'", NumericRange(Decimal("1.50"), Decimal("2.5"), "(]")),
+    ("daterange", "'[2024-02-28,2024-02-29]'", DateRange(datetime.date(2024, 2, 28), datetime.date(2024, 3, 1))),
+    ("tsrange", "'[2024-01-01 01:02:03.5,)'", TimestampRange(datetime.datetime(2024, 1, 1, 1, 2, 3, 500000), None)),
+    (
+        "tstzrange",
+        "'[2024-01-01 02:00+02,2024-01-02 00:00+00]'",
+        TimestamptzRange(datetime.datetime(2024, 1, 1, tzinfo=UTC), datetime.datetime(2024, 1, 2, tzinfo=UTC), "[]"),
+    ),
+    ("int4range[]", """'{"[1,3)",NULL,empty}'""", [Int4Range(1, 3), None, Int4Range(empty=True)]),
+    (
+        "timetz",
+        "'10:11:12.5+05:30'",
+        datetime.time(10, 11, 12, 500000, datetime.timezone(datetime.timedelta(hours=5, minutes=30))),
+    ),
+    ("inet", "'192.168.1.5/24'", ipaddress.ip_interface("192.168.1.5/24")),
+    ("inet", "'2001:db8::1'", ipaddress.ip_address("2001:db8::1")),
+    ("cidr", "'10.1.0.0/16'", ipaddress.ip_network("10.1.0.0/16")),
 ]
 
 OIDS = {
@@ -60,6 +82,8 @@ OIDS = {
     "timestamptz": 1184, "interval": 1186, "numeric": 1700, "uuid": 2950, "jsonb": 3802, "int4[]": 1007,
     "int8[]": 1016, "text[]": 1009, "numeric[]": 1231, "bool[]": 1000, "float8[]": 1022, "date[]": 1182,
     "timestamp[]": 1115, "uuid[]": 2951, "int2[]": 1005, "varchar[]": 1015,
+    "int4range": 3904, "int8range": 3926, "numrange": 3906, "tsrange": 3908, "tstzrange": 3910, "daterange": 3912,
+    "int4range[]": 3905, "timetz": 1266, "inet": 869, "cidr": 650,
 }
 
 IDENTIFIERS = [f"{sql_type}-{index}" for index, (sql_type, _, _) in enumerate(VALUES)]

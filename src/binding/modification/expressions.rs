@@ -58,7 +58,7 @@ pub(super) fn assigned_from_query(
 }
 
 /// NULL of a column's type.
-pub(super) fn null(sql_type: &SqlType) -> Result<Expr> {
+pub(crate) fn null(sql_type: &SqlType) -> Result<Expr> {
     let field = sql_type.to_field("", true);
     let metadata = (!field.metadata().is_empty()).then(|| FieldMetadata::from(&field));
     Ok(Expr::Literal(ScalarValue::try_from(field.data_type())?, metadata))

@@ -19,12 +19,15 @@ pub(super) fn type_cells(rows: &mut [sql::Parens<Vec<sql::Expr>>], place: usize,
     let kinds: Vec<Kind> = rows.iter().filter_map(|row| kind(row.get(place)?)).collect();
     let is_float = matches!(column, SqlType::Float4 | SqlType::Float8);
     let is_mixed = kinds.iter().any(|kind| *kind != kinds[0]);
-    if kinds.len() < 2 || !(is_mixed || (is_float && kinds[0] == Kind::Number)) {
+    // The planner wants the types that Arrow has not of each row, NULL among them.
+    let is_spelled = matches!(column, SqlType::Spelled(_)) && rows.len() > 1 && kinds.contains(&Kind::Other);
+    if !is_spelled && (kinds.len() < 2 || !(is_mixed || (is_float && kinds[0] == Kind::Number))) {
         return;
     }
     // Texts are told to be too long when they are assigned, not cut.
     let target = match category(column) {
         Category::Text => SqlType::Text,
+        _ if is_spelled => column.without_modifier(),
         _ => column.clone(),
     };
     // Types that a database has made are left to the assignment.
@@ -34,7 +37,8 @@ pub(super) fn type_cells(rows: &mut [sql::Parens<Vec<sql::Expr>>], place: usize,
     let data_type = sql::DataType::Custom(sql::ObjectName::from(vec![sql::Ident::new(target.to_string())]), vec![]);
     for cell in rows.iter_mut().filter_map(|row| row.get_mut(place)) {
         let is_text = target == SqlType::Text && kind(cell) == Some(Kind::Quoted);
-        if is_text || kind(cell).is_none() {
+        let is_null = matches!(cell, sql::Expr::Value(value) if value.value == sql::Value::Null);
+        if is_text || (kind(cell).is_none() && !(is_spelled && is_null)) {
             continue;
         }
         let written = std::mem::replace(cell, sql::Expr::value(sql::Value::Null));

@@ -11,8 +11,9 @@ use super::{interval_literals, named_arguments};
 use crate::error::{Error, Result};
 
 /// Types whose names are called as functions: `int8(5)` is a cast.
-const TYPES_AS_FUNCTIONS: [&str; 12] = [
-    "bool", "bpchar", "bytea", "float4", "float8", "int2", "int4", "int8", "json", "jsonb", "text", "uuid",
+const TYPES_AS_FUNCTIONS: [&str; 17] = [
+    "bool", "bpchar", "bytea", "cidr", "float4", "float8", "inet", "int2", "int4", "int8", "json", "jsonb", "macaddr",
+    "text", "timetz", "uuid", "varbit",
 ];
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
@@ -204,9 +205,15 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             ..
         } => rounded(expr, data_type),
         Expr::TypedString(typed) => rounded(&mut Expr::Value(typed.value.clone()), &typed.data_type),
+        Expr::Value(literal) => match &literal.value {
+            Value::SingleQuotedByteStringLiteral(bits) => Some(bit_string(format!("b{bits}"))),
+            Value::HexStringLiteral(digits) => Some(bit_string(format!("x{digits}"))),
+            _ => None,
+        },
         Expr::Function(function) if matches!(function.args, FunctionArguments::None) => {
             let data_type = match system_name(&function.name).as_deref().unwrap_or_default() {
                 "localtimestamp" => DataType::Timestamp(None, TimezoneInfo::None),
+                "current_time" => DataType::Time(None, TimezoneInfo::WithTimeZone),
                 "localtime" => DataType::Time(None, TimezoneInfo::None),
                 _ => return Ok(None),
             };
@@ -244,6 +251,29 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
         }
         _ => None,
     })
+}
+
+/// `B'101'` and `X'1F'` have the length that they are written with.
+fn bit_string(text: String) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(Expr::value(Value::SingleQuotedString(text))),
+        data_type: bit_type(),
+        array: false,
+        format: None,
+    }
+}
+
+pub(super) fn is_bit_string(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::SingleQuotedByteStringLiteral(_) | Value::HexStringLiteral(_)
+    )
+}
+
+/// bit of any length, which `bit` without quotes is not.
+pub(super) fn bit_type() -> DataType {
+    DataType::Custom(ObjectName::from(vec![Ident::with_quote('"', "bit")]), vec![])
 }
 
 /// Whether an access takes elements of a value or of a column, `t.a[1]`, and no fields of records.

@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::super::relations;
 use super::number_literals::is_float;
+use super::special_syntax::{bit_type, is_bit_string};
 use super::syntax::call;
 use crate::types::parse::{ArrayItem, parse_array};
 
@@ -95,6 +96,8 @@ fn as_selects(values: &mut Values) -> Option<SetExpr> {
 fn agree(cells: &mut [&mut Expr]) {
     let cast = cells.iter().find_map(|cell| match &**cell {
         Expr::Cast { data_type, .. } => Some(data_type.clone()),
+        Expr::TypedString(typed) => Some(typed.data_type.clone()),
+        Expr::Value(value) if is_bit_string(&value.value) => Some(bit_type()),
         _ => None,
     });
     let has_array = cells.iter().any(|cell| matches!(&**cell, Expr::Array(_)));

@@ -18,6 +18,7 @@ use crate::types::calendar::{
     TIMESTAMP_NEGATIVE_INFINITY,
 };
 use crate::types::numeric::{COMPUTED_NUMERIC, Number};
+use crate::types::spelled::timetz::ZonedTime;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
@@ -27,11 +28,12 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
 }
 
 fn overloads(returns: &str) -> Vec<Overload> {
-    let bodies: [(&str, super::super::overload::Kernel); 5] = [
+    let bodies: [(&str, super::super::overload::Kernel); 6] = [
         ("date", |args| of_dates(args)),
         ("timestamp", |args| of_timestamps(args, None)),
         ("timestamptz", |args| of_timestamps(args, Some(args.zone()))),
         ("time", |args| of_times(args)),
+        ("timetz", |args| of_zoned_times(args)),
         ("interval", |args| of_intervals(args)),
     ];
     let declared = bodies.into_iter().map(|(name, body)| {
@@ -335,6 +337,29 @@ fn of_times(args: &Arguments<'_>) -> Result<ArrayRef> {
         value
             .map(|value| Some(Value::Number(value)))
             .ok_or_else(|| unsupported(fields.name(), "time without time zone"))
+    })
+}
+
+fn of_zoned_times(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let type_name = "time with time zone";
+    let mut fields = Fields::new(args, type_name)?;
+    let times = args.texts(1)?;
+    build(args, |row| {
+        let (Some(field), Some(time)) = (fields.get(row)?, times.get(row)) else {
+            return Ok(None);
+        };
+        let time = ZonedTime::parse(time)?;
+        let east = i64::from(time.east);
+        let value = match field {
+            Field::Epoch => Some(Number::new(i128::from(time.in_greenwich()), 6)),
+            Field::Zone => Some(whole(east)),
+            Field::ZoneHour => Some(whole(east / 3600)),
+            Field::ZoneMinute => Some(whole(east / 60 % 60)),
+            field => of_clock(field, time.micros),
+        };
+        value
+            .map(|value| Some(Value::Number(value)))
+            .ok_or_else(|| unsupported(fields.name(), type_name))
     })
 }
 

@@ -6,6 +6,7 @@ mod making;
 mod series;
 mod shifts;
 mod truncation;
+mod zoned_times;
 mod zones;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         series::functions(),
         shifts::functions(),
         truncation::functions(),
+        zoned_times::functions(),
         zones::functions(),
     ]
     .concat()

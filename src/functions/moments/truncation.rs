@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::logical_expr::ScalarUDF;
 
-use super::super::overload::{Arguments, OverloadedFunction, kernel};
+use super::super::overload::{Arguments, OverloadedFunction, kernel, rows};
 use super::zones::zone_named;
 use super::{out_of_range, to_clock, to_instant};
 use crate::error::{Error, Result, SqlState};
@@ -47,6 +47,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 kernel("(timestamp, int4) timestamp", rounded::<TimestampMicrosecondType>),
                 kernel("(timestamptz, int4) timestamptz", rounded::<TimestampMicrosecondType>),
                 kernel("(time, int4) time", rounded::<Time64MicrosecondType>),
+                rows("(timetz, int4) timetz", super::zoned_times::rounded),
                 kernel("(interval, int4) interval", |args| {
                     let (intervals, places) = (args.intervals(0)?, args.int4(1)?);
                     args.build::<IntervalMonthDayNanoType>(|row| {
@@ -82,7 +83,7 @@ fn rounded<T: ArrowPrimitiveType<Native = i64>>(args: &Arguments<'_>) -> Result<
     })
 }
 
-fn rounded_to(micros: i64, places: i32) -> i64 {
+pub(super) fn rounded_to(micros: i64, places: i32) -> i64 {
     let step = 10_i64.pow(6_u32.saturating_sub(places.unsigned_abs()));
     (micros + step / 2).div_euclid(step) * step
 }

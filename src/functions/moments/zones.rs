@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::TimestampMicrosecondType;
+use datafusion::arrow::datatypes::{IntervalMonthDayNano, TimestampMicrosecondType};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::super::overload::{Arguments, OverloadedFunction, kernel};
@@ -13,15 +13,14 @@ use crate::types::TimeZone;
 use crate::types::calendar::MICROS_PER_SECOND;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
-    vec![OverloadedFunction::immutable(
-        "timezone",
-        vec![
-            kernel("(text, timestamp) timestamptz", |args| by_name(args, to_instant)),
-            kernel("(text, timestamptz) timestamp", |args| by_name(args, to_clock)),
-            kernel("(interval, timestamp) timestamptz", |args| by_offset(args, to_instant)),
-            kernel("(interval, timestamptz) timestamp", |args| by_offset(args, to_clock)),
-        ],
-    )]
+    let mut overloads = vec![
+        kernel("(text, timestamp) timestamptz", |args| by_name(args, to_instant)),
+        kernel("(text, timestamptz) timestamp", |args| by_name(args, to_clock)),
+        kernel("(interval, timestamp) timestamptz", |args| by_offset(args, to_instant)),
+        kernel("(interval, timestamptz) timestamp", |args| by_offset(args, to_clock)),
+    ];
+    overloads.extend(super::zoned_times::zones());
+    vec![OverloadedFunction::immutable("timezone", overloads)]
 }
 
 /// A zone by name, abbreviation or offset; 22023 for none.
@@ -68,13 +67,17 @@ fn by_offset(args: &Arguments<'_>, convert: fn(i64, &TimeZone) -> i64) -> Result
         let (Some(offset), Some(moment)) = (offsets.get(row), moments.get(row)) else {
             return Ok(None);
         };
-        if offset.months != 0 || offset.days != 0 {
-            return Err(Error::new(
-                SqlState::InvalidParameterValue,
-                "interval time zone must not include months or days",
-            ));
-        }
-        let seconds = offset.nanoseconds / 1000 / MICROS_PER_SECOND;
-        Ok(Some(convert(moment, &TimeZone::fixed(seconds as i32))))
+        Ok(Some(convert(moment, &TimeZone::fixed(offset_seconds(offset)?))))
     })
+}
+
+/// Seconds east of Greenwich; 22023 for an interval that is no time.
+pub(super) fn offset_seconds(offset: IntervalMonthDayNano) -> Result<i32> {
+    match offset.months != 0 || offset.days != 0 {
+        true => Err(Error::new(
+            SqlState::InvalidParameterValue,
+            "interval time zone must not include months or days",
+        )),
+        false => Ok((offset.nanoseconds / 1000 / MICROS_PER_SECOND) as i32),
+    }
 }

@@ -9,8 +9,8 @@ use super::{Operation, Planned, call};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::enumerations::enum_position;
 use crate::functions::spelled_order::spelled_key;
-use crate::types::SqlType;
-use crate::types::coercion::{Category, category, shown, without_modifier};
+use crate::types::coercion::{Category, category, is_implicit, is_same, shown, without_modifier};
+use crate::types::{Spelled, SqlType};
 
 impl Operation {
     pub(super) fn comparison(self) -> Result<Planned> {
@@ -38,13 +38,18 @@ impl Operation {
         {
             return Err(self.undefined());
         }
-        if let (SqlType::Spelled(first), SqlType::Spelled(second)) = (left, right)
-            && !first.compares_with(*second)
-        {
+        let fits = match (left, right) {
+            (SqlType::Spelled(first), SqlType::Spelled(second)) => first.compares_with(*second),
+            (SqlType::Spelled(spelled), other) | (other, SqlType::Spelled(spelled)) => {
+                *spelled == Spelled::Timetz || *other == SqlType::Unknown
+            }
+            _ => true,
+        };
+        if !fits {
             return Err(self.undefined());
         }
         let (first, second) = (category(left), category(right));
-        let is_clock = |sql_type: &SqlType| *sql_type == SqlType::Time;
+        let is_clock = |sql_type: &SqlType| matches!(sql_type, SqlType::Time | SqlType::Spelled(Spelled::Timetz));
         let apart = first != second || (first == Category::Moment && is_clock(left) != is_clock(right));
         match is_plain(left) && is_plain(right) && apart {
             true => Err(self.undefined()),
@@ -54,6 +59,8 @@ impl Operation {
 
     fn compare(self) -> Result<Planned> {
         let (left, right) = (self.left.1.sql_type.clone(), self.right.1.sql_type.clone());
+        let is_made =
+            |from: &SqlType, to: &SqlType| !is_same(from, to) && !is_implicit(to, from) && is_implicit(from, to);
         let is_equality = matches!(self.op, BinaryOperator::Eq | BinaryOperator::NotEq);
         match (&left, &right) {
             (SqlType::Interval, SqlType::Interval) => Ok(Planned::Operands(
@@ -66,6 +73,15 @@ impl Operation {
                 enum_position(self.left.0, definition),
                 enum_position(self.right.0, definition),
             )),
+            // A network as an address, a time as one of the session's zone.
+            (SqlType::Spelled(_), other) if is_made(other, &left) => {
+                let right = (cast_to(self.right.0, &left), self.left.1.clone());
+                Operation { right, ..self }.compare()
+            }
+            (other, SqlType::Spelled(_)) if is_made(other, &right) => {
+                let left = (cast_to(self.left.0, &right), self.right.1.clone());
+                Operation { left, ..self }.compare()
+            }
             (SqlType::Spelled(first), SqlType::Spelled(second)) if !first.compares_by_spelling(is_equality) => {
                 Ok(Planned::Operands(
                     self.op,

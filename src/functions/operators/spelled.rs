@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use super::operand::cast_unknown;
 use super::{Operation, Planned};
 use crate::error::Result;
-use crate::types::coercion::{is_same, without_modifier};
+use crate::types::coercion::{Category, category, is_same, without_modifier};
 use crate::types::{RangeType, Spelled, SqlType};
 
 impl Operation {
@@ -21,10 +21,22 @@ impl Operation {
 
     /// An operator other than a comparison, one of whose operands is of this type.
     pub(super) fn of_spelled(mut self, spelled: Spelled) -> Result<Planned> {
-        if self.op == BinaryOperator::StringConcat {
+        let is_shift = matches!(
+            self.op,
+            BinaryOperator::PGBitwiseShiftLeft | BinaryOperator::PGBitwiseShiftRight
+        );
+        if self.op == BinaryOperator::StringConcat && !self.joins_bits() {
             return self.concatenation();
         }
-        let known = without_modifier(&SqlType::Spelled(spelled));
+        if spelled == Spelled::Timetz {
+            // What is added to a time is an interval.
+            return self.arithmetic();
+        }
+        let known = match spelled {
+            Spelled::Bit(_) | Spelled::Varbit(_) if is_shift => SqlType::Int4,
+            Spelled::Cidr => SqlType::Spelled(Spelled::Inet),
+            _ => without_modifier(&SqlType::Spelled(spelled)),
+        };
         for side in [&mut self.left, &mut self.right] {
             if side.1.is_unknown() {
                 side.0 = cast_unknown(side.0.clone(), &known);
@@ -33,7 +45,59 @@ impl Operation {
         }
         match spelled {
             Spelled::Range(range) => self.of_range(range),
+            Spelled::Bit(_) | Spelled::Varbit(_) => self.of_bits(),
+            Spelled::Inet | Spelled::Cidr => self.of_addresses(),
+            Spelled::Macaddr => match self.op {
+                BinaryOperator::BitwiseAnd => self.into_call("inetand"),
+                BinaryOperator::BitwiseOr => self.into_call("inetor"),
+                _ => Err(self.undefined()),
+            },
+            Spelled::Timetz => Err(self.undefined()),
         }
+    }
+
+    /// Whether both operands are strings of bits, or literals beside one.
+    fn joins_bits(&self) -> bool {
+        let is_bits = |sql_type: &SqlType| matches!(category(sql_type), Category::Bits | Category::Unknown);
+        is_bits(&self.left.1.sql_type) && is_bits(&self.right.1.sql_type)
+    }
+
+    fn of_addresses(self) -> Result<Planned> {
+        use BinaryOperator as B;
+        let (left, right) = (category(&self.left.1.sql_type), category(&self.right.1.sql_type));
+        let function = match (left, right) {
+            (Category::Network, Category::Network) => match &self.op {
+                B::PGBitwiseShiftLeft => "network_sub",
+                B::PGBitwiseShiftRight => "network_sup",
+                B::PGOverlap => "network_overlap",
+                B::Custom(name) if name == "<<=" => "network_subeq",
+                B::Custom(name) if name == ">>=" => "network_supeq",
+                B::BitwiseAnd => "inetand",
+                B::BitwiseOr => "inetor",
+                B::Minus => "inetmi",
+                _ => return Err(self.undefined()),
+            },
+            (Category::Network, Category::Number) if self.op == B::Plus => "inetpl",
+            (Category::Network, Category::Number) if self.op == B::Minus => "inetmi_int8",
+            (Category::Number, Category::Network) if self.op == B::Plus => return self.swapped_call("inetpl"),
+            _ => return Err(self.undefined()),
+        };
+        self.into_call(function)
+    }
+
+    fn of_bits(self) -> Result<Planned> {
+        use BinaryOperator as B;
+        let (left, right) = (category(&self.left.1.sql_type), category(&self.right.1.sql_type));
+        let function = match (&self.op, left, right) {
+            (B::PGBitwiseShiftLeft, Category::Bits, Category::Number) => "bitshiftleft",
+            (B::PGBitwiseShiftRight, Category::Bits, Category::Number) => "bitshiftright",
+            (B::StringConcat, Category::Bits, Category::Bits) => "bitcat",
+            (B::BitwiseAnd, Category::Bits, Category::Bits) => "bitand",
+            (B::BitwiseOr, Category::Bits, Category::Bits) => "bitor",
+            (B::PGBitwiseXor, Category::Bits, Category::Bits) => "bitxor",
+            _ => return Err(self.undefined()),
+        };
+        self.into_call(function)
     }
 
     fn of_range(self, range: RangeType) -> Result<Planned> {

@@ -72,6 +72,11 @@ impl Operation {
             (Interval, Plus, Time) => self.swapped_call("time_pl_interval"),
             (Time, Minus, Interval) => self.into_call("time_mi_interval"),
             (Time, Minus, Time) => self.into_call("time_mi_time"),
+            (SqlType::Spelled(_), Plus, Interval) => self.into_call("timetz_pl_interval"),
+            (Interval, Plus, SqlType::Spelled(_)) => self.swapped_call("timetz_pl_interval"),
+            (SqlType::Spelled(_), Minus, Interval) => self.into_call("timetz_mi_interval"),
+            (Date, Plus, SqlType::Spelled(_)) => self.into_call("datetimetz_pl"),
+            (SqlType::Spelled(_), Plus, Date) => self.swapped_call("datetimetz_pl"),
             (SqlType::Unknown, _, _) | (_, _, SqlType::Unknown) => Ok(self.unchanged()),
             _ => Err(self.undefined()),
         }

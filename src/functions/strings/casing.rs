@@ -13,8 +13,14 @@ use crate::error::{Error, Result, SqlState};
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
     let mut functions = vec![
-        immutable("upper", with(ranges::upper(), kernel("(text) text", |args| mapped(args, upper)))),
-        immutable("lower", with(ranges::lower(), kernel("(text) text", |args| mapped(args, lower)))),
+        immutable(
+            "upper",
+            with(ranges::upper(), kernel("(text) text", |args| mapped(args, upper))),
+        ),
+        immutable(
+            "lower",
+            with(ranges::lower(), kernel("(text) text", |args| mapped(args, lower))),
+        ),
         immutable("initcap", vec![kernel("(text) text", |args| mapped(args, initcap))]),
         immutable(
             "reverse",
@@ -33,12 +39,16 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "length",
             vec![
                 kernel("(text) int4", characters),
+                kernel(r#"("bit") int4"#, characters),
                 kernel("(bytea) int4", super::bytes::length),
             ],
         ),
         immutable(
             "octet_length",
             vec![
+                kernel(r#"("bit") int4"#, |args| {
+                    counted(args, |bits| bits.len().div_ceil(8) as i32)
+                }),
                 kernel("(text) int4", |args| counted(args, |text| text.len() as i32)),
                 kernel("(bpchar) int4", |args| counted(args, |text| text.len() as i32)),
                 kernel("(bytea) int4", super::bytes::length),
@@ -48,6 +58,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "bit_length",
             vec![
                 kernel("(text) int4", |args| counted(args, |text| text.len() as i32 * 8)),
+                kernel(r#"("bit") int4"#, characters),
                 kernel("(bytea) int4", super::bytes::bit_length),
             ],
         ),

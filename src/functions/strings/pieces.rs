@@ -43,6 +43,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "strpos",
             vec![
                 kernel("(text, text) int4", position),
+                kernel(r#"("bit", "bit") int4"#, position),
                 rows("(bytea, bytea) int4", |_, row| match row {
                     [Datum::Bytes(whole), Datum::Bytes(part)] => {
                         let found = match part.as_slice() {
@@ -72,6 +73,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             vec![
                 kernel("(text, text, int4) text", overlay),
                 kernel("(text, text, int4, int4) text", overlay),
+                kernel(r#"("bit", "bit", int4) "bit""#, overlay),
+                kernel(r#"("bit", "bit", int4, int4) "bit""#, overlay),
             ],
         ),
     ];
@@ -83,6 +86,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             rows("(bytea, int4, int4) bytea", |_, row| sliced_bytes(row)),
         ];
         if name == "substring" {
+            overloads.push(kernel(r#"("bit", int4) "bit""#, substring));
+            overloads.push(kernel(r#"("bit", int4, int4) "bit""#, substring));
             overloads.push(kernel("(text, text) text", super::super::regular::substring));
             overloads.push(kernel(
                 "(text, text, text) text",

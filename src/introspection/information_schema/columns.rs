@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::builtin_relations;
 use crate::introspection::{Introspection, Rows};
-use crate::types::SqlType;
+use crate::types::coercion::shown;
+use crate::types::{Spelled, SqlType};
 
 /// Each column that the principal may read or write, with its relation.
 pub(super) fn columns<'a>(introspection: &'a Introspection<'_>) -> impl Iterator<Item = (&'a Object, &'a Column)> + 'a {
@@ -229,7 +230,14 @@ impl Facets {
                 facets.radix = Some(10);
             }
             SqlType::Date => facets.datetime_precision = Some(0),
-            SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz | SqlType::Interval => {
+            SqlType::Spelled(Spelled::Bit(_) | Spelled::Varbit(_)) => {
+                facets.length = Some(i64::from(sql_type.typmod())).filter(|length| *length > 0);
+            }
+            SqlType::Time
+            | SqlType::Timestamp
+            | SqlType::Timestamptz
+            | SqlType::Interval
+            | SqlType::Spelled(Spelled::Timetz) => {
                 facets.datetime_precision = Some(6);
             }
             _ => {}
@@ -242,6 +250,7 @@ fn without_modifier(sql_type: &SqlType) -> String {
     match sql_type {
         SqlType::Array(_) => "ARRAY".into(),
         SqlType::Enum(_) | SqlType::Domain(_) => "USER-DEFINED".into(),
+        SqlType::Spelled(_) => shown(sql_type),
         other => other.without_modifier().to_string(),
     }
 }

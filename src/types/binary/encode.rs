@@ -128,8 +128,6 @@ fn write_string(text: &str, sql_type: &SqlType, out: &mut BytesMut) -> Result<()
         SqlType::Regclass | SqlType::Regtype | SqlType::Regproc | SqlType::Oid => {
             return Err(Error::unsupported(format!("binary output of a name as {sql_type}")));
         }
-        SqlType::System(869) => write_address(text, false, out)?,
-        SqlType::System(650) => write_address(text, true, out)?,
         // aclitem has none; records and arrays are text here where their parts are shown as names.
         SqlType::System(1033 | 2249) | SqlType::Array(_) => {
             let message = format!("no binary output function available for type {sql_type}");
@@ -215,22 +213,6 @@ fn first_index(sql_type: &SqlType) -> i32 {
         SqlType::System(22 | 30) => 0,
         _ => 1,
     }
-}
-
-/// inet and cidr: family, bits, whether it is a network, the address.
-fn write_address(text: &str, is_network: bool, out: &mut BytesMut) -> Result<()> {
-    let (address, bits) = text.split_once('/').unwrap_or((text, ""));
-    let (family, octets) = match address.parse() {
-        Ok(std::net::IpAddr::V4(address)) => (2, address.octets().to_vec()),
-        Ok(std::net::IpAddr::V6(address)) => (3, address.octets().to_vec()),
-        Err(_) => return Err(Error::internal("an address that is none")),
-    };
-    out.put_u8(family);
-    out.put_u8(bits.parse().unwrap_or(octets.len() as u8 * 8));
-    out.put_u8(u8::from(is_network));
-    out.put_u8(octets.len() as u8);
-    out.extend_from_slice(&octets);
-    Ok(())
 }
 
 /// Dimensions, a flag for NULLs, the element type, then each element with its length.

@@ -12,8 +12,8 @@ use datafusion::arrow::datatypes::{DataType, Field, IntervalMonthDayNano};
 
 use super::number::convert_number;
 use super::rules::{CastContext, is_text};
+use super::spelled::convert_spelled;
 use crate::error::{Error, Result, SqlState};
-use crate::types::SqlType;
 use crate::types::builder::ColumnBuilder;
 use crate::types::calendar::{
     DATE_INFINITY, DATE_NEGATIVE_INFINITY, END_MICRO, FIRST_MICRO, MICROS_PER_DAY, MICROS_PER_SECOND,
@@ -21,9 +21,11 @@ use crate::types::calendar::{
 };
 use crate::types::format::FormatSettings;
 use crate::types::parse::{fit_bpchar, fit_varchar};
+use crate::types::spelled::network::Address;
 use crate::types::text::write_text;
 use crate::types::time_zone::TimeZone;
 use crate::types::values::{Column, ColumnValues};
+use crate::types::{Spelled, SqlType};
 
 pub(super) fn convert(
     array: &ArrayRef,
@@ -39,9 +41,20 @@ pub(super) fn convert(
     if let (SqlType::Array(source), SqlType::Array(target)) = (source, target) {
         return convert_lists(array, source, target, context, settings);
     }
+    // The text is read first, and then cut.
+    if is_text(source) && context != CastContext::Assignment && matches!(target, SqlType::Spelled(_)) {
+        let open = target.without_modifier();
+        if open != *target {
+            let read = convert(array, source, &open, context, settings)?;
+            return convert(&read, &open, target, context, settings);
+        }
+    }
     let column = Column::new(array, source)?;
     if is_text(target) {
         return to_text(&column, rows, source, target, context, settings);
+    }
+    if let Some(converted) = convert_spelled(&column, rows, target, context, settings)? {
+        return Ok(converted);
     }
     if *source == SqlType::Jsonb && *target != SqlType::Json {
         return from_jsonb(&column, rows, target, settings);
@@ -88,6 +101,11 @@ fn to_text(
         match &column.values {
             ColumnValues::Bool(array) => {
                 scratch.extend_from_slice(if array.value(row) { b"true" } else { b"false" });
+            }
+            // As text, a host too has its mask.
+            ColumnValues::Spelled(array, Spelled::Inet) => {
+                let address = Address::read(array.value(row), false)?;
+                scratch.extend_from_slice(address.spelling(true).as_bytes());
             }
             values => write_text(values, row, settings, &mut scratch),
         }

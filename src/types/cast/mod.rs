@@ -6,6 +6,7 @@ mod convert;
 mod not_null;
 mod number;
 mod rules;
+mod spelled;
 
 pub use assignment::{Assignment, TargetColumn};
 pub use not_null::check_not_null;
@@ -64,6 +65,7 @@ fn without_modifier(sql_type: &SqlType) -> String {
         SqlType::Numeric(_) => "numeric".to_string(),
         SqlType::Varchar(_) => "character varying".to_string(),
         SqlType::Bpchar(_) => "character".to_string(),
+        SqlType::Spelled(_) => super::coercion::shown(sql_type),
         SqlType::Array(element) => format!("{}[]", without_modifier(element)),
         other => other.to_string(),
     }

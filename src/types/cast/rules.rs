@@ -39,7 +39,10 @@ fn is_integer(sql_type: &SqlType) -> bool {
 }
 
 pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContext) -> bool {
-    use SqlType::{Array, Bool, Char, Date, Int4, Interval, Json, Jsonb, Time, Timestamp, Timestamptz, Unknown};
+    use crate::types::Spelled::{Bit, Cidr, Inet, Timetz, Varbit};
+    use SqlType::{
+        Array, Bool, Char, Date, Int4, Int8, Interval, Json, Jsonb, Spelled, Time, Timestamp, Timestamptz, Unknown,
+    };
     let explicit = context != CastContext::Assignment;
     if source.oid() == target.oid() && !matches!(source, Array(_)) {
         return true;
@@ -58,6 +61,10 @@ pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContex
         (Date, Timestamp | Timestamptz) | (Timestamp | Timestamptz, Date | Time) => true,
         (Timestamp, Timestamptz) | (Timestamptz, Timestamp) | (Time, Interval) | (Interval, Time) => true,
         (Json, Jsonb) | (Jsonb, Json) => true,
+        (Int4 | Int8, Spelled(Bit(_))) | (Spelled(Bit(_)), Int4 | Int8) => explicit,
+        (Spelled(Inet | Cidr), Spelled(Inet | Cidr)) => true,
+        (Spelled(Bit(_) | Varbit(_)), Spelled(Bit(_) | Varbit(_))) => true,
+        (Time | Timestamptz, Spelled(Timetz)) | (Spelled(Timetz), Time) => true,
         (Jsonb, target) => explicit && (is_number(target) || *target == Bool),
         (Array(source), Array(target)) => {
             dimensions(source) <= dimensions(target) && is_allowed(source, target, context)

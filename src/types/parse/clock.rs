@@ -20,7 +20,7 @@ pub fn reading_at<T>(instant: i64, read: impl FnOnce() -> T) -> T {
 }
 
 /// Microseconds since 1970 UTC.
-pub(super) fn now() -> i64 {
+pub fn now() -> i64 {
     READ_AT.get().unwrap_or_else(|| Utc::now().timestamp_micros())
 }
 

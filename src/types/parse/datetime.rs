@@ -76,6 +76,42 @@ pub fn parse_time(text: &str) -> Result<i64> {
     }
 }
 
+/// Reads a time of day, in microseconds, and its distance from Greenwich, in seconds east: that of `zone` where the text
+/// names none, on the day that it names or today.
+pub fn parse_timetz(text: &str, order: DateOrder, zone: &TimeZone) -> Result<(i64, i32)> {
+    let error = |error: FieldError| field_error(error, "time with time zone", text);
+    match decode(text, order, zone, true).map_err(error)? {
+        Moment::Instant(instant) => {
+            let offset = zone.offset_at(instant);
+            let clock = instant + i64::from(offset) * MICROS_PER_SECOND;
+            Ok((clock.rem_euclid(MICROS_PER_DAY), offset))
+        }
+        Moment::Fields(Fields {
+            time: Some(time),
+            zone: named,
+            date,
+        }) => {
+            let local = |date: DateFields| {
+                let days = if date.is_empty() {
+                    clock::today(zone)
+                } else {
+                    date.to_days()?
+                };
+                Ok(days.saturating_mul(MICROS_PER_DAY).saturating_add(time))
+            };
+            let offset = match named {
+                Some(Zone::Offset(offset)) => offset,
+                // A zone with rules needs a date to tell its offset.
+                Some(Zone::Named(_)) if date.is_empty() => return Err(error(FieldError::BadFormat)),
+                Some(Zone::Named(named)) => named.offset_for_local(local(date).map_err(error)?),
+                None => zone.offset_for_local(local(date).map_err(error)?),
+            };
+            Ok((time, offset))
+        }
+        _ => Err(error(FieldError::BadFormat)),
+    }
+}
+
 /// Reads a timestamp, in microseconds since 1970; a zone in the text is ignored.
 pub fn parse_timestamp(text: &str, order: DateOrder, zone: &TimeZone) -> Result<i64> {
     if let Some((micros, [])) = iso_timestamp(trim(text).as_bytes()) {
@@ -263,7 +299,7 @@ fn decode(text: &str, order: DateOrder, zone: &TimeZone, time_only: bool) -> Res
                 fields.time = Some(clock_time(time)?);
                 time_expected = false;
             }
-            Token::Date(date) if fields.date.is_complete() || time_expected => {
+            Token::Date(date) if fields.date.is_complete() || time_expected || (time_only && tokens.len() == 1) => {
                 time_or_zone(&mut fields, date)?;
                 time_expected = false;
             }

@@ -11,8 +11,8 @@ mod plain;
 mod zone_abbreviations;
 
 pub use array::{ArrayItem, parse_array};
-pub use clock::reading_at;
-pub use datetime::{parse_date, parse_time, parse_timestamp, parse_timestamptz, reads_the_clock};
+pub use clock::{now, reading_at};
+pub use datetime::{parse_date, parse_time, parse_timestamp, parse_timestamptz, parse_timetz, reads_the_clock};
 pub use interval::parse_interval;
 pub use number::{Decimal, fit_decimal, parse_decimal, parse_float4, parse_float8, parse_integer, parse_oid};
 pub use plain::{fit_bpchar, fit_varchar, parse_bool, parse_bytea, parse_char, parse_uuid};

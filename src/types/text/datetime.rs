@@ -140,7 +140,8 @@ fn write_era(date: CivilDate, out: &mut BytesMut) {
 }
 
 /// `+02`, `-03:30`, `-03:06:28`.
-fn write_offset(seconds_east: i32, out: &mut BytesMut) {
+/// Appends a distance from Greenwich: `+02`, `-03:30`.
+pub fn write_offset(seconds_east: i32, out: &mut BytesMut) {
     out.put_u8(if seconds_east < 0 { b'-' } else { b'+' });
     let seconds = seconds_east.unsigned_abs();
     write_two_digits((seconds / 3600) as u8, out);

@@ -5,7 +5,7 @@ mod interval;
 mod nested;
 mod number;
 
-pub use datetime::{write_date, write_time, write_timestamp, write_timestamptz};
+pub use datetime::{write_date, write_offset, write_time, write_timestamp, write_timestamptz};
 pub use interval::write_interval;
 pub use number::{fill_wide_digits, write_decimal, write_float4, write_float8, write_integer};
 

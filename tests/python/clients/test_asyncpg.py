@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import decimal
+import ipaddress
 import uuid
 
 import asyncpg
@@ -34,6 +35,30 @@ def test_values_of_many_types(url):
 
     async def work(connection):
         return list(await connection.fetchrow(f"select {columns}", *values))
+
+    assert run(url, work) == values
+
+
+def test_ranges_bits_and_addresses(url):
+    zone = datetime.timezone(datetime.timedelta(hours=-8))
+    values = [
+        asyncpg.Range(1, 6), asyncpg.Range(decimal.Decimal("1.50"), None, lower_inc=False), asyncpg.Range(empty=True),
+        [asyncpg.Range(1, 2), None], datetime.time(4, 5, 6, tzinfo=zone), asyncpg.BitString("101"),
+        asyncpg.BitString("1011001110"), ipaddress.ip_interface("192.168.1.5/24"), ipaddress.ip_network("10.0.0.0/8"),
+        "08:00:2b:01:02:03",
+    ]
+    types = [
+        "int4range", "numrange", "tstzrange", "int8range[]", "timetz", "bit(3)", "varbit", "inet", "cidr", "macaddr",
+    ]
+    columns = ", ".join(f"c{index} {name}" for index, name in enumerate(types))
+    places = ", ".join(f"${index}" for index in range(1, len(types) + 1))
+
+    async def work(connection):
+        await connection.execute(f"create table spelled ({columns})")
+        await connection.execute(f"insert into spelled values ({places})", *values)
+        row = list(await connection.fetchrow("select * from spelled where c0 @> 3"))
+        await connection.execute("drop table spelled")
+        return row
 
     assert run(url, work) == values
 

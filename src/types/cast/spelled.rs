@@ -1,0 +1,98 @@
+//! Casts from and to types that are carried by their spelling, other than those through text.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Int32Array, Int64Array, StringViewArray, Time64MicrosecondArray};
+
+use super::CastContext;
+use crate::error::{Error, Result};
+use crate::types::calendar::{MICROS_PER_DAY, MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY};
+use crate::types::format::FormatSettings;
+use crate::types::parse::now;
+use crate::types::spelled::bits;
+use crate::types::spelled::network::Address;
+use crate::types::spelled::timetz::ZonedTime;
+use crate::types::values::{Column, ColumnValues};
+use crate::types::{Spelled, SqlType};
+
+/// The column as values of `target`; `None` where neither type is one of these, or the cast goes through text.
+pub(super) fn convert_spelled(
+    column: &Column,
+    rows: usize,
+    target: &SqlType,
+    context: CastContext,
+    settings: &FormatSettings,
+) -> Result<Option<ArrayRef>> {
+    let spellings = |spelling: &dyn Fn(usize) -> Result<Option<String>>| -> Result<ArrayRef> {
+        let values = (0..rows).map(|row| if column.is_null(row) { Ok(None) } else { spelling(row) });
+        Ok(Arc::new(values.collect::<Result<StringViewArray>>()?))
+    };
+    let zone = &settings.time_zone;
+    Ok(Some(match (target, &column.values) {
+        (SqlType::Spelled(Spelled::Timetz), ColumnValues::Time(array)) => spellings(&|row| {
+            let (micros, now) = (array.value(row), now());
+            let clock = now + i64::from(zone.offset_at(now)) * MICROS_PER_SECOND;
+            let today = clock - clock.rem_euclid(MICROS_PER_DAY);
+            let east = zone.offset_for_local(today + micros);
+            Ok(Some(ZonedTime { micros, east }.spelling()))
+        })?,
+        (SqlType::Spelled(Spelled::Timetz), ColumnValues::Timestamptz(array)) => spellings(&|row| {
+            Ok(match array.value(row) {
+                TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY => None,
+                instant => {
+                    let east = zone.offset_at(instant);
+                    let micros = (instant + i64::from(east) * MICROS_PER_SECOND).rem_euclid(MICROS_PER_DAY);
+                    Some(ZonedTime { micros, east }.spelling())
+                }
+            })
+        })?,
+        (SqlType::Time, ColumnValues::Spelled(array, Spelled::Timetz)) => {
+            let time = |row: usize| match column.is_null(row) {
+                true => Ok(None),
+                false => Ok::<_, Error>(Some(ZonedTime::parse(array.value(row))?.micros)),
+            };
+            Arc::new((0..rows).map(time).collect::<Result<Time64MicrosecondArray>>()?)
+        }
+        (SqlType::Spelled(to @ (Spelled::Bit(_) | Spelled::Varbit(_))), ColumnValues::Spelled(array, _)) => {
+            spellings(&|row| fitted(array.value(row), *to, context).map(Some))?
+        }
+        (SqlType::Spelled(Spelled::Cidr), ColumnValues::Spelled(array, Spelled::Inet)) => {
+            spellings(&|row| Ok(Some(Address::read(array.value(row), false)?.network().spelling(true))))?
+        }
+        (SqlType::Spelled(Spelled::Inet), ColumnValues::Spelled(array, Spelled::Cidr)) => {
+            spellings(&|row| Ok(Some(Address::read(array.value(row), true)?.spelling(false))))?
+        }
+        (SqlType::Spelled(Spelled::Bit(length)), ColumnValues::Int4(array)) => {
+            spellings(&|row| Ok(Some(bits::of_integer(array.value(row).into(), length.unwrap_or(1)))))?
+        }
+        (SqlType::Spelled(Spelled::Bit(length)), ColumnValues::Int8(array)) => {
+            spellings(&|row| Ok(Some(bits::of_integer(array.value(row), length.unwrap_or(1)))))?
+        }
+        (SqlType::Int4, ColumnValues::Spelled(array, Spelled::Bit(_))) => {
+            let integer = |row: usize| match column.is_null(row) {
+                true => Ok(None),
+                false => bits::to_integer(array.value(row), 32).map(|value| Some(value as i32)),
+            };
+            Arc::new((0..rows).map(integer).collect::<Result<Int32Array>>()?)
+        }
+        (SqlType::Int8, ColumnValues::Spelled(array, Spelled::Bit(_))) => {
+            let integer = |row: usize| match column.is_null(row) {
+                true => Ok(None),
+                false => bits::to_integer(array.value(row), 64).map(Some),
+            };
+            Arc::new((0..rows).map(integer).collect::<Result<Int64Array>>()?)
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// Bits of the target's length: an explicit cast cuts and fills, an assignment refuses.
+fn fitted(value: &str, target: Spelled, context: CastContext) -> Result<String> {
+    match (target, context) {
+        (Spelled::Bit(length), CastContext::Assignment) => bits::fit_fixed(value.to_string(), length),
+        (Spelled::Varbit(length), CastContext::Assignment) => bits::fit_varying(value.to_string(), length),
+        (Spelled::Bit(length), _) => Ok(bits::cut(value, length, true)),
+        (Spelled::Varbit(length), _) => Ok(bits::cut(value, length, false)),
+        _ => Ok(value.to_string()),
+    }
+}
