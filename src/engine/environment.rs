@@ -174,10 +174,11 @@ impl FunctionEnvironment for StatementEnvironment {
         };
         let (schema, statistics) = (snapshot.schema(), snapshot.statistics());
         let columns = schema.fields().iter().zip(&statistics.column_statistics);
-        let numbers = |(field, column): (&FieldRef, &ColumnStatistics)| ColumnNumbers {
+        let columns = columns.zip(snapshot.distinct_values());
+        let numbers = |((field, column), distinct): ((&FieldRef, &ColumnStatistics), Option<usize>)| ColumnNumbers {
             name: field.name().clone(),
             rows,
-            distinct: column.distinct_count.get_value().map(|values| *values as f64),
+            distinct: distinct.map(|values| values as f64),
             null_part: column.null_count.get_value().map(|nulls| *nulls as f64 / rows.max(1.0)),
         };
         let is_known = |column: &ColumnNumbers| column.distinct.is_some() || column.null_part.is_some();

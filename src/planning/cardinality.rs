@@ -272,11 +272,7 @@ fn of_join(join: &Join) -> Estimate {
     let (left_keys, right_keys): (Vec<&Expr>, Vec<&Expr>) = join.on.iter().map(|(left, right)| (left, right)).unzip();
     let left_domain = left.domain(join.left.schema(), &left_keys);
     let right_domain = right.domain(join.right.schema(), &right_keys);
-    let matched = Key {
-        domains: [left_domain, right_domain],
-        rows: [left.base_rows, right.base_rows],
-        columns: join.on.len(),
-    };
+    let matched = Key::new([(&left, left_domain), (&right, right_domain)], join.on.len());
     let inner = (left.rows * right.rows * matched.selectivity() * residual).max(1.0);
     let found = |other: &Estimate, values: f64| {
         let values = values_among(other.rows, values, other.base_rows);
@@ -318,29 +314,42 @@ fn of_join(join: &Join) -> Estimate {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Key {
     /// Values the key can have in each, before filters.
-    pub domains: [f64; 2],
+    domains: [f64; 2],
+    /// Those of them that filters leave.
+    kept: [f64; 2],
     /// Rows of each, before filters.
-    pub rows: [f64; 2],
+    rows: [f64; 2],
     /// Columns of the key; 0 is a cross join.
-    pub columns: usize,
+    columns: usize,
 }
 
 impl Key {
+    /// Of two relations, each with the values that the key of so many columns can have there.
+    pub fn new(sides: [(&Estimate, f64); 2], columns: usize) -> Key {
+        Key {
+            domains: sides.map(|(_, domain)| domain),
+            kept: sides.map(|(side, domain)| values_among(side.rows, domain, side.base_rows)),
+            rows: sides.map(|(side, _)| side.base_rows),
+            columns,
+        }
+    }
+
     /// The part of all pairs of rows that are equal.
     pub fn selectivity(&self) -> f64 {
         if self.columns == 0 { 1.0 } else { 1.0 / self.domain() }
     }
 
-    /// Values that the two have between them. A side where each row has its own value is a primary key, and
-    /// the other refers to it; several columns are seldom independent, so that the smaller guess is nearer.
+    /// Values that the two have between them. A side where each row has its own value is a primary key, and the other
+    /// refers to it, perhaps to some only: then a filter is taken to ask for these, as one for a year does of a calendar
+    /// of centuries. Several columns are seldom independent, so that the smaller guess is nearer.
     pub fn domain(&self) -> f64 {
         let is_unique = |side: usize| self.domains[side] >= UNIQUE_PART * self.rows[side];
         let [left, right] = self.domains;
         match (is_unique(0), is_unique(1)) {
             _ if self.columns > 1 => left.min(right),
             (true, true) => left.min(right),
-            (true, false) => left,
-            (false, true) => right,
+            (true, false) => left.min(right.max(self.kept[0])),
+            (false, true) => right.min(left.max(self.kept[1])),
             (false, false) => left.max(right),
         }
     }

@@ -265,6 +265,16 @@ impl TableSnapshot {
         Arc::new(statistics::in_table_order(&self.schema, all))
     }
 
+    /// About how many different values each column has, in the order of `schema`, where sketches of them are kept.
+    pub fn distinct_values(&self) -> Vec<Option<usize>> {
+        let mut columns = vec![None; self.schema.columns.len()];
+        let order = self.schema.file_columns.iter().chain(&self.schema.partition_columns);
+        for (column, values) in order.zip(statistics::distinct_values(self)) {
+            columns[*column] = values;
+        }
+        columns
+    }
+
     /// Bytes that the snapshot holds in memory.
     pub(super) fn memory_size(&self) -> usize {
         self.files.memory_size() + self.metadata.schema_string.len() * 4 + 4096

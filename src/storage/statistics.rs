@@ -96,22 +96,27 @@ fn compute_of_file(snapshot: &TableSnapshot, file: usize) -> Statistics {
 
 /// Statistics of all files in scan order.
 pub(super) fn of_table(snapshot: &TableSnapshot) -> Statistics {
-    let index = &snapshot.files;
-    let mut whole = of_files(&snapshot.schema, index, &[], true);
-    let Some(rows) = whole.num_rows.get_value().copied() else {
-        return whole;
-    };
-    for (position, column) in whole.column_statistics.iter_mut().enumerate() {
-        let counted = match position.checked_sub(index.bounds.len()) {
-            None => snapshot.sketches().count(position, index.len(), rows),
-            Some(partition) => index.partitions.get(partition).and_then(column_sketches::of_partitions),
-        };
+    let mut whole = of_files(&snapshot.schema, &snapshot.files, &[], true);
+    for (column, counted) in whole.column_statistics.iter_mut().zip(distinct_values(snapshot)) {
         if let Some(counted) = counted {
-            let most = column.distinct_count.get_value().copied().unwrap_or(rows);
+            let most = column.distinct_count.get_value().copied().unwrap_or(counted);
             column.distinct_count = Precision::Inexact(counted.min(most));
         }
     }
     whole
+}
+
+/// About how many different values each column has in all files, in scan order; `None` where no sketch tells.
+pub(super) fn distinct_values(snapshot: &TableSnapshot) -> Vec<Option<usize>> {
+    let index = &snapshot.files;
+    let Some(rows) = snapshot.row_count() else {
+        return vec![];
+    };
+    let of_file_column = |column| snapshot.sketches().count(column, index.len(), rows as usize);
+    let in_files = (0..index.bounds.len()).map(of_file_column);
+    in_files
+        .chain(index.partitions.iter().map(column_sketches::of_partitions))
+        .collect()
 }
 
 /// Statistics of these files (of all of them when `whole`). Bounds of a part are those of the whole, inexact.

@@ -271,15 +271,9 @@ impl Search<'_> {
                     .map(|(own, _, other)| (own, other))
                     .unzip();
                 let sides = [relation, owner].map(|side| &graph.relations[side]);
-                Key {
-                    domains: [
-                        sides[0].estimate.domain(sides[0].plan.schema(), &own),
-                        sides[1].estimate.domain(sides[1].plan.schema(), &other),
-                    ],
-                    rows: sides.map(|side| side.estimate.base_rows),
-                    columns: own.len(),
-                }
-                .selectivity()
+                let domains = [(sides[0], &own), (sides[1], &other)]
+                    .map(|(side, keys)| (&side.estimate, side.estimate.domain(side.plan.schema(), keys)));
+                Key::new(domains, own.len()).selectivity()
             })
             .product()
     }
