@@ -80,6 +80,15 @@ impl Estimate {
         combined.min(self.base_rows).max(1.0)
     }
 
+    /// The relation as one side of a join by a key of so many values.
+    pub fn side(&self, domain: f64) -> Side {
+        Side {
+            rows: self.rows,
+            base_rows: self.base_rows,
+            domain,
+        }
+    }
+
     fn unknown(schema: &DFSchema, rows: f64) -> Estimate {
         Estimate {
             rows,
@@ -272,7 +281,7 @@ fn of_join(join: &Join) -> Estimate {
     let (left_keys, right_keys): (Vec<&Expr>, Vec<&Expr>) = join.on.iter().map(|(left, right)| (left, right)).unzip();
     let left_domain = left.domain(join.left.schema(), &left_keys);
     let right_domain = right.domain(join.right.schema(), &right_keys);
-    let matched = Key::new([(&left, left_domain), (&right, right_domain)], join.on.len());
+    let matched = Key::new([left.side(left_domain), right.side(right_domain)], join.on.len());
     let inner = (left.rows * right.rows * matched.selectivity() * residual).max(1.0);
     let found = |other: &Estimate, values: f64| {
         let values = values_among(other.rows, values, other.base_rows);
@@ -313,25 +322,48 @@ fn of_join(join: &Join) -> Estimate {
 /// The equality of a key in two relations.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Key {
-    /// Values the key can have in each, before filters.
-    domains: [f64; 2],
-    /// Those of them that filters leave.
-    kept: [f64; 2],
-    /// Rows of each, before filters.
-    rows: [f64; 2],
+    sides: [Side; 2],
     /// Columns of the key; 0 is a cross join.
     columns: usize,
 }
 
-impl Key {
-    /// Of two relations, each with the values that the key of so many columns can have there.
-    pub fn new(sides: [(&Estimate, f64); 2], columns: usize) -> Key {
-        Key {
-            domains: sides.map(|(_, domain)| domain),
-            kept: sides.map(|(side, domain)| values_among(side.rows, domain, side.base_rows)),
-            rows: sides.map(|(side, _)| side.base_rows),
-            columns,
+/// What a key is in one relation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Side {
+    pub rows: f64,
+    /// Rows before filters.
+    pub base_rows: f64,
+    /// Values the key can have, before filters.
+    pub domain: f64,
+}
+
+impl Side {
+    /// Whether each row has its own value.
+    pub fn is_unique(&self) -> bool {
+        self.domain >= UNIQUE_PART * self.base_rows
+    }
+
+    /// The same where so many of the rows are of account, whatever the filters keep.
+    pub fn among(self, rows: f64) -> Side {
+        match rows < self.base_rows {
+            false => self,
+            true => Side {
+                rows: self.rows.min(rows),
+                base_rows: rows,
+                domain: values_among(rows, self.domain, self.base_rows),
+            },
         }
+    }
+
+    /// Values of the key that filters leave.
+    fn kept(&self) -> f64 {
+        values_among(self.rows, self.domain, self.base_rows)
+    }
+}
+
+impl Key {
+    pub fn new(sides: [Side; 2], columns: usize) -> Key {
+        Key { sides, columns }
     }
 
     /// The part of all pairs of rows that are equal.
@@ -343,13 +375,12 @@ impl Key {
     /// refers to it, perhaps to some only: then a filter is taken to ask for these, as one for a year does of a calendar
     /// of centuries. Several columns are seldom independent, so that the smaller guess is nearer.
     pub fn domain(&self) -> f64 {
-        let is_unique = |side: usize| self.domains[side] >= UNIQUE_PART * self.rows[side];
-        let [left, right] = self.domains;
-        match (is_unique(0), is_unique(1)) {
+        let [left, right] = self.sides.map(|side| side.domain);
+        match (self.sides[0].is_unique(), self.sides[1].is_unique()) {
             _ if self.columns > 1 => left.min(right),
             (true, true) => left.min(right),
-            (true, false) => left.min(right.max(self.kept[0])),
-            (false, true) => right.min(left.max(self.kept[1])),
+            (true, false) => left.min(right.max(self.sides[0].kept())),
+            (false, true) => right.min(left.max(self.sides[1].kept())),
             (false, false) => left.max(right),
         }
     }

@@ -1,11 +1,11 @@
 //! Finds the cheapest order: all of them for few relations, step by step the cheapest join for many. A join costs
 //! the rows that are built, those that are probed, and those that come out.
 
-use datafusion::common::{JoinType, Result};
+use datafusion::common::{Column, JoinType, Result};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan};
 
-use super::super::cardinality::{Key, RESIDUAL, anti_part, semi_part, values_among};
+use super::super::cardinality::{Key, RESIDUAL, Side, anti_part, semi_part, values_among};
 use super::graph::{Graph, Set};
 use super::joined;
 
@@ -54,6 +54,15 @@ struct Search<'a> {
     /// Relations that an equality connects with each one.
     neighbours: Vec<Set>,
     reducers: Set,
+    references: Vec<Reference>,
+}
+
+/// A relation that refers to another one by its primary key.
+struct Reference {
+    from: usize,
+    to: usize,
+    /// Rows of the other one that it refers to, at most.
+    rows: f64,
 }
 
 impl Search<'_> {
@@ -86,6 +95,7 @@ impl Search<'_> {
             graph,
             neighbours,
             reducers,
+            references: references(graph),
         }
     }
 
@@ -224,7 +234,8 @@ impl Search<'_> {
                 .position(|relation| self.neighbours[*relation] & done != 0)
                 .unwrap_or(0);
             let relation = waiting.remove(next);
-            rows *= self.graph.relations[relation].estimate.rows * self.selectivity(relation, done);
+            let own = self.graph.relations[relation].estimate.side(1.0);
+            rows *= own.among(self.referred(relation, set)).rows * self.selectivity(relation, done, set);
             done |= 1 << relation;
         }
         for predicate in &self.graph.predicates {
@@ -238,8 +249,17 @@ impl Search<'_> {
         rows.max(1.0)
     }
 
-    /// The part of the pairs of rows of `relation` and of the set `others` that equalities keep.
-    fn selectivity(&self, relation: usize, others: Set) -> f64 {
+    /// Rows of the relation that others of the set refer to: the rest goes, so that its other columns have fewer
+    /// values too, as the weeks of a calendar that sales are in.
+    fn referred(&self, relation: usize, set: Set) -> f64 {
+        let references = self.references.iter();
+        let here = references.filter(|reference| reference.to == relation && set & (1 << reference.from) != 0);
+        here.map(|reference| reference.rows).fold(f64::INFINITY, f64::min)
+    }
+
+    /// The part of the pairs of rows of `relation` and of the relations `others` that equalities keep, in the result of
+    /// the whole `set`.
+    fn selectivity(&self, relation: usize, others: Set, set: Set) -> f64 {
         let graph = self.graph;
         let mut keys: Vec<(Expr, usize, Expr)> = vec![];
         for class in &graph.classes {
@@ -270,10 +290,12 @@ impl Search<'_> {
                     .filter(|(_, key_owner, _)| *key_owner == owner)
                     .map(|(own, _, other)| (own, other))
                     .unzip();
-                let sides = [relation, owner].map(|side| &graph.relations[side]);
-                let domains = [(sides[0], &own), (sides[1], &other)]
-                    .map(|(side, keys)| (&side.estimate, side.estimate.domain(side.plan.schema(), keys)));
-                Key::new(domains, own.len()).selectivity()
+                let sides = [(relation, &own), (owner, &other)].map(|(number, keys)| {
+                    let side = &graph.relations[number];
+                    let domain = side.estimate.domain(side.plan.schema(), keys);
+                    side.estimate.side(domain).among(self.referred(number, set))
+                });
+                Key::new(sides, own.len()).selectivity()
             })
             .product()
     }
@@ -372,6 +394,36 @@ impl Search<'_> {
         }
         (on, conjunction(filters))
     }
+}
+
+/// The references between relations that are joined by one column.
+fn references(graph: &Graph) -> Vec<Reference> {
+    let side = |relation: usize, column: &Column| {
+        let found = &graph.relations[relation];
+        let known = found
+            .estimate
+            .column(found.plan.schema(), &Expr::Column(column.clone()));
+        known.map(|known| found.estimate.side(known.values))
+    };
+    let mut references = vec![];
+    for class in &graph.classes {
+        for (to, key) in class {
+            let Some(referred) = side(*to, key).filter(Side::is_unique) else {
+                continue;
+            };
+            for (from, column) in class.iter().filter(|(from, _)| from != to) {
+                let values = side(*from, column).map_or(f64::INFINITY, |side| side.domain);
+                if values < referred.base_rows {
+                    references.push(Reference {
+                        from: *from,
+                        to: *to,
+                        rows: values,
+                    });
+                }
+            }
+        }
+    }
+    references
 }
 
 /// The relations in a set.

@@ -11,7 +11,7 @@ use super::foreign::{Foreign, deletion_vector, field, metadata, numbers, protoco
 use super::*;
 
 /// The estimates of different values of the table's columns.
-fn counted(snapshot: &TableSnapshot) -> Vec<Option<usize>> {
+fn counted(snapshot: &Arc<TableSnapshot>) -> Vec<Option<usize>> {
     let columns = snapshot.statistics().column_statistics.clone();
     columns
         .iter()
