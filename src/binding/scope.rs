@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
@@ -43,6 +44,8 @@ pub(crate) struct Scope {
     types: Arc<PostgresTypes>,
     /// What tests the values of the domains among them.
     tests: HashMap<Vec<String>, Arc<ScalarUDF>>,
+    /// How many values are being planned by themselves, each for the one before.
+    depth: AtomicUsize,
 }
 
 /// What the name of a relation means.
@@ -91,6 +94,7 @@ impl Scope {
             references: vec![],
             types: Arc::default(),
             tests: HashMap::new(),
+            depth: AtomicUsize::new(0),
         }
     }
 
@@ -273,7 +277,18 @@ impl KnownNames for WithParameters<'_> {
     }
 
     fn fields(&self, query: sql::Query) -> Result<Option<Vec<String>>> {
-        let plan = self.scope.plan_query(query, self.declared)?;
+        /// Values in values whose fields are spelled out, each planned for the one around it.
+        const MOST: usize = 8;
+        let depth = self.scope.depth.fetch_add(1, Ordering::Relaxed);
+        let plan = match depth < MOST {
+            true => self.scope.plan_query(query, self.declared),
+            false => {
+                let message = "values whose fields are spelled out are nested too deeply";
+                Err(Error::new(SqlState::ProgramLimitExceeded, message))
+            }
+        };
+        self.scope.depth.fetch_sub(1, Ordering::Relaxed);
+        let plan = plan?;
         let Some(field) = plan.schema().fields().first() else {
             return Ok(None);
         };

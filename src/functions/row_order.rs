@@ -166,6 +166,15 @@ fn comparable(values: &ArrayRef, sql_type: &SqlType) -> Result<ArrayRef> {
         }
         SqlType::Jsonb => order_keys(values)?,
         SqlType::Enum(definition) => positions(definition, values)?,
+        SqlType::Spelled(spelled) if !spelled.is_ordered_by_spelling() => {
+            let texts = datafusion::arrow::compute::cast(values, &DataType::Utf8View)?;
+            let keys = texts.as_string_view().iter().map(|text| {
+                let mut key = vec![];
+                text.map(|text| spelled.order_key(text, &mut key)).transpose()?;
+                Ok(text.map(|_| as_text(&key)))
+            });
+            Arc::new(keys.collect::<Result<StringViewArray>>()?)
+        }
         // Zero has two forms, and both are one value.
         SqlType::Float4 => Arc::new(values.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| value + 0.0)),
         SqlType::Float8 => Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value + 0.0)),

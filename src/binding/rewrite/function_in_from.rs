@@ -262,7 +262,7 @@ fn rows_of_json(
 ) -> Result<TableFactor> {
     let subquery = match rows {
         Some(array) => {
-            let array = call("array_flattened", vec![call(array, arguments)]);
+            let array = call(array, arguments);
             format!("SELECT (\"{ROWS}\".v).* FROM UNNEST({array}) AS \"{ROWS}\" (v)")
         }
         None => format!("SELECT ({}).*", call(function, arguments)),
