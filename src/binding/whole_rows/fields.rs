@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Cte, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, Subscript, TableFactor, TableWithJoins, Value, With, visit_relations,
+    AccessExpr, Cte, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, Subscript, TableFactor, TableWithJoins, Value, With, visit_relations,
 };
 
 use super::super::names;
@@ -177,6 +177,9 @@ impl Expander<'_> {
 
     /// What tells the type of the value: functions have theirs whatever they are called with.
     fn typed_as(&self, value: &Expr) -> Expr {
+        if let Expr::Nested(inner) = value {
+            return self.typed_as(inner);
+        }
         let mut value = value.clone();
         let Expr::Function(function) = &mut value else {
             return value;
@@ -235,7 +238,6 @@ impl Expander<'_> {
         }
     }
 }
-
 
 /// The arguments of a call that has nothing but values.
 fn written_arguments(function: &Function) -> Option<Vec<Expr>> {
