@@ -46,7 +46,10 @@ pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanRe
         _ => None,
     };
     Ok(match other {
-        Some(expression) => expression,
+        Some(expression) => match sql_type.filter(|sql_type| sql_type.user_type().is_some()) {
+            Some(sql_type) => retyped(expression, sql_type),
+            None => expression,
+        },
         None => described(func.call(args), sql_type),
     })
 }
@@ -123,6 +126,7 @@ pub(super) fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> 
                 | SqlType::Bpchar(_)
                 | SqlType::Enum(_)
                 | SqlType::Spelled(_)
+                | SqlType::Composite(_)
         )
     })
 }

@@ -21,8 +21,9 @@ use super::{BindingServices, Rights, relations};
 use crate::catalog::model::{Argument, Function, Oid, Reference};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{is_unknown_literal, read_literal, retyped};
+use crate::functions::{as_composite, is_unknown_literal, read_literal, retyped};
 use crate::types::SqlType;
+use crate::types::coercion::is_same;
 
 /// A function with its body bound over columns named like its arguments.
 #[derive(Debug)]
@@ -54,7 +55,15 @@ impl SqlFunction {
             ));
         }
         let body = substitute(self.body.clone(), &self.definition, &arguments)?;
-        Ok(cast(body, self.definition.returns.to_arrow()))
+        Ok(declared_as(body, &self.definition.returns))
+    }
+}
+
+/// A value as an argument or a result of this type.
+fn declared_as(value: Expr, sql_type: &SqlType) -> Expr {
+    match sql_type {
+        SqlType::Composite(composite) => as_composite(value, composite),
+        other => cast(value, other.to_arrow()),
     }
 }
 
@@ -97,8 +106,9 @@ pub async fn check_function(
     let is_other = definition.returns.user_type().is_some()
         && !actual.is_null()
         && !is_unknown_literal(&body)
-        && SqlType::from_field(&field).oid() != definition.returns.oid();
-    if is_other || !can_cast_types(actual, &declared) {
+        && !is_same(&SqlType::from_field(&field), &definition.returns)
+        && !is_row(&field, &definition.returns);
+    if is_other || (!can_cast_types(actual, &declared) && !is_row(&field, &definition.returns)) {
         return Err(Error::new(
             SqlState::DatatypeMismatch,
             format!(
@@ -109,6 +119,16 @@ pub async fn check_function(
         .with_detail(format!("Actual return type is {}.", SqlType::from_field(&field))));
     }
     Ok(references)
+}
+
+/// Whether a record has as many fields as a composite type.
+fn is_row(record: &Field, sql_type: &SqlType) -> bool {
+    match (SqlType::from_field(record), record.data_type(), sql_type) {
+        (SqlType::Record, DataType::Struct(fields), SqlType::Composite(composite)) => {
+            fields.len() == composite.fields.len()
+        }
+        _ => false,
+    }
 }
 
 fn argument_schema(definition: &Function) -> Result<DFSchema> {
@@ -251,7 +271,7 @@ fn inline_call(expression: Expr) -> PlanResult<Transformed<Expr>> {
         .zip(&function.definition.arguments)
         .map(|(argument, declared)| {
             let argument = read_literal(argument.clone(), &declared.sql_type)?;
-            Ok(cast(argument, declared.sql_type.to_arrow()))
+            Ok(declared_as(argument, &declared.sql_type))
         })
         .collect::<Result<_>>()?;
     let value = function.call(arguments)?;

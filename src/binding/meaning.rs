@@ -170,6 +170,8 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             let sql_type = named_type(&results, schema);
             Ok(Transformed::yes(described(Expr::Case(case), sql_type)))
         }
+        Expr::IsNull(inner) => Ok(super::composites::null_test(*inner, true, schema)),
+        Expr::IsNotNull(inner) => Ok(super::composites::null_test(*inner, false, schema)),
         Expr::Negative(inner) => calls::negative(*inner, schema),
         Expr::Not(inner) => {
             let inner = Box::new(calls::typed(*inner, &SqlType::Bool));
@@ -184,7 +186,8 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
                 .map(|argument| trimmed(argument, schema, settings))
                 .collect();
             let call = calls::read_literals(ScalarFunction { func, args }, schema, settings)?;
-            calls::pin(call, schema)
+            let pinned = calls::pin(call, schema)?;
+            Ok(pinned.update_data(|call| super::typed_elements::of_subscript(call, schema)))
         }
         Expr::ScalarFunction(call) => calls::pin(call, schema),
         Expr::AggregateFunction(call) => {
@@ -251,7 +254,7 @@ fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> Plan
     let Ok((_, field)) = cast.expr.to_field(schema) else {
         return unchanged(cast);
     };
-    let source = SqlType::from_field(&field);
+    let source = super::composites::source_of(&field, &target);
     if target == SqlType::Numeric(None) {
         match (&source, field.data_type()) {
             // A numeric keeps its digits, a whole number has none behind the point.
@@ -265,6 +268,11 @@ fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> Plan
             _ => {}
         }
     }
+    if let SqlType::Composite(composite) = &target
+        && source == SqlType::Record
+    {
+        return super::composites::of_record(*cast.expr, composite, &field, schema, settings);
+    }
     let nested = matches!(
         field.data_type(),
         DataType::Null | DataType::Struct(_) | DataType::Map(..) | DataType::Union(..)
@@ -277,6 +285,7 @@ fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> Plan
         let text = postgres_cast(*cast.expr, source, target, settings, Volatility::Stable);
         return Ok(Transformed::yes(text));
     }
+    let nested = nested && !matches!(source, SqlType::Composite(_));
     if nested || is_plain(&source, field.data_type(), &target) {
         return unchanged(cast);
     }
@@ -388,7 +397,9 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
 }
 
 /// Functions that hand a value on, or look at its type; all others take text, which has no padding.
-const KEEPS_PADDING: [&str; 17] = [
+const KEEPS_PADDING: [&str; 19] = [
+    "row_value",
+    "assigned_field",
     "concat",
     "concat_ws",
     "format",

@@ -8,6 +8,7 @@ mod call_arguments;
 mod calls;
 mod column_sources;
 mod comparisons;
+mod composites;
 mod correlation;
 mod domains;
 mod equal_keys;

@@ -16,7 +16,7 @@ use super::function::{SqlFunction, bind_function};
 use super::names;
 use super::scope::{LoadedRelation, Scope, ViewSource};
 use super::time_travel::{self, TimeTravel};
-use super::types::users_name;
+use super::types::{load_type, users_name};
 use super::{BindingServices, Rights, call_arguments};
 use crate::catalog::model::{Function, Object, Oid, Privilege, Table, TableLocation, View};
 use crate::catalog::{CatalogSnapshot, Resolved, Scope as NameScope};
@@ -24,7 +24,6 @@ use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::builtin::{builtin_functions_named, builtin_relation_named};
 use crate::storage::{DeltaTable, Freshness, TableAddress, TableSnapshot};
-use crate::types::SqlType;
 
 /// Views inside views, functions inside functions.
 const MAX_DEPTH: usize = 32;
@@ -107,7 +106,7 @@ async fn load_names(
 }
 
 /// The object that a stored text's name meant when it was written.
-fn referenced<'a>(catalog: &'a CatalogSnapshot, rights: &Rights, name: &[String]) -> Option<&'a Object> {
+pub(super) fn referenced<'a>(catalog: &'a CatalogSnapshot, rights: &Rights, name: &[String]) -> Option<&'a Object> {
     let reference = rights.references.iter().find(|reference| reference.name == name)?;
     catalog.object(reference.object)
 }
@@ -221,7 +220,7 @@ async fn load_relation(
 }
 
 /// A name that a stored text resolved once needs no USAGE again, as in PostgreSQL.
-fn require_schema_usage(context: &QueryContext, schema: Oid, rights: &Rights) -> Result<()> {
+pub(super) fn require_schema_usage(context: &QueryContext, schema: Oid, rights: &Rights) -> Result<()> {
     if !rights.references.is_empty() || context.catalog.access(rights.checked_as).uses_schema(schema) {
         return Ok(());
     }
@@ -488,21 +487,6 @@ async fn load_functions(
         ));
     }
     Ok(bound)
-}
-
-/// The user's type that a name means.
-fn load_type(context: &QueryContext, name: &[String], rights: &Rights) -> Result<Option<(Oid, SqlType)>> {
-    let names = NameScope {
-        database: context.database,
-        search_path: &rights.search_path,
-    };
-    let found = match referenced(&context.catalog, rights, name) {
-        Some(Object::Type(found)) => Some(found),
-        _ => context.catalog.find_type(names, name)?,
-    };
-    let Some(found) = found else { return Ok(None) };
-    require_schema_usage(context, found.schema, rights)?;
-    Ok(context.catalog.sql_type(found.id).map(|sql_type| (found.id, sql_type)))
 }
 
 /// Parses a stored query: a view's text.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
@@ -26,12 +27,13 @@ use super::function::{SqlFunction, sql_function_udf};
 use super::names::reference_parts;
 use super::positions::Positions;
 use super::time_travel;
-use super::types::PostgresTypes;
+use super::types::{PostgresTypes, is_of_rows};
+use super::whole_rows::KnownNames;
 use super::with_parts;
 use crate::catalog::model::{Argument, Oid, Reference, View};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{missing_function, parse_name};
-use crate::types::SqlType;
+use crate::types::{SqlType, row_fields};
 
 /// All names that one query text may use, with what they mean.
 pub(crate) struct Scope {
@@ -42,6 +44,8 @@ pub(crate) struct Scope {
     types: Arc<PostgresTypes>,
     /// What tests the values of the domains among them.
     tests: HashMap<Vec<String>, Arc<ScalarUDF>>,
+    /// How many values are being planned by themselves, each for the one before.
+    depth: AtomicUsize,
 }
 
 /// What the name of a relation means.
@@ -90,6 +94,7 @@ impl Scope {
             references: vec![],
             types: Arc::default(),
             tests: HashMap::new(),
+            depth: AtomicUsize::new(0),
         }
     }
 
@@ -149,6 +154,11 @@ impl Scope {
         self.types = Arc::new(PostgresTypes::new(users.collect()));
     }
 
+    /// A type under a name that no client can write.
+    pub fn add_type(&mut self, name: String, sql_type: SqlType) {
+        Arc::make_mut(&mut self.types).add(name, sql_type);
+    }
+
     /// The test of the values of a domain that the text names.
     pub fn add_domain(&mut self, name: Vec<String>, test: Arc<ScalarUDF>) {
         self.tests.insert(name, test);
@@ -193,10 +203,7 @@ impl Scope {
             .iter()
             .map(|declared| declared.as_ref().map(|sql_type| Arc::new(sql_type.to_field("", true))))
             .collect();
-        super::whole_rows::expand(&mut query, &|name| {
-            let schema = self.sources.get(name)?.source.schema();
-            Some(schema.fields().iter().map(|field| field.name().clone()).collect())
-        })?;
+        self.expand_rows(&mut query, declared)?;
         domains::test_casts(&mut query, &self.tests);
         with_parts::mark(&mut query, &|name| {
             let function = self.services.base.scalar_functions().get(name);
@@ -206,6 +213,11 @@ impl Scope {
         let statement = sql::Statement::Query(Box::new(query));
         self.planner()
             .sql_statement_to_plan_with_context(statement, &mut planner_context)
+    }
+
+    /// Spells out rows and their fields.
+    fn expand_rows(&self, tree: &mut impl sql::VisitMut, declared: &[Option<SqlType>]) -> Result<()> {
+        super::whole_rows::expand(tree, &WithParameters { scope: self, declared })
     }
 
     /// A function that only says that it does not exist, with the types it was called with.
@@ -222,6 +234,7 @@ impl Scope {
 
     /// Plans an expression over the given columns.
     pub fn plan_expression(&self, mut expression: sql::Expr, schema: &DFSchema) -> Result<Expr> {
+        self.expand_rows(&mut expression, &[])?;
         domains::test_casts(&mut expression, &self.tests);
         let planned = self
             .planner()
@@ -234,6 +247,53 @@ impl Scope {
             .with_parse_float_as_decimal(true)
             .with_collect_spans(true);
         SqlToRel::new_with_options(self, options)
+    }
+}
+
+/// The names of a scope, for a text whose parameters have these types.
+struct WithParameters<'a> {
+    scope: &'a Scope,
+    declared: &'a [Option<SqlType>],
+}
+
+impl KnownNames for WithParameters<'_> {
+    fn columns(&self, relation: &[String]) -> Option<Vec<String>> {
+        let schema = self.scope.sources.get(relation)?.source.schema();
+        Some(schema.fields().iter().map(|field| field.name().clone()).collect())
+    }
+
+    fn has_function(&self, name: &[String]) -> bool {
+        self.scope.functions.contains_key(&name.join("."))
+    }
+
+    fn has_row_types(&self) -> bool {
+        let columns = self.scope.sources.values().map(|relation| relation.source.schema());
+        let declared = self.declared.iter().flatten();
+        self.scope.types.has_rows()
+            || declared.into_iter().any(is_of_rows)
+            || columns
+                .flat_map(|schema| schema.fields().iter().map(|field| SqlType::from_field(field)).collect::<Vec<_>>())
+                .any(|sql_type| is_of_rows(&sql_type))
+    }
+
+    fn fields(&self, query: sql::Query) -> Result<Option<Vec<String>>> {
+        /// Values in values whose fields are spelled out, each planned for the one around it.
+        const MOST: usize = 8;
+        let depth = self.scope.depth.fetch_add(1, Ordering::Relaxed);
+        let plan = match depth < MOST {
+            true => self.scope.plan_query(query, self.declared),
+            false => {
+                let message = "values whose fields are spelled out are nested too deeply";
+                Err(Error::new(SqlState::ProgramLimitExceeded, message))
+            }
+        };
+        self.scope.depth.fetch_sub(1, Ordering::Relaxed);
+        let plan = plan?;
+        let Some(field) = plan.schema().fields().first() else {
+            return Ok(None);
+        };
+        let fields = row_fields(&SqlType::from_field(field), field.data_type());
+        Ok(fields.map(|fields| fields.into_iter().map(|field| field.name).collect()))
     }
 }
 

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, Logi
 use super::{calls, equal_keys};
 use crate::error::Result;
 use crate::functions::{
-    enum_label, enum_position, interval_key, interval_of_key, passes_on, retyped, scalar_functions, spelled_key,
+    enum_label, enum_position, interval_key, interval_of_key, passes_on, retyped, row_key, scalar_functions, spelled_key,
     spelled_key_and_value, spelled_of_key,
 };
 use crate::types::{EnumType, Spelled, SqlType};
@@ -20,6 +20,7 @@ pub(super) fn sort_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
     match type_of(expression, schema)? {
         SqlType::Interval => called("interval_length", expression, schema),
         SqlType::Jsonb => called("jsonb_order_key", expression, schema),
+        rows @ (SqlType::Composite(_) | SqlType::Record) => Some(row_key(expression.clone(), rows)),
         other => match innermost(&other) {
             SqlType::Enum(definition) => Some(enum_position(expression.clone(), definition)),
             SqlType::Spelled(spelled) if !spelled.is_ordered_by_spelling() => {
@@ -189,7 +190,7 @@ impl Restored {
         };
         let Some(compared) = Compared::of(&sql_type) else {
             return match innermost(&sql_type) {
-                SqlType::Enum(_) | SqlType::Spelled(_) => Restored::Type(sql_type),
+                SqlType::Enum(_) | SqlType::Spelled(_) | SqlType::Composite(_) => Restored::Type(sql_type),
                 SqlType::Bpchar(_) if !matches!(sql_type, SqlType::Array(_)) => {
                     Restored::Type(sql_type.without_modifier())
                 }

@@ -1,8 +1,8 @@
 //! Elements of a type that their layout does not tell: `jsonb_array_elements` gives jsonb and no text. The engine passes
 //! on layouts alone.
 
-use datafusion::common::Column;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Unnest};
+use datafusion::common::{Column, DFSchema};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Unnest};
 
 use crate::error::Result;
 use crate::functions::retyped;
@@ -20,6 +20,22 @@ pub(super) fn of_unnest(unnest: Unnest) -> Result<LogicalPlan> {
     };
     let types: Vec<Option<SqlType>> = unnest.dependency_indices.iter().map(element).collect();
     typed(LogicalPlan::Unnest(unnest), types)
+}
+
+/// An element of an array with its type.
+pub(super) fn of_subscript(expression: Expr, schema: &DFSchema) -> Expr {
+    let element = match &expression {
+        Expr::ScalarFunction(call) if call.func.name() == "array_element" => call
+            .args
+            .first()
+            .and_then(|array| array.to_field(schema).ok())
+            .map(|(_, field)| SqlType::from_field(&field)),
+        _ => None,
+    };
+    match element {
+        Some(SqlType::Array(element)) if matches!(*element, SqlType::Composite(_)) => retyped(expression, *element),
+        _ => expression,
+    }
 }
 
 fn typed(plan: LogicalPlan, types: Vec<Option<SqlType>>) -> Result<LogicalPlan> {

@@ -2,12 +2,14 @@
 //! column's stands for its row; here it becomes a record of the relation's columns, told by their names alone. A row
 //! that an outer join had to make up is NULL: where that can be, the relation gets a column that says it is there.
 
+mod fields;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, ExceptSelectItem, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinOperator,
-    ObjectName, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
+    Cte, ExceptSelectItem, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinOperator,
+    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
     TableWithJoins, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
@@ -15,24 +17,38 @@ use super::names;
 use super::relations::parse_query;
 use super::rewrite::{call, output_column_name, output_name, spread_rows};
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{ROW_FIELD, ROW_VALUE};
+use crate::functions::ROW_VALUE;
 
 /// Begins the name of the column that says that a row is there.
 const THERE: &str = "\u{0}there";
 
-/// Finds whole rows and makes records of them. `columns` knows the relations that are not the query's own.
-pub(super) fn expand(query: &mut Query, columns: &dyn Fn(&[String]) -> Option<Vec<String>>) -> Result<()> {
+/// What is known of names that are not the query's own.
+pub(super) trait KnownNames {
+    /// The columns of a relation.
+    fn columns(&self, relation: &[String]) -> Option<Vec<String>>;
+    /// Whether somebody created a function of this name.
+    fn has_function(&self, name: &[String]) -> bool;
+    /// Whether the query may have rows of composite types.
+    fn has_row_types(&self) -> bool;
+    /// The fields of what a query of one column gives, if it is of rows.
+    fn fields(&self, query: Query) -> Result<Option<Vec<String>>>;
+}
+
+/// Finds whole rows and makes records of them.
+pub(super) fn expand(tree: &mut impl VisitMut, known: &dyn KnownNames) -> Result<()> {
     let mut expander = Expander {
-        catalog: columns,
+        known,
+        sources: vec![],
+        ctes: vec![],
         with: HashMap::new(),
         frames: vec![],
         marks: 0,
         found: false,
     };
-    match VisitMut::visit(query, &mut expander) {
+    match VisitMut::visit(tree, &mut expander) {
         ControlFlow::Break(error) => Err(error),
         // Comparisons of rows are spelled out by their columns.
-        ControlFlow::Continue(()) if expander.found => spread_rows(query),
+        ControlFlow::Continue(()) if expander.found => spread_rows(tree),
         ControlFlow::Continue(()) => Ok(()),
     }
 }
@@ -55,7 +71,10 @@ struct Visible {
 type RowParts = (Option<Expr>, Vec<(String, Expr)>);
 
 struct Expander<'a> {
-    catalog: &'a dyn Fn(&[String]) -> Option<Vec<String>>,
+    known: &'a dyn KnownNames,
+    /// The FROM clauses around the SELECT that is looked at.
+    sources: Vec<Vec<TableWithJoins>>,
+    ctes: Vec<Cte>,
     with: HashMap<String, Vec<String>>,
     frames: Vec<Vec<Visible>>,
     marks: usize,
@@ -66,6 +85,11 @@ impl VisitorMut for Expander<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let Some(with) = &query.with {
+            let is_new = |known: &Cte| with.cte_tables.iter().all(|table| table.alias.name != known.alias.name);
+            self.ctes.retain(is_new);
+            self.ctes.extend(with.cte_tables.iter().cloned());
+        }
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
             let columns = renamed(self.output(&table.query.body), &table.alias.columns);
             self.with
@@ -96,7 +120,14 @@ impl VisitorMut for Expander<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        self.spread_calls(&mut select.from);
         self.frames.push(self.relations(&select.from));
+        if select.projection.iter().any(|item| self.starred(item).is_some())
+            && let Err(error) = self.spread_fields(select)
+        {
+            return ControlFlow::Break(error);
+        }
+        self.sources.push(select.from.clone());
         for item in &mut select.projection {
             match item {
                 SelectItem::UnnamedExpr(expression @ Expr::Identifier(_)) if self.is_row(expression) => {
@@ -106,21 +137,6 @@ impl VisitorMut for Expander<'_> {
                         alias: Ident::with_quote('"', name),
                     };
                 }
-                SelectItem::QualifiedWildcard(kind, _) => {
-                    let relation = match kind {
-                        SelectItemQualifiedWildcardKind::Expr(Expr::Nested(inner)) => match inner.as_ref() {
-                            Expr::Identifier(name) => Some(name.clone()),
-                            _ => None,
-                        },
-                        _ => continue,
-                    };
-                    match relation.filter(|name| self.is_row(&Expr::Identifier(name.clone()))) {
-                        Some(name) => {
-                            *kind = SelectItemQualifiedWildcardKind::ObjectName(ObjectName::from(vec![name]));
-                        }
-                        None => return ControlFlow::Break(Error::unsupported("the expansion (value).*")),
-                    }
-                }
                 _ => {}
             }
         }
@@ -129,6 +145,7 @@ impl VisitorMut for Expander<'_> {
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         self.leave(select);
+        self.sources.pop();
         ControlFlow::Continue(())
     }
 
@@ -194,21 +211,6 @@ impl Expander<'_> {
                 (false, there) => FunctionArgExpr::Expr(record(there, columns)),
             };
         }
-    }
-
-    /// `(t).a` is a column, `(value).a` a field.
-    fn field(&mut self, root: &Expr, access_chain: &[AccessExpr]) -> Option<Expr> {
-        let [AccessExpr::Dot(Expr::Identifier(field))] = access_chain else {
-            return None;
-        };
-        let Expr::Nested(inner) = root else { return None };
-        if let Expr::Identifier(name) = inner.as_ref()
-            && self.is_row(inner)
-        {
-            return Some(Expr::CompoundIdentifier(vec![name.clone(), field.clone()]));
-        }
-        let name = Expr::value(Value::SingleQuotedString(names::fold(field)));
-        Some(call(ROW_FIELD, vec![inner.as_ref().clone(), name]))
     }
 
     /// 42702 where two columns of one relation have the name; the planner sees those of several relations.
@@ -377,7 +379,7 @@ impl Expander<'_> {
                     [only] => self.with.get(only).cloned(),
                     _ => None,
                 };
-                (parts.last().cloned(), own.or_else(|| (self.catalog)(&parts)), alias)
+                (parts.last().cloned(), own.or_else(|| self.known.columns(&parts)), alias)
             }
             TableFactor::Derived { subquery, alias, .. } => (None, self.output(&subquery.body), alias),
             TableFactor::UNNEST { alias, .. } => (None, Some(vec![]), alias),
@@ -435,6 +437,10 @@ impl Expander<'_> {
                     }
                     let found = self.relations(&select.from);
                     columns.extend(found.into_iter().flat_map(|relation| relation.columns));
+                }
+                item if self.starred(item).is_some() => {
+                    let value = self.starred(item)?;
+                    columns.extend(self.fields_of(&select.from, &value).ok()?);
                 }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
                     if options.opt_except.is_none() =>

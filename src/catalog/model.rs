@@ -321,6 +321,21 @@ pub enum TypeDefinition {
     Enum(Vec<EnumLabel>),
     /// Those of another type that pass these rules.
     Domain(Domain),
+    /// Rows of these fields, in order.
+    Composite(Vec<Attribute>),
+}
+
+/// A field of a composite type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attribute {
+    /// pg_attribute.attnum: the number of one that was dropped is nobody's again.
+    pub number: i16,
+    pub name: String,
+    #[serde(rename = "type")]
+    pub sql_type: SqlType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }
 
 /// Another type with rules.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::entry::OLDEST_FORMAT;
 use super::model::*;
+use crate::types::user_type::ROW_TYPES;
 use crate::types::SqlType;
 
 impl Object {
@@ -368,7 +369,23 @@ impl Type {
     pub fn domain(&self) -> Option<&Domain> {
         match &self.definition {
             TypeDefinition::Domain(domain) => Some(domain),
-            TypeDefinition::Enum(_) => None,
+            TypeDefinition::Enum(_) | TypeDefinition::Composite(_) => None,
+        }
+    }
+
+    /// pg_type.oid: the object of a composite type is the relation behind it.
+    pub fn type_oid(&self) -> u32 {
+        match &self.definition {
+            TypeDefinition::Composite(_) => ROW_TYPES + self.id,
+            TypeDefinition::Enum(_) | TypeDefinition::Domain(_) => self.id,
+        }
+    }
+
+    /// Its fields, if its values are rows.
+    pub fn attributes(&self) -> Option<&[Attribute]> {
+        match &self.definition {
+            TypeDefinition::Composite(attributes) => Some(attributes),
+            TypeDefinition::Enum(_) | TypeDefinition::Domain(_) => None,
         }
     }
 }

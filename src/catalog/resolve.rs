@@ -259,7 +259,7 @@ impl CatalogSnapshot {
         Ok((schema.id, last))
     }
 
-    fn find_relation<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<Option<&'a Object>> {
+    pub fn find_relation<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<Option<&'a Object>> {
         let (schemas, last) = self.places(scope, name)?;
         Ok(schemas
             .into_iter()

@@ -9,8 +9,8 @@ use super::names::Name;
 use super::resolve::Scope;
 use super::snapshot::{CatalogSnapshot, Change};
 use crate::error::{Error, Result};
-use crate::types::user_type::ARRAY_TYPES;
-use crate::types::{DomainType, EnumType, SqlType, unknown_type};
+use crate::types::user_type::{ARRAY_TYPES, ROW_TYPES};
+use crate::types::{CompositeField, CompositeType, DomainType, EnumType, SqlType, unknown_type};
 
 impl Object {
     /// The types of its columns, arguments and values.
@@ -23,7 +23,13 @@ impl Object {
                 arguments.chain([&function.returns]).collect()
             }
             Object::Index(index) => index.keys.iter().filter_map(|key| key.of.expression_type()).collect(),
-            Object::Type(user_type) => user_type.domain().into_iter().map(|domain| &domain.base).collect(),
+            Object::Type(user_type) => {
+                let attributes = user_type.attributes().unwrap_or_default().iter();
+                let base = user_type.domain().map(|domain| &domain.base);
+                base.into_iter()
+                    .chain(attributes.map(|attribute| &attribute.sql_type))
+                    .collect()
+            }
             _ => vec![],
         }
     }
@@ -44,10 +50,14 @@ impl Object {
                     IndexedValue::Column(_) => None,
                 })
                 .collect(),
-            Object::Type(Type {
-                definition: TypeDefinition::Domain(domain),
-                ..
-            }) => vec![&mut domain.base],
+            Object::Type(user_type) => match &mut user_type.definition {
+                TypeDefinition::Domain(domain) => vec![&mut domain.base],
+                TypeDefinition::Composite(attributes) => attributes
+                    .iter_mut()
+                    .map(|attribute| &mut attribute.sql_type)
+                    .collect(),
+                TypeDefinition::Enum(_) => vec![],
+            },
             _ => vec![],
         }
     }
@@ -78,11 +88,44 @@ impl CatalogSnapshot {
 
     /// The type of this OID, or of arrays of such a type, of PostgreSQL's or of a user's.
     pub fn sql_type(&self, oid: u32) -> Option<SqlType> {
-        let of_user = |oid| Some(self.defined(self.user_type(oid)?));
-        SqlType::from_oid(oid).or_else(|| of_user(oid)).or_else(|| {
-            let element = of_user(oid.checked_sub(ARRAY_TYPES)?)?;
-            Some(SqlType::Array(Box::new(element)))
-        })
+        let of_value = |oid: u32| {
+            let found = self.user_type(oid).filter(|found| found.attributes().is_none())?;
+            Some(self.defined(found))
+        };
+        let of_rows = |relation: u32| self.row_type(self.object(relation)?);
+        SqlType::from_oid(oid)
+            .or_else(|| of_value(oid))
+            .or_else(|| of_rows(oid.checked_sub(ROW_TYPES).filter(|_| oid < ARRAY_TYPES)?))
+            .or_else(|| {
+                let element = oid.checked_sub(ARRAY_TYPES)?;
+                let element = of_value(element).or_else(|| of_rows(element))?;
+                Some(SqlType::Array(Box::new(element)))
+            })
+    }
+
+    /// The type of the rows of a composite type, a table or a view; `None` of other objects.
+    pub fn row_type(&self, object: &Object) -> Option<SqlType> {
+        let field = |(name, sql_type): (&String, &SqlType)| CompositeField {
+            name: name.clone(),
+            sql_type: self.with_definition(sql_type),
+        };
+        let fields = match object {
+            Object::Type(user_type) => {
+                let attributes = user_type.attributes()?.iter();
+                attributes.map(|known| field((&known.name, &known.sql_type))).collect()
+            }
+            Object::Table(_) | Object::View(_) => {
+                let columns = object.columns().iter();
+                columns.map(|known| field((&known.name, &known.sql_type))).collect()
+            }
+            _ => return None,
+        };
+        Some(SqlType::Composite(Arc::new(CompositeType {
+            relation: object.id(),
+            schema: self.schema_name(object.parent().unwrap_or_default()).to_string(),
+            name: object.name().to_string(),
+            fields,
+        })))
     }
 
     /// The type with its definition.
@@ -100,6 +143,10 @@ impl CatalogSnapshot {
                 name: user_type.name.clone(),
                 base: self.with_definition(&domain.base),
             })),
+            TypeDefinition::Composite(_) => {
+                let of_rows = self.row_type(&Object::Type(user_type.clone()));
+                of_rows.unwrap_or(SqlType::Stored(user_type.id))
+            }
         }
     }
 
@@ -151,10 +198,15 @@ impl CatalogSnapshot {
         for change in changes {
             match change {
                 Change::Put(object) if matches!(object.as_ref(), Object::Type(_) | Object::Schema(_)) => {
-                    for dependent in self.dependents(object.id()) {
-                        outdated.insert(dependent.id());
-                        let of_type = matches!(dependent, Object::Type(_));
-                        outdated.extend(self.dependents(dependent.id()).filter(|_| of_type).map(Object::id));
+                    // Types may be made of types.
+                    let mut unvisited = vec![object.id()];
+                    while let Some(id) = unvisited.pop() {
+                        for dependent in self.dependents(id) {
+                            let of_type = matches!(dependent, Object::Type(_));
+                            if outdated.insert(dependent.id()) && of_type {
+                                unvisited.push(dependent.id());
+                            }
+                        }
                     }
                 }
                 Change::Put(object) => drop(outdated.insert(object.id())),

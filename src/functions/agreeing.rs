@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-use crate::types::{SqlType, TYPE_KEY};
+use crate::types::SqlType;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     [core::coalesce(), core::nullif(), core::greatest(), core::least()]
@@ -56,7 +56,7 @@ impl ScalarUDFImpl for Agreeing {
         let field = self.inner.return_field_from_args(arguments)?;
         Ok(match agreed {
             Some(sql_type) if SqlType::from_arrow(field.data_type()) != sql_type => {
-                let metadata = [(TYPE_KEY.to_string(), sql_type.to_string())].into();
+                let metadata = sql_type.to_field("", true).metadata().clone();
                 Arc::new(field.as_ref().clone().with_metadata(metadata))
             }
             _ => field,

@@ -55,6 +55,11 @@ pub(super) fn functions() -> Vec<RowFunction> {
                     return Ok(Datum::Null);
                 };
                 let wanted = row.get(1).and_then(Datum::as_int);
+                if let Object::Type(user_type) = object {
+                    let mut attributes = user_type.attributes().unwrap_or_default().iter();
+                    let found = attributes.find(|known| Some(i64::from(known.number)) == wanted);
+                    return Ok(found.and_then(|known| known.comment.as_deref()).into());
+                }
                 let column = object
                     .columns()
                     .iter()
@@ -66,9 +71,15 @@ pub(super) fn functions() -> Vec<RowFunction> {
 }
 
 fn object<'a>(lookup: &Lookup<'a>, row: &[Datum]) -> Option<&'a Object> {
-    row.first()
-        .and_then(Datum::as_oid)
-        .and_then(|oid| lookup.catalog.object(lookup.schema_of_namespace(oid)))
+    let oid = row.first().and_then(Datum::as_oid)?;
+    let of_rows = || {
+        let (user_type, is_array) = lookup.user_type(oid)?;
+        lookup.catalog.object(user_type.id).filter(|_| !is_array)
+    };
+    lookup
+        .catalog
+        .object(lookup.schema_of_namespace(oid))
+        .or_else(of_rows)
         .filter(|object| match object {
             Object::Table(_) | Object::View(_) | Object::Function(_) | Object::Sequence(_) | Object::Index(_) => {
                 lookup.sees(object)

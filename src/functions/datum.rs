@@ -6,11 +6,12 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Float32Builder, Float64Builder, GenericListArray,
     Int16Builder, Int32Builder, Int64Builder, NullArray, PrimitiveBuilder, StringBuilder, StringViewBuilder,
+    StructArray,
     Time64MicrosecondBuilder, UInt32Builder,
 };
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::{
-    DataType, Decimal128Type, Decimal256Type, FieldRef, IntervalMonthDayNanoType, TimeUnit,
+    DataType, Decimal128Type, Decimal256Type, FieldRef, Fields, IntervalMonthDayNanoType, TimeUnit,
 };
 use datafusion::arrow::datatypes::{IntervalMonthDayNano, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
@@ -127,6 +128,11 @@ impl Datum {
             ScalarValue::Dictionary(_, value) => Datum::from_scalar(value)?,
             ScalarValue::List(list) => Datum::List(list_elements(&list.value(0))?),
             ScalarValue::LargeList(list) => Datum::List(list_elements(&list.value(0))?),
+            // A row is the list of its fields.
+            ScalarValue::Struct(row) => {
+                let fields = row.columns().iter().map(|field| Datum::from_array(field, 0));
+                Datum::List(fields.collect::<Result<_>>()?)
+            }
             other => return Err(Error::unsupported(format!("a value of type {}", other.data_type()))),
         })
     }
@@ -272,6 +278,7 @@ pub fn to_array(data_type: &DataType, values: &[Datum]) -> Result<ArrayRef> {
             )
         }
         DataType::List(element) => to_list(element, values)?,
+        DataType::Struct(fields) => to_rows(fields, values)?,
         other => return Err(Error::internal(format!("no column of type {other} can be built"))),
     })
 }
@@ -298,6 +305,21 @@ fn to_list(element: &FieldRef, values: &[Datum]) -> Result<ArrayRef> {
         Some(NullBuffer::from(valid)),
     )?;
     Ok(Arc::new(list))
+}
+
+fn to_rows(fields: &Fields, values: &[Datum]) -> Result<ArrayRef> {
+    let field = |row: &Datum, place: usize| match row {
+        Datum::List(fields) => fields.get(place).cloned().unwrap_or(Datum::Null),
+        _ => Datum::Null,
+    };
+    let columns = fields.iter().enumerate().map(|(place, known)| {
+        let values: Vec<Datum> = values.iter().map(|row| field(row, place)).collect();
+        to_array(known.data_type(), &values)
+    });
+    let nulls = NullBuffer::from_iter(values.iter().map(|row| !row.is_null()));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let rows = StructArray::try_new_with_length(fields.clone(), columns, Some(nulls), values.len())?;
+    Ok(Arc::new(rows))
 }
 
 fn rescale(value: i128, from: i8, to: i8) -> Result<i128> {

@@ -99,19 +99,7 @@ impl EnumFunction {
     }
 
     fn positions(&self, labels: &ArrayRef) -> Result<ArrayRef> {
-        if let DataType::List(item) = labels.data_type() {
-            let list = labels.as_list::<i32>();
-            let item = item.as_ref().clone().with_metadata(Default::default());
-            let inner = self.positions(list.values())?;
-            let item = item.with_data_type(inner.data_type().clone());
-            let positions = ListArray::try_new(Arc::new(item), list.offsets().clone(), inner, list.nulls().cloned())?;
-            return Ok(Arc::new(positions));
-        }
-        let definition = self.definition()?;
-        let labels = datafusion::arrow::compute::cast(labels, &DataType::Utf8View)?;
-        let places = labels.as_string_view().iter();
-        let places = places.map(|label| definition.position(label?).map(|place| place as i32));
-        Ok(Arc::new(places.collect::<Int32Array>()))
+        positions(self.definition()?, labels)
     }
 
     fn labels(&self, places: &ArrayRef) -> Result<ArrayRef> {
@@ -145,6 +133,22 @@ impl EnumFunction {
         }
         Ok(Arc::new(builder.finish()))
     }
+}
+
+/// The places of labels, in arrays too.
+pub(super) fn positions(definition: &EnumType, labels: &ArrayRef) -> Result<ArrayRef> {
+    if let DataType::List(item) = labels.data_type() {
+        let list = labels.as_list::<i32>();
+        let item = item.as_ref().clone().with_metadata(Default::default());
+        let inner = positions(definition, list.values())?;
+        let item = item.with_data_type(inner.data_type().clone());
+        let positions = ListArray::try_new(Arc::new(item), list.offsets().clone(), inner, list.nulls().cloned())?;
+        return Ok(Arc::new(positions));
+    }
+    let labels = datafusion::arrow::compute::cast(labels, &DataType::Utf8View)?;
+    let places = labels.as_string_view().iter();
+    let places = places.map(|label| definition.position(label?).map(|place| place as i32));
+    Ok(Arc::new(places.collect::<Int32Array>()))
 }
 
 impl ScalarUDFImpl for EnumFunction {

@@ -50,6 +50,11 @@ impl<'a> Relation<'a> {
     }
 }
 
+/// Whether the object is a composite type, which is a relation without rows.
+fn is_composite(object: &Object) -> bool {
+    matches!(object, Object::Type(user_type) if user_type.attributes().is_some())
+}
+
 /// The namespace of PostgreSQL's own relations.
 pub fn builtin_schema(name: &str) -> Option<Oid> {
     match name {
@@ -120,7 +125,8 @@ impl<'a> Lookup<'a> {
         let is_here = matches!(
             object,
             Object::Table(_) | Object::View(_) | Object::Sequence(_) | Object::Index(_)
-        ) && object
+        ) || is_composite(object);
+        let is_here = is_here && object
             .parent()
             .and_then(|schema| self.catalog.schema(schema))
             .is_some_and(|schema| schema.database == self.context.database);
@@ -134,8 +140,14 @@ impl<'a> Lookup<'a> {
             if schema.database == 0 {
                 return builtin_relation_named(&schema.name, name).map(Relation::Builtin);
             }
+            let composite = || {
+                let mut types = self.catalog.user_types(schema.id);
+                let found = types.find(|known| known.name == name && known.attributes().is_some())?;
+                self.catalog.object(found.id)
+            };
             self.catalog
                 .relation_named(schema.id, name)
+                .or_else(composite)
                 .filter(|object| self.sees(object))
                 .map(Relation::Object)
         };

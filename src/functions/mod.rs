@@ -47,6 +47,7 @@ mod records;
 mod regular;
 mod retyped;
 mod row_function;
+mod row_order;
 mod sequences;
 mod server;
 mod settings;
@@ -97,8 +98,9 @@ pub use operators::{
 };
 pub use postgres_cast::{assignment_cast, attempted_cast, postgres_cast};
 pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
-pub use records::{ROW_FIELD, ROW_VALUE};
+pub use records::{ASSIGNED_FIELD, ROW_FIELD, ROW_VALUE, as_composite, assigned_field_type, composite_of};
 pub use retyped::retyped;
+pub use row_order::{row_is_not_null, row_is_null, row_key};
 pub use server::VERSION;
 pub use shown_digits::shown_numeric;
 pub use single_value::single_value;

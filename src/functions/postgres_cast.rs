@@ -79,6 +79,7 @@ impl PostgresCast {
             || array.data_type() == &DataType::Null
             // Only the layout knows the fields of a record.
             || self.source == SqlType::Record
+            || matches!(&self.source, SqlType::Array(element) if **element == SqlType::Record)
             || (matches!(self.source, SqlType::Numeric(_)) && array.data_type().is_decimal());
         let laid_out = match fits {
             true => Arc::clone(array),

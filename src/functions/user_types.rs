@@ -3,7 +3,7 @@
 use super::lookup::{Lookup, quote_identifier};
 use crate::catalog::model::{Oid, Type};
 use crate::error::Result;
-use crate::types::user_type::ARRAY_TYPES;
+use crate::types::user_type::{ARRAY_TYPES, ROW_TYPES};
 
 impl<'a> Lookup<'a> {
     /// The user's type of this OID, and whether the OID is that of arrays of it.
@@ -13,8 +13,10 @@ impl<'a> Lookup<'a> {
             let schema = self.catalog.schema(found.schema)?;
             (schema.database == self.context.database).then_some(found)
         };
+        let of_rows = || here(oid.checked_sub(ROW_TYPES)?);
         let element = || Some((here(oid.checked_sub(ARRAY_TYPES)?)?, true));
-        here(oid).map(|found| (found, false)).or_else(element)
+        let own = here(oid).or_else(of_rows).filter(|found| found.type_oid() == oid);
+        own.map(|found| (found, false)).or_else(element)
     }
 
     /// Users' types of the connected database.

@@ -18,6 +18,7 @@ pub use modification::{
     AssignedColumn, ConflictAction, ConflictTarget, Delete, Insert, Merge, MergeAction, MergeClause, MergeWhen,
     OnConflict, Update,
 };
+pub use user_types::{AlterAttributes, CreateComposite};
 
 use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, SequenceOptions};
 pub use crate::catalog::model::ObjectKind;
@@ -153,6 +154,7 @@ pub enum Statement {
         labels: Vec<String>,
     },
     CreateDomain(CreateDomain),
+    CreateComposite(CreateComposite),
     CreateExternalLocation {
         name: String,
         if_not_exists: bool,
@@ -452,6 +454,7 @@ pub enum Alter {
         from: String,
         to: String,
     },
+    Attributes(AlterAttributes),
     /// ALTER DOMAIN.
     Domain {
         name: ObjectName,

@@ -69,7 +69,7 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
 }
 
 /// Text compares by its bytes, which is what these two mean.
-fn collation(reader: &mut Reader) -> Result<()> {
+pub(super) fn collation(reader: &mut Reader) -> Result<()> {
     let position = reader.position();
     let name = reader.object_name()?;
     match name.last() {

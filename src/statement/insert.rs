@@ -22,10 +22,12 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
         true => reader.name()?,
         false => table.last().to_string(),
     };
-    let columns = if starts_column_list(reader) {
-        reader.parenthesized(|reader| reader.name())?
-    } else {
-        vec![]
+    let (columns, fields) = match starts_column_list(reader) {
+        true => reader
+            .parenthesized(|reader| Ok((reader.name()?, update::field_path(reader)?)))?
+            .into_iter()
+            .unzip(),
+        false => (vec![], vec![]),
     };
     let overriding = reader.accept(&["overriding", "system", "value"]);
     if let Some(word) = reader.accept_any(&["partition", "replace", "overriding"]) {
@@ -62,6 +64,7 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
         table,
         alias,
         columns,
+        fields,
         source,
         defaults,
         overwrite,

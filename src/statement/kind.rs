@@ -30,6 +30,7 @@ impl Statement {
             | Statement::CreateSequence { .. }
             | Statement::CreateEnum { .. }
             | Statement::CreateDomain(_)
+            | Statement::CreateComposite(_)
             | Statement::CreateExtension { .. }
             | Statement::CreateExternalLocation { .. } => "create",
             Statement::RefreshMaterializedView(_) => "refresh",
@@ -81,7 +82,7 @@ impl Statement {
             Statement::RefreshMaterializedView(_) => "REFRESH MATERIALIZED VIEW",
             Statement::CreateIndex(_) => "CREATE INDEX",
             Statement::CreateFunction(_) => "CREATE FUNCTION",
-            Statement::CreateEnum { .. } => "CREATE TYPE",
+            Statement::CreateEnum { .. } | Statement::CreateComposite(_) => "CREATE TYPE",
             Statement::CreateDomain(_) => "CREATE DOMAIN",
             Statement::CreateRole { .. } => "CREATE ROLE",
             Statement::Drop { kind, .. } => match kind {

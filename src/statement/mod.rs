@@ -8,6 +8,7 @@ mod alter_table;
 mod analyze;
 pub mod ast;
 mod comment;
+mod composite;
 mod constraint;
 mod copy;
 mod copy_options;
@@ -59,7 +60,7 @@ use self::reader::Reader;
 use self::source::Source;
 use crate::error::{Error, Result};
 
-pub use dialect::WITH_TIES;
+pub use dialect::{ALL_FIELDS, WITH_TIES};
 pub use fingerprint::{fingerprint, normalized_text};
 pub use own_expressions::change_own_expressions;
 pub use target::{rows_query, table as table_in_from};

@@ -387,7 +387,7 @@ fn constructs_that_the_parser_lacks_are_named() {
     check(&[
         (
             "select (f(1)).*",
-            "0A000 the expansion (value).* is not supported yet@14",
+            "Query(SELECT (f(1)).\"\0*\")",
         ),
         (
             "select sum(a) over (order by b rows current row exclude ties)",

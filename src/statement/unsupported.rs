@@ -11,9 +11,7 @@ pub(super) fn in_query<'t>(tokens: impl Iterator<Item = &'t TokenWithSpan>) -> O
     let tokens: Vec<&TokenWithSpan> = tokens.collect();
     tokens.windows(3).find_map(|three| {
         let [first, second, third] = three else { return None };
-        let name = if first.token == Token::RParen && second.token == Token::Period && third.token == Token::Mul {
-            "the expansion (value).*"
-        } else if is_word(&second.token, "exclude")
+        let name = if is_word(&second.token, "exclude")
             && ["current", "group", "ties", "no"]
                 .iter()
                 .any(|word| is_word(&third.token, word))

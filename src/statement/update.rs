@@ -10,7 +10,7 @@ use super::ast::{AssignedColumn, Statement, Update};
 use super::reader::Reader;
 use super::target;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{ASSIGNED_PART, ASSIGNED_SLICE};
+use crate::functions::{ASSIGNED_FIELD, ASSIGNED_PART, ASSIGNED_SLICE};
 
 pub(super) fn update(reader: &mut Reader, with: Option<With>) -> Result<Statement> {
     reader.expect(&["update"])?;
@@ -118,16 +118,26 @@ struct Target {
 enum Part {
     Element(Vec<Expr>),
     Slice(Box<[Expr; 2]>),
+    /// A field, by its name, in fields.
+    Field(Vec<String>),
 }
 
 impl Part {
     fn assigned(self, whole: Expr, value: Option<Expr>) -> Result<Expr> {
         let Some(value) = value else {
-            let message = "cannot set an array element to DEFAULT";
+            let message = match self {
+                Part::Field(_) => "cannot set a subfield to DEFAULT",
+                Part::Element(_) | Part::Slice(_) => "cannot set an array element to DEFAULT",
+            };
             return Err(Error::new(SqlState::FeatureNotSupported, message));
         };
         Ok(match self {
             Part::Element(subscripts) => call(ASSIGNED_PART, [vec![whole, value], subscripts].concat()),
+            Part::Field(path) => {
+                let names = path.into_iter().map(Value::SingleQuotedString);
+                let names = names.map(|name| Expr::Value(name.into())).collect();
+                call(ASSIGNED_FIELD, [vec![whole, value], names].concat())
+            }
             Part::Slice(bounds) => {
                 let [from, to] = *bounds;
                 call(ASSIGNED_SLICE, vec![whole, value, from, to])
@@ -139,7 +149,7 @@ impl Part {
 /// Whether a value assigns a part of its column already.
 fn is_assigned(value: &Expr) -> bool {
     matches!(value, Expr::Function(function)
-        if [ASSIGNED_PART, ASSIGNED_SLICE].contains(&function.name.to_string().as_str()))
+        if [ASSIGNED_PART, ASSIGNED_SLICE, ASSIGNED_FIELD].contains(&function.name.to_string().as_str()))
 }
 
 fn call(name: &str, arguments: Vec<Expr>) -> Expr {
@@ -164,9 +174,13 @@ fn call(name: &str, arguments: Vec<Expr>) -> Expr {
 
 fn column(reader: &mut Reader) -> Result<Target> {
     let name = reader.name()?;
-    if *reader.peek() == Token::Period {
-        return Err(Error::unsupported("assignment to a part of a column")
-            .with_hint("SET takes plain column names, without the table's."));
+    let path = field_path(reader)?;
+    if !path.is_empty() {
+        if *reader.peek() == Token::LBracket {
+            return Err(Error::unsupported("assignment to an element of a field"));
+        }
+        let part = Some(Part::Field(path));
+        return Ok(Target { name, part });
     }
     let mut subscripts = vec![];
     while reader.accept_token(&Token::LBracket) {
@@ -185,6 +199,15 @@ fn column(reader: &mut Reader) -> Result<Target> {
     }
     let part = (!subscripts.is_empty()).then_some(Part::Element(subscripts));
     Ok(Target { name, part })
+}
+
+/// `.a.b` behind a column's name.
+pub(super) fn field_path(reader: &mut Reader) -> Result<Vec<String>> {
+    let mut path = vec![];
+    while reader.accept_token(&Token::Period) {
+        path.push(reader.name()?);
+    }
+    Ok(path)
 }
 
 /// An expression; `None` is DEFAULT.

@@ -4,6 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::alter::{object_action, unsupported_action};
 use super::ast::{Alter, ObjectKind, Statement};
+use super::composite;
 use super::reader::Reader;
 use crate::catalog::changes::EnumPlace;
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
         Some("enum") => reader.parenthesized(|reader| reader.string())?,
         Some(_) => return Err(Error::unsupported("CREATE TYPE … AS RANGE").at(position)),
         None if *reader.peek() == Token::LParen => {
-            return Err(Error::unsupported("a composite type").at(position));
+            return composite::create(reader, name);
         }
         None => return Err(reader.error_here()),
     };
@@ -56,6 +57,8 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
         reader.expect(&["to"])?;
         let to = reader.string()?;
         Alter::RenameLabel { name, from, to }
+    } else if composite::alters_attributes(reader) {
+        composite::alter(reader, name)?
     } else {
         match object_action(reader, ObjectKind::Type, &name)? {
             Some(alter) => alter,

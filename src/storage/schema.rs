@@ -221,7 +221,10 @@ fn arrow_types(column: &str, value: &Value, mapping: ColumnMapping) -> Result<(D
                     .as_str()
                     .ok_or_else(|| damaged("a nested field has no name"))?;
                 let nullable = field["nullable"].as_bool().unwrap_or(true);
-                let (inner, stored_inner) = arrow_types(column, &field["type"], mapping)?;
+                let (natural, stored_inner) = arrow_types(column, &field["type"], mapping)?;
+                let declared = declared_sql_type(&field["metadata"]);
+                let declared = declared.filter(|sql_type| stores(&stored_inner, sql_type));
+                let inner = declared.map_or(natural, |sql_type| sql_type.to_arrow());
                 let physical = match mapping {
                     ColumnMapping::None => name,
                     _ => field["metadata"][PHYSICAL_NAME].as_str().unwrap_or(name),
@@ -306,6 +309,21 @@ pub(super) fn stored_type(sql_type: &SqlType) -> Result<(Value, DataType)> {
             (json!("long"), DataType::Int64)
         }
         SqlType::Domain(domain) => stored_type(&domain.base)?,
+        SqlType::Composite(composite) => {
+            let (mut fields, mut stored) = (vec![], vec![]);
+            for field in &composite.fields {
+                let column = ColumnDefinition {
+                    name: field.name.clone(),
+                    sql_type: field.sql_type.clone(),
+                    nullable: true,
+                    comment: None,
+                };
+                fields.push(delta_field(&column)?);
+                stored.push(Field::new(&field.name, stored_type(&field.sql_type)?.1, true));
+            }
+            let delta = json!({"type": "struct", "fields": fields});
+            (delta, DataType::Struct(stored.into()))
+        }
         SqlType::Array(element) => {
             let (delta, stored) = stored_type(element)?;
             (

@@ -3,10 +3,11 @@
 use datafusion::arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
     Int16Builder, Int32Builder, Int64Builder, IntervalMonthDayNanoBuilder, ListArray, NullArray, StringViewBuilder,
+    StructArray,
     Time64MicrosecondBuilder, TimestampMicrosecondBuilder, UInt32Builder,
 };
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
-use datafusion::arrow::datatypes::{Field, IntervalMonthDayNano};
+use datafusion::arrow::datatypes::{Field, Fields, IntervalMonthDayNano};
 use std::sync::Arc;
 
 use crate::error::{Error, Result, SqlState};
@@ -43,6 +44,11 @@ enum Values {
     List {
         elements: Box<ColumnBuilder>,
         offsets: Vec<i32>,
+        valid: Vec<bool>,
+    },
+    Row {
+        fields: Vec<ColumnBuilder>,
+        layout: Fields,
         valid: Vec<bool>,
     },
     Void(usize),
@@ -83,6 +89,16 @@ impl ColumnBuilder {
                 offsets: vec![0],
                 valid: Vec::with_capacity(capacity),
             },
+            SqlType::Composite(composite) => {
+                let fields = composite.fields.iter();
+                Values::Row {
+                    fields: fields
+                        .map(|field| ColumnBuilder::new(&field.sql_type, settings, capacity))
+                        .collect(),
+                    layout: composite.arrow_fields(),
+                    valid: Vec::with_capacity(capacity),
+                }
+            }
             SqlType::Void => Values::Void(0),
             SqlType::Text
             | SqlType::Varchar(_)
@@ -136,12 +152,16 @@ impl ColumnBuilder {
                 offsets.extend(offsets.last().copied());
                 valid.push(false);
             }
+            Values::Row { fields, valid, .. } => {
+                fields.iter_mut().for_each(ColumnBuilder::append_null);
+                valid.push(false);
+            }
             Values::Void(rows) => *rows += 1,
         }
     }
 
     /// Reads a value in PostgreSQL's text format. After an error nothing has been appended to a scalar
-    /// column; an array column must be thrown away.
+    /// column; a column of arrays or rows must be thrown away.
     pub fn append_text(&mut self, text: &str) -> Result<()> {
         match &mut self.values {
             Values::Bool(builder) => builder.append_value(parse::parse_bool(text)?),
@@ -187,6 +207,16 @@ impl ColumnBuilder {
                 builder.append_value(parse::parse_interval(text, self.settings.interval_style)?);
             }
             Values::List { .. } => return self.append_items(&parse::parse_array(text)?),
+            Values::Row { fields, valid, .. } => {
+                let values = parse::parse_record(text, fields.len())?;
+                for (field, value) in fields.iter_mut().zip(values) {
+                    match value {
+                        Some(value) => field.append_text(&value)?,
+                        None => field.append_null(),
+                    }
+                }
+                valid.push(true);
+            }
             Values::Void(rows) => *rows += 1,
         }
         Ok(())
@@ -266,6 +296,21 @@ impl ColumnBuilder {
         }
     }
 
+    /// The fields of a column of rows; `end_row` closes each row that was appended to all of them.
+    pub(super) fn fields(&mut self) -> Option<&mut [ColumnBuilder]> {
+        match &mut self.values {
+            Values::Row { fields, .. } => Some(fields),
+            _ => None,
+        }
+    }
+
+    /// Notes that a row has a value in each of its fields.
+    pub(super) fn end_row(&mut self) {
+        if let Values::Row { valid, .. } = &mut self.values {
+            valid.push(true);
+        }
+    }
+
     /// Closes a list row of `length` elements that were appended through `elements`.
     pub(super) fn end_list(&mut self, length: usize) {
         if let Values::List { offsets, valid, .. } = &mut self.values {
@@ -306,6 +351,13 @@ impl ColumnBuilder {
                     elements.finish()?,
                     Some(nulls),
                 )?)
+            }
+            Values::Row { fields, layout, valid } => {
+                let columns = fields.iter_mut().map(ColumnBuilder::finish);
+                let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
+                let valid = std::mem::take(valid);
+                let (rows, nulls) = (valid.len(), Some(NullBuffer::from(valid)));
+                Arc::new(StructArray::try_new_with_length(layout.clone(), columns, nulls, rows)?)
             }
             Values::Void(rows) => Arc::new(NullArray::new(std::mem::take(rows))),
         })

@@ -78,6 +78,7 @@ pub fn is_implicit(source: &SqlType, target: &SqlType) -> bool {
     }
     match (source, target) {
         (Array(source), Array(target)) => is_implicit(source, target),
+        (SqlType::Record, SqlType::Composite(_)) | (SqlType::Composite(_), SqlType::Record) => true,
         (Varchar(_) | Bpchar(_) | Text, Varchar(_) | Bpchar(_) | Text | Name) => true,
         (Name | Char, Text) => true,
         (Date, Timestamp | Timestamptz) | (Timestamp, Timestamptz) | (Time, Interval) => true,

@@ -5,6 +5,7 @@ pub mod format;
 mod identifier;
 mod system;
 pub mod user_type;
+mod composite;
 pub mod time_zone;
 pub mod calendar;
 pub mod coercion;
@@ -21,6 +22,7 @@ pub mod row;
 pub mod cast;
 pub mod copy;
 
+pub use composite::{CompositeField, CompositeType, row_columns, row_fields};
 pub use format::{Format, FormatSettings};
 pub use identifier::quote_identifier;
 pub use row::{BoundColumn, ColumnEncoder, RowEncoder};
@@ -85,6 +87,8 @@ pub enum SqlType {
     Enum(Arc<EnumType>),
     /// A type of the catalog that is another one with rules.
     Domain(Arc<DomainType>),
+    /// A type of the catalog whose values are rows.
+    Composite(Arc<CompositeType>),
     /// A type of the catalog by its OID, as the log tells it: every snapshot puts the definition in its place.
     Stored(u32),
     /// The name of a type that a statement's text has and nobody has looked up yet.
@@ -128,6 +132,7 @@ impl SqlType {
             SqlType::System(oid) | SqlType::Stored(oid) => *oid,
             SqlType::Enum(definition) => definition.oid,
             SqlType::Domain(domain) => domain.oid,
+            SqlType::Composite(composite) => user_type::ROW_TYPES + composite.relation,
             SqlType::Named(_) => 0,
             SqlType::Array(element) => element.array_oid(),
         }
@@ -165,6 +170,7 @@ impl SqlType {
             SqlType::System(oid) => system::system_array(*oid),
             SqlType::Enum(definition) => user_type::ARRAY_TYPES + definition.oid,
             SqlType::Domain(domain) => user_type::ARRAY_TYPES + domain.oid,
+            SqlType::Composite(composite) => user_type::ARRAY_TYPES + composite.relation,
             SqlType::Stored(oid) => user_type::ARRAY_TYPES + oid,
             SqlType::Named(_) => 0,
             SqlType::Array(element) => element.array_oid(),
@@ -283,6 +289,7 @@ impl SqlType {
             SqlType::Spelled(spelled) => spelled.internal_name().into(),
             SqlType::Enum(definition) => definition.name.clone(),
             SqlType::Domain(domain) => domain.name.clone(),
+            SqlType::Composite(composite) => composite.name.clone(),
             SqlType::Array(element) => format!("_{}", element.internal_name()),
             other => other.to_string(),
         }
@@ -312,6 +319,7 @@ impl SqlType {
             SqlType::Record => DataType::Struct(Fields::empty()),
             SqlType::Array(element) => DataType::List(Field::new("item", element.to_arrow(), true).into()),
             SqlType::Domain(domain) => domain.base.to_arrow(),
+            SqlType::Composite(composite) => DataType::Struct(composite.arrow_fields()),
             SqlType::Text
             | SqlType::Varchar(_)
             | SqlType::Bpchar(_)
@@ -359,6 +367,9 @@ impl SqlType {
         // A numeric on its way to the client may be its text already.
         if matches!((self, data_type), (SqlType::Numeric(_), DataType::Utf8View)) {
             return true;
+        }
+        if let SqlType::Composite(composite) = self {
+            return composite.is_laid_out_as(data_type);
         }
         std::mem::discriminant(&SqlType::from_arrow(&self.to_arrow()))
             == std::mem::discriminant(&SqlType::from_arrow(data_type))
@@ -447,6 +458,7 @@ impl fmt::Display for SqlType {
             SqlType::System(oid) => f.write_str(system::system_name(*oid)),
             SqlType::Enum(definition) => f.write_str(&quote_identifier(&definition.name)),
             SqlType::Domain(domain) => f.write_str(&quote_identifier(&domain.name)),
+            SqlType::Composite(composite) => f.write_str(&quote_identifier(&composite.name)),
             SqlType::Stored(oid) => write!(f, "type {oid}"),
             SqlType::Named(name) => f.write_str(&name.join(".")),
             SqlType::Array(element) => write!(f, "{element}[]"),

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SqlType, quote_identifier};
+use super::{CompositeType, SqlType, quote_identifier};
 use crate::error::{Error, Result, SqlState};
 
 /// The OIDs of arrays of users' types begin here, above all that are handed out.
 pub const ARRAY_TYPES: u32 = 0x6000_0000;
+/// The OIDs of the types of rows begin here: those of relations and of composite types, which are relations too.
+pub const ROW_TYPES: u32 = 0x4000_0000;
 
 /// An enumeration: its labels in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,6 +53,7 @@ pub struct DomainType {
 }
 
 const ENUM: &str = "enum ";
+const COMPOSITE: &str = "composite ";
 const STORED: &str = "type ";
 
 impl SqlType {
@@ -59,6 +62,7 @@ impl SqlType {
         match self {
             SqlType::Enum(definition) => format!("{ENUM}{}", serde_json::json!(definition)),
             SqlType::Domain(domain) => domain.base.to_metadata(),
+            SqlType::Composite(composite) => format!("{COMPOSITE}{}", composite.to_metadata()),
             SqlType::Array(element) => format!("{}[]", element.to_metadata()),
             other => other.to_string(),
         }
@@ -69,6 +73,9 @@ impl SqlType {
             && let Ok(definition) = serde_json::from_str(definition)
         {
             return Some(SqlType::Enum(Arc::new(definition)));
+        }
+        if let Some(composite) = text.strip_prefix(COMPOSITE).and_then(CompositeType::from_metadata) {
+            return Some(SqlType::Composite(Arc::new(composite)));
         }
         match text.strip_suffix("[]") {
             Some(element) => Some(SqlType::Array(Box::new(SqlType::from_metadata(element)?))),
@@ -81,6 +88,7 @@ impl SqlType {
         match self {
             SqlType::Enum(definition) => format!("{STORED}{}", definition.oid),
             SqlType::Domain(domain) => format!("{STORED}{}", domain.oid),
+            SqlType::Composite(composite) => format!("{STORED}{}", composite.relation),
             SqlType::Stored(oid) => format!("{STORED}{oid}"),
             SqlType::Array(element) => format!("{}[]", element.to_stored()),
             other => other.to_string(),
@@ -97,11 +105,12 @@ impl SqlType {
         }
     }
 
-    /// The user's type that this is, or is an array of.
+    /// The catalog's object that this is the type of, or is an array of.
     pub fn user_type(&self) -> Option<u32> {
         match self {
             SqlType::Enum(definition) => Some(definition.oid),
             SqlType::Domain(domain) => Some(domain.oid),
+            SqlType::Composite(composite) => Some(composite.relation),
             SqlType::Stored(oid) => Some(*oid),
             SqlType::Array(element) => element.user_type(),
             _ => None,

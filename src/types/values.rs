@@ -13,7 +13,7 @@ use datafusion::arrow::datatypes::{DataType, IntervalUnit, TimeUnit, TimestampNa
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::numeric::COMPUTED_NUMERIC;
-use crate::types::{Spelled, SqlType, UNCONSTRAINED_NUMERIC};
+use crate::types::{Spelled, SqlType, UNCONSTRAINED_NUMERIC, row_columns};
 
 /// The typed arrays of one column of one batch.
 #[derive(Debug, Clone)]
@@ -191,6 +191,10 @@ fn column_values(array: &ArrayRef, sql_type: &SqlType) -> Result<ColumnValues> {
             DataType::Struct(_) => ColumnValues::Record(Box::new(struct_values(array.as_struct())?)),
             _ => text_values(array)?,
         },
+        SqlType::Composite(_) => match row_columns(array, sql_type) {
+            Some((columns, rows)) => ColumnValues::Record(Box::new(named_values(rows, columns)?)),
+            None => text_values(array)?,
+        },
         SqlType::Text
         | SqlType::Varchar(_)
         | SqlType::Bpchar(_)
@@ -336,11 +340,16 @@ fn json_values(array: &ArrayRef) -> Result<ColumnValues> {
 }
 
 fn struct_values(array: &StructArray) -> Result<StructValues> {
+    let types = array.fields().iter().map(|field| SqlType::from_field(field));
+    named_values(array, array.columns().iter().zip(types).collect())
+}
+
+/// The columns of a struct with their types.
+fn named_values(array: &StructArray, typed: Vec<(&ArrayRef, SqlType)>) -> Result<StructValues> {
     let mut columns = Vec::with_capacity(array.num_columns());
     let mut names = Vec::with_capacity(array.num_columns());
     let mut types = Vec::with_capacity(array.num_columns());
-    for (field, column) in array.fields().iter().zip(array.columns()) {
-        let sql_type = SqlType::from_field(field);
+    for (field, (column, sql_type)) in array.fields().iter().zip(typed) {
         names.push(field.name().clone());
         columns.push(Column::new(column, &sql_type)?);
         types.push(sql_type);

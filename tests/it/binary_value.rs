@@ -27,6 +27,9 @@ fn render(sql_type: &Type, raw: &[u8]) -> Result<String, Failure> {
     {
         return array(element, raw);
     }
+    if let Kind::Composite(fields) = sql_type.kind() {
+        return row(fields, raw);
+    }
     Ok(match *sql_type {
         Type::BOOL => if raw == [1] { "t" } else { "f" }.to_string(),
         Type::INT2 => i16::from_be_bytes(raw.try_into()?).to_string(),
@@ -54,6 +57,45 @@ fn render(sql_type: &Type, raw: &[u8]) -> Result<String, Failure> {
         Type::JSONB => String::from_utf8(raw.get(1..).ok_or("jsonb without its version byte")?.to_vec())?,
         _ => String::from_utf8(raw.to_vec())?,
     })
+}
+
+/// The number of fields, and of each its type and its value with the length in front.
+fn row(fields: &[tokio_postgres::types::Field], raw: &[u8]) -> Result<String, Failure> {
+    let mut rest = raw;
+    let mut take = |length: usize| -> Result<&[u8], Failure> {
+        let (taken, after) = rest.split_at_checked(length).ok_or("a row ends early")?;
+        rest = after;
+        Ok(taken)
+    };
+    let count = i32::from_be_bytes(take(4)?.try_into()?);
+    if usize::try_from(count)? != fields.len() {
+        return Err(format!("{count} fields where the type has {}", fields.len()).into());
+    }
+    let mut shown = vec![];
+    for field in fields {
+        let oid = u32::from_be_bytes(take(4)?.try_into()?);
+        if oid != field.type_().oid() {
+            return Err(format!("a field of type {oid} where the type has {}", field.type_().oid()).into());
+        }
+        let length = i32::from_be_bytes(take(4)?.try_into()?);
+        shown.push(match usize::try_from(length) {
+            Ok(length) => in_row(&render(field.type_(), take(length)?)?),
+            Err(_) => String::new(),
+        });
+    }
+    match rest.is_empty() {
+        true => Ok(format!("({})", shown.join(","))),
+        false => Err("a row has more than its fields".into()),
+    }
+}
+
+/// Quoted where a row's text would read as something else.
+fn in_row(text: &str) -> String {
+    let special = |character: char| matches!(character, '"' | '\\' | '(' | ')' | ',') || character.is_whitespace();
+    match text.is_empty() || text.contains(special) {
+        true => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\"")),
+        false => text.to_string(),
+    }
 }
 
 /// PostgreSQL switches to an exponent below 10^-4 and from 10^`digits` on.

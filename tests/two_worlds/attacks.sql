@@ -782,6 +782,33 @@ SELECT id, note FROM ledger WHERE amount > 200 ORDER BY id FOR UPDATE;
 SELECT id FROM staff ORDER BY id FOR SHARE NOWAIT;
 ROLLBACK;
 
+-- attack: masked_rows
+-- channel: fields, tests for NULL, order, casts and json of a masked column of rows
+SELECT id, pay, (pay).amount, (pay).*, pay::text, pay IS NULL, pay IS NOT NULL FROM paid ORDER BY pay, id;
+SELECT id FROM paid WHERE (pay).amount > 100 ORDER BY id;
+SELECT id FROM paid WHERE pay = ROW('north', 4711)::pay OR pay IN ('(north,4711)') OR pay > '(north,12)' ORDER BY id;
+SELECT count(pay), count(DISTINCT pay), max((pay).amount), array_agg(pay ORDER BY pay) FROM paid;
+SELECT pay, count(*) FROM paid GROUP BY pay ORDER BY pay;
+SELECT row_to_json(pay), to_jsonb(p), json_agg(pay) FROM paid p GROUP BY pay, p.id, p.region ORDER BY 1;
+SELECT (pay).region::int FROM paid;
+SELECT 1 / ((pay).amount - 4711) FROM paid WHERE id = 1;
+SELECT (json_populate_record(pay, '{}')).* FROM paid ORDER BY 1, 2;
+SELECT a.id, b.id FROM paid a JOIN paid b ON a.pay = b.pay ORDER BY 1, 2;
+EXPLAIN SELECT id FROM paid WHERE (pay).amount > 100;
+SELECT null::staff_kept, row_to_json(null::paid), pg_typeof(pay) FROM paid;
+
+-- attack: changed_fields
+-- channel: a field of a masked column that is computed from the others of its row
+BEGIN;
+UPDATE paid SET pay.region = 'mine';
+ROLLBACK;
+BEGIN;
+UPDATE paid SET pay.amount = (pay).amount + 1 RETURNING pay;
+ROLLBACK;
+BEGIN;
+INSERT INTO paid (id, region, pay.amount) VALUES (9, 'north', 3) RETURNING id;
+ROLLBACK;
+
 -- attack: masked_labels
 -- channel: order, casts and extremes of a masked enumeration
 SELECT id, grade, grade::text, grade > 'low' FROM graded ORDER BY grade DESC, id;

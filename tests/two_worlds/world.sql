@@ -97,6 +97,18 @@ ALTER TABLE graded SET ROW FILTER staff_rows ON (region);
 ALTER TABLE graded ALTER COLUMN grade SET MASK grade_mask;
 GRANT SELECT ON graded TO attacker;
 
+-- Rows in a column behind a filter and a mask; attacker may use their type.
+CREATE TYPE pay AS (region text, amount int);
+CREATE TABLE paid (id int, region text, pay pay);
+INSERT INTO paid VALUES
+  (1, 'north', ROW('north', CASE WHEN {{world}} = 1 THEN 4711 ELSE 12 END)), (2, 'north', ROW('north', 7)),
+  (3, CASE WHEN {{world}} = 1 THEN 'south' ELSE 'west' END, ROW('x', 9)),
+  (4, 'north', CASE WHEN {{world}} = 1 THEN NULL ELSE ROW(NULL, 5)::pay END);
+CREATE FUNCTION pay_mask(p pay) RETURNS pay RETURN CASE WHEN is_member('admins') THEN p ELSE ROW('?', 0)::pay END;
+ALTER TABLE paid SET ROW FILTER staff_rows ON (region);
+ALTER TABLE paid ALTER COLUMN pay SET MASK pay_mask;
+GRANT SELECT, UPDATE, INSERT ON paid TO attacker;
+
 -- What attacker may write: rows of the north, whose amounts it does not see.
 CREATE TABLE ledger (id int PRIMARY KEY, region text, amount numeric(12,2), note text);
 INSERT INTO ledger SELECT id, region, salary, name FROM staff;

@@ -19,6 +19,7 @@ use crate::binding::{BindingServices, BoundTable, Rights, names, relations, rewr
 use crate::catalog::model::{ConstraintRule, Index, NumberingKind, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
+use crate::functions::{ASSIGNED_FIELD, assigned_field_type, scalar_functions};
 use crate::statement::ast::{ConflictAction, ConflictTarget, Insert, OnConflict};
 use crate::statement::change_own_expressions;
 use crate::types::SqlType;
@@ -41,6 +42,46 @@ pub fn insert_columns(table: &Table, named: &[String]) -> Result<Vec<String>> {
     Ok(named.to_vec())
 }
 
+/// The columns that an INSERT names, one for each value: a column is there again for each of its fields.
+fn assigned_columns(table: &Table, insert: &Insert) -> Result<Vec<String>> {
+    if insert.fields.iter().all(Vec::is_empty) {
+        return insert_columns(table, &insert.columns);
+    }
+    for (place, (name, path)) in insert.columns.iter().zip(&insert.fields).enumerate() {
+        column_named(table, name)?;
+        let mut earlier = insert.columns[..place].iter().zip(&insert.fields);
+        if earlier.any(|(known, known_path)| known == name && (path.is_empty() || known_path.is_empty())) {
+            let message = format!("column \"{name}\" specified more than once");
+            return Err(Error::new(SqlState::DuplicateColumn, message));
+        }
+    }
+    Ok(insert.columns.clone())
+}
+
+/// The type of what the value at this place goes to.
+fn assigned_type(table: &Table, insert: &Insert, name: &str, place: usize) -> Result<SqlType> {
+    let mut sql_type = column_named(table, name)?.sql_type.clone();
+    for field in insert.fields.get(place).into_iter().flatten() {
+        sql_type = assigned_field_type(&sql_type, field)?.clone();
+    }
+    Ok(sql_type)
+}
+
+/// A row whose fields are the values at these places.
+fn of_fields(insert: &Insert, name: &str, of_source: &[Column], sql_type: &SqlType) -> Result<Expr> {
+    let function = scalar_functions().iter().find(|function| function.name() == ASSIGNED_FIELD);
+    let function = function.ok_or_else(|| Error::internal("fields cannot be assigned"))?;
+    let mut row = super::expressions::null(sql_type)?;
+    for (place, path) in insert.fields.iter().enumerate() {
+        if insert.columns[place] == name {
+            let path = path.iter().map(|field| lit(field.as_str()));
+            let value = [row, Expr::Column(of_source[place].clone())];
+            row = function.call(value.into_iter().chain(path).collect());
+        }
+    }
+    Ok(row)
+}
+
 /// Binds INSERT.
 pub async fn bind_insert(
     services: &BindingServices,
@@ -50,7 +91,7 @@ pub async fn bind_insert(
     declared: &[Option<SqlType>],
 ) -> Result<BoundModification> {
     let mut declared = declared.to_vec();
-    let columns = insert_columns(table, &insert.columns)?;
+    let columns = assigned_columns(table, insert)?;
     let target = load_target(services, context, table).await?;
     let new_rows = new_rows(services, context, table, &target, insert, &columns, &mut declared).await?;
     let mut bound = match &insert.on_conflict {
@@ -171,6 +212,12 @@ async fn new_rows(
         }
         let value = match place {
             None => stored_expression::default_of(services, context, known).await?,
+            Some(place) if insert.fields.get(place).is_some_and(|path| !path.is_empty()) => {
+                if flags.iter().any(|flagged| columns[*flagged] == name) {
+                    return Err(Error::unsupported("DEFAULT for a field"));
+                }
+                of_fields(insert, &name, &of_source, &known.sql_type)?
+            }
             Some(place) => {
                 let column = Expr::Column(of_source[place].clone());
                 let value = assigned_from_query(column, source.schema(), &name, &known.sql_type, &services.format)?;
@@ -231,15 +278,19 @@ async fn source(
         return Ok((LogicalPlanBuilder::empty(true).build()?, vec![]));
     };
     let mut query = query.as_ref().clone();
-    let mut flags = vec![];
+    let (mut flags, mut rows) = (vec![], vec![]);
     if let sql::SetExpr::Values(values) = query.body.as_mut() {
         for row in &values.rows {
-            for (expression, name) in row.content.iter().zip(columns) {
-                declare(declared, expression, &column_named(table, name)?.sql_type);
+            for (place, (expression, name)) in row.content.iter().zip(columns).enumerate() {
+                declare(declared, expression, &assigned_type(table, insert, name, place)?);
             }
         }
         for (place, name) in columns.iter().enumerate() {
-            value_rows::type_cells(&mut values.rows, place, &column_named(table, name)?.sql_type);
+            let sql_type = assigned_type(table, insert, name, place)?;
+            value_rows::type_cells(&mut values.rows, place, &sql_type);
+            if let Some(row_type) = value_rows::row_type(&sql_type) {
+                rows.push((value_rows::private_name(row_type), row_type.clone()));
+            }
         }
         flags = insert
             .defaults
@@ -257,7 +308,10 @@ async fn source(
         }
     }
     rewrite::rewrite(&mut query)?;
-    let scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
+    let mut scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
+    for (name, sql_type) in rows {
+        scope.add_type(name, sql_type);
+    }
     Ok((scope.plan_statement(query, declared)?.0, flags))
 }
 

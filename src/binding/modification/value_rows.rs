@@ -19,6 +19,10 @@ pub(super) fn type_cells(rows: &mut [sql::Parens<Vec<sql::Expr>>], place: usize,
     let kinds: Vec<Kind> = rows.iter().filter_map(|row| kind(row.get(place)?)).collect();
     let is_float = matches!(column, SqlType::Float4 | SqlType::Float8);
     let is_mixed = kinds.iter().any(|kind| *kind != kinds[0]);
+    if row_type(column).is_some() {
+        let is_number = |cell: &sql::Expr| kind(cell) == Some(Kind::Number);
+        return cast_cells(rows, place, private_type(column), |cell| !is_number(cell));
+    }
     // The planner wants the types that Arrow has not of each row, NULL among them.
     let is_spelled = matches!(column, SqlType::Spelled(_)) && rows.len() > 1 && kinds.contains(&Kind::Other);
     if !is_spelled && (kinds.len() < 2 || !(is_mixed || (is_float && kinds[0] == Kind::Number))) {
@@ -34,11 +38,48 @@ pub(super) fn type_cells(rows: &mut [sql::Parens<Vec<sql::Expr>>], place: usize,
     if target.to_string().parse::<SqlType>().ok().as_ref() != Some(&target) {
         return;
     }
-    let data_type = sql::DataType::Custom(sql::ObjectName::from(vec![sql::Ident::new(target.to_string())]), vec![]);
-    for cell in rows.iter_mut().filter_map(|row| row.get_mut(place)) {
+    let target_name = sql::ObjectName::from(vec![sql::Ident::new(target.to_string())]);
+    cast_cells(rows, place, sql::DataType::Custom(target_name, vec![]), |cell| {
         let is_text = target == SqlType::Text && kind(cell) == Some(Kind::Quoted);
         let is_null = matches!(cell, sql::Expr::Value(value) if value.value == sql::Value::Null);
-        if is_text || (kind(cell).is_none() && !(is_spelled && is_null)) {
+        !is_text && (kind(cell).is_some() || (is_spelled && is_null))
+    });
+}
+
+/// The composite type that this is, or is an array of.
+pub(super) fn row_type(sql_type: &SqlType) -> Option<&SqlType> {
+    match sql_type.base() {
+        SqlType::Array(element) => row_type(element),
+        other => matches!(other, SqlType::Composite(_)).then_some(other),
+    }
+}
+
+/// What the scope of the rows knows a composite type by: each row's fields may be of other types.
+pub(super) fn private_name(sql_type: &SqlType) -> String {
+    format!("\u{0}type {}", sql_type.oid())
+}
+
+fn private_type(sql_type: &SqlType) -> sql::DataType {
+    match sql_type {
+        SqlType::Array(element) => {
+            let element = Box::new(private_type(element));
+            sql::DataType::Array(sql::ArrayElemTypeDef::SquareBracket(element, None))
+        }
+        other => {
+            let name = sql::Ident::with_quote('"', private_name(other.base()));
+            sql::DataType::Custom(sql::ObjectName::from(vec![name]), vec![])
+        }
+    }
+}
+
+fn cast_cells(
+    rows: &mut [sql::Parens<Vec<sql::Expr>>],
+    place: usize,
+    data_type: sql::DataType,
+    is_cast: impl Fn(&sql::Expr) -> bool,
+) {
+    for cell in rows.iter_mut().filter_map(|row| row.get_mut(place)) {
+        if !is_cast(cell) {
             continue;
         }
         let written = std::mem::replace(cell, sql::Expr::value(sql::Value::Null));

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::named_arguments;
+use super::super::relations::parse_query;
 use super::syntax::{call, plain_arguments, system_name};
 use crate::error::{Error, Result};
 
@@ -208,6 +209,11 @@ fn from_call(
     let Some(arguments) = plain_arguments(&arguments) else {
         return Ok(None);
     };
+    if let Some((_, rows)) = ROWS_OF_JSON.iter().find(|(name, _)| *name == function)
+        && !with_ordinality
+    {
+        return rows_of_json(&function, rows, arguments, alias).map(Some);
+    }
     if function == "unnest" {
         return Ok(Some(unnest(
             "unnest",
@@ -220,13 +226,12 @@ fn from_call(
     let Some(declared) = SET_RETURNING.iter().find(|declared| declared.name == function) else {
         // Any other function is a table of one row.
         let array = call("make_array", vec![call(&function, arguments)]);
-        return Ok(Some(unnest(
-            &function,
-            vec![function.clone()],
-            vec![array],
-            alias,
-            with_ordinality,
-        )));
+        let mut rows = unnest(&function, vec![function.clone()], vec![array], alias, with_ordinality);
+        // A row has more columns than one.
+        if let (TableFactor::UNNEST { alias: Some(named), .. }, Some(alias)) = (&mut rows, alias) {
+            named.columns.extend(alias.columns.iter().skip(named.columns.len()).cloned());
+        }
+        return Ok(Some(rows));
     };
     let columns = declared.columns.iter().map(|(column, _)| column.to_string()).collect();
     let arrays = declared
@@ -235,6 +240,45 @@ fn from_call(
         .map(|(_, array)| column_array(array, &arguments))
         .collect();
     Ok(Some(unnest(declared.name, columns, arrays, alias, with_ordinality)))
+}
+
+/// The name of rows whose fields are about to be spelled out.
+pub(crate) const ROWS: &str = "\u{0}rows";
+
+/// Functions that make rows of a type of json; those that make sets of them, as arrays.
+const ROWS_OF_JSON: [(&str, Option<&str>); 4] = [
+    ("json_populate_record", None),
+    ("jsonb_populate_record", None),
+    ("json_populate_recordset", Some("json_populated_rows")),
+    ("jsonb_populate_recordset", Some("jsonb_populated_rows")),
+];
+
+/// The fields of each row are columns.
+fn rows_of_json(
+    function: &str,
+    rows: &Option<&str>,
+    arguments: Vec<Expr>,
+    alias: Option<&TableAlias>,
+) -> Result<TableFactor> {
+    let subquery = match rows {
+        Some(array) => {
+            let array = call(array, arguments);
+            format!("SELECT (\"{ROWS}\".v).* FROM UNNEST({array}) AS \"{ROWS}\" (v)")
+        }
+        None => format!("SELECT ({}).*", call(function, arguments)),
+    };
+    let own = TableAlias {
+        explicit: true,
+        name: Ident::new(function),
+        columns: vec![],
+        at: None,
+    };
+    Ok(TableFactor::Derived {
+        lateral: true,
+        subquery: Box::new(parse_query(&subquery)?),
+        alias: Some(alias.cloned().unwrap_or(own)),
+        sample: None,
+    })
 }
 
 /// The elements of all dimensions.

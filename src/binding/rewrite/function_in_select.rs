@@ -10,7 +10,9 @@ use crate::error::Result;
 use crate::statement::change_own_expressions;
 
 /// Set-returning functions and the functions that return the set as an array.
-const SET_RETURNING: [(&str, &str); 14] = [
+const SET_RETURNING: [(&str, &str); 16] = [
+    ("json_populate_recordset", "json_populated_rows"),
+    ("jsonb_populate_recordset", "jsonb_populated_rows"),
     ("json_array_elements", "json_elements"),
     ("jsonb_array_elements", "jsonb_elements"),
     ("json_array_elements_text", "json_element_texts"),

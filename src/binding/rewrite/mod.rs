@@ -31,6 +31,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 
 use crate::error::Result;
 
+pub(crate) use function_in_from::ROWS;
 pub use output_names::{numbered_name, output_column_name, output_name};
 pub(super) use syntax::replace_expressions;
 pub(crate) use syntax::{call, folded};
@@ -41,8 +42,8 @@ pub fn rewrite(query: &mut Query) -> Result<()> {
 }
 
 /// Spells out by their columns the rows that a query compares.
-pub fn spread_rows(query: &mut Query) -> Result<()> {
-    row_values::rewrite(query)
+pub fn spread_rows(tree: &mut impl VisitMut) -> Result<()> {
+    row_values::rewrite(tree)
 }
 
 /// Rewrites an expression outside a query: a policy's or a function's body.

@@ -50,6 +50,15 @@ pub fn set_comment(
         }
         Some(CommentedPart::Column(name)) => {
             let relation = object.name().to_string();
+            if let Object::Type(Type {
+                definition: TypeDefinition::Composite(attributes),
+                ..
+            }) = &mut object
+            {
+                let found = attributes.iter_mut().find(|attribute| attribute.name == *name);
+                found.ok_or_else(|| missing_column(name, &relation))?.comment = text;
+                return staged.put(object);
+            }
             let found = object
                 .columns_mut()
                 .into_iter()
@@ -66,7 +75,7 @@ fn set_comment_of_check(user_type: &mut Type, name: &str, text: Option<String>) 
     let of = user_type.name.clone();
     let found = match &mut user_type.definition {
         TypeDefinition::Domain(domain) => domain.checks.iter_mut().find(|check| check.name == name),
-        TypeDefinition::Enum(_) => None,
+        TypeDefinition::Enum(_) | TypeDefinition::Composite(_) => None,
     };
     let missing = || {
         let message = format!("constraint \"{name}\" for domain {of} does not exist");

@@ -72,6 +72,11 @@ pub(super) fn create(
 pub(super) fn check_row_type(staged: &Staged, schema: Oid, name: &str) -> Result<()> {
     let taken = staged.view().named(&Name::Type(schema, name.to_string()));
     match taken {
+        // It is a relation too.
+        Some(Object::Type(known)) if known.attributes().is_some() => {
+            let message = format!("relation \"{name}\" already exists");
+            Err(Error::new(SqlState::DuplicateTable, message))
+        }
         Some(_) => Err(taken_type(name)),
         None => Ok(()),
     }

@@ -110,6 +110,7 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             if_not_exists,
         } => user_type::add_label(command, name, label, place, *if_not_exists).await,
         Alter::RenameLabel { name, from, to } => user_type::rename_label(command, name, from, to).await,
+        Alter::Attributes(alter) => user_type::alter_attributes(command, alter).await,
         Alter::Domain { name, action } => domain::alter(command, name, action).await,
         Alter::SetDefault { table, column, default } => {
             let table = command.table(table)?;

@@ -14,7 +14,15 @@ pub(super) async fn run(
     text: Option<&str>,
 ) -> Result<&'static str> {
     let id = match kind {
-        ObjectKind::Column => command.context.catalog.resolve_relation(command.names(), &name.0)?.id(),
+        ObjectKind::Column => {
+            let (catalog, names) = (&command.context.catalog, command.names());
+            // A composite type is a relation too.
+            let composite = catalog.find_type(names, &name.0)?.filter(|found| found.attributes().is_some());
+            match composite {
+                Some(composite) => composite.id,
+                None => catalog.resolve_relation(names, &name.0)?.id(),
+            }
+        }
         kind => command
             .context
             .catalog

@@ -195,6 +195,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             sequence::create(command, name, schema, *if_not_exists, options, owned_by.as_ref()).await?
         }
         Statement::CreateEnum { name, labels } => user_type::create_enum(command, name, labels).await?,
+        Statement::CreateComposite(create) => user_type::create_composite(command, create).await?,
         Statement::CreateDomain(create) => domain::create(command, create).await?,
         Statement::CreateRole {
             name,

@@ -5,7 +5,7 @@ use super::{CommandContext, alter_column};
 use crate::catalog::changes::{self, EnumPlace};
 use crate::catalog::model::{ObjectKind, Oid};
 use crate::error::Result;
-use crate::statement::ast::ObjectName;
+use crate::statement::ast::{AlterAttributes, CreateComposite, ObjectName};
 
 pub(super) async fn create_enum(
     command: &mut CommandContext<'_>,
@@ -18,6 +18,32 @@ pub(super) async fn create_enum(
         .stage(|staged, role, _| changes::create_enum(staged, role, schema, &name, labels))
         .await?;
     Ok("CREATE TYPE")
+}
+
+pub(super) async fn create_composite(
+    command: &mut CommandContext<'_>,
+    create: &CreateComposite,
+) -> Result<&'static str> {
+    let (schema, name) = command
+        .context
+        .catalog
+        .resolve_creation(command.names(), &create.name.0)?;
+    let name = name.to_string();
+    command
+        .stage(|staged, role, _| changes::create_composite(staged, role, schema, &name, &create.fields))
+        .await?;
+    Ok("CREATE TYPE")
+}
+
+pub(super) async fn alter_attributes(
+    command: &mut CommandContext<'_>,
+    alter: &AlterAttributes,
+) -> Result<&'static str> {
+    let id = type_id(command, &alter.name)?;
+    command
+        .stage(|staged, role, _| changes::alter_composite(staged, role, id, &alter.changes))
+        .await?;
+    Ok("ALTER TYPE")
 }
 
 pub(super) async fn add_label(

@@ -1,11 +1,10 @@
 //! OIDs that PostgreSQL hands out and Boathouse derives from another object's, above all that are handed out: a
 //! relation's row type and its array type, the index of a key, a column's default.
 
-use crate::types::user_type::ARRAY_TYPES;
+use crate::types::user_type::{ARRAY_TYPES, ROW_TYPES};
 
 const DEFAULTS: u32 = 0x1000_0000;
 const INDEXES: u32 = 0x2000_0000;
-const ROW_TYPES: u32 = 0x4000_0000;
 
 /// The type of a relation's rows.
 pub fn row_type(relation: u32) -> u32 {

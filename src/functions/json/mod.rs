@@ -6,6 +6,7 @@ mod building;
 mod changing;
 mod ordering;
 mod path;
+mod populating;
 mod reading;
 mod scan;
 mod writing;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::ScalarUDF;
 
 pub(super) use assignment::{Step, with_member};
+pub(super) use ordering::order_keys;
 pub(super) use reading::subscripts;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -24,6 +26,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         changing::functions(),
         ordering::functions(),
         path::functions(),
+        populating::functions(),
     ]
     .concat()
 }

@@ -4,7 +4,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, BinaryBuilder};
+use datafusion::arrow::array::{ArrayRef, AsArray, BinaryArray, BinaryBuilder};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::super::overload::{Arguments, OverloadedFunction, kernel};
@@ -65,6 +66,17 @@ fn order_key() -> Arc<ScalarUDF> {
             Ok(Arc::new(keys.finish()))
         })],
     )
+}
+
+/// The keys of jsonb values.
+pub(in crate::functions) fn order_keys(values: &ArrayRef) -> Result<ArrayRef> {
+    let values = datafusion::arrow::compute::cast(values, &DataType::Utf8View)?;
+    let keys = values.as_string_view().iter().map(|value| {
+        let mut key = vec![];
+        value.map(|value| write_whole(value, &mut key)).transpose()?;
+        Ok(value.map(|_| key))
+    });
+    Ok(Arc::new(keys.collect::<Result<BinaryArray>>()?))
 }
 
 fn write(value: &str, out: &mut Vec<u8>) -> Result<()> {

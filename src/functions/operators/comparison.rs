@@ -8,9 +8,10 @@ use super::operand::{Operand, cast_to, cast_unknown};
 use super::{Operation, Planned, call};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::enumerations::enum_position;
+use crate::functions::row_order::row_key;
 use crate::functions::spelled_order::spelled_key;
 use crate::types::coercion::{Category, category, is_implicit, is_same, shown, without_modifier};
-use crate::types::{Spelled, SqlType};
+use crate::types::{Spelled, SqlType, row_fields};
 
 impl Operation {
     pub(super) fn comparison(self) -> Result<Planned> {
@@ -97,6 +98,14 @@ impl Operation {
                 let order = call("btarraycmp", vec![left, right])?;
                 Ok(Planned::Operands(self.op, order, lit(0_i32)))
             }
+            (SqlType::Composite(_) | SqlType::Record, SqlType::Composite(_) | SqlType::Record) => {
+                check_rows(&self.left.1, &self.right.1)?;
+                Ok(Planned::Operands(
+                    self.op,
+                    row_key(self.left.0, left),
+                    row_key(self.right.0, right),
+                ))
+            }
             (SqlType::Jsonb, SqlType::Jsonb) => Ok(Planned::Operands(
                 self.op,
                 call("jsonb_order_key", vec![self.left.0])?,
@@ -132,6 +141,30 @@ impl Operation {
             )),
         };
         Ok(Planned::Operands(self.op, side(self.left)?, side(self.right)?))
+    }
+}
+
+/// 42804 for rows whose fields cannot be compared.
+fn check_rows(left: &Operand, right: &Operand) -> Result<()> {
+    let mismatch = |message: String| Err(Error::new(SqlState::DatatypeMismatch, message));
+    let fields = (
+        row_fields(&left.sql_type, &left.layout),
+        row_fields(&right.sql_type, &right.layout),
+    );
+    let (Some(left), Some(right)) = fields else {
+        return Err(Error::internal("rows without fields are compared"));
+    };
+    for (place, (left, right)) in (1..).zip(left.iter().zip(&right)) {
+        if !is_same(&left.sql_type, &right.sql_type) {
+            let (left, right) = (shown(&left.sql_type), shown(&right.sql_type));
+            return mismatch(format!(
+                "cannot compare dissimilar column types {left} and {right} at record column {place}"
+            ));
+        }
+    }
+    match left.len() == right.len() {
+        true => Ok(()),
+        false => mismatch("cannot compare record types with different numbers of columns".to_string()),
     }
 }
 

@@ -17,6 +17,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use self::operand::Operand;
 use crate::error::{Error, Result, SqlState};
+use crate::types::SqlType;
 use crate::types::coercion::shown;
 
 pub use containers::type_quantified;
@@ -46,6 +47,18 @@ impl ExprPlanner for Operators {
             Planned::Expression(expression) => PlannerResult::Planned(expression),
             Planned::Operands(op, left, right) => PlannerResult::Original(RawBinaryExpr { op, left, right }),
         })
+    }
+
+    /// Literals of unknown type among rows are read as such rows: the engine looks for a type of all before anything else.
+    fn plan_array_literal(&self, elements: Vec<Expr>, schema: &DFSchema) -> PlanResult<PlannerResult<Vec<Expr>>> {
+        let is_row = |element: &Expr| {
+            let operand = Operand::of(element, schema);
+            operand.is_some_and(|operand| matches!(operand.sql_type, SqlType::Composite(_)))
+        };
+        Ok(PlannerResult::Original(match elements.iter().any(is_row) {
+            true => agree(elements, schema, "ARRAY")?,
+            false => elements,
+        }))
     }
 }
 

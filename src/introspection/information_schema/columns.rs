@@ -183,6 +183,7 @@ fn add(
 pub(super) fn schema_of_type(sql_type: &SqlType) -> &str {
     match sql_type {
         SqlType::Enum(definition) => &definition.schema,
+        SqlType::Composite(composite) => &composite.schema,
         SqlType::Domain(domain) => &domain.schema,
         SqlType::Array(element) => schema_of_type(element),
         _ => "pg_catalog",
@@ -249,7 +250,7 @@ impl Facets {
 fn without_modifier(sql_type: &SqlType) -> String {
     match sql_type {
         SqlType::Array(_) => "ARRAY".into(),
-        SqlType::Enum(_) | SqlType::Domain(_) => "USER-DEFINED".into(),
+        SqlType::Enum(_) | SqlType::Domain(_) | SqlType::Composite(_) => "USER-DEFINED".into(),
         SqlType::Spelled(_) => shown(sql_type),
         other => other.without_modifier().to_string(),
     }

@@ -2,6 +2,7 @@
 //! are not listed here exist with PostgreSQL's columns and are empty.
 
 mod columns;
+mod composites;
 mod constraints;
 mod domains;
 mod privileges;
@@ -31,6 +32,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "key_column_usage" => constraints::key_column_usage,
         "referential_constraints" => constraints::referential_constraints,
         "table_constraints" => constraints::table_constraints,
+        "attributes" => composites::attributes,
         "columns" => columns::generate,
         "element_types" => columns::element_types,
         "enabled_roles" => roles::enabled,
@@ -42,6 +44,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "sequences" => sequences::generate,
         "table_privileges" | "role_table_grants" => privileges::on_tables,
         "tables" => relations::tables,
+        "user_defined_types" => composites::user_defined_types,
         "view_column_usage" => relations::view_column_usage,
         "view_table_usage" => relations::view_table_usage,
         "views" => relations::views,

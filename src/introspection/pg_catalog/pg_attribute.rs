@@ -31,6 +31,24 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             )?;
         }
     }
+    for user_type in lookup.user_types() {
+        for attribute in user_type.attributes().unwrap_or_default() {
+            add(
+                rows,
+                Attribute {
+                    relation: user_type.id,
+                    name: &attribute.name,
+                    position: i64::from(attribute.number),
+                    sql_type: &attribute.sql_type,
+                    not_null: false,
+                    has_default: false,
+                    identity: "",
+                    generated: false,
+                    access_list: Datum::Null,
+                },
+            )?;
+        }
+    }
     /// What a sequence is in PostgreSQL: a relation of one row.
     const OF_SEQUENCE: [(&str, SqlType); 3] = [
         ("last_value", SqlType::Int8),
@@ -148,6 +166,8 @@ fn add(rows: &mut Rows, attribute: Attribute<'_>) -> Result<()> {
     let builtin = builtin_type(match sql_type.base() {
         SqlType::Enum(_) => SqlType::Oid.oid(),
         SqlType::Array(element) if element.user_type().is_some() => SqlType::Array(Box::new(SqlType::Oid)).oid(),
+        // Rows are laid out as arrays are.
+        SqlType::Composite(_) => SqlType::Array(Box::new(SqlType::Float8)).oid(),
         other => other.oid(),
     });
     rows.add([

@@ -45,6 +45,32 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             lookup.catalog.temporary_schema(),
         )?;
     }
+    for user_type in lookup.user_types() {
+        let Some(attributes) = user_type.attributes() else {
+            continue;
+        };
+        add(
+            rows,
+            Entry {
+                oid: user_type.id,
+                name: &user_type.name,
+                schema: lookup.namespace_oid(user_type.schema),
+                owner: user_type.owner,
+                access_method: 0,
+                kind: "c",
+                column_count: attributes.len(),
+                has_rules: false,
+                has_row_filter: false,
+                is_populated: true,
+                has_index: false,
+                check_count: 0,
+                tuples: 0,
+                has_triggers: false,
+                access_list: Datum::Null,
+            },
+            lookup.catalog.temporary_schema(),
+        )?;
+    }
     for relation in builtin_relations() {
         let is_view = relation.kind == 'v';
         add(
@@ -179,7 +205,7 @@ fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> 
         ("relam", entry.access_method.into()),
         (
             "relfilenode",
-            if entry.kind == "v" { 0.into() } else { entry.oid.into() },
+            if matches!(entry.kind, "v" | "c") { 0.into() } else { entry.oid.into() },
         ),
         ("reltablespace", 0.into()),
         ("relpages", 0.into()),

@@ -82,6 +82,15 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         }
     }
     for user_type in lookup.user_types() {
+        if let Some(attributes) = user_type.attributes() {
+            dependencies.on_schema(RELATION_CLASS, user_type.id, user_type.schema)?;
+            dependencies.of_row_type(user_type.id)?;
+            for attribute in attributes.iter().filter(|known| known.sql_type.user_type().is_some()) {
+                let own = column(user_type.id, attribute.number);
+                dependencies.add(own, whole(TYPE_CLASS, attribute.sql_type.oid()), "n")?;
+            }
+            continue;
+        }
         dependencies.on_schema(TYPE_CLASS, user_type.id, user_type.schema)?;
         if let Some(domain) = user_type.domain() {
             let own = whole(TYPE_CLASS, user_type.id);
@@ -141,7 +150,11 @@ impl Dependencies<'_, '_> {
     fn of_row_type(&mut self, table: Oid) -> Result<()> {
         let row = whole(TYPE_CLASS, row_type(table));
         self.add(whole(TYPE_CLASS, row_array_type(table)), row, "i")?;
-        self.add(row, relation(table), "i")
+        // The type of a table's rows goes with the table, a composite type's relation with the type.
+        match self.introspection.lookup.catalog.user_type(table) {
+            Some(_) => self.add(relation(table), row, "i"),
+            None => self.add(row, relation(table), "i"),
+        }
     }
 
     fn of_sequence(&mut self, sequence: &Sequence) -> Result<()> {

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use crate::catalog::model::{Object, Oid};
 use crate::error::Result;
-use crate::functions::builtin::builtin_descriptions;
+use crate::functions::builtin::{builtin_descriptions, row_type};
 use crate::functions::{
     CONSTRAINT_CLASS, DATABASE_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, ROLE_CLASS, TYPE_CLASS,
 };
@@ -46,7 +46,14 @@ pub(super) fn local(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
             add(function.id, FUNCTION_CLASS, 0, function.comment.as_deref())?;
         }
         for user_type in lookup.catalog.user_types(schema.id) {
-            add(user_type.id, TYPE_CLASS, 0, user_type.comment.as_deref())?;
+            let Some(attributes) = user_type.attributes() else {
+                add(user_type.id, TYPE_CLASS, 0, user_type.comment.as_deref())?;
+                continue;
+            };
+            add(row_type(user_type.id), TYPE_CLASS, 0, user_type.comment.as_deref())?;
+            for known in attributes {
+                add(user_type.id, RELATION_CLASS, known.number.into(), known.comment.as_deref())?;
+            }
         }
     }
     for index in lookup.indexes().filter_map(|index| index.declared()) {

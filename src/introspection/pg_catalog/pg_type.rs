@@ -22,7 +22,8 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
     for object in lookup.relations() {
         let (schema, owner) = (object.parent().unwrap_or_default(), object.owner().unwrap_or_default());
         if !matches!(object, Object::Sequence(_)) {
-            add_row_type(rows, object.id(), object.name(), lookup.namespace_oid(schema), owner)?;
+            let schema = lookup.namespace_oid(schema);
+            add_row_type(rows, object.id(), object.name(), schema, owner, Datum::Null)?;
         }
     }
     for user_type in lookup.user_types() {
@@ -49,6 +50,10 @@ fn add_user_type(introspection: &Introspection<'_>, rows: &mut Rows, user_type: 
             [2597, below.output.into(), 2598, below.send.into(), below.analyze.into()],
             below.storage,
         ),
+        (TypeDefinition::Composite(_), _) => {
+            let schema = lookup.namespace_oid(user_type.schema);
+            return add_row_type(rows, user_type.id, &user_type.name, schema, user_type.owner, acl.into());
+        }
         (TypeDefinition::Domain(_), None) => (4, "d", "E", [2597, 3507, 2598, 3533, 0], "p"),
     };
     let own = (
@@ -159,13 +164,13 @@ fn system_types(rows: &mut Rows) -> Result<()> {
     }
     for relation in builtin_relations() {
         let schema = builtin_schema(relation.schema).unwrap_or_default();
-        add_row_type(rows, relation.oid, relation.name, schema, BOOTSTRAP_ROLE)?;
+        add_row_type(rows, relation.oid, relation.name, schema, BOOTSTRAP_ROLE, Datum::Null)?;
     }
     Ok(())
 }
 
 /// The type of a relation's rows, and of arrays of them.
-fn add_row_type(rows: &mut Rows, relation: Oid, name: &str, schema: Oid, owner: Oid) -> Result<()> {
+fn add_row_type(rows: &mut Rows, relation: Oid, name: &str, schema: Oid, owner: Oid, acl: Datum) -> Result<()> {
     // record_in, record_out and their kin.
     const RECORD: [i64; 5] = [2290, 2291, 2402, 2403, 0];
     let (row, array) = (row_type(relation), row_array_type(relation));
@@ -204,6 +209,7 @@ fn add_row_type(rows: &mut Rows, relation: Oid, name: &str, schema: Oid, owner: 
             ("typtypmod", (-1).into()),
             ("typndims", 0.into()),
             ("typcollation", 0.into()),
+            ("typacl", if element == 0 { acl.clone() } else { Datum::Null }),
         ])?;
     }
     Ok(())

@@ -11,6 +11,8 @@ pub struct Insert {
     pub alias: String,
     /// Empty: all columns in order.
     pub columns: Vec<String>,
+    /// Where a value goes below each of `columns`: the names of fields in fields, or nothing.
+    pub fields: Vec<Vec<String>>,
     /// VALUES or a query; `None` is DEFAULT VALUES.
     pub source: Option<Box<sql::Query>>,
     /// Row and column of each DEFAULT in VALUES, which is NULL in `source`.

@@ -1,7 +1,22 @@
-//! The types that a statement names: names of users' types are looked up before it runs.
+//! Composite types, and the types that a statement names: names of users' types are looked up before it runs.
 
-use super::{Alter, CreateFunction, CreateTable, Statement};
+use super::{Alter, CreateFunction, CreateTable, ObjectName, Statement};
+use crate::catalog::changes::AttributeChange;
 use crate::types::SqlType;
+
+/// CREATE TYPE … AS (…).
+#[derive(Debug, Clone)]
+pub struct CreateComposite {
+    pub name: ObjectName,
+    pub fields: Vec<(String, SqlType)>,
+}
+
+/// ALTER TYPE … ATTRIBUTE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlterAttributes {
+    pub name: ObjectName,
+    pub changes: Vec<AttributeChange>,
+}
 
 impl Statement {
     /// Every type that the statement declares something as.
@@ -15,6 +30,7 @@ impl Statement {
                 arguments.chain([returns]).collect()
             }
             Statement::CreateDomain(create) => vec![&mut create.base],
+            Statement::CreateComposite(create) => create.fields.iter_mut().map(|(_, sql_type)| sql_type).collect(),
             Statement::Alter { alter, .. } => alter.declared_types(),
             _ => vec![],
         }
@@ -27,6 +43,13 @@ impl Alter {
             Alter::Several(actions) => actions.iter_mut().flat_map(Alter::declared_types).collect(),
             Alter::AddColumns { columns, .. } => columns.iter_mut().map(|(column, _)| &mut column.sql_type).collect(),
             Alter::SetType { sql_type, .. } => vec![sql_type],
+            Alter::Attributes(alter) => {
+                let types = alter.changes.iter_mut().map(|change| match change {
+                    AttributeChange::Add { sql_type, .. } | AttributeChange::SetType { sql_type, .. } => Some(sql_type),
+                    AttributeChange::Drop { .. } | AttributeChange::Rename { .. } => None,
+                });
+                types.flatten().collect()
+            }
             _ => vec![],
         }
     }

@@ -26,6 +26,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub use fetch_expression::WITH_TIES;
+pub use row_expansion::ALL_FIELDS;
 pub(super) use keywords::{is_function_or_type_name, is_reserved, is_word, starts_expression};
 pub(super) use string_alias::misplaced_string;
 
@@ -42,6 +43,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
     row_expansion::drop_parentheses(tokens);
+    row_expansion::name_all_fields(tokens);
     standard_spellings::respell(tokens);
     keywords::hide_foreign_keywords(tokens);
 }

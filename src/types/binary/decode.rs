@@ -64,6 +64,7 @@ pub fn append_binary(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {
             let spelling = spelled.receive(bytes)?;
             return append(builder, Scalar::Text(&spelling));
         }
+        SqlType::Composite(_) => return append_row(builder, bytes),
         SqlType::Void => Scalar::Text(""),
         SqlType::Char => match bytes {
             [0] => Scalar::Text(""),
@@ -232,6 +233,40 @@ impl<'a> Reader<'a> {
             Err(invalid("incorrect binary data format"))
         }
     }
+}
+
+/// The number of fields, and of each its type and its value with the length in front.
+fn append_row(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {
+    let Some(fields) = builder.fields() else {
+        return Err(Error::internal("a row for a column of something else"));
+    };
+    let mut reader = Reader { rest: bytes };
+    let mismatch = |message: String| Error::new(SqlState::DatatypeMismatch, message);
+    let count = reader.integer()?;
+    if usize::try_from(count) != Ok(fields.len()) {
+        let message = format!("wrong number of columns: {count}, expected {}", fields.len());
+        return Err(mismatch(message));
+    }
+    for (field, place) in fields.iter_mut().zip(1..) {
+        let (given, wanted) = (u32::from_be_bytes(reader.take()?), field.sql_type().oid());
+        if given != wanted {
+            let declared = SqlType::from_oid(given).map_or_else(|| given.to_string(), |given| given.to_string());
+            return Err(mismatch(format!(
+                "binary data has type {given} ({declared}) instead of expected {wanted} ({}) in record column {place}",
+                field.sql_type()
+            )));
+        }
+        match reader.integer()? {
+            -1 => field.append_null(),
+            size => {
+                let size = usize::try_from(size).map_err(|_| invalid("insufficient data left in message"))?;
+                append_binary(field, reader.slice(size)?)?;
+            }
+        }
+    }
+    reader.end()?;
+    builder.end_row();
+    Ok(())
 }
 
 fn append_array(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {

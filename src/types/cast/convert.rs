@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use datafusion::arrow::array::{
-    Array, ArrayRef, Date32Array, IntervalMonthDayNanoArray, ListArray, StringViewBuilder, Time64MicrosecondArray,
+    Array, ArrayRef, Date32Array, IntervalMonthDayNanoArray, ListArray, StringViewBuilder, StructArray, Time64MicrosecondArray,
     TimestampMicrosecondArray, new_null_array,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
@@ -25,7 +25,7 @@ use crate::types::spelled::network::Address;
 use crate::types::text::write_text;
 use crate::types::time_zone::TimeZone;
 use crate::types::values::{Column, ColumnValues};
-use crate::types::{Spelled, SqlType};
+use crate::types::{CompositeType, Spelled, SqlType, row_columns};
 
 pub(super) fn convert(
     array: &ArrayRef,
@@ -48,6 +48,11 @@ pub(super) fn convert(
             let read = convert(array, source, &open, context, settings)?;
             return convert(&read, &open, target, context, settings);
         }
+    }
+    if let SqlType::Composite(composite) = target
+        && let Some((columns, rows)) = row_columns(array, source)
+    {
+        return convert_rows(columns, rows, composite, context, settings);
     }
     let column = Column::new(array, source)?;
     if is_text(target) {
@@ -224,6 +229,32 @@ fn convert_lists(
         elements,
         list.nulls().cloned(),
     )?))
+}
+
+/// Each field of rows as the field at its place.
+fn convert_rows(
+    columns: Vec<(&ArrayRef, SqlType)>,
+    rows: &StructArray,
+    target: &Arc<CompositeType>,
+    context: CastContext,
+    settings: &FormatSettings,
+) -> Result<ArrayRef> {
+    if columns.len() != target.fields.len() {
+        let message = format!("cannot cast type record to {}", SqlType::Composite(Arc::clone(target)));
+        let detail = match columns.len() < target.fields.len() {
+            true => "Input has too few columns.",
+            false => "Input has too many columns.",
+        };
+        return Err(Error::new(SqlState::CannotCoerce, message).with_detail(detail));
+    }
+    let fields = columns.into_iter().zip(&target.fields).map(|((column, source), field)| {
+        // Rows do not tell a literal that nothing typed from a text.
+        let source = if source == SqlType::Text { SqlType::Unknown } else { source };
+        super::cast_array(column, &source, &field.sql_type, context, settings)
+    });
+    let fields = fields.collect::<Result<Vec<ArrayRef>>>()?;
+    let (layout, nulls) = (target.arrow_fields(), rows.nulls().cloned());
+    Ok(Arc::new(StructArray::try_new_with_length(layout, fields, nulls, rows.len())?))
 }
 
 fn array_element_type(array: &ArrayRef) -> DataType {

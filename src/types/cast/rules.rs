@@ -52,6 +52,8 @@ pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContex
         (Unknown, _) => true,
         (source, target) if is_text(source) && (is_text(target) || *target == Char) => true,
         (source, _) if is_text(source) => explicit,
+        // Field by field; what a record has is only known of its values.
+        (SqlType::Record, SqlType::Composite(_)) | (SqlType::Composite(_), SqlType::Record) => true,
         // Text output.
         (_, target) if is_text(target) => true,
         (source, target) if is_number(source) && is_number(target) => true,

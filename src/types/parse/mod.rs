@@ -8,6 +8,7 @@ mod datetime_tokens;
 mod interval;
 mod number;
 mod plain;
+mod record;
 mod zone_abbreviations;
 
 pub use array::{ArrayItem, parse_array};
@@ -16,6 +17,7 @@ pub use datetime::{parse_date, parse_time, parse_timestamp, parse_timestamptz, p
 pub use interval::parse_interval;
 pub use number::{Decimal, fit_decimal, parse_decimal, parse_float4, parse_float8, parse_integer, parse_oid};
 pub use plain::{fit_bpchar, fit_varchar, parse_bool, parse_bytea, parse_char, parse_uuid};
+pub use record::parse_record;
 pub use zone_abbreviations::abbreviation_offset;
 
 use datafusion::common::ScalarValue;
