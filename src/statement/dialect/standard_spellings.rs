@@ -1,9 +1,10 @@
 //! Spellings that sqlparser does not read, written as those that it does: `'1 day'::interval PRECEDING`, `ORDER BY x
-//! USING >`, `SUBSTRING(x SIMILAR p ESCAPE e)`, `x RLIKE p`.
+//! USING >`, `SUBSTRING(x SIMILAR p ESCAPE e)`, `x RLIKE p`, `inet '10.0.0.1'`.
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
+use crate::types::Spelled;
 
 pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) {
     for index in 0..tokens.len() {
@@ -11,6 +12,7 @@ pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) {
         order_using(tokens, index);
         substring_similar(tokens, index);
         regular_match(tokens, index);
+        typed_literal(tokens, index);
     }
 }
 
@@ -32,6 +34,27 @@ fn regular_match(tokens: &mut Vec<TokenWithSpan>, index: usize) {
         tokens.remove(index - 1);
     } else if !matches!(tokens[index - 1].token, Token::Comma | Token::LParen) {
         tokens[index].token = Token::Tilde;
+    }
+}
+
+/// `inet '10.0.0.1'` as `'10.0.0.1'::inet`: sqlparser knows the names of its own types only. (A bit by itself is of
+/// any length there, and of one bit in a cast.)
+fn typed_literal(tokens: &mut Vec<TokenWithSpan>, index: usize) {
+    let is_type = |token: &Token| match token {
+        Token::Word(word) if word.quote_style.is_none() => {
+            Spelled::all().any(|spelled| word.value == spelled.internal_name() && spelled != Spelled::Bit(None))
+        }
+        _ => false,
+    };
+    let is_typed = matches!(
+        tokens.get(index..index + 2),
+        Some([name, literal]) if is_type(&name.token) && matches!(literal.token, Token::SingleQuotedString(_))
+    );
+    let is_alias = index > 0 && (word_at(tokens, index - 1, &["as"]) || tokens[index - 1].token == Token::Period);
+    if is_typed && !is_alias {
+        tokens.swap(index, index + 1);
+        let colons = TokenWithSpan::new(Token::DoubleColon, tokens[index].span);
+        tokens.insert(index + 1, colons);
     }
 }
 

@@ -95,12 +95,7 @@ impl Assignment {
         if source == target.sql_type && array.data_type() == stored.data_type() {
             return Ok(Arc::clone(array));
         }
-        // Plans do not tell a literal that nothing typed from a text: both may be read.
-        let source = if source == SqlType::Text {
-            SqlType::Unknown
-        } else {
-            source
-        };
+        let source = open_text(source);
         check_assignable(&target.name, &source, &target.sql_type)?;
         let cast = cast_array(
             array,
@@ -117,5 +112,14 @@ impl Assignment {
             ..Default::default()
         };
         Ok(cast_with_options(&cast, stored.data_type(), &options)?)
+    }
+}
+
+/// Plans do not tell a literal that nothing typed, or a value whose type they lost, from a text: all may be read.
+fn open_text(source: SqlType) -> SqlType {
+    match source {
+        SqlType::Text => SqlType::Unknown,
+        SqlType::Array(element) => SqlType::Array(Box::new(open_text(*element))),
+        other => other,
     }
 }
