@@ -1,6 +1,6 @@
-//! What values that are carried by their spelling sort by, because the engine compares layouts alone: texts, a character
-//! for each byte of the value's key, as the frames of windows know no bytes. The type is part of each function, because
-//! the engine passes on values alone.
+//! What values that are carried by their spelling sort by, because the engine compares layouts alone: the value's key in
+//! hexadecimal, as the frames of windows and EXPLAIN know no bytes. The type is part of each function, because the engine
+//! passes on values alone.
 
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ use datafusion::logical_expr::{
 
 use crate::error::{Error, Result};
 use crate::types::{Spelled, SqlType};
+
+/// Digits that sort as their values do.
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Behind a key and its value stands where the value begins.
 const LENGTH_DIGITS: usize = 8;
@@ -79,7 +82,9 @@ impl SpelledOrder {
             key.clear();
             text.clear();
             self.spelled.order_key(value, &mut key)?;
-            text.extend(key.iter().copied().map(char::from));
+            for byte in &key {
+                text.extend([byte >> 4, byte & 0xf].map(|digit| char::from(HEX[usize::from(digit)])));
+            }
             if self.task == Task::KeyAndValue {
                 let length = text.len();
                 text.push_str(value);
