@@ -103,7 +103,10 @@ impl ScalarUDFImpl for Populate {
                 (None, false) => vec![None],
                 (Some(text), false) => vec![Some(text.to_string())],
                 (Some(text), true) => match scan::kind(text) {
-                    Kind::Array => scan::elements(text).into_iter().map(|text| Some(text.to_string())).collect(),
+                    Kind::Array => scan::elements(text)
+                        .into_iter()
+                        .map(|text| Some(text.to_string()))
+                        .collect(),
                     _ => {
                         let name = self.shown_name();
                         return Err(invalid(format!("cannot call {name} on {}", refused(scan::kind(text)))).into());
