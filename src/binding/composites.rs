@@ -64,7 +64,9 @@ pub(super) fn source_of(field: &Field, target: &SqlType) -> SqlType {
 pub(super) fn null_test(value: Expr, is_null: bool, schema: &DFSchema) -> Transformed<Expr> {
     let sql_type = value.to_field(schema).map(|(_, field)| SqlType::from_field(&field));
     match (sql_type, is_null) {
-        (Ok(sql_type @ (SqlType::Composite(_) | SqlType::Record)), true) => Transformed::yes(row_is_null(value, sql_type)),
+        (Ok(sql_type @ (SqlType::Composite(_) | SqlType::Record)), true) => {
+            Transformed::yes(row_is_null(value, sql_type))
+        }
         (Ok(sql_type @ (SqlType::Composite(_) | SqlType::Record)), false) => {
             Transformed::yes(row_is_not_null(value, sql_type))
         }

@@ -272,7 +272,13 @@ impl KnownNames for WithParameters<'_> {
         self.scope.types.has_rows()
             || declared.into_iter().any(is_of_rows)
             || columns
-                .flat_map(|schema| schema.fields().iter().map(|field| SqlType::from_field(field)).collect::<Vec<_>>())
+                .flat_map(|schema| {
+                    schema
+                        .fields()
+                        .iter()
+                        .map(|field| SqlType::from_field(field))
+                        .collect::<Vec<_>>()
+                })
                 .any(|sql_type| is_of_rows(&sql_type))
     }
 

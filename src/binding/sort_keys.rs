@@ -10,8 +10,8 @@ use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, Logi
 use super::{calls, equal_keys};
 use crate::error::Result;
 use crate::functions::{
-    enum_label, enum_position, interval_key, interval_of_key, passes_on, retyped, row_key, scalar_functions, spelled_key,
-    spelled_key_and_value, spelled_of_key,
+    enum_label, enum_position, interval_key, interval_of_key, passes_on, retyped, row_key, scalar_functions,
+    spelled_key, spelled_key_and_value, spelled_of_key,
 };
 use crate::types::{EnumType, Spelled, SqlType};
 

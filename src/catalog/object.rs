@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::entry::OLDEST_FORMAT;
 use super::model::*;
-use crate::types::user_type::ROW_TYPES;
 use crate::types::SqlType;
+use crate::types::user_type::ROW_TYPES;
 
 impl Object {
     pub fn id(&self) -> Oid {

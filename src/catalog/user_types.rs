@@ -52,10 +52,9 @@ impl Object {
                 .collect(),
             Object::Type(user_type) => match &mut user_type.definition {
                 TypeDefinition::Domain(domain) => vec![&mut domain.base],
-                TypeDefinition::Composite(attributes) => attributes
-                    .iter_mut()
-                    .map(|attribute| &mut attribute.sql_type)
-                    .collect(),
+                TypeDefinition::Composite(attributes) => {
+                    attributes.iter_mut().map(|attribute| &mut attribute.sql_type).collect()
+                }
                 TypeDefinition::Enum(_) => vec![],
             },
             _ => vec![],

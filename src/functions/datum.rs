@@ -6,8 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Float32Builder, Float64Builder, GenericListArray,
     Int16Builder, Int32Builder, Int64Builder, NullArray, PrimitiveBuilder, StringBuilder, StringViewBuilder,
-    StructArray,
-    Time64MicrosecondBuilder, UInt32Builder,
+    StructArray, Time64MicrosecondBuilder, UInt32Builder,
 };
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::{

@@ -126,10 +126,11 @@ impl<'a> Lookup<'a> {
             object,
             Object::Table(_) | Object::View(_) | Object::Sequence(_) | Object::Index(_)
         ) || is_composite(object);
-        let is_here = is_here && object
-            .parent()
-            .and_then(|schema| self.catalog.schema(schema))
-            .is_some_and(|schema| schema.database == self.context.database);
+        let is_here = is_here
+            && object
+                .parent()
+                .and_then(|schema| self.catalog.schema(schema))
+                .is_some_and(|schema| schema.database == self.context.database);
         (is_here && self.sees(object)).then_some(Relation::Object(object))
     }
 

@@ -2,8 +2,8 @@
 //! a schema, and the names of types, roles and encodings.
 
 use super::builtin::{
-    builtin_function, builtin_functions_named, builtin_index, builtin_indexes, builtin_type_named, relation_of_type, row_array_type, row_type,
-    type_name, type_name_without_modifier,
+    builtin_function, builtin_functions_named, builtin_index, builtin_indexes, builtin_type_named, relation_of_type,
+    row_array_type, row_type, type_name, type_name_without_modifier,
 };
 use super::datum::Datum;
 use super::lookup::{Lookup, Relation, parse_name, quote_identifier};
@@ -397,13 +397,24 @@ fn type_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {
     }
     let found = lookup.type_named(&parse_name(element)?)?;
     if let Some(found) = found {
-        return Ok(Some(if is_array { ARRAY_TYPES + found.id } else { found.type_oid() }));
+        return Ok(Some(if is_array {
+            ARRAY_TYPES + found.id
+        } else {
+            found.type_oid()
+        }));
     }
     // A relation's rows have a type of its name.
     let relation = lookup.relation_named(&parse_name(element)?)?;
-    let has_rows = |relation: &Relation<'_>| !matches!(relation, Relation::Object(Object::Sequence(_) | Object::Index(_)));
+    let has_rows =
+        |relation: &Relation<'_>| !matches!(relation, Relation::Object(Object::Sequence(_) | Object::Index(_)));
     let relation = relation.filter(has_rows).map(|relation| relation.oid());
-    Ok(relation.map(|relation| if is_array { row_array_type(relation) } else { row_type(relation) }))
+    Ok(relation.map(|relation| {
+        if is_array {
+            row_array_type(relation)
+        } else {
+            row_type(relation)
+        }
+    }))
 }
 
 fn function_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {

@@ -78,7 +78,9 @@ impl ScalarUDFImpl for Row {
 
     fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
         if let Some(composite) = &self.composite {
-            return Ok(Arc::new(SqlType::Composite(Arc::clone(composite)).to_field(ROW_VALUE, true)));
+            return Ok(Arc::new(
+                SqlType::Composite(Arc::clone(composite)).to_field(ROW_VALUE, true),
+            ));
         }
         let names = arguments.scalar_arguments.iter().skip(1).step_by(2);
         let values = arguments.arg_fields.iter().skip(2).step_by(2);
@@ -222,7 +224,9 @@ impl ScalarUDFImpl for AsComposite {
         let source = given(&arguments.arg_fields[0]);
         let rows = arguments.args[0].to_array(arguments.number_rows)?;
         let (context, settings) = (CastContext::Explicit, FormatSettings::default());
-        Ok(ColumnarValue::Array(cast_array(&rows, &source, &target, context, &settings)?))
+        Ok(ColumnarValue::Array(cast_array(
+            &rows, &source, &target, context, &settings,
+        )?))
     }
 }
 
@@ -298,9 +302,21 @@ fn given(value: &Field) -> SqlType {
 }
 
 /// The rows with the value in the field that the path leads to. What was NULL becomes a row of NULLs around it.
-fn assigned(rows: &ArrayRef, sql_type: &SqlType, value: &ArrayRef, source: &SqlType, path: &[&str]) -> Result<ArrayRef> {
+fn assigned(
+    rows: &ArrayRef,
+    sql_type: &SqlType,
+    value: &ArrayRef,
+    source: &SqlType,
+    path: &[&str],
+) -> Result<ArrayRef> {
     let [name, rest @ ..] = path else {
-        return cast_array(value, source, sql_type, CastContext::Assignment, &FormatSettings::default());
+        return cast_array(
+            value,
+            source,
+            sql_type,
+            CastContext::Assignment,
+            &FormatSettings::default(),
+        );
     };
     let SqlType::Composite(composite) = sql_type else {
         return Err(Error::internal("a field of what has none is assigned"));
@@ -317,5 +333,10 @@ fn assigned(rows: &ArrayRef, sql_type: &SqlType, value: &ArrayRef, source: &SqlT
     });
     let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
     let layout = composite.arrow_fields();
-    Ok(Arc::new(StructArray::try_new_with_length(layout, columns, None, rows.len())?))
+    Ok(Arc::new(StructArray::try_new_with_length(
+        layout,
+        columns,
+        None,
+        rows.len(),
+    )?))
 }

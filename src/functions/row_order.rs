@@ -3,9 +3,13 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, ListArray, StringViewArray, StructArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, ListArray, StringViewArray, StructArray,
+};
 use datafusion::arrow::compute::SortOptions;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, Float32Type, Float64Type, IntervalMonthDayNanoType};
+use datafusion::arrow::datatypes::{
+    DataType, Field, FieldRef, Fields, Float32Type, Float64Type, IntervalMonthDayNanoType,
+};
 use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::{
@@ -122,7 +126,10 @@ fn tested(rows: &ArrayRef, sql_type: &SqlType, is_null: bool) -> BooleanArray {
 
 fn keys(rows: &ArrayRef, sql_type: &SqlType) -> Result<ArrayRef> {
     if rows.data_type() == &DataType::Null {
-        return Ok(datafusion::arrow::array::new_null_array(&DataType::Utf8View, rows.len()));
+        return Ok(datafusion::arrow::array::new_null_array(
+            &DataType::Utf8View,
+            rows.len(),
+        ));
     }
     let comparable = comparable(rows, sql_type)?;
     // PostgreSQL sorts NULL behind all values.
@@ -157,7 +164,11 @@ fn comparable(values: &ArrayRef, sql_type: &SqlType) -> Result<ArrayRef> {
     Ok(match sql_type {
         SqlType::Interval => {
             let lengths = values.as_primitive::<IntervalMonthDayNanoType>().iter();
-            Arc::new(lengths.map(|interval| Some(interval_nanos(interval?))).collect::<Decimal128Array>())
+            Arc::new(
+                lengths
+                    .map(|interval| Some(interval_nanos(interval?)))
+                    .collect::<Decimal128Array>(),
+            )
         }
         // Rows of several types have numerics of several layouts.
         SqlType::Numeric(_) => {
@@ -176,8 +187,16 @@ fn comparable(values: &ArrayRef, sql_type: &SqlType) -> Result<ArrayRef> {
             Arc::new(keys.collect::<Result<StringViewArray>>()?)
         }
         // Zero has two forms, and both are one value.
-        SqlType::Float4 => Arc::new(values.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| value + 0.0)),
-        SqlType::Float8 => Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value + 0.0)),
+        SqlType::Float4 => Arc::new(
+            values
+                .as_primitive::<Float32Type>()
+                .unary::<_, Float32Type>(|value| value + 0.0),
+        ),
+        SqlType::Float8 => Arc::new(
+            values
+                .as_primitive::<Float64Type>()
+                .unary::<_, Float64Type>(|value| value + 0.0),
+        ),
         SqlType::Array(element) => match values.as_list_opt::<i32>() {
             Some(list) => {
                 let elements = comparable(list.values(), element)?;

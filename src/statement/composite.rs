@@ -59,7 +59,10 @@ pub(super) fn alter(reader: &mut Reader, name: ObjectName) -> Result<Alter> {
             _ => {
                 let from = reader.name()?;
                 reader.expect(&["to"])?;
-                AttributeChange::Rename { from, to: reader.name()? }
+                AttributeChange::Rename {
+                    from,
+                    to: reader.name()?,
+                }
             }
         };
         reader.cascade();

@@ -385,10 +385,7 @@ fn what_is_not_there_yet_or_wrong() {
 #[test]
 fn constructs_that_the_parser_lacks_are_named() {
     check(&[
-        (
-            "select (f(1)).*",
-            "Query(SELECT (f(1)).\"\0*\")",
-        ),
+        ("select (f(1)).*", "Query(SELECT (f(1)).\"\0*\")"),
         (
             "select sum(a) over (order by b rows current row exclude ties)",
             "0A000 EXCLUDE in a window's frame is not supported yet@49",

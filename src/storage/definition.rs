@@ -74,7 +74,10 @@ impl TableDraft {
                     format!("column \"{name}\" named in partition key does not exist"),
                 )
             })?;
-            if matches!(column.sql_type.base(), SqlType::Array(_) | SqlType::Composite(_) | SqlType::Bytea) {
+            if matches!(
+                column.sql_type.base(),
+                SqlType::Array(_) | SqlType::Composite(_) | SqlType::Bytea
+            ) {
                 return Err(Error::unsupported(format!(
                     "partitioning by a column of type {}",
                     column.sql_type

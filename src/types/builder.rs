@@ -3,8 +3,7 @@
 use datafusion::arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
     Int16Builder, Int32Builder, Int64Builder, IntervalMonthDayNanoBuilder, ListArray, NullArray, StringViewBuilder,
-    StructArray,
-    Time64MicrosecondBuilder, TimestampMicrosecondBuilder, UInt32Builder,
+    StructArray, Time64MicrosecondBuilder, TimestampMicrosecondBuilder, UInt32Builder,
 };
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::datatypes::{Field, Fields, IntervalMonthDayNano};

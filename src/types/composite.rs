@@ -48,7 +48,9 @@ impl CompositeType {
 
     /// Whether a struct may hold values of this type.
     pub(super) fn is_laid_out_as(&self, data_type: &DataType) -> bool {
-        let DataType::Struct(fields) = data_type else { return false };
+        let DataType::Struct(fields) = data_type else {
+            return false;
+        };
         let names = fields.iter().map(|field| field.name());
         names.eq(self.fields.iter().map(|field| &field.name))
     }
@@ -95,7 +97,10 @@ pub fn row_fields(sql_type: &SqlType, layout: &DataType) -> Option<Vec<Composite
 }
 
 /// The columns of rows with their types, and which rows are NULL; `None` for an array of something else.
-pub fn row_columns<'a>(array: &'a ArrayRef, sql_type: &SqlType) -> Option<(Vec<(&'a ArrayRef, SqlType)>, &'a StructArray)> {
+pub fn row_columns<'a>(
+    array: &'a ArrayRef,
+    sql_type: &SqlType,
+) -> Option<(Vec<(&'a ArrayRef, SqlType)>, &'a StructArray)> {
     let fields = row_fields(sql_type, array.data_type())?;
     let rows = array.as_struct_opt()?;
     let types = fields.into_iter().map(|field| field.sql_type);

@@ -69,7 +69,9 @@ fn assigned_type(table: &Table, insert: &Insert, name: &str, place: usize) -> Re
 
 /// A row whose fields are the values at these places.
 fn of_fields(insert: &Insert, name: &str, of_source: &[Column], sql_type: &SqlType) -> Result<Expr> {
-    let function = scalar_functions().iter().find(|function| function.name() == ASSIGNED_FIELD);
+    let function = scalar_functions()
+        .iter()
+        .find(|function| function.name() == ASSIGNED_FIELD);
     let function = function.ok_or_else(|| Error::internal("fields cannot be assigned"))?;
     let mut row = super::expressions::null(sql_type)?;
     for (place, path) in insert.fields.iter().enumerate() {

@@ -8,8 +8,8 @@ use datafusion::sql::sqlparser::ast::{
     VisitorMut,
 };
 
-use super::named_arguments;
 use super::super::relations::parse_query;
+use super::named_arguments;
 use super::syntax::{call, plain_arguments, system_name};
 use crate::error::{Error, Result};
 
@@ -229,7 +229,9 @@ fn from_call(
         let mut rows = unnest(&function, vec![function.clone()], vec![array], alias, with_ordinality);
         // A row has more columns than one.
         if let (TableFactor::UNNEST { alias: Some(named), .. }, Some(alias)) = (&mut rows, alias) {
-            named.columns.extend(alias.columns.iter().skip(named.columns.len()).cloned());
+            named
+                .columns
+                .extend(alias.columns.iter().skip(named.columns.len()).cloned());
         }
         return Ok(Some(rows));
     };

@@ -4,8 +4,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Cte, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, Subscript, TableFactor, TableWithJoins, Value, With, visit_relations,
+    AccessExpr, Cte, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Query,
+    Select, SelectItem, SelectItemQualifiedWildcardKind, Subscript, TableFactor, TableWithJoins, Value, With,
+    visit_relations,
 };
 
 use super::super::names;
@@ -103,7 +104,8 @@ impl Expander<'_> {
         let Expr::Function(array) = array else { return None };
         let [call] = written_arguments(array)?.try_into().ok()?;
         let Expr::Function(function) = &call else { return None };
-        let is_own = names::parts(&array.name) == ["make_array"] && self.known.has_function(&names::parts(&function.name));
+        let is_own =
+            names::parts(&array.name) == ["make_array"] && self.known.has_function(&names::parts(&function.name));
         is_own.then_some(call)
     }
 

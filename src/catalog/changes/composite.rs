@@ -65,7 +65,9 @@ pub fn alter_composite(staged: &mut Staged, role: Oid, id: Oid, changes: &[Attri
         let message = format!("relation \"{of}\" does not exist");
         return Err(Error::new(SqlState::UndefinedTable, message));
     };
-    let keeps_fields = changes.iter().all(|change| matches!(change, AttributeChange::Add { .. }));
+    let keeps_fields = changes
+        .iter()
+        .all(|change| matches!(change, AttributeChange::Add { .. }));
     refuse_users(&staged.snapshot(), id, &of, keeps_fields)?;
     // Nobody may begin to use the type meanwhile.
     staged.rely_on_dependents(id);

@@ -157,7 +157,11 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
         outer.is_some_and(|outer| outer.attributes().is_some()) && snapshot.user_type(edge.on).is_some()
     };
     if let Some(edge) = extra.iter().find(loses_a_field) {
-        let what = format!("taking the fields of {} away from {}", name(edge.on), name(edge.dependent));
+        let what = format!(
+            "taking the fields of {} away from {}",
+            name(edge.on),
+            name(edge.dependent)
+        );
         return Err(Error::unsupported(what));
     }
     let victims: Vec<Oid> = all

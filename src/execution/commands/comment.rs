@@ -17,7 +17,9 @@ pub(super) async fn run(
         ObjectKind::Column => {
             let (catalog, names) = (&command.context.catalog, command.names());
             // A composite type is a relation too.
-            let composite = catalog.find_type(names, &name.0)?.filter(|found| found.attributes().is_some());
+            let composite = catalog
+                .find_type(names, &name.0)?
+                .filter(|found| found.attributes().is_some());
             match composite {
                 Some(composite) => composite.id,
                 None => catalog.resolve_relation(names, &name.0)?.id(),

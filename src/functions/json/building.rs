@@ -86,7 +86,10 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         immutable(
             "json_element",
             vec![kernel("(any) json", |args| {
-                let is_nested = matches!(args.sql_type(0), SqlType::Record | SqlType::Composite(_) | SqlType::Array(_));
+                let is_nested = matches!(
+                    args.sql_type(0),
+                    SqlType::Record | SqlType::Composite(_) | SqlType::Array(_)
+                );
                 let written = written(args, JsonStyle::Json)?;
                 if !is_nested {
                     return Ok(written);

@@ -15,6 +15,7 @@ use super::super::overload::invalid;
 use super::scan::{self, Kind};
 use crate::error::{Error, Result, SqlState};
 use crate::types::builder::ColumnBuilder;
+use crate::types::json::check;
 use crate::types::{CompositeType, FormatSettings, SqlType, row_columns};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -94,6 +95,11 @@ impl ScalarUDFImpl for Populate {
         let base = arguments.args[0].to_array(rows)?;
         let json = datafusion::arrow::compute::cast(&arguments.args[1].to_array(rows)?, &DataType::Utf8View)?;
         let json = json.as_string_view();
+        let is_json = matches!(SqlType::from_field(&arguments.arg_fields[1]), SqlType::Json | SqlType::Jsonb);
+        if !is_json {
+            // A literal that nothing typed.
+            json.iter().flatten().try_for_each(check)?;
+        }
         let row_type = SqlType::Composite(composite);
         let mut texts = vec![];
         let (mut lengths, mut origins) = (vec![], vec![]);
@@ -103,7 +109,10 @@ impl ScalarUDFImpl for Populate {
                 (None, false) => vec![None],
                 (Some(text), false) => vec![Some(text.to_string())],
                 (Some(text), true) => match scan::kind(text) {
-                    Kind::Array => scan::elements(text).into_iter().map(|text| Some(text.to_string())).collect(),
+                    Kind::Array => scan::elements(text)
+                        .into_iter()
+                        .map(|text| Some(text.to_string()))
+                        .collect(),
                     _ => {
                         let name = self.shown_name();
                         return Err(invalid(format!("cannot call {name} on {}", refused(scan::kind(text)))).into());

@@ -15,7 +15,10 @@ pub(super) fn user_defined_types(introspection: &Introspection<'_>, rows: &mut R
     for (user_type, _) in each(introspection) {
         rows.add([
             ("user_defined_type_catalog", catalog(introspection)),
-            ("user_defined_type_schema", schema_name(introspection, Some(user_type.schema))),
+            (
+                "user_defined_type_schema",
+                schema_name(introspection, Some(user_type.schema)),
+            ),
             ("user_defined_type_name", user_type.name.as_str().into()),
             ("user_defined_type_category", "STRUCTURED".into()),
             ("is_instantiable", "YES".into()),

@@ -205,7 +205,11 @@ fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> 
         ("relam", entry.access_method.into()),
         (
             "relfilenode",
-            if matches!(entry.kind, "v" | "c") { 0.into() } else { entry.oid.into() },
+            if matches!(entry.kind, "v" | "c") {
+                0.into()
+            } else {
+                entry.oid.into()
+            },
         ),
         ("reltablespace", 0.into()),
         ("relpages", 0.into()),

@@ -52,7 +52,12 @@ pub(super) fn local(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
             };
             add(row_type(user_type.id), TYPE_CLASS, 0, user_type.comment.as_deref())?;
             for known in attributes {
-                add(user_type.id, RELATION_CLASS, known.number.into(), known.comment.as_deref())?;
+                add(
+                    user_type.id,
+                    RELATION_CLASS,
+                    known.number.into(),
+                    known.comment.as_deref(),
+                )?;
             }
         }
     }

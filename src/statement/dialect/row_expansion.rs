@@ -13,9 +13,7 @@ pub(super) fn name_all_fields(tokens: &mut [TokenWithSpan]) {
             continue;
         }
         let mut before = index - 2;
-        while before > 1
-            && matches!(tokens[before].token, Token::Word(_))
-            && tokens[before - 1].token == Token::Period
+        while before > 1 && matches!(tokens[before].token, Token::Word(_)) && tokens[before - 1].token == Token::Period
         {
             before -= 2;
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use datafusion::arrow::array::{
-    Array, ArrayRef, Date32Array, IntervalMonthDayNanoArray, ListArray, StringViewBuilder, StructArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, Date32Array, IntervalMonthDayNanoArray, ListArray, StringViewBuilder, StructArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, new_null_array,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, IntervalMonthDayNano};
@@ -247,14 +247,26 @@ fn convert_rows(
         };
         return Err(Error::new(SqlState::CannotCoerce, message).with_detail(detail));
     }
-    let fields = columns.into_iter().zip(&target.fields).map(|((column, source), field)| {
-        // Rows do not tell a literal that nothing typed from a text.
-        let source = if source == SqlType::Text { SqlType::Unknown } else { source };
-        super::cast_array(column, &source, &field.sql_type, context, settings)
-    });
+    let fields = columns
+        .into_iter()
+        .zip(&target.fields)
+        .map(|((column, source), field)| {
+            // Rows do not tell a literal that nothing typed from a text.
+            let source = if source == SqlType::Text {
+                SqlType::Unknown
+            } else {
+                source
+            };
+            super::cast_array(column, &source, &field.sql_type, context, settings)
+        });
     let fields = fields.collect::<Result<Vec<ArrayRef>>>()?;
     let (layout, nulls) = (target.arrow_fields(), rows.nulls().cloned());
-    Ok(Arc::new(StructArray::try_new_with_length(layout, fields, nulls, rows.len())?))
+    Ok(Arc::new(StructArray::try_new_with_length(
+        layout,
+        fields,
+        nulls,
+        rows.len(),
+    )?))
 }
 
 fn array_element_type(array: &ArrayRef) -> DataType {
