@@ -54,13 +54,17 @@ impl Combinations {
     }
 
     /// Of columns that are no codes, if at least half of these rows have strings of their own.
-    pub fn of_texts(keys: Vec<usize>, columns: &[&ArrayRef]) -> Result<Option<Combinations>, ArrowError> {
+    pub fn of_texts(
+        keys: Vec<usize>,
+        columns: &[&ArrayRef],
+        selection: Option<&[u32]>,
+    ) -> Result<Option<Combinations>, ArrowError> {
         let mut combinations = Combinations {
             rows: Some(TextRows::indexed()),
             ..Combinations::new(keys, false)
         };
         let mut numbers = Vec::new();
-        combinations.number_texts(columns, None, &mut numbers)?;
+        combinations.number_texts(columns, selection, &mut numbers)?;
         Ok((2 * combinations.count() >= numbers.len()).then_some(combinations))
     }
 

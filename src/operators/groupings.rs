@@ -208,7 +208,7 @@ impl Groupings {
     }
 
     /// Decides by the first rows which keys are numbered together.
-    fn choose_layout(&mut self, batch: &RecordBatch) -> PlanResult<()> {
+    fn choose_layout(&mut self, batch: &RecordBatch, selection: Option<&[u32]>) -> PlanResult<()> {
         let column = |(number, key): (usize, &Key)| match key {
             Key::Strings(expression) => Some((number, batch.column(expression.column()?))),
             Key::Lane(_) => None,
@@ -232,7 +232,8 @@ impl Groupings {
         let (texts, columns): (Vec<usize>, Vec<&ArrayRef>) = texts.unzip();
         // There are few states of each group, perhaps one: to number each string by itself seldom pays.
         if self.shape.merges && texts.len() > 1 {
-            self.combinations.extend(Combinations::of_texts(texts, &columns)?);
+            self.combinations
+                .extend(Combinations::of_texts(texts, &columns, selection)?);
         }
         let alone = (0..self.shape.keys.len()).filter(|key| !is_combined(&self.combinations, key));
         let alone = alone.map(Slot::Key);
@@ -315,7 +316,7 @@ impl Groupings {
 
     fn find_groups(&mut self, batch: &RecordBatch, selection: Option<&[u32]>, lanes: &Lanes) -> PlanResult<()> {
         if self.groups.table.is_some() && self.layout.columns.is_empty() {
-            self.choose_layout(batch)?;
+            self.choose_layout(batch, selection)?;
         }
         let Some(table) = &mut self.groups.table else {
             return Ok(());
