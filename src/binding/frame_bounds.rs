@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, NamedWindowExpr, Query, SetExpr, Value, VisitMut, VisitorMut, WindowFrame,
-    WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
+    WindowFrameBound, WindowSpec, WindowType,
 };
 
 use super::parameters::{declare, number_of};
@@ -98,13 +98,12 @@ impl Bounds<'_> {
     }
 
     fn frame(&mut self, frame: &mut WindowFrame) -> Result<()> {
-        let units = frame.units;
         for (bound, side) in [
             (Some(&mut frame.start_bound), "starting"),
             (frame.end_bound.as_mut(), "ending"),
         ] {
             if let Some(WindowFrameBound::Preceding(Some(offset)) | WindowFrameBound::Following(Some(offset))) = bound
-                && let Some((number, sql_type)) = parameter(offset, units)
+                && let Some((number, sql_type)) = parameter(offset)
             {
                 declare(&mut self.declared, number, &sql_type);
                 **offset = self.offset(number, side)?;
@@ -157,11 +156,11 @@ impl Bounds<'_> {
 }
 
 /// The parameter that is a bound, and its type where the client declares none: the cast's, or a count of rows.
-fn parameter(offset: &Expr, units: WindowFrameUnits) -> Option<(usize, SqlType)> {
+fn parameter(offset: &Expr) -> Option<(usize, SqlType)> {
     match offset {
-        Expr::Nested(inner) => parameter(inner, units),
+        Expr::Nested(inner) => parameter(inner),
         Expr::Cast { expr, data_type, .. } => {
-            let (number, counted) = parameter(expr, units)?;
+            let (number, counted) = parameter(expr)?;
             let sql_type = match data_type {
                 DataType::Interval { .. } => SqlType::Interval,
                 DataType::SmallInt(_) | DataType::Int2(_) => SqlType::Int2,

@@ -3,6 +3,7 @@
 mod cursor;
 mod domain;
 mod index;
+mod maintenance;
 mod materialized_view;
 mod modification;
 mod user_types;
@@ -13,6 +14,7 @@ pub use crate::catalog::OnCommit;
 pub use cursor::{DeclareCursor, Fetch, FetchDirection};
 pub use domain::{CreateDomain, DomainAction};
 pub use index::{CreateIndex, IndexKeyDefinition, IndexedDefinition, Reindex};
+pub use maintenance::{Analyze, Optimize, Restore, Vacuum};
 pub use materialized_view::{CreateMaterializedView, RefreshMaterializedView};
 pub use modification::{
     AssignedColumn, ConflictAction, ConflictTarget, Delete, Insert, Merge, MergeAction, MergeClause, MergeWhen,
@@ -566,41 +568,4 @@ pub enum DiscardKind {
     Plans,
     Sequences,
     Temp,
-}
-
-/// ANALYZE.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Analyze {
-    /// None: all that the role owns. Each with its columns, if any are named.
-    pub tables: Vec<(ObjectName, Vec<String>)>,
-    pub verbose: bool,
-}
-
-/// VACUUM.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Vacuum {
-    /// None: all that the role owns. Each with its columns, if any are named, which count for `analyze` only.
-    pub tables: Vec<(ObjectName, Vec<String>)>,
-    pub verbose: bool,
-    /// Whether an ANALYZE follows.
-    pub analyze: bool,
-    /// RETAIN … HOURS.
-    pub retain_hours: Option<u64>,
-}
-
-/// OPTIMIZE.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Optimize {
-    pub table: ObjectName,
-    /// WHERE, over partition columns.
-    pub condition: Option<sql::Expr>,
-    /// ZORDER BY.
-    pub near: Vec<String>,
-}
-
-/// RESTORE.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Restore {
-    pub table: ObjectName,
-    pub version: sql::TableVersion,
 }

@@ -95,7 +95,10 @@ impl ScalarUDFImpl for Populate {
         let base = arguments.args[0].to_array(rows)?;
         let json = datafusion::arrow::compute::cast(&arguments.args[1].to_array(rows)?, &DataType::Utf8View)?;
         let json = json.as_string_view();
-        let is_json = matches!(SqlType::from_field(&arguments.arg_fields[1]), SqlType::Json | SqlType::Jsonb);
+        let is_json = matches!(
+            SqlType::from_field(&arguments.arg_fields[1]),
+            SqlType::Json | SqlType::Jsonb
+        );
         if !is_json {
             // A literal that nothing typed.
             json.iter().flatten().try_for_each(check)?;

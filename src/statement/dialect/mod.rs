@@ -26,8 +26,8 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub use fetch_expression::WITH_TIES;
-pub use row_expansion::ALL_FIELDS;
 pub(super) use keywords::{is_function_or_type_name, is_reserved, is_word, starts_expression};
+pub use row_expansion::ALL_FIELDS;
 pub(super) use string_alias::misplaced_string;
 
 /// Every fix, in order: those that remove or insert tokens first, the keywords' last.
