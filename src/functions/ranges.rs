@@ -15,47 +15,29 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let constructors = RangeType::ALL
         .into_iter()
         .map(|range| OverloadedFunction::immutable(range.name(), constructors(range)));
-    let of_two: [(&'static str, RowBody); 6] = [
-        ("range_contains", |args, row| {
-            pair(args, row, |left, right| Ok(left.contains(right)))
-        }),
+    let of_two: [(&'static str, RowBody); 8] = [
+        ("range_contains", |args, row| holds(args, row, Range::contains)),
         ("range_contained_by", |args, row| {
-            pair(args, row, |left, right| Ok(right.contains(left)))
+            holds(args, row, |left, right| right.contains(left))
         }),
-        ("range_overlaps", |args, row| {
-            pair(args, row, |left, right| Ok(left.overlaps(right)))
-        }),
-        ("range_before", |args, row| {
-            pair(args, row, |left, right| Ok(left.is_before(right)))
-        }),
+        ("range_overlaps", |args, row| holds(args, row, Range::overlaps)),
+        ("range_before", |args, row| holds(args, row, Range::is_before)),
         ("range_after", |args, row| {
-            pair(args, row, |left, right| Ok(right.is_before(left)))
+            holds(args, row, |left, right| right.is_before(left))
         }),
-        ("range_overleft", |args, row| {
-            pair(args, row, |left, right| Ok(left.is_over_left(right)))
-        }),
-    ];
-    let of_two_more: [(&'static str, RowBody); 2] = [
-        ("range_overright", |args, row| {
-            pair(args, row, |left, right| Ok(left.is_over_right(right)))
-        }),
-        ("range_adjacent", |args, row| {
-            pair(args, row, |left, right| Ok(left.is_adjacent(right)))
-        }),
+        ("range_overleft", |args, row| holds(args, row, Range::is_over_left)),
+        ("range_overright", |args, row| holds(args, row, Range::is_over_right)),
+        ("range_adjacent", |args, row| holds(args, row, Range::is_adjacent)),
     ];
     let combining: [(&'static str, RowBody); 4] = [
         ("range_merge", |args, row| {
-            pair(args, row, |left, right| Ok(left.merge(right)))
+            combined(args, row, |left, right| Ok(left.merge(right)))
         }),
-        ("range_union", |args, row| {
-            pair(args, row, |left, right| left.union(right))
-        }),
+        ("range_union", |args, row| combined(args, row, Range::union)),
         ("range_intersect", |args, row| {
-            pair(args, row, |left, right| Ok(left.intersection(right)))
+            combined(args, row, |left, right| Ok(left.intersection(right)))
         }),
-        ("range_minus", |args, row| {
-            pair(args, row, |left, right| left.difference(right))
-        }),
+        ("range_minus", |args, row| combined(args, row, Range::difference)),
     ];
     let asking: [(&'static str, RowBody); 5] = [
         ("isempty", |args, row| ask(args, row, |range| *range == Range::Empty)),
@@ -94,7 +76,6 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     };
     constructors
         .chain(of_two.into_iter().map(declared("({range}, {range}) bool")))
-        .chain(of_two_more.into_iter().map(declared("({range}, {range}) bool")))
         .chain(combining.into_iter().map(declared("({range}, {range}) {range}")))
         .chain(asking.into_iter().map(declared("({range}) bool")))
         .chain(memberships)
@@ -232,27 +213,14 @@ fn ask(args: &Arguments<'_>, row: &[Datum], question: fn(&Range) -> bool) -> Res
     Ok(question(&range(args, row, 0)?.1).into())
 }
 
-/// What comes of two ranges of one type.
-trait Answer {
-    fn into_datum(self, range: RangeType) -> Datum;
+fn holds(args: &Arguments<'_>, row: &[Datum], relation: fn(&Range, &Range) -> bool) -> Result<Datum> {
+    Ok(relation(&range(args, row, 0)?.1, &range(args, row, 1)?.1).into())
 }
 
-impl Answer for bool {
-    fn into_datum(self, _range: RangeType) -> Datum {
-        self.into()
-    }
-}
-
-impl Answer for Range {
-    fn into_datum(self, range: RangeType) -> Datum {
-        range.spelling(&self).into()
-    }
-}
-
-fn pair<A: Answer>(args: &Arguments<'_>, row: &[Datum], answer: fn(&Range, &Range) -> Result<A>) -> Result<Datum> {
+fn combined(args: &Arguments<'_>, row: &[Datum], combine: fn(&Range, &Range) -> Result<Range>) -> Result<Datum> {
     let (range_type, left) = range(args, row, 0)?;
     let (_, right) = range(args, row, 1)?;
-    Ok(answer(&left, &right)?.into_datum(range_type))
+    Ok(range_type.spelling(&combine(&left, &right)?).into())
 }
 
 fn contains_value(args: &Arguments<'_>, place: usize, row: &[Datum]) -> Result<Datum> {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::types::binary::Reader;
 
 /// The longest string of bits, as PostgreSQL has it.
-pub const MOST_BITS: u32 = 83_886_080;
+const MOST_BITS: u32 = 83_886_080;
 
 /// The length in a type's name; 22023 for one that no string can have.
 pub fn length(name: &str, modifiers: &[i32]) -> Result<Option<u32>> {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use bytes::{BufMut, BytesMut};
+use datafusion::common::ScalarValue;
 
 use super::range::{Bound, Endpoint, Range, data_exception};
 use super::range_literal::{quote_into, split};
@@ -231,7 +232,6 @@ impl RangeType {
     }
 
     fn receive_endpoint(self, bytes: &[u8]) -> Result<Endpoint> {
-        use datafusion::common::ScalarValue;
         Ok(
             match decode_value(&self.subtype(), bytes, &FormatSettings::default())? {
                 ScalarValue::Int32(Some(value)) | ScalarValue::Date32(Some(value)) => Endpoint::Whole(value.into()),

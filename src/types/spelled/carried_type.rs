@@ -1,0 +1,221 @@
+//! What each of the types answers: names, OIDs, modifiers, and how its values are read, shown, sent and ordered.
+
+use std::borrow::Cow;
+
+use bytes::BytesMut;
+
+use super::network::Address;
+use super::timetz::ZonedTime;
+use super::{RangeType, bits, network};
+use crate::error::Result;
+use crate::types::format::FormatSettings;
+
+/// A type whose values are carried by their spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Spelled {
+    Range(RangeType),
+    /// time with time zone.
+    Timetz,
+    /// bit(n); without a length, of any.
+    Bit(Option<u32>),
+    /// bit varying(n).
+    Varbit(Option<u32>),
+    Inet,
+    Cidr,
+    Macaddr,
+}
+
+impl Spelled {
+    /// The types, without modifiers.
+    pub fn all() -> impl Iterator<Item = Spelled> {
+        const OTHERS: [Spelled; 6] = [
+            Spelled::Timetz,
+            Spelled::Bit(None),
+            Spelled::Varbit(None),
+            Spelled::Inet,
+            Spelled::Cidr,
+            Spelled::Macaddr,
+        ];
+        RangeType::ALL.into_iter().map(Spelled::Range).chain(OTHERS)
+    }
+
+    /// pg_type.oid.
+    pub fn oid(self) -> u32 {
+        match self {
+            Spelled::Range(range) => range.oid(),
+            Spelled::Timetz => 1266,
+            Spelled::Bit(_) => 1560,
+            Spelled::Varbit(_) => 1562,
+            Spelled::Inet => 869,
+            Spelled::Cidr => 650,
+            Spelled::Macaddr => 829,
+        }
+    }
+
+    /// pg_type.typarray.
+    pub fn array_oid(self) -> u32 {
+        match self {
+            Spelled::Range(_) | Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Cidr => self.oid() + 1,
+            Spelled::Timetz => 1270,
+            Spelled::Inet => 1041,
+            Spelled::Macaddr => 1040,
+        }
+    }
+
+    /// pg_type.typname.
+    pub fn internal_name(self) -> &'static str {
+        match self {
+            Spelled::Range(range) => range.name(),
+            Spelled::Timetz => "timetz",
+            Spelled::Bit(_) => "bit",
+            Spelled::Varbit(_) => "varbit",
+            Spelled::Inet => "inet",
+            Spelled::Cidr => "cidr",
+            Spelled::Macaddr => "macaddr",
+        }
+    }
+
+    /// format_type(): the name with the modifier.
+    pub fn shown_name(self) -> Cow<'static, str> {
+        match self {
+            Spelled::Range(_) | Spelled::Inet | Spelled::Cidr | Spelled::Macaddr => self.internal_name().into(),
+            Spelled::Timetz => "time with time zone".into(),
+            // Without quotes it is of one bit.
+            Spelled::Bit(None) => "\"bit\"".into(),
+            Spelled::Bit(Some(length)) => format!("bit({length})").into(),
+            Spelled::Varbit(None) => "bit varying".into(),
+            Spelled::Varbit(Some(length)) => format!("bit varying({length})").into(),
+        }
+    }
+
+    /// The type of a name in lower case, with the numbers in parentheses behind it.
+    pub fn named(name: &str, modifiers: &[i32]) -> Result<Option<Spelled>> {
+        match name {
+            "bit" => return Ok(Some(Spelled::Bit(Some(bits::length(name, modifiers)?.unwrap_or(1))))),
+            "varbit" | "bit varying" => return Ok(Some(Spelled::Varbit(bits::length("varbit", modifiers)?))),
+            _ => {}
+        }
+        Ok(Spelled::all().find(|spelled| spelled.internal_name() == name || spelled.shown_name() == name))
+    }
+
+    /// pg_attribute.atttypmod.
+    pub fn typmod(self) -> i32 {
+        match self {
+            Spelled::Bit(Some(length)) | Spelled::Varbit(Some(length)) => length as i32,
+            _ => -1,
+        }
+    }
+
+    /// The type without its modifier.
+    pub fn without_modifier(self) -> Spelled {
+        match self {
+            Spelled::Bit(_) => Spelled::Bit(None),
+            Spelled::Varbit(_) => Spelled::Varbit(None),
+            other => other,
+        }
+    }
+
+    /// pg_type.typlen.
+    pub fn length(self) -> i16 {
+        match self {
+            Spelled::Timetz => 12,
+            Spelled::Macaddr => 6,
+            _ => -1,
+        }
+    }
+
+    /// The spelling that a value is carried in, from what a client wrote.
+    pub fn read(self, text: &str, settings: &FormatSettings) -> Result<String> {
+        match self {
+            Spelled::Range(range) => Ok(range.spelling(&range.read(text, settings)?)),
+            Spelled::Timetz => Ok(ZonedTime::read(text, settings)?.spelling()),
+            Spelled::Bit(length) => bits::fit_fixed(bits::read(text)?, length),
+            Spelled::Varbit(length) => bits::fit_varying(bits::read(text)?, length),
+            Spelled::Inet => Ok(Address::read(text, false)?.spelling(false)),
+            Spelled::Cidr => Ok(Address::read(text, true)?.spelling(true)),
+            Spelled::Macaddr => network::read_macaddr(text),
+        }
+    }
+
+    /// What a session is shown. A spelling that another engine wrote and that is none is shown as it is.
+    pub fn shown<'a>(self, spelling: &'a str, settings: &FormatSettings) -> Cow<'a, str> {
+        match self {
+            Spelled::Range(range) => range.shown(spelling, settings),
+            _ => spelling.into(),
+        }
+    }
+
+    /// The spelling of a value in binary format.
+    pub fn receive(self, bytes: &[u8]) -> Result<String> {
+        match self {
+            Spelled::Range(range) => Ok(range.spelling(&range.receive(bytes)?)),
+            Spelled::Timetz => Ok(ZonedTime::receive(bytes)?.spelling()),
+            Spelled::Bit(length) => bits::fit_fixed(bits::receive(bytes)?, length),
+            Spelled::Varbit(length) => bits::fit_varying(bits::receive(bytes)?, length),
+            Spelled::Inet => Ok(Address::receive(bytes, false)?.spelling(false)),
+            Spelled::Cidr => Ok(Address::receive(bytes, true)?.spelling(true)),
+            Spelled::Macaddr => network::receive_macaddr(bytes),
+        }
+    }
+
+    /// Appends the binary format.
+    pub fn send(self, spelling: &str, out: &mut BytesMut) -> Result<()> {
+        match self {
+            Spelled::Range(range) => range.send(&range.parse(spelling)?, out)?,
+            Spelled::Timetz => ZonedTime::parse(spelling)?.send(out),
+            Spelled::Bit(_) | Spelled::Varbit(_) => bits::send(spelling, out),
+            Spelled::Inet => Address::read(spelling, false)?.send(false, out),
+            Spelled::Cidr => Address::read(spelling, true)?.send(true, out),
+            Spelled::Macaddr => network::send_macaddr(spelling, out)?,
+        }
+        Ok(())
+    }
+
+    /// Whether equal values always have one spelling.
+    pub fn is_equal_by_spelling(self) -> bool {
+        match self {
+            Spelled::Range(range) => range != RangeType::Num,
+            _ => true,
+        }
+    }
+
+    /// Whether values sort as their spellings do.
+    pub fn is_ordered_by_spelling(self) -> bool {
+        match self {
+            Spelled::Range(_) | Spelled::Timetz | Spelled::Inet | Spelled::Cidr => false,
+            Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr => true,
+        }
+    }
+
+    /// Whether comparing spellings compares values.
+    pub fn compares_by_spelling(self, is_equality: bool) -> bool {
+        match is_equality {
+            true => self.is_equal_by_spelling(),
+            false => self.is_ordered_by_spelling(),
+        }
+    }
+
+    /// Whether values of the two types can be compared.
+    pub fn compares_with(self, other: Spelled) -> bool {
+        let is_bits = |spelled: Spelled| matches!(spelled, Spelled::Bit(_) | Spelled::Varbit(_));
+        let is_address = |spelled: Spelled| matches!(spelled, Spelled::Inet | Spelled::Cidr);
+        self.without_modifier() == other.without_modifier()
+            || (is_bits(self) && is_bits(other))
+            || (is_address(self) && is_address(other))
+    }
+
+    /// Appends bytes that sort as the values do. No value's bytes are the beginning of another's.
+    pub fn order_key(self, spelling: &str, out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Spelled::Range(range) => range.order_key(&range.parse(spelling)?, out),
+            Spelled::Timetz => ZonedTime::parse(spelling)?.order_key(out),
+            Spelled::Inet => Address::read(spelling, false)?.order_key(out),
+            Spelled::Cidr => Address::read(spelling, true)?.order_key(out),
+            Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr => {
+                out.extend(spelling.bytes());
+                out.push(0);
+            }
+        }
+        Ok(())
+    }
+}
