@@ -7,12 +7,15 @@ use super::is_word;
 use crate::types::Spelled;
 
 pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) {
-    for index in 0..tokens.len() {
+    // The tokens become more and fewer on the way.
+    let mut index = 0;
+    while index < tokens.len() {
         frame_bound(tokens, index);
         order_using(tokens, index);
         substring_similar(tokens, index);
         regular_match(tokens, index);
         typed_literal(tokens, index);
+        index += 1;
     }
 }
 
