@@ -290,11 +290,9 @@ impl Extreme {
         self.seen.note(groups, nulls, self.values.len(), count);
         let (values, given) = (&mut self.values, &lane.values);
         if let (Groups::One(1..), None) = (groups, nulls) {
-            let found = match (lane.extremes, self.is_max) {
-                (Some((_, most)), true) => most,
-                (Some((least, _)), false) => least,
-                (None, true) => given.iter().copied().fold(i64::MIN, i64::max),
-                (None, false) => given.iter().copied().fold(i64::MAX, i64::min),
+            let found = match self.is_max {
+                true => in_strands(given, i64::MIN, i64::max),
+                false => in_strands(given, i64::MAX, i64::min),
             };
             let known = values.first().copied().unwrap_or(found);
             *values = vec![if self.is_max {
@@ -335,4 +333,16 @@ impl Extreme {
     pub fn size(&self) -> usize {
         self.values.capacity() * size_of::<i64>() + self.seen.size()
     }
+}
+
+/// The values folded, in four strands: each step waits for the one before it.
+fn in_strands(values: &[i64], start: i64, fold: impl Fn(i64, i64) -> i64) -> i64 {
+    let (chunks, rest) = values.as_chunks::<4>();
+    let mut strands = [start; 4];
+    for chunk in chunks {
+        for (strand, value) in strands.iter_mut().zip(chunk) {
+            *strand = fold(*strand, *value);
+        }
+    }
+    strands.iter().chain(rest).copied().fold(start, fold)
 }

@@ -21,8 +21,6 @@ pub struct Lane {
     pub nulls: Option<NullBuffer>,
     /// No value, not even one under a null, is beyond ±2^bits.
     pub bits: u32,
-    /// The smallest and the largest value, those under nulls too, where loading has found them.
-    pub extremes: Option<(i64, i64)>,
 }
 
 impl Lane {
@@ -31,7 +29,6 @@ impl Lane {
             values: values.into(),
             nulls: nulls.filter(|nulls| nulls.null_count() > 0),
             bits,
-            extremes: None,
         }
     }
 }
@@ -51,14 +48,8 @@ pub fn magnitude(values: &[i64]) -> u32 {
 /// is too large.
 pub fn load(array: &dyn Array, selection: Option<&[u32]>) -> Option<Lane> {
     let nulls = selected_nulls(array.nulls(), selection);
-    let widened = |(values, extremes): (Vec<i64>, Option<(i64, i64)>)| {
-        let bits = extremes.map_or_else(|| magnitude(&values), |(least, most)| magnitude(&[least, most]));
-        Lane {
-            extremes,
-            ..Lane::new(values, nulls.clone(), bits)
-        }
-    };
-    let lane = |values: ScalarBuffer<i64>| match (magnitude(&values), nulls.clone()) {
+    let known_nulls = nulls.clone();
+    let lane = |values: ScalarBuffer<i64>| match (magnitude(&values), nulls) {
         // What is under a null may be anything.
         (bits, Some(nulls)) if bits > MOST_BITS => {
             let value = |(value, valid): (&i64, bool)| if valid { *value } else { 0 };
@@ -66,22 +57,17 @@ pub fn load(array: &dyn Array, selection: Option<&[u32]>) -> Option<Lane> {
             let bits = magnitude(&values);
             Lane::new(values, Some(nulls), bits)
         }
-        (bits, nulls) => Lane {
-            values,
-            nulls,
-            bits,
-            extremes: None,
-        },
+        (bits, nulls) => Lane { values, nulls, bits },
     };
     Some(match array.data_type() {
-        DataType::Int8 => widened(widen::<Int8Type>(array, selection)),
-        DataType::Int16 => widened(widen::<Int16Type>(array, selection)),
-        DataType::Int32 => widened(widen::<Int32Type>(array, selection)),
-        DataType::UInt8 => widened(widen::<UInt8Type>(array, selection)),
-        DataType::UInt16 => widened(widen::<UInt16Type>(array, selection)),
-        DataType::UInt32 => widened(widen::<UInt32Type>(array, selection)),
-        DataType::Date32 => widened(widen::<Date32Type>(array, selection)),
-        DataType::Decimal32(..) => widened(widen::<Decimal32Type>(array, selection)),
+        DataType::Int8 => lane(widen::<Int8Type>(array, selection)),
+        DataType::Int16 => lane(widen::<Int16Type>(array, selection)),
+        DataType::Int32 => lane(widen::<Int32Type>(array, selection)),
+        DataType::UInt8 => lane(widen::<UInt8Type>(array, selection)),
+        DataType::UInt16 => lane(widen::<UInt16Type>(array, selection)),
+        DataType::UInt32 => lane(widen::<UInt32Type>(array, selection)),
+        DataType::Date32 => lane(widen::<Date32Type>(array, selection)),
+        DataType::Decimal32(..) => lane(widen::<Decimal32Type>(array, selection)),
         DataType::Int64 => lane(as_is::<Int64Type>(array, selection)),
         DataType::Date64 => lane(as_is::<Date64Type>(array, selection)),
         DataType::Decimal64(..) => lane(as_is::<Decimal64Type>(array, selection)),
@@ -90,7 +76,7 @@ pub fn load(array: &dyn Array, selection: Option<&[u32]>) -> Option<Lane> {
         DataType::Timestamp(TimeUnit::Nanosecond, _) => lane(as_is::<TimestampNanosecondType>(array, selection)),
         DataType::Decimal128(..) => {
             let values = array.as_primitive::<Decimal128Type>().values();
-            lane(halve(values, selection, nulls.as_ref())?.into())
+            lane(halve(values, selection, known_nulls.as_ref())?.into())
         }
         DataType::Boolean => lane(zero_or_one(array.as_boolean().values(), selection).into()),
         _ => return None,
@@ -108,23 +94,18 @@ pub fn selected_nulls(nulls: Option<&NullBuffer>, selection: Option<&[u32]>) -> 
     Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0)
 }
 
-/// The values, and the smallest and the largest of them where all rows are taken.
-fn widen<T>(array: &dyn Array, selection: Option<&[u32]>) -> (Vec<i64>, Option<(i64, i64)>)
+fn widen<T>(array: &dyn Array, selection: Option<&[u32]>) -> ScalarBuffer<i64>
 where
     T: ArrowPrimitiveType,
-    T::Native: Into<i64> + Ord,
+    T::Native: Into<i64>,
 {
     let values = array.as_primitive::<T>().values();
-    match (selection, values.first()) {
-        (None, Some(first)) => {
-            // Before they are wide: narrow values are compared many at once.
-            let least = values.iter().fold(*first, |least, value| least.min(*value));
-            let most = values.iter().fold(*first, |most, value| most.max(*value));
-            let wide = values.iter().map(|value| (*value).into()).collect();
-            (wide, Some((least.into(), most.into())))
+    match selection {
+        None => values.iter().map(|value| (*value).into()).collect::<Vec<i64>>().into(),
+        Some(rows) => {
+            let pick = |row: &u32| values[*row as usize].into();
+            rows.iter().map(pick).collect::<Vec<i64>>().into()
         }
-        (None, None) => (Vec::new(), None),
-        (Some(rows), _) => (rows.iter().map(|row| values[*row as usize].into()).collect(), None),
     }
 }
 
