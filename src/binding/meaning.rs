@@ -286,6 +286,10 @@ fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> Plan
         return Ok(Transformed::yes(text));
     }
     let nested = nested && !matches!(source, SqlType::Composite(_));
+    if matches!(&source, SqlType::Array(element) if **element == SqlType::Record) {
+        let cast = postgres_cast(*cast.expr, source, target, settings, Volatility::Stable);
+        return Ok(Transformed::yes(cast));
+    }
     if nested || is_plain(&source, field.data_type(), &target) {
         return unchanged(cast);
     }

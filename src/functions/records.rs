@@ -223,6 +223,10 @@ impl ScalarUDFImpl for AsComposite {
         let target = SqlType::Composite(Arc::clone(&self.composite));
         let source = given(&arguments.arg_fields[0]);
         let rows = arguments.args[0].to_array(arguments.number_rows)?;
+        // The engine passes on layouts alone.
+        if rows.data_type() == &target.to_arrow() {
+            return Ok(ColumnarValue::Array(rows));
+        }
         let (context, settings) = (CastContext::Explicit, FormatSettings::default());
         Ok(ColumnarValue::Array(cast_array(
             &rows, &source, &target, context, &settings,

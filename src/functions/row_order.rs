@@ -144,9 +144,11 @@ fn keys(rows: &ArrayRef, sql_type: &SqlType) -> Result<ArrayRef> {
     Ok(Arc::new(keys.collect::<StringViewArray>()))
 }
 
-/// A character for each byte, in the order of the bytes: frames of windows know the order of texts, and of no bytes.
+/// Two digits for each byte, in the order of the bytes: frames of windows and EXPLAIN know texts, and no bytes.
 fn as_text(key: &[u8]) -> String {
-    key.iter().map(|byte| char::from(*byte)).collect()
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let digits = key.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    digits.map(|digit| char::from(HEX[usize::from(digit)])).collect()
 }
 
 /// The values in a layout whose own order is PostgreSQL's.

@@ -19,7 +19,7 @@ use crate::binding::{BindingServices, BoundTable, Rights, names, relations, rewr
 use crate::catalog::model::{ConstraintRule, Index, NumberingKind, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{ASSIGNED_FIELD, assigned_field_type, scalar_functions};
+use crate::functions::{ASSIGNED_FIELD, assigned_field_type, retyped, scalar_functions};
 use crate::statement::ast::{ConflictAction, ConflictTarget, Insert, OnConflict};
 use crate::statement::change_own_expressions;
 use crate::types::SqlType;
@@ -228,7 +228,11 @@ async fn new_rows(
                     Some(flag) => {
                         let is_default = Expr::Column(of_source[width + flag].clone());
                         let default = stored_expression::default_of(services, context, known).await?;
-                        when(is_default, default).otherwise(value)?
+                        let value = when(is_default, default).otherwise(value)?;
+                        match value_rows::row_type(&known.sql_type) {
+                            Some(_) => retyped(value, known.sql_type.base().clone()),
+                            None => value,
+                        }
                     }
                 }
             }

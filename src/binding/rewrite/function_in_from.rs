@@ -245,7 +245,7 @@ fn from_call(
 }
 
 /// The name of rows whose fields are about to be spelled out.
-pub(crate) const ROWS: &str = "\u{0}rows";
+pub(crate) const ROWS: &str = "(rows)";
 
 /// Functions that make rows of a type of json; those that make sets of them, as arrays.
 const ROWS_OF_JSON: [(&str, Option<&str>); 4] = [

@@ -104,16 +104,16 @@ fn apply(staged: &mut Staged, attributes: &mut Vec<Attribute>, of: &str, change:
             attributes[place].sql_type = sql_type.clone();
         }
         AttributeChange::Rename { from, to } => {
-            if place(attributes, to).is_some() {
-                return Err(taken(to));
-            }
-            check_name(ObjectKind::Column, to)?;
             let missing = || {
                 let message = format!("column \"{from}\" does not exist");
                 Error::new(SqlState::UndefinedColumn, message)
             };
-            let place = place(attributes, from).ok_or_else(missing)?;
-            attributes[place].name = to.to_string();
+            let found = place(attributes, from).ok_or_else(missing)?;
+            if place(attributes, to).is_some() {
+                return Err(taken(to));
+            }
+            check_name(ObjectKind::Column, to)?;
+            attributes[found].name = to.to_string();
         }
     }
     Ok(())

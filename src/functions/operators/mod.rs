@@ -11,11 +11,13 @@ mod temporal;
 use std::sync::Arc;
 
 use datafusion::common::{DFSchema, Result as PlanResult};
+use datafusion::functions_nested::expr_fn::make_array;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use self::operand::Operand;
+use super::retyped::retyped;
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::coercion::shown;
@@ -51,14 +53,13 @@ impl ExprPlanner for Operators {
 
     /// Literals of unknown type among rows are read as such rows: the engine looks for a type of all before anything else.
     fn plan_array_literal(&self, elements: Vec<Expr>, schema: &DFSchema) -> PlanResult<PlannerResult<Vec<Expr>>> {
-        let is_row = |element: &Expr| {
-            let operand = Operand::of(element, schema);
-            operand.is_some_and(|operand| matches!(operand.sql_type, SqlType::Composite(_)))
+        let types = elements.iter().filter_map(|element| Operand::of(element, schema));
+        let mut types = types.map(|operand| operand.sql_type);
+        let Some(row) = types.find(|sql_type| matches!(sql_type, SqlType::Composite(_))) else {
+            return Ok(PlannerResult::Original(elements));
         };
-        Ok(PlannerResult::Original(match elements.iter().any(is_row) {
-            true => agree(elements, schema, "ARRAY")?,
-            false => elements,
-        }))
+        let array = make_array(agree(elements, schema, "ARRAY")?);
+        Ok(PlannerResult::Planned(retyped(array, SqlType::Array(Box::new(row)))))
     }
 }
 
