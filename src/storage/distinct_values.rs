@@ -130,14 +130,11 @@ impl DistinctValues {
     /// As text: each register one character, or where few are set, those with their numbers.
     pub(super) fn to_text(&self) -> String {
         let digit = |number: usize| char::from(DIGITS[number & 63]);
-        let is_set = |(_, rank): &(usize, &u8)| **rank > 0;
-        let ranks = self.0.iter().enumerate();
-        if ranks.clone().filter(is_set).count() * NUMBERED >= REGISTERS {
-            return ranks.map(|(_, rank)| digit(usize::from(*rank))).collect();
+        if self.0.iter().filter(|rank| **rank > 0).count() * NUMBERED >= REGISTERS {
+            return self.0.iter().map(|rank| digit(usize::from(*rank))).collect();
         }
-        ranks
-            .filter(is_set)
-            .flat_map(|(register, rank)| [digit(register >> 6), digit(register), digit(usize::from(*rank))])
+        let set = self.0.iter().enumerate().filter(|(_, rank)| **rank > 0);
+        set.flat_map(|(register, rank)| [digit(register >> 6), digit(register), digit(usize::from(*rank))])
             .collect()
     }
 
