@@ -314,6 +314,9 @@ fn assigned(
     path: &[&str],
 ) -> Result<ArrayRef> {
     let [name, rest @ ..] = path else {
+        if value.data_type() == &sql_type.to_arrow() && matches!(sql_type, SqlType::Composite(_)) {
+            return Ok(Arc::clone(value));
+        }
         return cast_array(
             value,
             source,

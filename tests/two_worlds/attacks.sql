@@ -784,6 +784,7 @@ ROLLBACK;
 
 -- attack: masked_rows
 -- channel: fields, tests for NULL, order, casts and json of a masked column of rows
+-- mask: Planning Time: [0-9.]+ ms
 SELECT id, pay, (pay).amount, (pay).*, pay::text, pay IS NULL, pay IS NOT NULL FROM paid ORDER BY pay, id;
 SELECT id FROM paid WHERE (pay).amount > 100 ORDER BY id;
 SELECT id FROM paid WHERE pay = ROW('north', 4711)::pay OR pay IN ('(north,4711)') OR pay > '(north,12)' ORDER BY id;

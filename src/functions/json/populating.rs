@@ -91,7 +91,11 @@ impl ScalarUDFImpl for Populate {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
         let rows = arguments.number_rows;
-        let composite = self.composite(&arguments.arg_fields[0])?;
+        // What was planned knows the type; the engine passes on layouts alone.
+        let row_type = match SqlType::from_field(&arguments.return_field) {
+            SqlType::Array(element) if self.is_set => *element,
+            other => other,
+        };
         let base = arguments.args[0].to_array(rows)?;
         let json = datafusion::arrow::compute::cast(&arguments.args[1].to_array(rows)?, &DataType::Utf8View)?;
         let json = json.as_string_view();
@@ -103,7 +107,6 @@ impl ScalarUDFImpl for Populate {
             // A literal that nothing typed.
             json.iter().flatten().try_for_each(check)?;
         }
-        let row_type = SqlType::Composite(composite);
         let mut texts = vec![];
         let (mut lengths, mut origins) = (vec![], vec![]);
         for row in 0..rows {
