@@ -100,7 +100,7 @@ pub(super) fn mark(query: &mut Query, is_volatile: &dyn Fn(&str) -> bool) -> Res
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 fn mark_own(query: &mut Query, is_volatile: &dyn Fn(&str) -> bool) -> Result<()> {
-    if !query.with.as_ref().is_some_and(|with| !with.recursive) {
+    if query.with.as_ref().is_none_or(|with| with.recursive) {
         return Ok(());
     }
     let readers = readers(query);
@@ -121,7 +121,7 @@ fn mark_own(query: &mut Query, is_volatile: &dyn Fn(&str) -> bool) -> Result<()>
         {
             std::mem::swap(subquery, &mut part.query);
         }
-        part.query = Box::new(marked);
+        *part.query = marked;
     }
     Ok(())
 }

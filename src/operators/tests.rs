@@ -177,7 +177,7 @@ pub(super) fn some<'a>(random: &mut StdRng, from: &[&'a str], most: usize) -> Ve
 }
 
 fn numeric_quotient() -> ScalarUDF {
-    let mut functions = crate::functions::scalar_functions().into_iter();
+    let mut functions = crate::functions::scalar_functions().iter();
     functions
         .find(|function| function.name() == "numeric_div")
         .unwrap()

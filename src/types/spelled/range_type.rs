@@ -322,8 +322,10 @@ mod tests {
         ] {
             assert_eq!(spelled(range, text), expected, "{text}");
         }
-        let mut settings = FormatSettings::default();
-        settings.time_zone = crate::types::TimeZone::parse("Europe/Berlin").unwrap();
+        let settings = FormatSettings {
+            time_zone: crate::types::TimeZone::parse("Europe/Berlin").unwrap(),
+            ..FormatSettings::default()
+        };
         let spelling = Spelled::Range(RangeType::Tstz)
             .read("[2024-01-01,)", &settings)
             .unwrap();
