@@ -6,6 +6,8 @@ use std::error::Error;
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime};
 use tokio_postgres::types::{FromSql, Kind, Type};
 
+use crate::binary_spelled as spelled;
+
 /// A non-NULL value of any type as text.
 pub struct Rendered(pub String);
 
@@ -30,6 +32,9 @@ fn render(sql_type: &Type, raw: &[u8]) -> Result<String, Failure> {
     if let Kind::Composite(fields) = sql_type.kind() {
         return row(fields, raw);
     }
+    if let Kind::Range(element) = sql_type.kind() {
+        return spelled::range(raw, |bound| render(element, bound));
+    }
     Ok(match *sql_type {
         Type::BOOL => if raw == [1] { "t" } else { "f" }.to_string(),
         Type::INT2 => i16::from_be_bytes(raw.try_into()?).to_string(),
@@ -50,6 +55,13 @@ fn render(sql_type: &Type, raw: &[u8]) -> Result<String, Failure> {
             .fold("\\x".to_string(), |text, byte| text + &format!("{byte:02x}")),
         Type::DATE => date(i32::from_be_bytes(raw.try_into()?)),
         Type::TIME => time_of_day(i64::from_be_bytes(raw.try_into()?)),
+        Type::TIMETZ => {
+            let (clock, zone) = raw.split_at_checked(8).ok_or("a short time")?;
+            time_of_day(i64::from_be_bytes(clock.try_into()?)) + &spelled::zone(i32::from_be_bytes(zone.try_into()?))
+        }
+        Type::BIT | Type::VARBIT => spelled::bits(raw)?,
+        Type::INET | Type::CIDR => spelled::address(raw)?,
+        Type::MACADDR => spelled::hardware_address(raw),
         Type::TIMESTAMP => timestamp(i64::from_be_bytes(raw.try_into()?), ""),
         Type::TIMESTAMPTZ => timestamp(i64::from_be_bytes(raw.try_into()?), "+00"),
         Type::INTERVAL => interval(raw)?,

@@ -2,6 +2,7 @@
 //! One binary, because each would link the whole engine again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod binary_spelled;
 mod binary_value;
 mod client;
 mod postgres;
