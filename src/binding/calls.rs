@@ -10,7 +10,7 @@ use datafusion::logical_expr::expr::{Placeholder, ScalarFunction, WindowFunction
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
 use crate::functions::builtin::{BuiltinFunction, builtin_functions_named};
-use crate::functions::{agree, is_unknown_literal, pinned, scalar_functions, type_quantified};
+use crate::functions::{agree, is_unknown_literal, may_fail, pinned, retyped, scalar_functions, type_quantified};
 use crate::types::SqlType;
 use crate::types::coercion::{Category, category, is_implicit, is_preferred, is_same};
 use crate::types::format::FormatSettings;
@@ -40,6 +40,15 @@ pub(super) fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Tra
         return Ok(Transformed::no(Expr::ScalarFunction(call)));
     };
     let fields: Vec<_> = fields.into_iter().map(|(_, field)| field).collect();
+    if let ("pg_typeof", [field], [value]) = (call.func.name(), fields.as_slice(), call.args.as_slice())
+        && !is_unknown_literal(value)
+        && !value.is_volatile()
+        && !may_fail(value, schema)
+    {
+        // Fields lose their types' names on the way to where they are computed.
+        let oid = ScalarValue::UInt32(Some(SqlType::from_field(field).oid()));
+        return Ok(Transformed::yes(retyped(Expr::Literal(oid, None), SqlType::Regtype)));
+    }
     if let Some(pinned) = pinned(&call.func, &fields)? {
         call.func = pinned;
     }

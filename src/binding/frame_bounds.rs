@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::parameters::{declare, number_of};
+use super::rewrite::negative_offset;
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 
@@ -136,8 +137,7 @@ impl Bounds<'_> {
             },
         };
         if !is_interval && text.starts_with('-') {
-            let message = format!("frame {side} offset must not be negative");
-            return Err(Error::new(SqlState::InvalidPrecedingOrFollowingSize, message));
+            return Err(negative_offset(side));
         }
         Ok(match is_interval {
             false => Expr::value(Value::Number(text, false)),

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, Result as PlanResult};
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, Sort as SortExpr, WindowFunction};
-use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Window};
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Window, lit};
 
 use super::{calls, equal_keys};
 use crate::error::Result;
@@ -79,6 +80,7 @@ pub(super) fn of_expression(expression: &mut Expr, schema: &DFSchema) {
         }
         Expr::WindowFunction(window) => {
             order_by(&mut window.params.order_by, schema);
+            spell_bytes(&mut window.params.order_by, schema);
             keys(&mut window.params.partition_by, schema);
         }
         _ => {}
@@ -89,6 +91,18 @@ fn order_by(order: &mut [SortExpr], schema: &DFSchema) {
     for sort in order {
         if let Some(key) = sort_key(&sort.expr, schema) {
             sort.expr = key;
+        }
+    }
+}
+
+/// The engine compares the rows of a frame by values that it can reckon with, which bytes are not; as hexadecimal digits
+/// they have the same order.
+fn spell_bytes(order: &mut [SortExpr], schema: &DFSchema) {
+    let encode = scalar_functions().iter().find(|function| function.name() == "encode");
+    for sort in order {
+        if let (Some(func), Ok(DataType::Binary | DataType::BinaryView)) = (encode, sort.expr.get_type(schema)) {
+            let args = vec![sort.expr.clone(), lit("hex")];
+            sort.expr = Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(func), args));
         }
     }
 }

@@ -261,7 +261,7 @@ impl ScalarUDFImpl for AssignedField {
         let path = path.map(|name| text(*name).unwrap_or_default());
         let mut target = &sql_type;
         for name in path {
-            target = assigned_field_type(target, name)?;
+            target = assigned_field_type(target, name, row.name())?;
         }
         let last = text(arguments.scalar_arguments.last().copied().flatten()).unwrap_or_default();
         check_assignable(last, &given(value), target)?;
@@ -282,9 +282,12 @@ impl ScalarUDFImpl for AssignedField {
     }
 }
 
-/// The type of a field that is assigned; 42804 for a field of what has none, 42703 for one that there is not.
-pub fn assigned_field_type<'a>(sql_type: &'a SqlType, name: &str) -> Result<&'a SqlType> {
-    let refused = |state, why: String| Error::new(state, format!("cannot assign to field \"{name}\" because {why}"));
+/// The type of a field of a column's value that is assigned; 42804 for a field of what has none, 42703 for one that there is not.
+pub fn assigned_field_type<'a>(sql_type: &'a SqlType, name: &str, column: &str) -> Result<&'a SqlType> {
+    let refused = |state, why: String| {
+        let message = format!("cannot assign to field \"{name}\" of column \"{column}\" because {why}");
+        Error::new(state, message)
+    };
     match sql_type {
         SqlType::Composite(composite) => composite.field(name).map(|(_, found)| found).map_err(|_| {
             let why = format!("there is no such column in data type {sql_type}");

@@ -62,7 +62,7 @@ fn assigned_columns(table: &Table, insert: &Insert) -> Result<Vec<String>> {
 fn assigned_type(table: &Table, insert: &Insert, name: &str, place: usize) -> Result<SqlType> {
     let mut sql_type = column_named(table, name)?.sql_type.clone();
     for field in insert.fields.get(place).into_iter().flatten() {
-        sql_type = assigned_field_type(&sql_type, field)?.clone();
+        sql_type = assigned_field_type(&sql_type, field, name)?.clone();
     }
     Ok(sql_type)
 }

@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::syntax::call;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::format::FormatSettings;
 use crate::types::parse::parse_value;
@@ -94,8 +94,10 @@ impl VisitorMut for Literals {
                 *expression = expr.as_ref().clone();
             }
             Expr::Function(function) => {
-                if let Some(WindowType::WindowSpec(window)) = &mut function.over {
-                    plain_frame(window);
+                if let Some(WindowType::WindowSpec(window)) = &mut function.over
+                    && let Err(error) = plain_frame(window)
+                {
+                    return ControlFlow::Break(error);
                 }
             }
             _ => {}
@@ -121,8 +123,10 @@ impl VisitorMut for Literals {
             None => {}
         }
         limit_of_fetch(query);
-        plain_in_body(&mut query.body);
-        ControlFlow::Continue(())
+        match plain_in_body(&mut query.body) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
@@ -174,18 +178,18 @@ fn limit_of_fetch(query: &mut Query) {
     query.fetch = None;
 }
 
-fn plain_in_body(body: &mut SetExpr) {
+fn plain_in_body(body: &mut SetExpr) -> Result<()> {
     match body {
         SetExpr::Select(select) => plain_in_select(select),
         SetExpr::SetOperation { left, right, .. } => {
-            plain_in_body(left);
-            plain_in_body(right);
+            plain_in_body(left)?;
+            plain_in_body(right)
         }
-        _ => {}
+        _ => Ok(()),
     }
 }
 
-fn plain_in_select(select: &mut Select) {
+fn plain_in_select(select: &mut Select) -> Result<()> {
     if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
         keys.iter_mut().for_each(plain);
     }
@@ -194,23 +198,39 @@ fn plain_in_select(select: &mut Select) {
     }
     for definition in &mut select.named_window {
         if let NamedWindowExpr::WindowSpec(window) = &mut definition.1 {
-            plain_frame(window);
+            plain_frame(window)?;
         }
     }
+    Ok(())
 }
 
-fn plain_frame(window: &mut WindowSpec) {
-    if let Some(frame) = &mut window.window_frame {
-        let is_range = frame.units == WindowFrameUnits::Range;
-        for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.as_mut()) {
-            if let WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows)) = bound {
-                plain(rows);
-                if let Some(interval) = interval(rows).filter(|_| is_range) {
-                    **rows = interval;
-                }
+fn plain_frame(window: &mut WindowSpec) -> Result<()> {
+    let Some(frame) = &mut window.window_frame else {
+        return Ok(());
+    };
+    let is_range = frame.units == WindowFrameUnits::Range;
+    for (bound, side) in [
+        (Some(&mut frame.start_bound), "starting"),
+        (frame.end_bound.as_mut(), "ending"),
+    ] {
+        if let Some(WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows))) = bound {
+            plain(rows);
+            if matches!(rows.as_ref(), Expr::UnaryOp { op: UnaryOperator::Minus, expr } if matches!(**expr, Expr::Value(_)))
+            {
+                return Err(negative_offset(side));
+            }
+            if let Some(interval) = interval(rows).filter(|_| is_range) {
+                **rows = interval;
             }
         }
     }
+    Ok(())
+}
+
+/// The error of a frame's bound below zero.
+pub(crate) fn negative_offset(side: &str) -> Error {
+    let message = format!("frame {side} offset must not be negative");
+    Error::new(SqlState::InvalidPrecedingOrFollowingSize, message)
 }
 
 /// A distance in time in words that the planner reads as PostgreSQL read the interval.
