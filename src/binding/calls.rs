@@ -41,12 +41,16 @@ pub(super) fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Tra
     };
     let fields: Vec<_> = fields.into_iter().map(|(_, field)| field).collect();
     if let ("pg_typeof", [field], [value]) = (call.func.name(), fields.as_slice(), call.args.as_slice())
-        && !is_unknown_literal(value)
+        && !matches!(value, Expr::Placeholder(_))
         && !value.is_volatile()
         && !may_fail(value, schema)
     {
+        let sql_type = match is_unknown_literal(value) {
+            true => SqlType::Unknown,
+            false => SqlType::from_field(field),
+        };
         // Fields lose their types' names on the way to where they are computed.
-        let oid = ScalarValue::UInt32(Some(SqlType::from_field(field).oid()));
+        let oid = ScalarValue::UInt32(Some(sql_type.oid()));
         return Ok(Transformed::yes(retyped(Expr::Literal(oid, None), SqlType::Regtype)));
     }
     if let Some(pinned) = pinned(&call.func, &fields)? {
