@@ -26,7 +26,7 @@ from server_process import Server  # noqa: E402
 
 FILES = (
     "boolean char varchar text int2 int4 int8 float4 float8 numeric uuid strings date time timestamp timestamptz "
-    "interval select select_into select_distinct select_having case join aggregates subselect union window with "
+    "timetz interval bit rangetypes inet macaddr select select_into select_distinct select_having case join aggregates subselect union window with "
     "groupingsets limit random arrays json jsonb regex expressions comments transactions portals portals_p2 prepare "
     "prepared_xacts insert update delete merge insert_conflict returning copy copy2 temp create_view rowtypes "
     "rangefuncs tsrf namespace privileges sequence identity numerology truncate select_implicit unicode guc"
