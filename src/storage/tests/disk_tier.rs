@@ -65,9 +65,11 @@ impl Far {
         paths.filter(|path| path.file_name().unwrap() != LOCK).collect()
     }
 
+    /// A file has its name before it has its bytes: blocks count when the tier knows of them.
     async fn wait_for_blocks(&self, count: impl Fn(usize) -> bool) {
         for _ in 0..500 {
-            if count(self.on_disk().len()) {
+            let files = self.on_disk().len();
+            if count(files) && self.tier.statistics().entries == files as u64 {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
