@@ -35,17 +35,12 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         for attribute in user_type.attributes().unwrap_or_default() {
             add(
                 rows,
-                Attribute {
-                    relation: user_type.id,
-                    name: &attribute.name,
-                    position: i64::from(attribute.number),
-                    sql_type: &attribute.sql_type,
-                    not_null: false,
-                    has_default: false,
-                    identity: "",
-                    generated: false,
-                    access_list: Datum::Null,
-                },
+                Attribute::plain(
+                    user_type.id,
+                    &attribute.name,
+                    i64::from(attribute.number),
+                    &attribute.sql_type,
+                ),
             )?;
         }
     }
@@ -60,15 +55,8 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             add(
                 rows,
                 Attribute {
-                    relation: sequence.id,
-                    name,
-                    position,
-                    sql_type,
                     not_null: true,
-                    has_default: false,
-                    identity: "",
-                    generated: false,
-                    access_list: Datum::Null,
+                    ..Attribute::plain(sequence.id, name, position, sql_type)
                 },
             )?;
         }
@@ -78,17 +66,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         for (column, position) in columns.zip(1..) {
             add(
                 rows,
-                Attribute {
-                    relation: index.oid(),
-                    name: &column.name,
-                    position,
-                    sql_type: column.sql_type,
-                    not_null: false,
-                    has_default: false,
-                    identity: "",
-                    generated: false,
-                    access_list: Datum::Null,
-                },
+                Attribute::plain(index.oid(), &column.name, position, column.sql_type),
             )?;
         }
     }
@@ -158,6 +136,23 @@ struct Attribute<'a> {
     identity: &'static str,
     generated: bool,
     access_list: Datum,
+}
+
+impl<'a> Attribute<'a> {
+    /// One that may be NULL and has nothing more to it.
+    fn plain(relation: Oid, name: &'a str, position: i64, sql_type: &'a SqlType) -> Attribute<'a> {
+        Attribute {
+            relation,
+            name,
+            position,
+            sql_type,
+            not_null: false,
+            has_default: false,
+            identity: "",
+            generated: false,
+            access_list: Datum::Null,
+        }
+    }
 }
 
 fn add(rows: &mut Rows, attribute: Attribute<'_>) -> Result<()> {
