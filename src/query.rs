@@ -133,25 +133,32 @@ fn complete(
         return Ok(Some(defined));
     }
     let statement = request.statement;
-    let query = match &statement.statement {
-        Statement::Query(query) => query,
-        Statement::DeclareCursor(declare) => &declare.query,
-        _ => return Ok(None),
-    };
     if statement.parameter_count == 0 || !has_frame_bound(&statement.text) {
         return Ok(None);
     }
+    let mut complete = statement.clone();
+    let Some(query) = framed_query(&mut complete.statement) else {
+        return Ok(None);
+    };
     let Some(framed) = binding::with_frame_bounds(query, request.declared, parameters)? else {
         return Ok(None);
     };
-    let mut complete = statement.clone();
+    *query = framed.query;
     // Plans and answers are found by the text.
     complete.text += &framed.bounds;
-    match &mut complete.statement {
-        Statement::DeclareCursor(declare) => *declare.query = framed.query,
-        other => *other = Statement::Query(Box::new(framed.query)),
-    }
     Ok(Some((complete, framed.declared)))
+}
+
+/// The query of a statement, whose frames may have parameters.
+fn framed_query(statement: &mut Statement) -> Option<&mut sql::Query> {
+    match statement {
+        Statement::Query(query) => Some(query),
+        Statement::DeclareCursor(declare) => Some(&mut declare.query),
+        Statement::CreateTable(create) => create.query.as_deref_mut(),
+        Statement::Insert(insert) => insert.source.as_deref_mut(),
+        Statement::Explain { statement, .. } => framed_query(statement),
+        _ => None,
+    }
 }
 
 /// Whether a text may have a frame with a bound: no reason to copy the tree of one that has none.

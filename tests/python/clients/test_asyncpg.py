@@ -83,6 +83,9 @@ def test_parameters_as_bounds_of_window_frames(url):
         statement = await connection.prepare(rows)
         sums = [[row[1] for row in await statement.fetch(*bounds)] for bounds in ((1, 1), (0, 2), (1, 1))]
         sums.append([row[0] for row in await connection.fetch(days, datetime.timedelta(days=1))])
+        await connection.execute(f"create table framed as {rows.replace('$1', '0').replace('$2', '0')}")
+        await connection.execute(f"insert into framed {rows}", 1, 1)
+        sums.append([row[0] for row in await connection.fetch("select sum from framed order by n, sum")])
         with pytest.raises(asyncpg.InvalidPrecedingOrFollowingSizeError, match="starting offset must not be negative"):
             await statement.fetch(-1, 1)
         with pytest.raises(asyncpg.NullValueNotAllowedError, match="ending offset must not be null"):
@@ -90,7 +93,7 @@ def test_parameters_as_bounds_of_window_frames(url):
         return [parameter.name for parameter in statement.get_parameters()], sums
 
     around, after = [3, 6, 9, 7], [6, 9, 7, 4]
-    assert run(url, work) == (["int8", "int8"], [around, after, around, [1, 3, 5, 7]])
+    assert run(url, work) == (["int8", "int8"], [around, after, around, [1, 3, 5, 7], [1, 3, 2, 6, 3, 9, 4, 7]])
 
 
 def test_copy_executemany_and_cursor(url):
