@@ -1,7 +1,7 @@
 //! Comparisons whose sides PostgreSQL brings together otherwise than the engine: `char(n)` with and without its padding,
 //! numerics with floats, dates with midnights.
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, InList};
@@ -142,7 +142,8 @@ pub(super) fn compare_distinct_numerics(binary: BinaryExpr, left: &DataType, rig
     }
 }
 
-/// A date beside a literal midnight is compared as a date: files and row groups keep statistics of dates.
+/// A date beside a literal midnight is compared as a date, because files and row groups keep statistics of dates; beside
+/// another timestamp as a timestamp, of microseconds, because the engine's nanoseconds end in 2262.
 pub(super) fn compare_dates(binary: BinaryExpr, left: &DataType, right: &DataType) -> Transformed<Expr> {
     let BinaryExpr {
         left: first,
@@ -150,8 +151,14 @@ pub(super) fn compare_dates(binary: BinaryExpr, left: &DataType, right: &DataTyp
         right: second,
     } = binary;
     let (new_first, new_second) = match (left, right) {
-        (DataType::Date32, _) => (None, midnight(&second)),
-        (_, DataType::Date32) => (midnight(&first), None),
+        (DataType::Date32, DataType::Timestamp(_, None)) => match midnight(&second) {
+            Some(day) => (None, Some(day)),
+            None => (Some(first_moment(&first)), None),
+        },
+        (DataType::Timestamp(_, None), DataType::Date32) => match midnight(&first) {
+            Some(day) => (Some(day), None),
+            None => (None, Some(first_moment(&second))),
+        },
         _ => (None, None),
     };
     let changed = new_first.is_some() || new_second.is_some();
@@ -162,6 +169,11 @@ pub(super) fn compare_dates(binary: BinaryExpr, left: &DataType, right: &DataTyp
         true => Transformed::yes(expression),
         false => Transformed::no(expression),
     }
+}
+
+/// A date as a timestamp.
+fn first_moment(date: &Expr) -> Expr {
+    datafusion::logical_expr::cast(date.clone(), DataType::Timestamp(TimeUnit::Microsecond, None))
 }
 
 /// The day that a literal timestamp, or sum of a literal day and interval, is the first moment of.

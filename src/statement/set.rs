@@ -209,9 +209,19 @@ fn time_zone(reader: &mut Reader) -> Result<SetValue> {
         if reader.accept(&["hour"]) && reader.accept(&["to"]) {
             reader.expect(&["minute"])?;
         }
-        return Ok(SetValue::Values(vec![offset]));
+        return Ok(SetValue::Values(vec![hours_east(&offset).unwrap_or(offset)]));
     }
     Ok(SetValue::Values(vec![value(reader)?]))
+}
+
+/// The hours of `-08:30`. As an interval it counts to the east; the same text as a zone's name counts to the west, as in
+/// POSIX.
+fn hours_east(offset: &str) -> Option<String> {
+    let (hours, minutes) = offset.split_once(':')?;
+    let minutes: f64 = minutes.parse().ok()?;
+    let whole: f64 = hours.parse().ok()?;
+    let east = whole.abs() + minutes / 60.0;
+    Some(if hours.starts_with('-') { -east } else { east }.to_string())
 }
 
 fn is_to(token: &Token) -> bool {

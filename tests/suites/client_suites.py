@@ -57,6 +57,15 @@ def without_extensions(folder):
     provision.write_text(re.sub(r'^    \("(citext|hstore)", .*\n', "", text, flags=re.MULTILINE))
 
 
+def without_stacks(folder):
+    """dbt walks through the stack and all modules for the name of each behaviour flag, many seconds in a test."""
+    conftest = folder / "tests/conftest.py"
+    conftest.write_text(
+        "from dbt_common.behavior_flags import BehaviorFlagRendered\n\n"
+        'BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")\n\n' + conftest.read_text()
+    )
+
+
 def libpq_variables(port):
     return {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": USER, "PGPASSWORD": PASSWORD, "PGDATABASE": "suite"}
 
@@ -77,6 +86,7 @@ SUITES = {
             "DBT_TEST_USER_3": "dbt_test_user_3", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         },
         arguments=lambda port: ("-n", str(os.cpu_count())),
+        patch=without_stacks,
     ),
     "sqlalchemy": Suite(
         package="sqlalchemy",

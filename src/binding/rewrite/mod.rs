@@ -15,6 +15,7 @@ mod named_arguments;
 mod number_literals;
 mod output_names;
 mod qualified_functions;
+mod qualified_wildcards;
 mod quantified;
 mod records_in_from;
 mod registered_names;
@@ -74,6 +75,8 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     function_in_from::rewrite(tree)?;
     function_in_select::rewrite(tree)?;
     join_using::rewrite(tree)?;
+    // After the wildcards that joins were given.
+    qualified_wildcards::rewrite(tree);
     interval_literals::rewrite(tree)?;
     quantified::rewrite(tree)?;
     // After all that look for numbers.
