@@ -96,6 +96,7 @@ sql_states! {
     BadCopyFileFormat = "22P04",
     InvalidDatetimeFormat = "22007",
     InvalidByteSequence = "22021",
+    UntranslatableCharacter = "22P05",
     InvalidEscapeSequence = "22025",
     SequenceGeneratorLimitExceeded = "2200H",
     NotNullViolation = "23502",

@@ -19,7 +19,7 @@ use super::comparisons::{
     compare_as_floats, compare_dates, compare_distinct_numerics, is_comparison, pad_list, pad_literals,
     trim_characters, trimmed,
 };
-use super::{calls, equal_keys, inherited_order, outer_aggregates, sort_keys};
+use super::{calls, equal_keys, frame_exclusion, inherited_order, outer_aggregates, sort_keys};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{attempted_cast, checked_arithmetic, is_unknown_literal, postgres_cast};
 use crate::types::SqlType;
@@ -196,9 +196,19 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             }
             Ok(Transformed::no(Expr::AggregateFunction(call)))
         }
-        Expr::WindowFunction(window) if window.params.args.len() == 3 => calls::with_default(window, schema),
+        Expr::WindowFunction(window) if window.params.args.len() == 3 && is_shift(window.fun.name()) => {
+            calls::with_default(frame_exclusion::applied(window), schema)
+        }
+        Expr::WindowFunction(window) if frame_exclusion::is_marked(&window) => {
+            Ok(Transformed::yes(Expr::WindowFunction(frame_exclusion::applied(window))))
+        }
         other => Ok(Transformed::no(other)),
     }
+}
+
+/// Window functions with a value for where there is no row.
+fn is_shift(name: &str) -> bool {
+    matches!(name, "lag" | "lead")
 }
 
 /// 42804 where a condition has another type than boolean.

@@ -14,6 +14,7 @@ mod domains;
 mod equal_keys;
 mod expression;
 mod frame_bounds;
+mod frame_exclusion;
 mod function;
 mod inherited_order;
 mod meaning;

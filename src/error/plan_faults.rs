@@ -72,6 +72,11 @@ const PLAN_FAULTS: &[(&str, SqlState, &str)] = &[
         "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column",
     ),
     (
+        "GROUPS requires an ORDER BY clause",
+        SqlState::WindowingError,
+        "GROUPS mode requires an ORDER BY clause",
+    ),
+    (
         "queries have different number of columns",
         SqlState::SyntaxError,
         "each UNION query must have the same number of columns",

@@ -11,8 +11,24 @@ use super::overload::{OverloadedFunction, kernel};
 /// Holds of all rows of a WITH query that is computed once, whose number it takes.
 pub const WITH_PART: &str = "with_part";
 
+/// Stand among a window's keys for EXCLUDE of its frame.
+pub const EXCLUDING_CURRENT_ROW: &str = "excluding_current_row";
+/// See [`EXCLUDING_CURRENT_ROW`].
+pub const EXCLUDING_GROUP: &str = "excluding_group";
+/// See [`EXCLUDING_CURRENT_ROW`].
+pub const EXCLUDING_TIES: &str = "excluding_ties";
+
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
+    let exclusion = |name| {
+        let misplaced = kernel("() bool", |_| {
+            Err(Error::internal("a mark of a window's frame was left in the plan"))
+        });
+        OverloadedFunction::immutable(name, vec![misplaced])
+    };
     vec![
+        exclusion(EXCLUDING_CURRENT_ROW),
+        exclusion(EXCLUDING_GROUP),
+        exclusion(EXCLUDING_TIES),
         // One cast of an argument, told from another.
         OverloadedFunction::immutable(
             "typed_as",

@@ -11,6 +11,7 @@ use super::row_function::{Argument, Call, RowFunction};
 use crate::catalog::model::{Object, Oid, PG_CATALOG_SCHEMA};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
+use crate::types::encoding::{self, NAMES};
 use crate::types::user_type::ARRAY_TYPES;
 
 const NAME_OR_OID: &[&[Argument]] = &[&[Argument::NameOrOid]];
@@ -173,18 +174,14 @@ pub(super) fn functions() -> Vec<RowFunction> {
             Ok(row
                 .first()
                 .and_then(Datum::as_int)
-                .and_then(|number| ENCODINGS.get(usize::try_from(number).ok()?))
-                .copied()
-                .unwrap_or_default()
+                .and_then(|number| NAMES.get(usize::try_from(number).ok()?))
+                .map_or("", |(name, _)| name)
                 .into())
         }),
         RowFunction::immutable("pg_char_to_encoding", NAME, SqlType::Int4, |_, row| {
-            let wanted = text(row).unwrap_or_default().replace(['-', '_'], "").to_uppercase();
-            Ok(ENCODINGS
-                .iter()
-                .position(|name| name.replace('_', "") == wanted)
-                .map_or(-1, |index| index as i64)
-                .into())
+            let named = encoding::named(text(row).unwrap_or_default());
+            let number = named.and_then(|named| NAMES.iter().position(|(name, _)| *name == named.name()));
+            Ok(number.map_or(-1, |number| number as i64).into())
         }),
         RowFunction::stable("pg_client_encoding", &[&[]], SqlType::Name, |call, _| {
             Ok(call
@@ -204,52 +201,6 @@ pub(super) fn functions() -> Vec<RowFunction> {
         ),
     ]
 }
-
-/// Encodings by the numbers that pg_database.encoding has.
-const ENCODINGS: [&str; 42] = [
-    "SQL_ASCII",
-    "EUC_JP",
-    "EUC_CN",
-    "EUC_KR",
-    "EUC_TW",
-    "EUC_JIS_2004",
-    "UTF8",
-    "MULE_INTERNAL",
-    "LATIN1",
-    "LATIN2",
-    "LATIN3",
-    "LATIN4",
-    "LATIN5",
-    "LATIN6",
-    "LATIN7",
-    "LATIN8",
-    "LATIN9",
-    "LATIN10",
-    "WIN1256",
-    "WIN1258",
-    "WIN866",
-    "WIN874",
-    "KOI8R",
-    "WIN1251",
-    "WIN1252",
-    "ISO_8859_5",
-    "ISO_8859_6",
-    "ISO_8859_7",
-    "ISO_8859_8",
-    "WIN1250",
-    "WIN1253",
-    "WIN1254",
-    "WIN1255",
-    "WIN1257",
-    "KOI8U",
-    "SJIS",
-    "BIG5",
-    "GBK",
-    "UHC",
-    "GB18030",
-    "JOHAB",
-    "SHIFT_JIS_2004",
-];
 
 fn oid(row: &[Datum]) -> Option<Oid> {
     row.first().and_then(Datum::as_oid)

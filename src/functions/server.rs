@@ -6,6 +6,7 @@ use super::datum::Datum;
 use super::row_function::{Argument, Call, RowFunction};
 use crate::error::Result;
 use crate::types::SqlType;
+use crate::types::encoding;
 
 const NOTHING: &[&[Argument]] = &[&[]];
 const INTEGER: &[&[Argument]] = &[&[Argument::Int]];
@@ -38,9 +39,14 @@ pub(super) fn functions() -> Vec<RowFunction> {
             Ok(no_processes())
         }),
         stable("pg_encoding_max_length", INTEGER, SqlType::Int4, |_, row| {
-            // UTF8 is the only one.
-            let known = row.first().and_then(Datum::as_int) == Some(6);
-            Ok(if known { 4.into() } else { Datum::Null })
+            let number = row.first().and_then(Datum::as_int);
+            Ok(match number.and_then(|number| usize::try_from(number).ok()) {
+                Some(6 | 4 | 7 | 39) => 4.into(),
+                Some(1 | 2 | 3 | 5 | 40) => 3.into(),
+                Some(35..=38 | 41) => 2.into(),
+                Some(number) if number < encoding::NAMES.len() => 1.into(),
+                _ => Datum::Null,
+            })
         }),
         stable(
             "pg_relation_filepath",

@@ -15,6 +15,7 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode, PhysicalExpr};
 
+use super::conditional::conditional;
 use super::lane::fits_a_lane;
 use super::lane_program::{LaneProgram, StockExpression};
 use super::linear_sum::LinearSum;
@@ -271,7 +272,7 @@ fn counts_rows(function: &AggregateFunctionExpr) -> bool {
     function.fun().name() == "count" && !function.is_distinct() && function.expressions().iter().all(is_value)
 }
 
-fn is_value(expression: &Arc<dyn PhysicalExpr>) -> bool {
+pub(super) fn is_value(expression: &Arc<dyn PhysicalExpr>) -> bool {
     let literal = expression.downcast_ref::<Literal>();
     literal.is_some_and(|literal| !literal.value().is_null())
 }
@@ -374,6 +375,10 @@ fn compile(
         let states = function.state_fields()?.len();
         let result = output.field(column).data_type();
         let filter = filter.and_then(|_| expressions.next());
+        let (arguments, filter) = match conditional(function, &arguments, source)? {
+            Some((value, condition)) if filter.is_none() && !merges => (value, Some(condition)),
+            _ => (arguments, filter),
+        };
         let filter = filter.map(StockExpression::new).transpose()?;
         let mut linear = None;
         let own = match arguments.as_slice() {

@@ -8,6 +8,7 @@ mod aggregate_shape;
 mod aggregate_stream;
 mod combinations;
 mod computed_strings;
+mod conditional;
 mod group_table;
 mod groupings;
 mod handover;

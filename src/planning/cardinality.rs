@@ -109,13 +109,14 @@ pub(super) fn estimate(plan: &LogicalPlan) -> Estimate {
         LogicalPlan::TableScan(scan) => of_scan(scan, &[]),
         LogicalPlan::Filter(filter) => {
             let conjuncts = split_conjunction(&filter.predicate);
-            let input = match filter.input.as_ref() {
-                // A scan repeats the filters that it only prunes files by.
+            match filter.input.as_ref() {
                 LogicalPlan::TableScan(scan) => of_scan(scan, &conjuncts),
-                input => estimate(input),
-            };
-            let kept = selectivity::kept_part(&conjuncts, &input, filter.input.schema());
-            input.keeping(kept)
+                input => {
+                    let input = estimate(input);
+                    let kept = selectivity::kept_part(&conjuncts, &input, filter.input.schema());
+                    input.keeping(kept)
+                }
+            }
         }
         LogicalPlan::Projection(projection) => {
             let input = estimate(&projection.input);
@@ -188,31 +189,38 @@ pub(super) fn estimate(plan: &LogicalPlan) -> Estimate {
     }
 }
 
-/// `above` are tested again above the scan, and counted there.
+/// What the scan's filters and the conditions `above` keep. They are counted together: a scan repeats those that it only
+/// prunes files by, and may know more of them.
 fn of_scan(scan: &TableScan, above: &[&Expr]) -> Estimate {
     let statistics = source_as_provider(&scan.source)
         .ok()
         .and_then(|provider| provider.statistics());
-    let Some(statistics) = statistics else {
-        return Estimate::unknown(&scan.projected_schema, UNKNOWN_ROWS);
+    let whole = match statistics {
+        Some(statistics) => of_rows(scan, &statistics),
+        None => Estimate::unknown(&scan.projected_schema, UNKNOWN_ROWS),
     };
-    let rows = known_rows(&statistics);
+    let repeated = scan.filters.iter().filter(|filter| !above.contains(filter));
+    let filters: Vec<&Expr> = above.iter().copied().chain(repeated).collect();
+    let kept = selectivity::kept_part(&filters, &whole, &scan.projected_schema);
+    whole.keeping(kept)
+}
+
+/// What is believed of all rows of a scan's files.
+fn of_rows(scan: &TableScan, statistics: &Statistics) -> Estimate {
+    let rows = known_rows(statistics);
     let of_field = |field: usize| {
         let known = statistics.column_statistics.get(field);
         known.map_or(ColumnEstimate::unknown(rows), |known| of_column(known, rows))
     };
-    let columns: Vec<ColumnEstimate> = match &scan.projection {
+    let columns = match &scan.projection {
         Some(projection) => projection.iter().map(|field| of_field(*field)).collect(),
         None => (0..scan.projected_schema.fields().len()).map(of_field).collect(),
     };
-    let whole = Estimate {
+    Estimate {
         rows,
         base_rows: rows,
         columns,
-    };
-    let filters: Vec<&Expr> = scan.filters.iter().filter(|filter| !above.contains(filter)).collect();
-    let kept = selectivity::kept_part(&filters, &whole, &scan.projected_schema);
-    whole.keeping(kept)
+    }
 }
 
 fn known_rows(statistics: &Statistics) -> f64 {

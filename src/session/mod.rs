@@ -39,6 +39,7 @@ use crate::execution::transaction::Transaction;
 use crate::telemetry::QueryIdentity;
 use crate::types::SqlType;
 use crate::types::copy::CopyEncoder;
+use crate::types::encoding::Encoding;
 use crate::types::format::{Format, FormatSettings};
 use identity::Identity;
 use listening::Listening;
@@ -259,6 +260,11 @@ impl Session {
 
     pub fn format_settings(&self) -> FormatSettings {
         self.settings.current().format.clone()
+    }
+
+    /// The client's character set; `None` is UTF-8.
+    pub fn client_encoding(&self) -> Option<&'static Encoding> {
+        self.settings.current().client_encoding
     }
 
     /// Splits a simple query into statements; several are one implicit transaction.

@@ -14,6 +14,7 @@ use super::cursor_rows::CursorRows;
 use super::cursors::Cursor;
 use super::prepared::PreparedStatement;
 use super::{CopyOut, Fetched, RowChunk};
+use crate::context::settings::Settings;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{RowSet, Rows};
 use crate::result_cache::{CacheFill, EncodedRows};
@@ -245,7 +246,7 @@ pub(crate) struct RunningCopy {
 }
 
 impl RunningCopy {
-    pub fn new(rows: RowSet, options: &CopyOptions, settings: &FormatSettings) -> Result<RunningCopy> {
+    pub fn new(rows: RowSet, options: &CopyOptions, settings: &Settings) -> Result<RunningCopy> {
         let Rows::Stream { stream, .. } = rows.rows else {
             return Err(Error::internal("COPY was answered from the result cache"));
         };
@@ -256,7 +257,7 @@ impl RunningCopy {
             .collect();
         let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
         options.check_columns(&names)?;
-        let encoder = CopyEncoder::new(options, &columns, settings);
+        let encoder = CopyEncoder::new(options, &columns, &settings.format, settings.client_encoding)?;
         let announcement = CopyOut {
             format: encoder.format(),
             columns: columns.len(),

@@ -281,11 +281,12 @@ impl Session {
                 Ok(None)
             }
             Outcome::CopyOut(rows, options) => {
-                let copy = RunningCopy::new(rows, &options, &self.settings.current().format)?;
+                let copy = RunningCopy::new(rows, &options, self.settings.current())?;
                 portal.state = PortalState::CopyOut(copy);
                 Ok(None)
             }
-            Outcome::CopyIn(copy) => {
+            Outcome::CopyIn(mut copy) => {
+                copy.of_client(self.settings.current().client_encoding)?;
                 let fetched = Fetched::CopyIn {
                     format: copy.format(),
                     columns: copy.column_count(),

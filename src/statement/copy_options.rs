@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::{CopyDirection, CopyFormat, CopyOptions, Forced};
 use super::reader::Reader;
 use crate::error::{Error, Result, SqlState};
+use crate::types::encoding::{self, Named};
 
 /// What was written, before defaults.
 #[derive(Default)]
@@ -19,6 +20,7 @@ pub(super) struct OptionReader {
     force_quote: Option<Forced>,
     force_not_null: Option<Forced>,
     force_null: Option<Forced>,
+    encoding: Option<Named>,
 }
 
 impl OptionReader {
@@ -72,8 +74,8 @@ impl OptionReader {
             "force_not_null" => once(&mut self.force_not_null, forced(reader, true)?, position)?,
             "force_null" => once(&mut self.force_null, forced(reader, true)?, position)?,
             "encoding" => {
-                let name = reader.string()?;
-                check_encoding(&name, position)?;
+                let named = encoding_named(&reader.string()?, position)?;
+                once(&mut self.encoding, named, position)?;
             }
             "freeze" => {
                 flag("freeze", reader)?;
@@ -118,8 +120,8 @@ impl OptionReader {
             "quote" => once(&mut self.quote, string_after_as(reader)?, position)?,
             "escape" => once(&mut self.escape, string_after_as(reader)?, position)?,
             "encoding" => {
-                let name = reader.string()?;
-                check_encoding(&name, position)?;
+                let named = encoding_named(&reader.string()?, position)?;
+                once(&mut self.encoding, named, position)?;
             }
             "freeze" => {}
             _ if reader.accept(&["quote"]) => once(&mut self.force_quote, forced(reader, false)?, position)?,
@@ -219,6 +221,7 @@ impl OptionReader {
             force_quote: self.force_quote.unwrap_or_default(),
             force_not_null: self.force_not_null.unwrap_or_default(),
             force_null: self.force_null.unwrap_or_default(),
+            encoding: self.encoding,
         })
     }
 }
@@ -291,14 +294,9 @@ fn flag(name: &str, reader: &mut Reader) -> Result<bool> {
     }
 }
 
-fn check_encoding(name: &str, position: usize) -> Result<()> {
-    if matches!(
-        name.to_lowercase().replace(['-', '_'], "").as_str(),
-        "utf8" | "unicode" | "sqlascii"
-    ) {
-        return Ok(());
-    }
-    Err(Error::unsupported(format!("the encoding {name}"))
-        .with_hint("Use UTF8.")
-        .at(position))
+fn encoding_named(name: &str, position: usize) -> Result<Named> {
+    encoding::named(name).ok_or_else(|| {
+        let message = "argument to option \"encoding\" must be a valid encoding name";
+        Error::new(SqlState::InvalidParameterValue, message).at(position)
+    })
 }

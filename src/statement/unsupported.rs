@@ -11,13 +11,7 @@ pub(super) fn in_query<'t>(tokens: impl Iterator<Item = &'t TokenWithSpan>) -> O
     let tokens: Vec<&TokenWithSpan> = tokens.collect();
     tokens.windows(3).find_map(|three| {
         let [first, second, third] = three else { return None };
-        let name = if is_word(&second.token, "exclude")
-            && ["current", "group", "ties", "no"]
-                .iter()
-                .any(|word| is_word(&third.token, word))
-        {
-            "EXCLUDE in a window's frame"
-        } else if is_word(&first.token, "rows") && is_word(&second.token, "from") && third.token == Token::LParen {
+        let name = if is_word(&first.token, "rows") && is_word(&second.token, "from") && third.token == Token::LParen {
             "ROWS FROM"
         } else {
             return None;

@@ -4,6 +4,7 @@
 pub mod format;
 mod identifier;
 mod system;
+pub mod encoding;
 pub mod user_type;
 mod composite;
 pub mod time_zone;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use datafusion::arrow::datatypes::i256;
 
-use self::division::{divide_magnitudes, without_zeros};
+use self::division::{divide_magnitudes, wide_product, without_digits, without_zeros};
 use self::roots::integer_root;
 use crate::error::{Error, Result, SqlState};
 
@@ -112,6 +112,29 @@ fn first_exponent(magnitude: i256) -> Option<i32> {
     )
 }
 
+/// The digits behind the point that a computed number of this magnitude, with this scale, shows at least; `None` for zero.
+fn shown_scale(magnitude: i256, scale: i32) -> Option<i32> {
+    let weight = (first_exponent(magnitude)? - scale).div_euclid(GROUP);
+    let exponent = weight * GROUP + scale;
+    // A power of PostgreSQL's base counts as the largest number below it.
+    let is_power = exponent >= 0 && power_of_ten(exponent) == Some(magnitude);
+    let weight = weight - i32::from(is_power);
+    Some((SIGNIFICANT_DIGITS - weight * GROUP).clamp(0, MAX_SCALE))
+}
+
+/// The value times 10^exponent; `None` where it overflows.
+fn scaled_up(value: i256, exponent: i32) -> Option<i256> {
+    let power = power_of_ten(exponent)?;
+    match (value.to_i128(), power.to_parts()) {
+        // Less than 2^127 each.
+        (Some(narrow), (power, 0)) if narrow != i128::MIN && power >> 127 == 0 => {
+            let product = wide_product(narrow.unsigned_abs(), power);
+            Some(if narrow < 0 { product.wrapping_neg() } else { product })
+        }
+        _ => value.checked_mul(power),
+    }
+}
+
 /// Quotient rounded half away from zero.
 fn divide_rounded(dividend: i256, divisor: i256) -> i256 {
     if let (Some(dividend), Some(divisor)) = (dividend.to_i128(), divisor.to_i128()) {
@@ -145,6 +168,14 @@ impl Number {
 
     /// A computed numeric as it is carried: its zeros at the end are no digits of it.
     pub fn computed(carried: i256) -> Number {
+        let magnitude = carried.wrapping_abs();
+        // Most have no more digits than the shown ones.
+        if let Some(scale) = shown_scale(magnitude, MAX_SCALE)
+            && let Some(shown) = without_digits(magnitude, MAX_SCALE - scale)
+        {
+            let value = if carried.is_negative() { shown.wrapping_neg() } else { shown };
+            return Number { value, scale };
+        }
         let mut number = Number {
             value: carried,
             scale: MAX_SCALE,
@@ -169,7 +200,7 @@ impl Number {
 
     fn scale_up_to(&mut self, scale: i32) {
         if scale > self.scale
-            && let Some(value) = power_of_ten(scale - self.scale).and_then(|power| self.value.checked_mul(power))
+            && let Some(value) = scaled_up(self.value, scale - self.scale)
         {
             (self.value, self.scale) = (value, scale);
         }
@@ -189,9 +220,7 @@ impl Number {
     pub fn rounded(self, scale: i32) -> Result<Number> {
         let value = match scale.cmp(&self.scale) {
             Ordering::Equal => self.value,
-            Ordering::Greater => power_of_ten(scale - self.scale)
-                .and_then(|power| self.value.checked_mul(power))
-                .ok_or_else(overflow)?,
+            Ordering::Greater => scaled_up(self.value, scale - self.scale).ok_or_else(overflow)?,
             Ordering::Less => match power_of_ten(self.scale - scale) {
                 Some(power) => divide_rounded(self.value, power),
                 None => i256::ZERO,
@@ -256,13 +285,8 @@ impl Number {
 
     /// The digits behind the point of a quotient of this value, as far as the value alone tells.
     pub fn natural_scale(self) -> i32 {
-        let (weight, first, is_whole) = self.leading();
-        let weight = if first <= i256::ONE && is_whole {
-            weight - 1
-        } else {
-            weight
-        };
-        (SIGNIFICANT_DIGITS - weight * GROUP).clamp(0, MAX_SCALE)
+        let scale = shown_scale(self.value.wrapping_abs(), self.scale);
+        scale.unwrap_or((SIGNIFICANT_DIGITS + GROUP).min(MAX_SCALE))
     }
 
     /// PostgreSQL's select_div_scale().
@@ -285,14 +309,8 @@ impl Number {
         }
         let shift = scale + divisor.scale - self.scale;
         let (dividend, by) = match shift >= 0 {
-            true => (
-                power_of_ten(shift).and_then(|power| self.value.checked_mul(power)),
-                Some(divisor.value),
-            ),
-            false => (
-                Some(self.value),
-                power_of_ten(-shift).and_then(|power| divisor.value.checked_mul(power)),
-            ),
+            true => (scaled_up(self.value, shift), Some(divisor.value)),
+            false => (Some(self.value), scaled_up(divisor.value, -shift)),
         };
         match (dividend, by) {
             (Some(dividend), Some(by)) => Ok(Number {

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 pub use crate::session::{
     Binding, CopyOut, Fetched, Login, Notice, NoticeSeverity, OutputColumn, RowChunk, RowShape, Source, StatementShape,
 };
+use crate::types::encoding::Encoding;
 use crate::types::format::FormatSettings;
 
 /// Finds roles and opens sessions.
@@ -60,6 +61,10 @@ pub trait Backend: Send + 'static {
     /// `I`, `T` or `E`.
     fn transaction_status(&self) -> u8;
     fn format_settings(&self) -> FormatSettings;
+    /// The client's character set; `None` is UTF-8.
+    fn client_encoding(&self) -> Option<&'static Encoding> {
+        None
+    }
 
     /// Splits a simple query into statements; each becomes the unnamed statement in turn.
     fn split(&mut self, sql: &str) -> Result<Vec<Self::Statement>>;

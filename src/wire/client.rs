@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,7 @@ use crate::wire::interruption::{Stop, attend, flush};
 use crate::wire::message::{self, Frame, Malformed, Message};
 use crate::wire::reply::{self, Severity};
 use crate::wire::socket::{ReadError, Socket};
+use crate::wire::translation::{self, Lacking};
 
 pub struct Client<S, B> {
     pub(super) socket: Socket<S>,
@@ -84,10 +86,15 @@ where
 
     async fn handle(&mut self, frame: Frame) -> Result<(), Stop> {
         let tag = frame.tag;
-        let result = match message::decode(frame) {
-            Ok(message) => self.dispatch(message).await,
-            Err(malformed @ Malformed::Tag(_)) => Err(Stop::Fatal(malformed.into())),
-            Err(malformed) => Err(Stop::Statement(malformed.into())),
+        let frame = match self.session.client_encoding() {
+            Some(encoding) => translation::decoded(frame, encoding),
+            None => Ok(frame),
+        };
+        let result = match frame.map(message::decode) {
+            Ok(Ok(message)) => self.dispatch(message).await,
+            Ok(Err(malformed @ Malformed::Tag(_))) => Err(Stop::Fatal(malformed.into())),
+            Ok(Err(malformed)) => Err(Stop::Statement(malformed.into())),
+            Err(error) => Err(Stop::Statement(error)),
         };
         match result {
             Err(Stop::Statement(error)) => {
@@ -145,18 +152,43 @@ where
         self.interrupt.begin();
         self.session.failed(error).await;
         self.put_notices();
-        self.socket.put(|out| reply::error(out, Severity::Error, error));
+        self.put_report(|out| reply::error(out, Severity::Error, error));
     }
 
     pub(super) fn put_notices(&mut self) {
         for notice in self.session.take_notices() {
-            self.socket.put(|out| reply::notice(out, &notice));
+            self.put_report(|out| reply::notice(out, &notice));
+        }
+    }
+
+    /// Appends messages whose text must be in the client's character set.
+    pub(super) fn put_text(&mut self, write: impl FnOnce(&mut BytesMut)) -> Result<(), Error> {
+        let Some(encoding) = self.session.client_encoding() else {
+            self.socket.put(write);
+            return Ok(());
+        };
+        let mut messages = BytesMut::new();
+        write(&mut messages);
+        self.socket
+            .try_put(|out| translation::encode(&messages, &[], encoding, Lacking::Refused, out))
+    }
+
+    /// The same for messages that must reach the client, whatever its character set lacks.
+    fn put_report(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        let Some(encoding) = self.session.client_encoding() else {
+            return self.socket.put(write);
+        };
+        let mut messages = BytesMut::new();
+        write(&mut messages);
+        let encode = |out: &mut BytesMut| translation::encode(&messages, &[], encoding, Lacking::QuestionMark, out);
+        if let Err(error) = self.socket.try_put(encode) {
+            tracing::error!(%error, "a message could not be encoded");
         }
     }
 
     fn put_notifications(&mut self) {
         for notification in self.session.take_notifications() {
-            self.socket.put(|out| reply::notification(out, &notification));
+            self.put_report(|out| reply::notification(out, &notification));
         }
     }
 
@@ -166,7 +198,7 @@ where
         self.put_notifications();
         let changes = self.session.take_parameter_changes();
         let status = self.session.transaction_status();
-        self.socket.put(|out| {
+        self.put_report(|out| {
             changes
                 .iter()
                 .for_each(|(name, value)| reply::parameter_status(out, name, value));

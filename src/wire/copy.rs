@@ -62,7 +62,7 @@ where
         // The signature of the binary format travels in the first row's message, as PostgreSQL sends it and
         // clients that take a message for a row expect it; a line of names is a message of its own.
         let mut ahead = BytesMut::new();
-        encoder.begin(&mut ahead);
+        encoder.begin(&mut ahead)?;
         self.socket.put(|out| {
             reply::copy_out(out, format, columns);
             if format == Format::Text && !ahead.is_empty() {

@@ -3,6 +3,8 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Error, Result, SqlState};
+use crate::types::SqlType;
+use crate::types::encoding::Encoding;
 use crate::types::format::Format;
 use crate::wire::backend::{Backend, Binding, Source};
 use crate::wire::client::Client;
@@ -10,6 +12,7 @@ use crate::wire::interruption::{Stop, attend};
 use crate::wire::message::{Bind, Target};
 use crate::wire::reply;
 use crate::wire::rows::Outcome;
+use crate::wire::translation;
 
 impl<S, B> Client<S, B>
 where
@@ -24,9 +27,34 @@ where
     }
 
     pub(super) async fn bind(&mut self, bind: Bind) -> Result<(), Stop> {
-        let binding = binding(bind)?;
+        let mut binding = binding(bind)?;
+        if let Some(encoding) = self.session.client_encoding() {
+            self.decode_parameters(&mut binding, encoding).await?;
+        }
         attend(&mut self.socket, &self.interrupt, self.session.bind(binding)).await?;
         self.socket.put(reply::bind_complete);
+        Ok(())
+    }
+
+    /// Brings the parameters' texts to UTF-8. What a value in the binary format is depends on its type.
+    async fn decode_parameters(&mut self, binding: &mut Binding, encoding: &'static Encoding) -> Result<(), Stop> {
+        let types = match binding.parameter_formats.contains(&Format::Binary) {
+            true => {
+                let describe = self.session.describe_statement(&binding.statement);
+                attend(&mut self.socket, &self.interrupt, describe).await?.parameters
+            }
+            false => Default::default(),
+        };
+        for (index, value) in binding.parameters.iter_mut().enumerate() {
+            let format = match &binding.parameter_formats[..] {
+                [format] => *format,
+                formats => formats.get(index).copied().unwrap_or_default(),
+            };
+            if let Some(bytes) = value {
+                let sql_type = types.get(index).unwrap_or(&SqlType::Unknown);
+                *bytes = translation::decoded_value(bytes, sql_type, format, encoding)?;
+            }
+        }
         Ok(())
     }
 
@@ -35,21 +63,21 @@ where
             Target::Statement => {
                 let describe = self.session.describe_statement(name);
                 let shape = attend(&mut self.socket, &self.interrupt, describe).await?;
-                self.socket.put(|out| {
+                self.put_text(|out| {
                     reply::parameter_description(out, &shape.parameters);
                     match &shape.columns {
                         Some(columns) => reply::row_description(out, columns, &[]),
                         None => reply::no_data(out),
                     }
-                });
+                })?;
             }
             Target::Portal => {
                 let describe = self.session.describe_portal(name);
                 let shape = attend(&mut self.socket, &self.interrupt, describe).await?;
-                self.socket.put(|out| match &shape {
+                self.put_text(|out| match &shape {
                     Some(shape) => reply::row_description(out, &shape.columns, &shape.formats),
                     None => reply::no_data(out),
-                });
+                })?;
             }
         }
         Ok(())

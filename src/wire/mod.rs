@@ -20,6 +20,7 @@ mod session_backend;
 mod socket;
 mod startup;
 mod tls;
+mod translation;
 mod transport;
 
 pub use connection::{Gate, Rules, converse};

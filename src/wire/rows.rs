@@ -1,16 +1,21 @@
 //! Runs a portal and sends its rows as they come. At most one chunk of `FLUSH_THRESHOLD` waits for a slow
 //! reader; the next batch is fetched when that is sent.
 
+use bytes::BytesMut;
 use datafusion::arrow::record_batch::RecordBatch;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Error, Result};
+use crate::types::SqlType;
+use crate::types::encoding::Encoding;
+use crate::types::format::Format;
 use crate::types::row::{BoundColumn, RowEncoder};
 use crate::wire::backend::{Backend, Fetched, RowChunk, RowShape};
 use crate::wire::client::Client;
 use crate::wire::interruption::{Stop, attend, flush};
 use crate::wire::reply;
 use crate::wire::socket::FLUSH_THRESHOLD;
+use crate::wire::translation::{self, Lacking};
 
 /// How one execution of a portal ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,7 +55,16 @@ where
                     }
                 }
                 Fetched::Rows(RowChunk::Encoded { bytes, .. }) => {
-                    self.socket.put_encoded(bytes);
+                    match self.session.client_encoding() {
+                        Some(encoding) => {
+                            if shape.is_none() {
+                                let describe = self.session.describe_portal(portal);
+                                shape = attend(&mut self.socket, &self.interrupt, describe).await?;
+                            }
+                            self.put_translated(&bytes, &described(shape.as_ref())?, encoding)?;
+                        }
+                        None => self.socket.put_encoded(bytes),
+                    }
                     self.relieve().await?;
                 }
                 Fetched::CopyIn { format, columns } => {
@@ -67,24 +81,24 @@ where
     }
 
     fn row_encoder(&self, shape: Option<&RowShape>) -> Result<RowEncoder> {
-        let shape = shape.ok_or_else(|| Error::internal("a portal without columns returned rows"))?;
-        let formats = shape
-            .formats
-            .iter()
-            .copied()
-            .chain(std::iter::repeat(Default::default()));
-        let columns: Vec<_> = shape
-            .columns
-            .iter()
-            .map(|column| column.sql_type.clone())
-            .zip(formats)
-            .collect();
-        Ok(RowEncoder::new(&columns, &self.session.format_settings()))
+        Ok(RowEncoder::new(&described(shape)?, &self.session.format_settings()))
     }
 
     async fn send_batch(&mut self, encoder: &RowEncoder, batch: &RecordBatch) -> Result<(), Stop> {
         let columns = encoder.bind(batch)?;
         let mut row = 0;
+        if let Some(encoding) = self.session.client_encoding() {
+            let described = encoder.columns().iter();
+            let described: Vec<_> = described
+                .map(|column| (column.sql_type().clone(), column.format()))
+                .collect();
+            while row < batch.num_rows() {
+                let mut rows = BytesMut::new();
+                row = encode_rows(&columns, row, batch.num_rows(), &mut rows)?;
+                self.put_translated(&rows, &described, encoding)?;
+                self.relieve().await?;
+            }
+        }
         while row < batch.num_rows() {
             row = self
                 .socket
@@ -92,6 +106,17 @@ where
             self.relieve().await?;
         }
         Ok(())
+    }
+
+    /// Appends rows for a client of another character set.
+    fn put_translated(
+        &mut self,
+        rows: &[u8],
+        columns: &[(SqlType, Format)],
+        encoding: &'static Encoding,
+    ) -> Result<()> {
+        self.socket
+            .try_put(|out| translation::encode(rows, columns, encoding, Lacking::Refused, out))
     }
 
     /// Sends what is buffered if it is much.
@@ -103,8 +128,20 @@ where
     }
 }
 
+/// The types and formats of a portal's columns.
+fn described(shape: Option<&RowShape>) -> Result<Vec<(SqlType, Format)>> {
+    let shape = shape.ok_or_else(|| Error::internal("a portal without columns returned rows"))?;
+    let formats = shape
+        .formats
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(Format::default()));
+    let types = shape.columns.iter().map(|column| column.sql_type.clone());
+    Ok(types.zip(formats).collect())
+}
+
 /// Appends DataRows from `row` on until the buffer is full; returns the row to go on with.
-fn encode_rows(columns: &[BoundColumn<'_>], mut row: usize, end: usize, out: &mut bytes::BytesMut) -> Result<usize> {
+fn encode_rows(columns: &[BoundColumn<'_>], mut row: usize, end: usize, out: &mut BytesMut) -> Result<usize> {
     use bytes::BufMut;
 
     while row < end && out.len() < FLUSH_THRESHOLD {

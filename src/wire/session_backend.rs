@@ -13,6 +13,7 @@ use crate::catalog::scram::{Key, keyed_hash};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::session::{ParsedStatement, Session};
+use crate::types::encoding::Encoding;
 use crate::types::format::FormatSettings;
 
 /// Opens sessions of one engine.
@@ -87,6 +88,10 @@ impl Backend for Session {
 
     fn format_settings(&self) -> FormatSettings {
         Session::format_settings(self)
+    }
+
+    fn client_encoding(&self) -> Option<&'static Encoding> {
+        Session::client_encoding(self)
     }
 
     fn split(&mut self, sql: &str) -> Result<Vec<ParsedStatement>> {

@@ -32,8 +32,7 @@ where
         attend(&mut self.socket, &self.interrupt, self.session.bind(Binding::unnamed())).await?;
         let shape = attend(&mut self.socket, &self.interrupt, self.session.describe_portal("")).await?;
         if let Some(shape) = &shape {
-            self.socket
-                .put(|out| reply::row_description(out, &shape.columns, &shape.formats));
+            self.put_text(|out| reply::row_description(out, &shape.columns, &shape.formats))?;
         }
         let outcome = self.run_portal("", 0, shape).await;
         // What the portal holds goes before anybody hears how it ended.

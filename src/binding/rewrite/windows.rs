@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::syntax::{call, folded, plain_arguments, replace_expressions, system_name};
 use crate::error::{Error, Result, SqlState};
+use crate::functions::{EXCLUDING_CURRENT_ROW, EXCLUDING_GROUP, EXCLUDING_TIES};
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     if let ControlFlow::Break(error) = VisitMut::visit(tree, &mut Named::default()) {
@@ -107,7 +108,8 @@ fn completed(window: &WindowSpec, known: &[(String, WindowSpec)]) -> Result<Wind
         let message = format!("window \"{name}\" does not exist");
         return Err(Error::new(SqlState::UndefinedObject, message));
     };
-    if !window.partition_by.is_empty() {
+    // What stands for EXCLUDE is no key that somebody wrote.
+    if window.partition_by.iter().any(|key| !is_exclusion(key)) {
         return refused(format!("cannot override PARTITION BY clause of window \"{name}\""));
     }
     if !window.order_by.is_empty() && !base.order_by.is_empty() {
@@ -118,10 +120,16 @@ fn completed(window: &WindowSpec, known: &[(String, WindowSpec)]) -> Result<Wind
     }
     Ok(WindowSpec {
         window_name: None,
-        partition_by: base.partition_by.clone(),
+        partition_by: window.partition_by.iter().chain(&base.partition_by).cloned().collect(),
         order_by: base.order_by.iter().chain(&window.order_by).cloned().collect(),
         window_frame: window.window_frame.clone(),
     })
+}
+
+fn is_exclusion(key: &Expr) -> bool {
+    let Expr::Function(function) = key else { return false };
+    let marks = [EXCLUDING_CURRENT_ROW, EXCLUDING_GROUP, EXCLUDING_TIES];
+    system_name(&function.name).is_some_and(|name| marks.contains(&name.as_str()))
 }
 
 /// `lag(x, n, d)` where the planner wants `d` to be a constant: `d` of the rows that have none so far away.

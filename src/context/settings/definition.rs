@@ -4,6 +4,7 @@
 use super::units::{self, Unit};
 use crate::error::{Error, Result, SqlState};
 use crate::types::TimeZone;
+use crate::types::encoding;
 use crate::types::format::DateStyle;
 
 /// A setting's declaration; the registry is a list of these.
@@ -220,16 +221,9 @@ impl Definition {
                 None => Err(self.invalid(text)),
             },
             Kind::Encoding => {
-                let plain: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
-                match plain.to_ascii_uppercase().as_str() {
-                    "UTF8" | "UNICODE" => Ok("UTF8".to_string()),
-                    "LATIN1" | "WIN1252" | "SQLASCII" | "LATIN9" | "WIN1251" | "WIN1250" | "EUCJP" | "SJIS" | "GBK"
-                    | "GB18030" | "BIG5" | "KOI8R" => {
-                        Err(Error::unsupported(format!("client_encoding {text}"))
-                            .with_hint("Set client_encoding to UTF8."))
-                    }
-                    _ => Err(self.invalid(text)),
-                }
+                let named = encoding::named(text).ok_or_else(|| self.invalid(text))?;
+                named.conversion()?;
+                Ok(named.name().to_string())
             }
         }
     }

@@ -9,6 +9,7 @@ use super::definition::{Definition, parse_names};
 use super::registry::{DEFINITIONS, definition};
 use crate::error::{Error, Result, SqlState};
 use crate::types::FormatSettings;
+use crate::types::encoding::{self, Encoding};
 use crate::types::format::{ByteaOutput, DateStyle, IntervalStyle};
 use crate::types::time_zone::TimeZone;
 
@@ -28,6 +29,8 @@ pub struct Settings {
     pub idle_session_timeout: Option<Duration>,
     pub transaction_timeout: Option<Duration>,
     pub application_name: String,
+    /// What the client's text is converted with; `None` for UTF-8.
+    pub client_encoding: Option<&'static Encoding>,
     pub client_min_messages: MessageLevel,
     pub default_transaction_isolation: IsolationLevel,
     pub default_transaction_read_only: bool,
@@ -115,6 +118,9 @@ impl Settings {
             idle_session_timeout: timeout("idle_session_timeout"),
             transaction_timeout: timeout("transaction_timeout"),
             application_name: value("application_name").to_string(),
+            client_encoding: encoding::named(value("client_encoding"))
+                .and_then(|named| named.conversion().ok())
+                .flatten(),
             client_min_messages: match value("client_min_messages") {
                 "notice" => MessageLevel::Notice,
                 "warning" => MessageLevel::Warning,

@@ -22,6 +22,7 @@ use crate::execution::transaction::TableWrite;
 use crate::statement::ast::ObjectName;
 use crate::storage::{DeltaTable, Operation, Removal, StagedFiles, TableSnapshot};
 use crate::types::copy::{CopyDecoder, CopyFormat, CopyOptions};
+use crate::types::encoding::Encoding;
 use crate::types::format::Format;
 
 /// Batches that may wait for the writer: a fast client does not grow memory.
@@ -110,6 +111,11 @@ impl CopyIn {
 
     pub fn column_count(&self) -> usize {
         self.columns
+    }
+
+    /// The data is in the client's character set unless the statement names another.
+    pub fn of_client(&mut self, encoding: Option<&'static Encoding>) -> Result<()> {
+        self.decoder.of_client(encoding)
     }
 
     /// Takes some bytes; they need not end at a row's end.

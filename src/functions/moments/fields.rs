@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, Decimal128Array};
 use datafusion::arrow::datatypes::{
     DataType, Date32Type, Float64Type, IntervalMonthDayNano, Time64MicrosecondType, TimestampMicrosecondType,
 };
@@ -208,7 +208,42 @@ fn whole(value: i64) -> Number {
     Number::new(i128::from(value), 0)
 }
 
+/// One field of all rows as EXTRACT's numerics, where no moment is infinite. `parts` are a moment's day and, where it has
+/// one, its time of day; `None` for fields that these do not decide.
+fn of_finite<T: ArrowPrimitiveType>(
+    args: &Arguments<'_>,
+    is_finite: fn(T::Native) -> bool,
+    parts: fn(T::Native) -> (i64, Option<i64>),
+) -> Result<Option<ArrayRef>> {
+    let names = args.texts(0)?;
+    let name = names.get(0).filter(|_| args.is_constant(0) && !args.is_constant(1));
+    let (DataType::Decimal128(_, scale), Some(field)) = (args.return_type(), name.and_then(|name| field(name, "").ok()))
+    else {
+        return Ok(None);
+    };
+    let Some(moments) = args.array(1).as_primitive_opt::<T>() else {
+        return Ok(None);
+    };
+    let has_time = parts(T::default_value()).1.is_some();
+    let is_of_clock = has_time && of_clock(field, 0).is_some_and(|number| number.scale == i32::from(*scale));
+    if !(is_of_clock || *scale == 0 && of_calendar(field, 0).is_some()) || !moments.values().iter().all(|moment| is_finite(*moment)) {
+        return Ok(None);
+    }
+    let values: Decimal128Array = moments.unary(|moment| {
+        let (day, time) = parts(moment);
+        match is_of_clock {
+            true => time.and_then(|time| of_clock(field, time)?.to_i128()).unwrap_or_default(),
+            false => of_calendar(field, day).map_or(0, i128::from),
+        }
+    });
+    Ok(Some(Arc::new(values.with_data_type(args.return_type().clone()))))
+}
+
 fn of_dates(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let is_finite = |days| days != DATE_INFINITY && days != DATE_NEGATIVE_INFINITY;
+    if let Some(fields) = of_finite::<Date32Type>(args, is_finite, |days| (days.into(), None))? {
+        return Ok(fields);
+    }
     let mut fields = Fields::new(args, "date")?;
     let dates = args.numbers::<Date32Type>(1)?;
     build(args, |row| {
@@ -290,6 +325,14 @@ fn of_timestamps(args: &Arguments<'_>, zone: Option<TimeZone>) -> Result<ArrayRe
         Some(_) => "timestamp with time zone",
         None => "timestamp without time zone",
     };
+    let is_finite = |moment| moment != TIMESTAMP_INFINITY && moment != TIMESTAMP_NEGATIVE_INFINITY;
+    if zone.is_none()
+        && let Some(fields) = of_finite::<TimestampMicrosecondType>(args, is_finite, |moment| {
+            (moment.div_euclid(MICROS_PER_DAY), Some(moment.rem_euclid(MICROS_PER_DAY)))
+        })?
+    {
+        return Ok(fields);
+    }
     let mut fields = Fields::new(args, type_name)?;
     let moments = args.numbers::<TimestampMicrosecondType>(1)?;
     build(args, |row| {
@@ -316,7 +359,7 @@ fn of_timestamps(args: &Arguments<'_>, zone: Option<TimeZone>) -> Result<ArrayRe
             (Field::Zone, Some(offset)) => Some(whole(offset)),
             (Field::ZoneHour, Some(offset)) => Some(whole(offset / 3600)),
             (Field::ZoneMinute, Some(offset)) => Some(whole(offset / 60 % 60)),
-            (field, _) => of_calendar(field, days).map(whole).or_else(|| of_clock(field, time)),
+            (field, _) => of_clock(field, time).or_else(|| of_calendar(field, days).map(whole)),
         };
         let value = value.map(|value| Some(Value::Number(value)));
         value.ok_or_else(|| unsupported(fields.name(), type_name))

@@ -12,6 +12,7 @@ use datafusion::logical_expr::ScalarUDF;
 use super::super::datum::Datum;
 use super::super::overload::{Arguments, OverloadedFunction, delegate, invalid, kernel, rows};
 use crate::error::{Error, Result, SqlState};
+use crate::types::encoding::{self, Encoding};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
@@ -76,8 +77,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "convert_from",
             vec![rows("(bytea, text) text", |_, row| match row {
                 [Datum::Bytes(bytes), Datum::Text(encoding)] => {
-                    check_encoding(encoding)?;
-                    crate::types::parse::utf8(bytes).map(Datum::from)
+                    convert_from(bytes, encoding, "source").map(Datum::from)
                 }
                 _ => Ok(Datum::Null),
             })],
@@ -85,9 +85,15 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         immutable(
             "convert_to",
             vec![rows("(text, text) bytea", |_, row| match row {
-                [Datum::Text(text), Datum::Text(encoding)] => {
-                    check_encoding(encoding)?;
-                    Ok(Datum::Bytes(text.clone().into_bytes()))
+                [Datum::Text(text), Datum::Text(encoding)] => convert_to(text, encoding).map(Datum::Bytes),
+                _ => Ok(Datum::Null),
+            })],
+        ),
+        immutable(
+            "convert",
+            vec![rows("(bytea, text, text) bytea", |_, row| match row {
+                [Datum::Bytes(bytes), Datum::Text(source), Datum::Text(target)] => {
+                    convert_to(&convert_from(bytes, source, "source")?, target).map(Datum::Bytes)
                 }
                 _ => Ok(Datum::Null),
             })],
@@ -141,12 +147,29 @@ fn outside(index: i64, length: usize) -> Error {
     )
 }
 
-fn check_encoding(name: &str) -> Result<()> {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    match plain.to_ascii_lowercase().as_str() {
-        "utf8" | "unicode" | "sqlascii" => Ok(()),
-        _ => Err(Error::unsupported(format!("the encoding {name}"))),
+fn convert_from(bytes: &[u8], encoding: &str, side: &str) -> Result<String> {
+    match conversion(encoding, side)? {
+        Some(encoding) => encoding.decode(bytes),
+        None => crate::types::parse::utf8(bytes).map(str::to_string),
     }
+}
+
+fn convert_to(text: &str, encoding: &str) -> Result<Vec<u8>> {
+    match conversion(encoding, "destination")? {
+        Some(encoding) => {
+            let mut bytes = vec![];
+            encoding.encode(text, &mut bytes)?;
+            Ok(bytes)
+        }
+        None => Ok(text.as_bytes().to_vec()),
+    }
+}
+
+fn conversion(name: &str, side: &str) -> Result<Option<&'static Encoding>> {
+    let named = encoding::named(name);
+    named
+        .ok_or_else(|| invalid(format!("invalid {side} encoding name \"{name}\"")))?
+        .conversion()
 }
 
 fn encoded(bytes: &[u8], format: &str) -> Result<String> {

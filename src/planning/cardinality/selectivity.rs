@@ -1,5 +1,7 @@
 //! Guesses the part of a relation's rows that predicates keep.
 
+use std::collections::HashSet;
+
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, Operator};
@@ -19,9 +21,11 @@ const ANYTHING: f64 = 0.5;
 /// What a join's condition keeps besides its equalities.
 pub(in super::super) const RESIDUAL: f64 = 0.5;
 
-/// The part of the rows that all of `conjuncts` keep. Bounds of one column from both sides are one range.
+/// The part of the rows that all of `conjuncts` keep. Bounds of one column from both sides are one range; lists of one
+/// column's values have some in common, which its bounds are taken to hold.
 pub(super) fn kept_part(conjuncts: &[&Expr], input: &Estimate, schema: &DFSchema) -> f64 {
     let mut ranges: Vec<(&Expr, f64, f64)> = vec![];
+    let mut lists: Vec<(&Expr, HashSet<&ScalarValue>)> = vec![];
     let mut kept = 1.0;
     for conjunct in conjuncts.iter().flat_map(|conjunct| split_conjunction(conjunct)) {
         let bounded = comparison(conjunct)
@@ -44,11 +48,22 @@ pub(super) fn kept_part(conjuncts: &[&Expr], input: &Estimate, schema: &DFSchema
                 }
                 None => ranges.push((column, from, to)),
             },
-            None => kept *= kept_by(conjunct, input, schema),
+            None => match listed(conjunct) {
+                Some((column, values)) => match lists.iter_mut().find(|(known, _)| *known == column) {
+                    Some((_, common)) => common.retain(|value| values.contains(value)),
+                    None => lists.push((column, values)),
+                },
+                None => kept *= kept_by(conjunct, input, schema),
+            },
         }
+    }
+    for (column, values) in &lists {
+        let values = values.iter().filter(|value| !value.is_null()).count();
+        kept *= (one_value(input.column(schema, column), input) * values as f64).min(1.0);
     }
     let in_ranges: f64 = ranges
         .into_iter()
+        .filter(|(column, ..)| !lists.iter().any(|(listed, _)| listed == column))
         .map(|(column, from, to)| (to - from).max(one_value(input.column(schema, column), input)))
         .product();
     (kept * in_ranges).clamp(0.0, 1.0)
@@ -112,6 +127,25 @@ fn kept_by(predicate: &Expr, input: &Estimate, schema: &DFSchema) -> f64 {
         Expr::Literal(_, _) => 0.0,
         Expr::Alias(alias) => kept_by(&alias.expr, input, schema),
         _ => ANYTHING,
+    }
+}
+
+/// The tested expression and the different values that it may have, of equalities with known values.
+fn listed(predicate: &Expr) -> Option<(&Expr, HashSet<&ScalarValue>)> {
+    match predicate {
+        Expr::BinaryExpr(either) if either.op == Operator::Or => {
+            let (mut left, right) = (listed(&either.left)?, listed(&either.right)?);
+            left.1.extend(right.1);
+            (left.0 == right.0).then_some(left)
+        }
+        Expr::InList(list) if !list.negated => {
+            let values = list.list.iter().map(|value| constant(value)?);
+            Some((&list.expr, values.collect::<Option<_>>()?))
+        }
+        _ => match comparison(predicate)? {
+            (column, Operator::Eq, Some(value)) => Some((column, HashSet::from([value]))),
+            _ => None,
+        },
     }
 }
 

@@ -152,6 +152,12 @@ async fn the_smaller_side_is_built() {
             "select * from small where k not in (select k from large where k is not null)",
             ["small", "large"],
         ),
+        // What one condition says of a column, others say again.
+        (
+            "select * from large, middle where large.k = middle.k
+               and large.v = 3 and (large.v = 3 or large.v = 8) and (large.v = 3 or large.v = 9)",
+            ["middle", "large"],
+        ),
     ] {
         let plan = order_joins(&optimized(&context, sql).await).unwrap().unwrap();
         let text = plan.display_indent().to_string();

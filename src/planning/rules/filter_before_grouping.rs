@@ -1,8 +1,9 @@
-//! A join whose probed side groups by the join's key groups many rows of which no group is asked for. What the
-//! built side holds is known before the first row is grouped: rows of other groups are left out below.
+//! A join whose probed side groups by the join's key, or a part of it, groups many rows of which no group is asked for.
+//! What the built side holds is known before the first row is grouped: rows of other groups are left out below.
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result as PlanResult;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -18,6 +19,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, replace_children_if_necessary};
 
+use super::partial_key_filter::PartialKeyFilter;
 use crate::storage::DeltaFileSource;
 
 /// Puts the filter that a join makes of its built side below the grouping of its probed side.
@@ -54,16 +56,44 @@ fn with_filtered_groups(join: &HashJoinExec) -> PlanResult<Option<Arc<dyn Execut
     let Some(filter) = join.dynamic_expressions_produced().into_iter().next() else {
         return Ok(None);
     };
+    if !leaves_rows_out(join.left().as_ref()) {
+        return Ok(None);
+    }
     let keys = filter.children();
-    let columns: Option<Vec<usize>> = keys.iter().map(|key| column_of(key)).collect();
-    match columns {
-        Some(columns) if leaves_rows_out(join.left().as_ref()) => {
-            let filter: Arc<dyn PhysicalExpr> = filter;
-            place(join.right(), columns, &filter, false)
+    let columns = keys.iter().map(|key| column_of(key)).collect();
+    let schema = join.right().schema();
+    let types: Vec<DataType> = keys.iter().map(|key| key.data_type(&schema)).collect::<PlanResult<_>>()?;
+    let filter = KeyFilter { filter, types };
+    place(join.right(), columns, &filter, false)
+}
+
+/// The filter that a join makes of its built side.
+struct KeyFilter {
+    filter: Arc<dyn PhysicalExpr>,
+    /// Of the keys.
+    types: Vec<DataType>,
+}
+
+impl KeyFilter {
+    /// The filter above `node`, where each of the keys is one of these columns or unknown.
+    fn above(&self, node: &Arc<dyn ExecutionPlan>, columns: &Columns) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let schema = node.schema();
+        let keys = columns.iter().zip(&self.types).map(|(column, data_type)| {
+            Ok(match column {
+                Some(column) => Arc::new(Column::new(schema.field(*column).name(), *column)) as Arc<dyn PhysicalExpr>,
+                None => PartialKeyFilter::unknown(data_type)?,
+            })
+        });
+        let mut predicate = Arc::clone(&self.filter).with_new_children(keys.collect::<PlanResult<_>>()?)?;
+        if columns.contains(&None) {
+            predicate = Arc::new(PartialKeyFilter::new(predicate));
         }
-        _ => Ok(None),
+        Ok(Arc::new(FilterExec::try_new(predicate, Arc::clone(node))?))
     }
 }
+
+/// Where the join's keys are in an operator's output; `None` for one that is not a column of it.
+type Columns = Vec<Option<usize>>;
 
 /// Whether the built side can lack keys that the probed side has. All rows of a table seldom do.
 fn leaves_rows_out(built: &dyn ExecutionPlan) -> bool {
@@ -75,19 +105,21 @@ fn leaves_rows_out(built: &dyn ExecutionPlan) -> bool {
             .any(|child| leaves_rows_out(child.as_ref()))
 }
 
-/// Rebuilds the plan down to the lowest node that has all the key's columns, and puts the filter above it.
-/// `None` when no grouping was passed on the way.
+/// Rebuilds the plan down to the lowest node that has columns of the key, and puts the filter above it. `None` when no
+/// grouping was passed on the way.
 fn place(
     node: &Arc<dyn ExecutionPlan>,
-    columns: Vec<usize>,
-    filter: &Arc<dyn PhysicalExpr>,
+    columns: Columns,
+    filter: &KeyFilter,
     is_grouped: bool,
 ) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
-    let Some((child, below)) = passed(node.as_ref(), &columns) else {
-        return match is_grouped {
-            true => filtered(node, &columns, filter).map(Some),
-            false => Ok(None),
-        };
+    // Below a grouping the rows that are left out are fewer by each column of the key that is lost.
+    let below = passed(node.as_ref(), &columns).filter(|(_, below)| match is_grouped && !node.is::<AggregateExec>() {
+        true => known(below) == known(&columns),
+        false => known(below) > 0,
+    });
+    let Some((child, below)) = below else {
+        return is_grouped.then(|| filter.above(node, &columns)).transpose();
     };
     let is_grouped = is_grouped || node.is::<AggregateExec>();
     let mut children: Vec<Arc<dyn ExecutionPlan>> = node.children().into_iter().cloned().collect();
@@ -98,54 +130,41 @@ fn place(
     replace_children_if_necessary(Arc::clone(node), children).map(Some)
 }
 
+fn known(columns: &Columns) -> usize {
+    columns.iter().flatten().count()
+}
+
 /// The child that the columns come from unchanged and where they are in it: leaving out the child's rows with
 /// certain values of them leaves out this node's rows with those, and no others.
-fn passed(node: &dyn ExecutionPlan, columns: &[usize]) -> Option<(usize, Vec<usize>)> {
+fn passed(node: &dyn ExecutionPlan, columns: &Columns) -> Option<(usize, Columns)> {
+    let each = |below: &dyn Fn(usize) -> Option<usize>| columns.iter().map(|column| below((*column)?)).collect();
     if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
-        let below = columns
-            .iter()
-            .map(|column| column_of(&projection.expr().get(*column)?.expr));
-        return Some((0, below.collect::<Option<_>>()?));
+        return Some((0, each(&|column| column_of(&projection.expr().get(column)?.expr))));
     }
     if let Some(aggregate) = node.downcast_ref::<AggregateExec>() {
         let keys = aggregate.group_expr();
         if keys.has_grouping_set() || keys.expr().is_empty() || aggregate.limit_options().is_some() {
             return None;
         }
-        let below = columns.iter().map(|column| column_of(&keys.expr().get(*column)?.0));
-        return Some((0, below.collect::<Option<_>>()?));
+        return Some((0, each(&|column| column_of(&keys.expr().get(column)?.0))));
     }
     if let Some(join) = node.downcast_ref::<HashJoinExec>() {
         if *join.join_type() != JoinType::Inner || join.fetch().is_some() {
             return None;
         }
         let built = join.left().schema().fields().len();
-        let below = columns.iter().map(|column| {
+        let below = |column: usize| {
             let joined = match &join.projection {
-                Some(projection) => *projection.get(*column)?,
-                None => *column,
+                Some(projection) => *projection.get(column)?,
+                None => column,
             };
             joined.checked_sub(built)
-        });
-        return Some((1, below.collect::<Option<_>>()?));
+        };
+        return Some((1, each(&below)));
     }
     let is_transparent =
         node.is::<RepartitionExec>() || node.is::<CoalescePartitionsExec>() || node.is::<CooperativeExec>();
-    (is_transparent && node.fetch().is_none()).then(|| (0, columns.to_vec()))
-}
-
-fn filtered(
-    node: &Arc<dyn ExecutionPlan>,
-    columns: &[usize],
-    filter: &Arc<dyn PhysicalExpr>,
-) -> PlanResult<Arc<dyn ExecutionPlan>> {
-    let schema = node.schema();
-    let keys = columns
-        .iter()
-        .map(|column| Arc::new(Column::new(schema.field(*column).name(), *column)) as Arc<dyn PhysicalExpr>)
-        .collect();
-    let predicate = Arc::clone(filter).with_new_children(keys)?;
-    Ok(Arc::new(FilterExec::try_new(predicate, Arc::clone(node))?))
+    (is_transparent && node.fetch().is_none()).then(|| (0, columns.clone()))
 }
 
 fn column_of(expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
@@ -207,6 +226,15 @@ mod tests {
             ),
             (
                 "from few join (select k, sum(v) as s from many group by k having sum(v) > 9) m on few.k = m.k",
+                false,
+            ),
+            // Of the key only a part is grouped by.
+            (
+                "from few join (select k, min(v) as s from many group by k) m on few.k = m.k and few.v = m.s where few.v < 9",
+                true,
+            ),
+            (
+                "from (select 0 as v) few where (few.v, 11) in (select k, count(*) as s from many group by k)",
                 false,
             ),
             (

@@ -8,6 +8,7 @@ mod lazy_conditions;
 mod leading_rows;
 mod link_shared_parts;
 mod own_operators;
+mod partial_key_filter;
 mod stream_series;
 mod typed_values;
 mod yield_in_joins;

@@ -4,6 +4,7 @@
 mod between_symmetric;
 mod collation;
 mod fetch_expression;
+mod frame_exclusion;
 mod keywords;
 mod lock_strength;
 mod only_table;
@@ -40,6 +41,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     parenless_functions::add_parentheses(tokens);
     trim_characters::write_blanks(tokens);
     fetch_expression::write_limits(tokens);
+    frame_exclusion::write_marks(tokens);
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
     row_expansion::drop_parentheses(tokens);

@@ -8,6 +8,7 @@ use super::columns::Columns;
 use super::lines::{BadLine, Lines, Step};
 use super::{CopyFormat, CopyOptions, csv_format, text_format};
 use crate::error::Result;
+use crate::types::encoding::{Decoder, Encoding};
 use crate::types::format::FormatSettings;
 
 /// Decodes the data of one COPY FROM.
@@ -15,6 +16,8 @@ pub struct CopyDecoder {
     options: CopyOptions,
     columns: Columns,
     input: Input,
+    /// For data in another character set than UTF-8.
+    decoder: Option<Decoder>,
 }
 
 enum Input {
@@ -41,11 +44,28 @@ impl CopyDecoder {
             options: options.clone(),
             columns: Columns::new(schema, relation, settings),
             input,
+            decoder: None,
         }
+    }
+
+    /// The data is in the client's character set unless the statement names another.
+    pub fn of_client(&mut self, client: Option<&'static Encoding>) -> Result<()> {
+        self.decoder = self.options.conversion(client)?.map(Decoder::new);
+        Ok(())
     }
 
     /// Takes the next bytes. After an error the decoder is of no further use.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.decoder {
+            Some(decoder) => {
+                let text = decoder.decode(bytes)?;
+                self.push_decoded(text.as_bytes())
+            }
+            None => self.push_decoded(bytes),
+        }
+    }
+
+    fn push_decoded(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.input {
             Input::Binary(reader) => reader.push(&mut self.columns, bytes),
             Input::Lines { lines, .. } => {
@@ -57,6 +77,9 @@ impl CopyDecoder {
 
     /// Nothing more will come: decodes what is left. The last batches are then in `next_batch`.
     pub fn finish(&mut self) -> Result<()> {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.finish()?;
+        }
         match &mut self.input {
             Input::Binary(reader) => reader.finish(&self.columns)?,
             Input::Lines { .. } => self.decode_lines(true)?,

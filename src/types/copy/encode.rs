@@ -6,8 +6,9 @@ use datafusion::arrow::array::RecordBatch;
 
 use super::binary_format::SIGNATURE;
 use super::{CopyFormat, CopyOptions, csv_format, text_format};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::SqlType;
+use crate::types::encoding::Encoding;
 use crate::types::format::{Format, FormatSettings};
 use crate::types::row::{BoundColumn, RowEncoder};
 
@@ -19,6 +20,7 @@ pub struct CopyEncoder {
     /// For each column, whether its values are quoted in any case.
     forced: Vec<bool>,
     rows: RowEncoder,
+    encoding: Option<&'static Encoding>,
 }
 
 /// A batch on its way out.
@@ -26,22 +28,29 @@ pub struct CopyRows<'a> {
     options: &'a CopyOptions,
     forced: &'a [bool],
     columns: Vec<BoundColumn<'a>>,
+    encoding: Option<&'static Encoding>,
 }
 
 impl CopyEncoder {
-    /// Name and type of each output column.
-    pub fn new(options: &CopyOptions, columns: &[(String, SqlType)], settings: &FormatSettings) -> CopyEncoder {
+    /// Name and type of each output column, and the client's character set if it is not UTF-8.
+    pub fn new(
+        options: &CopyOptions,
+        columns: &[(String, SqlType)],
+        settings: &FormatSettings,
+        client: Option<&'static Encoding>,
+    ) -> Result<CopyEncoder> {
         let format = match options.format {
             CopyFormat::Binary => Format::Binary,
             CopyFormat::Text | CopyFormat::Csv => Format::Text,
         };
         let described: Vec<_> = columns.iter().map(|(_, sql_type)| (sql_type.clone(), format)).collect();
-        CopyEncoder {
+        Ok(CopyEncoder {
+            encoding: options.conversion(client)?,
             options: options.clone(),
             forced: columns.iter().map(|(name, _)| options.force_quote.has(name)).collect(),
             names: columns.iter().map(|(name, _)| name.clone()).collect(),
             rows: RowEncoder::new(&described, settings),
-        }
+        })
     }
 
     /// The format that CopyOutResponse announces.
@@ -53,16 +62,17 @@ impl CopyEncoder {
     }
 
     /// What precedes the rows: the signature, or a line of names.
-    pub fn begin(&self, out: &mut BytesMut) {
+    pub fn begin(&self, out: &mut BytesMut) -> Result<()> {
         if self.options.format == CopyFormat::Binary {
             out.extend_from_slice(SIGNATURE);
             out.put_u32(0);
             out.put_u32(0);
-            return;
+            return Ok(());
         }
         if !self.options.header {
-            return;
+            return Ok(());
         }
+        let begin = out.len();
         for (position, name) in self.names.iter().enumerate() {
             if position > 0 {
                 out.put_u8(self.options.delimiter);
@@ -76,6 +86,7 @@ impl CopyEncoder {
             }
         }
         out.put_u8(b'\n');
+        encode_from(begin, self.encoding, out)
     }
 
     /// Prepares a batch.
@@ -84,6 +95,7 @@ impl CopyEncoder {
             options: &self.options,
             forced: &self.forced,
             columns: self.rows.bind(batch)?,
+            encoding: self.encoding,
         })
     }
 
@@ -105,6 +117,7 @@ impl CopyRows<'_> {
                 .iter()
                 .try_for_each(|column| column.write_with_length(row, out));
         }
+        let begin = out.len();
         for (position, column) in self.columns.iter().enumerate() {
             if position > 0 {
                 out.put_u8(self.options.delimiter);
@@ -124,6 +137,20 @@ impl CopyRows<'_> {
             }
         }
         out.put_u8(b'\n');
-        Ok(())
+        encode_from(begin, self.encoding, out)
     }
+}
+
+/// Brings what was written from there on to the character set of who reads it.
+fn encode_from(start: usize, encoding: Option<&'static Encoding>, out: &mut BytesMut) -> Result<()> {
+    if let Some(encoding) = encoding
+        && !out[start..].is_ascii()
+    {
+        let written = out.split_off(start);
+        let text = std::str::from_utf8(&written).map_err(|_| Error::internal("text of a COPY is not UTF-8"))?;
+        let mut encoded = vec![];
+        encoding.encode(text, &mut encoded)?;
+        out.extend_from_slice(&encoded);
+    }
+    Ok(())
 }

@@ -12,6 +12,7 @@ pub use decode::CopyDecoder;
 pub use encode::{CopyEncoder, CopyRows};
 
 use crate::error::{Error, Result, SqlState};
+use crate::types::encoding::{Encoding, Named};
 
 /// The options that a COPY was given, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct CopyOptions {
     pub force_quote: Forced,
     pub force_not_null: Forced,
     pub force_null: Forced,
+    /// What the data is converted with; `None` for the client's character set.
+    pub encoding: Option<Named>,
 }
 
 /// The columns that an option of csv is for.
@@ -54,6 +57,21 @@ pub enum CopyFormat {
 }
 
 impl CopyOptions {
+    /// What the data must be converted with, for a client of this character set.
+    pub(super) fn conversion(&self, client: Option<&'static Encoding>) -> Result<Option<&'static Encoding>> {
+        let conversion = match self.encoding {
+            Some(named) => named.conversion()?,
+            None => client,
+        };
+        match (self.format, conversion) {
+            (CopyFormat::Binary, Some(encoding)) => {
+                let what = format!("binary COPY in the encoding {}", encoding.name());
+                Err(Error::unsupported(what).with_hint("Set client_encoding to UTF8."))
+            }
+            _ => Ok(conversion),
+        }
+    }
+
     /// A format with its defaults.
     pub fn new(format: CopyFormat) -> CopyOptions {
         let csv = format == CopyFormat::Csv;
@@ -67,6 +85,7 @@ impl CopyOptions {
             force_quote: Forced::None,
             force_not_null: Forced::None,
             force_null: Forced::None,
+            encoding: None,
         }
     }
 

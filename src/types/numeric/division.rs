@@ -96,18 +96,71 @@ impl ExactDivisor {
     }
 
     fn divide(self, magnitude: u128) -> Option<u128> {
-        let quotient = (magnitude >> self.digits).wrapping_mul(self.inverse);
-        (magnitude.trailing_zeros() >= self.digits as u32 && quotient <= self.most).then_some(quotient)
+        let quotient = self.divide_shifted(magnitude >> self.digits);
+        quotient.filter(|_| magnitude.trailing_zeros() >= self.digits as u32)
+    }
+
+    /// Of a magnitude without as many of its last bits as the power has, which are zeros.
+    fn divide_shifted(self, shifted: u128) -> Option<u128> {
+        let quotient = shifted.wrapping_mul(self.inverse);
+        (quotient <= self.most).then_some(quotient)
     }
 }
 
-const ZEROS: [ExactDivisor; 5] = [
-    ExactDivisor::new(16),
-    ExactDivisor::new(8),
-    ExactDivisor::new(4),
-    ExactDivisor::new(2),
-    ExactDivisor::new(1),
-];
+/// For the powers of ten of one to 38 digits.
+const EXACT: [ExactDivisor; 39] = {
+    let mut divisors = [ExactDivisor::new(0); 39];
+    let mut digits = 1;
+    while digits < divisors.len() {
+        divisors[digits] = ExactDivisor::new(digits as i32);
+        digits += 1;
+    }
+    divisors
+};
+
+/// The powers of five of one word.
+const FIVES: [WordDivisor; 28] = {
+    let mut divisors = [WordDivisor::new(1); 28];
+    let mut exponent = 1;
+    while exponent < divisors.len() {
+        divisors[exponent] = WordDivisor::new(5_u64.pow(exponent as u32));
+        exponent += 1;
+    }
+    divisors
+};
+
+const ZEROS: [ExactDivisor; 5] = [EXACT[16], EXACT[8], EXACT[4], EXACT[2], EXACT[1]];
+
+/// The magnitude without so many digits at its end, if they are zeros, and if finding out is cheap.
+pub(super) fn without_digits(magnitude: i256, digits: i32) -> Option<i256> {
+    let (low, high) = magnitude.to_parts();
+    let shift = u32::try_from(digits).ok().filter(|shift| low.trailing_zeros() >= *shift)?;
+    let shifted = match high {
+        0 => i256::from_parts(low >> shift, 0),
+        _ => magnitude >> shift as u8,
+    };
+    match shifted.to_parts() {
+        (low, 0) => {
+            let quotient = EXACT.get(shift as usize)?.divide_shifted(low)?;
+            Some(i256::from_parts(quotient, 0))
+        }
+        _ => match FIVES.get(shift as usize)?.divide(shifted) {
+            (quotient, 0) => Some(quotient),
+            _ => None,
+        },
+    }
+}
+
+/// The product of magnitudes of which neither has more than 127 bits.
+pub(super) fn wide_product(left: u128, right: u128) -> i256 {
+    let halves = |value: u128| (value >> 64, value & u128::from(u64::MAX));
+    let ((left_high, left_low), (right_high, right_low)) = (halves(left), halves(right));
+    let low = left_low * right_low;
+    let middle = left_high * right_low + (low >> 64);
+    let (upper, crossed) = (left_low * right_high).overflowing_add(middle);
+    let high = left_high * right_high + (upper >> 64) + (u128::from(crossed) << 64);
+    i256::from_parts(upper << 64 | low & u128::from(u64::MAX), high as i128)
+}
 
 /// A magnitude other than zero without the zeros at the end of its fraction, and its scale then.
 pub(super) fn without_zeros(mut magnitude: i256, mut scale: i32) -> (i256, i32) {
