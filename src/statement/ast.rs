@@ -294,6 +294,8 @@ pub enum CopyDirection {
 #[derive(Debug, Clone)]
 pub struct CreateTable {
     pub name: ObjectName,
+    /// LIKE among the columns.
+    pub likes: Vec<LikeTable>,
     pub if_not_exists: bool,
     pub or_replace: bool,
     /// TEMPORARY, and what COMMIT does to it.
@@ -314,6 +316,25 @@ pub struct CreateTable {
     pub row_filter: Option<PolicyFunction>,
     /// Of the table and of its columns.
     pub constraints: Vec<TableConstraint>,
+}
+
+/// LIKE table: its columns, and what INCLUDING names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LikeTable {
+    /// Before which of the columns that the statement defines itself.
+    pub place: usize,
+    pub table: ObjectName,
+    pub including: LikeOptions,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LikeOptions {
+    pub comments: bool,
+    pub constraints: bool,
+    pub defaults: bool,
+    pub generated: bool,
+    pub identity: bool,
+    pub indexes: bool,
 }
 
 /// A constraint as it is written.

@@ -5,7 +5,8 @@ use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{
-    ColumnDefinition, ConstraintDefinition, CreateTable, ObjectName, OnCommit, PolicyFunction, Statement,
+    ColumnDefinition, ConstraintDefinition, CreateTable, LikeOptions, LikeTable, ObjectName, OnCommit, PolicyFunction,
+    Statement,
 };
 use super::constraint;
 use super::create::{names_temporary, properties};
@@ -41,6 +42,7 @@ fn named(name: ObjectName) -> CreateTable {
         or_replace: false,
         temporary: None,
         columns: vec![],
+        likes: vec![],
         query: None,
         execute: None,
         with_no_data: false,
@@ -62,10 +64,21 @@ pub(super) fn create_table(reader: &mut Reader, or_replace: bool, temporary: boo
         ..named(reader.object_name()?)
     };
     table.temporary = (temporary || names_temporary(&table.name)).then_some(OnCommit::PreserveRows);
-    if let Some(word @ ("of" | "partition" | "clone" | "shallow" | "deep" | "like")) = reader.peek_word() {
+    // Databricks' spelling, which takes all that describes a column.
+    if reader.accept(&["like"]) {
+        let mut like = like(reader, 0)?;
+        like.including = LikeOptions {
+            comments: true,
+            defaults: true,
+            generated: true,
+            ..like.including
+        };
+        table.likes.push(like);
+    }
+    if let Some(word @ ("of" | "partition" | "clone" | "shallow" | "deep")) = reader.peek_word() {
         return Err(Error::unsupported(format!("CREATE TABLE … {}", word.to_uppercase())));
     }
-    if *reader.peek() == Token::LParen {
+    if *reader.peek() == Token::LParen && table.likes.is_empty() {
         if names_only(reader) {
             table.column_names = reader.parenthesized(|reader| reader.name())?;
         } else {
@@ -78,7 +91,7 @@ pub(super) fn create_table(reader: &mut Reader, or_replace: bool, temporary: boo
     }
     while clause(reader, &mut table)? {}
     if reader.peek_words(&["as"]) {
-        if !table.columns.is_empty() {
+        if !table.columns.is_empty() || !table.likes.is_empty() {
             return Err(reader.error_here());
         }
         reader.advance();
@@ -118,10 +131,10 @@ fn names_only(reader: &Reader) -> bool {
 /// Columns and constraints.
 fn elements(reader: &mut Reader, table: &mut CreateTable) -> Result<()> {
     loop {
-        if reader.peek_words(&["like"]) {
-            return Err(Error::unsupported("CREATE TABLE … (LIKE …)").at(reader.position()));
-        }
-        if constraint::starts(reader) {
+        if reader.accept(&["like"]) {
+            let place = table.columns.len();
+            table.likes.push(like(reader, place)?);
+        } else if constraint::starts(reader) {
             table.constraints.push(constraint::of_table(reader)?);
         } else {
             let mut column = column_definition(reader)?;
@@ -143,6 +156,55 @@ fn elements(reader: &mut Reader, table: &mut CreateTable) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// `table {INCLUDING | EXCLUDING} what …`, after LIKE.
+fn like(reader: &mut Reader, place: usize) -> Result<LikeTable> {
+    let table = reader.object_name()?;
+    let mut including = LikeOptions::default();
+    while let Some(word @ ("including" | "excluding")) = reader.accept_any(&["including", "excluding"]) {
+        let takes = word == "including";
+        let what = reader.accept_any(&[
+            "all",
+            "comments",
+            "compression",
+            "constraints",
+            "defaults",
+            "generated",
+            "identity",
+            "indexes",
+            "statistics",
+            "storage",
+        ]);
+        let option = match what {
+            Some("all") => {
+                including = LikeOptions {
+                    comments: takes,
+                    constraints: takes,
+                    defaults: takes,
+                    generated: takes,
+                    identity: takes,
+                    indexes: takes,
+                };
+                continue;
+            }
+            Some("comments") => &mut including.comments,
+            Some("constraints") => &mut including.constraints,
+            Some("defaults") => &mut including.defaults,
+            Some("generated") => &mut including.generated,
+            Some("identity") => &mut including.identity,
+            Some("indexes") => &mut including.indexes,
+            // How PostgreSQL's heap keeps values.
+            Some(_) => continue,
+            None => return Err(reader.error_here()),
+        };
+        *option = takes;
+    }
+    Ok(LikeTable {
+        place,
+        table,
+        including,
+    })
 }
 
 /// `name type [NOT NULL] [COMMENT 'text'] [MASK f [USING COLUMNS (…)]]`.

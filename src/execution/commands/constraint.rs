@@ -54,7 +54,7 @@ pub(super) async fn new_column(
     })
 }
 
-async fn default(
+pub(super) async fn default(
     command: &CommandContext<'_>,
     text: &str,
     column: &str,

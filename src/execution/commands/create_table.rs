@@ -6,12 +6,12 @@ use datafusion::execution::SendableRecordBatchStream;
 
 use super::create::when_taken;
 use super::insert::assigned;
-use super::{CommandContext, constraint, policy};
+use super::{CommandContext, constraint, like, policy};
 use crate::binding::{output_name, table_address};
 use crate::catalog::changes::{self, Created, NewColumn, NewTable};
-use crate::catalog::model::{Object, Oid, Table};
+use crate::catalog::model::{Column, Object, Oid, Table};
 use crate::error::{Error, Result, SqlState};
-use crate::statement::ast::CreateTable;
+use crate::statement::ast::{self, CreateTable};
 use crate::storage::{ColumnDefinition, Freshness, Operation, TableAddress, TableDefinition, TableDraft};
 use crate::types::SqlType;
 
@@ -41,15 +41,21 @@ pub async fn run(
         ),
         None => None,
     };
+    let likes = like::sources(command, create)?;
     let (columns, exists) = match &rows {
         Some(rows) => (query_columns(&rows.schema(), &create.column_names)?, false),
-        None => columns_of(command, create).await?,
+        None => columns_of(command, create, &likes).await?,
     };
     let numbered: Vec<(i16, String, SqlType)> = (1..)
         .zip(&columns)
         .map(|(id, column)| (id, column.name.clone(), column.sql_type.clone()))
         .collect();
     let own = (schema, create.name.last());
+    let mut constraints = constraint::new_constraints(command, &create.constraints, own, &numbered).await?;
+    let names: Vec<(i16, String)> = (1..).zip(columns.iter().map(|column| column.name.clone())).collect();
+    for source in &likes {
+        constraints.append(&mut source.constraints(&names)?);
+    }
     let new = NewTable {
         schema,
         name,
@@ -57,7 +63,7 @@ pub async fn run(
         partition_by: create.partition_by.clone(),
         location: create.location.clone(),
         temporary,
-        constraints: constraint::new_constraints(command, &create.constraints, own, &numbered).await?,
+        constraints,
         comment: create.comment.clone(),
     };
     let when = when_taken(create.if_not_exists, create.or_replace);
@@ -178,19 +184,68 @@ pub(super) fn query_columns(schema: &Schema, names: &[String]) -> Result<Vec<New
     Ok(columns.collect())
 }
 
+/// A column of the statement's own, or of a LIKE.
+enum Element<'a> {
+    Defined(&'a ast::ColumnDefinition),
+    Copied(&'a like::Source<'a>, &'a Column),
+}
+
+impl Element<'_> {
+    fn name(&self) -> String {
+        match self {
+            Element::Defined(column) => column.name.clone(),
+            Element::Copied(_, column) => column.name.clone(),
+        }
+    }
+
+    fn sql_type(&self) -> SqlType {
+        match self {
+            Element::Defined(column) => column.sql_type.clone(),
+            Element::Copied(_, column) => column.sql_type.clone(),
+        }
+    }
+
+    fn is_generated(&self) -> bool {
+        match self {
+            Element::Defined(column) => column.generated.is_some(),
+            Element::Copied(_, column) => column.default.as_ref().is_some_and(|default| default.generated),
+        }
+    }
+}
+
+/// All columns in their order.
+fn elements<'a>(create: &'a CreateTable, likes: &'a [like::Source<'a>]) -> Vec<Element<'a>> {
+    let mut elements = vec![];
+    for place in 0..=create.columns.len() {
+        for source in likes.iter().filter(|source| source.like.place == place) {
+            let columns = source.table.columns.iter();
+            elements.extend(columns.map(|column| Element::Copied(source, column)));
+        }
+        elements.extend(create.columns.get(place).map(Element::Defined));
+    }
+    elements
+}
+
 /// The defined columns, or those of the Delta table that lies at the LOCATION already. Answers also whether
 /// one does.
-async fn columns_of(command: &CommandContext<'_>, create: &CreateTable) -> Result<(Vec<NewColumn>, bool)> {
-    let mut defined = vec![];
+async fn columns_of(
+    command: &CommandContext<'_>,
+    create: &CreateTable,
+    likes: &[like::Source<'_>],
+) -> Result<(Vec<NewColumn>, bool)> {
+    let elements = elements(create, likes);
+    let numbered: Vec<(i16, String)> = (1..).zip(elements.iter().map(Element::name)).collect();
     // A generated column may use those that are none.
-    let plain = (1..)
-        .zip(&create.columns)
-        .filter(|(_, column)| column.generated.is_none());
+    let plain = (1..).zip(&elements).filter(|(_, element)| !element.is_generated());
     let plain: Vec<(i16, String, SqlType)> = plain
-        .map(|(id, column)| (id, column.name.clone(), column.sql_type.clone()))
+        .map(|(id, element)| (id, element.name(), element.sql_type()))
         .collect();
-    for column in &create.columns {
-        defined.push(constraint::new_column(command, column, &plain).await?);
+    let mut defined = vec![];
+    for element in elements {
+        defined.push(match element {
+            Element::Defined(column) => constraint::new_column(command, column, &plain).await?,
+            Element::Copied(source, column) => source.column(command, column, &numbered).await?,
+        });
     }
     let Some(location) = &create.location else {
         return Ok((defined, false));

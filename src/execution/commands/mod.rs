@@ -22,6 +22,7 @@ mod extension;
 mod grant;
 mod index;
 mod insert;
+mod like;
 pub mod lock_rows;
 mod lock_table;
 pub mod materialized_view;
