@@ -2,6 +2,7 @@
 //! is short, starts in lower case and has no full stop; detail and hint are sentences.
 //! Foreign errors are mapped here, in one place per library.
 
+mod conditions;
 mod plan_faults;
 
 use std::fmt;
@@ -9,6 +10,8 @@ use std::fmt;
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
+
+pub use conditions::states_of_condition;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -26,6 +29,10 @@ struct Report {
     position: Option<usize>,
     subject: Subject,
     routine: Option<&'static str>,
+    /// Where the error arose, the innermost place first.
+    context: Vec<String>,
+    /// The statement that `position` counts in, where it is none that the client sent.
+    inner_statement: Option<String>,
 }
 
 /// The objects that an error is about, for clients that tell constraints apart by name.
@@ -41,12 +48,16 @@ macro_rules! sql_states {
     ($($(#[$doc:meta])* $name:ident = $code:literal),* $(,)?) => {
         /// The SQLSTATEs that Boathouse raises (PostgreSQL 17, appendix A).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum SqlState { $($(#[$doc])* $name),* }
+        pub enum SqlState {
+            $($(#[$doc])* $name,)*
+            /// What RAISE asked for: equal to none of the others.
+            Raised(&'static str),
+        }
 
         impl SqlState {
             /// The five characters on the wire.
             pub fn code(self) -> &'static str {
-                match self { $(SqlState::$name => $code),* }
+                match self { $(SqlState::$name => $code,)* SqlState::Raised(code) => code }
             }
         }
     };
@@ -60,10 +71,13 @@ sql_states! {
     FeatureNotSupported = "0A000",
     InvalidGrantOperation = "0LP01",
     InvalidRoleSpecification = "0P000",
+    StackedDiagnosticsWithoutHandler = "0Z002",
+    CaseNotFound = "20000",
     CardinalityViolation = "21000",
     DataException = "22000",
     StringDataRightTruncation = "22001",
     NullValueNotAllowed = "22004",
+    ErrorInAssignment = "22005",
     SubstringError = "22011",
     InvalidPrecedingOrFollowingSize = "22013",
     InvalidArgumentForNtile = "22014",
@@ -112,6 +126,8 @@ sql_states! {
     InvalidAuthorization = "28000",
     InvalidPassword = "28P01",
     DependentObjectsStillExist = "2BP01",
+    InvalidTransactionTermination = "2D000",
+    FunctionWithoutReturn = "2F005",
     InvalidCursorName = "34000",
     InvalidSavepoint = "3B001",
     InvalidCatalogName = "3D000",
@@ -175,6 +191,9 @@ sql_states! {
     ConfigFileError = "F0000",
     /// A row filter or column mask failed on some row; nothing more is said.
     PolicyFailed = "P0001",
+    NoDataFound = "P0002",
+    TooManyRows = "P0003",
+    AssertFailure = "P0004",
     InternalError = "XX000",
     DataCorrupted = "XX001",
 }
@@ -189,6 +208,8 @@ impl Error {
             position: None,
             subject: Subject::default(),
             routine: None,
+            context: vec![],
+            inner_statement: None,
         }))
     }
 
@@ -255,6 +276,29 @@ impl Error {
         self
     }
 
+    /// Says where the error arose: inside of all the places that come after it.
+    pub fn within(mut self, place: impl Into<String>) -> Self {
+        self.0.context.push(place.into());
+        self
+    }
+
+    /// The position counts in this statement, which the client did not send.
+    pub fn in_statement(mut self, text: &str) -> Self {
+        self.0.inner_statement = Some(text.to_string());
+        self
+    }
+
+    /// Another text without a place in it.
+    pub fn without_position(mut self) -> Self {
+        self.0.position = None;
+        self
+    }
+
+    pub fn with_subject(mut self, subject: Subject) -> Self {
+        self.0.subject = subject;
+        self
+    }
+
     pub fn state(&self) -> SqlState {
         self.0.state
     }
@@ -275,6 +319,13 @@ impl Error {
     }
     pub fn routine(&self) -> Option<&'static str> {
         self.0.routine
+    }
+    /// The lines of CONTEXT; `None` for a statement of the client itself.
+    pub fn context(&self) -> Option<String> {
+        (!self.0.context.is_empty()).then(|| self.0.context.join("\n"))
+    }
+    pub fn inner_statement(&self) -> Option<&str> {
+        self.0.inner_statement.as_deref()
     }
 }
 

@@ -59,11 +59,14 @@ pub struct Notice {
     pub message: String,
     pub detail: Option<String>,
     pub hint: Option<String>,
+    /// The lines of CONTEXT.
+    pub context: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeSeverity {
     Debug,
+    Log,
     Info,
     Notice,
     Warning,
@@ -74,6 +77,7 @@ impl NoticeSeverity {
     pub fn name(self) -> &'static str {
         match self {
             NoticeSeverity::Debug => "DEBUG",
+            NoticeSeverity::Log => "LOG",
             NoticeSeverity::Info => "INFO",
             NoticeSeverity::Notice => "NOTICE",
             NoticeSeverity::Warning => "WARNING",
@@ -93,6 +97,7 @@ impl Notice {
             message: message.into(),
             detail: None,
             hint: None,
+            context: None,
         }
     }
 
@@ -103,6 +108,7 @@ impl Notice {
             message: message.into(),
             detail: None,
             hint: None,
+            context: None,
         }
     }
 }

@@ -92,6 +92,10 @@ impl Session {
                     Box::pin(self.create_from_prepared(parsed, create, name, arguments)).await?,
                 ));
             }
+            Statement::Do(inline) => {
+                self.run_inline(inline).await?;
+                "DO"
+            }
             Statement::Deallocate { name: None } => {
                 self.deallocate_all();
                 "DEALLOCATE ALL"

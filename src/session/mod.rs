@@ -7,6 +7,7 @@ mod cursors;
 mod identity;
 mod listening;
 mod lone_statement;
+mod plpgsql;
 mod portal;
 mod prepared;
 mod settings;
@@ -167,6 +168,8 @@ pub struct Session {
     has_queried: bool,
     /// The client sent several statements in one simple query.
     in_script: bool,
+    /// Statement lists of PL/pgSQL inside of each other.
+    nesting: usize,
     /// The whole text of a simple query, as long as it runs.
     script: Option<Arc<str>>,
     notices: Vec<Notice>,
@@ -224,6 +227,7 @@ impl Session {
             begun: false,
             has_queried: false,
             in_script: false,
+            nesting: 0,
             script: None,
             notices: vec![],
             copy_in: None,
@@ -313,6 +317,7 @@ impl Session {
             self.engine.finish_record(&context.record, Some(error));
         }
         self.in_script = false;
+        self.nesting = 0;
         self.lone = None;
         self.copy_in = None;
         self.time_limit = None;

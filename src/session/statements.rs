@@ -307,6 +307,19 @@ impl Session {
         self.run_in_pipeline(statement, parameters, result_formats, false).await
     }
 
+    /// A statement inside of a routine: the same doors as for a client's, and its rows as rows.
+    pub(super) async fn run_embedded(
+        &mut self,
+        statement: &PreparedStatement,
+        parameters: &[ScalarValue],
+    ) -> Result<Outcome> {
+        self.ensure_begun()?;
+        match self.run_session_statement(&statement.parsed, &[]).await? {
+            Some(outcome) => Ok(outcome),
+            None => self.run_kept(statement, parameters, &[]).await,
+        }
+    }
+
     /// The same for rows that several statements may share.
     async fn run_kept(
         &mut self,
@@ -358,11 +371,17 @@ impl Session {
 
     /// Takes over what a statement left behind that ended well.
     pub(super) async fn end_statement(&mut self) -> Result<()> {
-        if let Some(context) = self.context.take() {
-            self.apply_changed_settings(&context).await?;
-            self.listen_to_functions(&context);
-            self.engine.finish_record(&context.record, None);
+        match self.context.take() {
+            Some(context) => self.settle(&context).await,
+            None => Ok(()),
         }
+    }
+
+    /// The same for a statement among others that still run.
+    pub(super) async fn settle(&mut self, context: &QueryContext) -> Result<()> {
+        self.apply_changed_settings(context).await?;
+        self.listen_to_functions(context);
+        self.engine.finish_record(&context.record, None);
         Ok(())
     }
 
@@ -501,8 +520,8 @@ fn needs_catalog(statement: &Statement) -> bool {
 
 /// Positions count in the whole text that the client sent.
 fn located(error: Error, statement: &ParsedStatement) -> Error {
-    match error.position() {
-        Some(position) => error.at(position + statement.offset),
-        None => error,
+    match (error.position(), error.inner_statement()) {
+        (Some(position), None) => error.at(position + statement.offset),
+        _ => error,
     }
 }

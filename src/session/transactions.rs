@@ -21,9 +21,9 @@ pub(super) struct Savepoint {
 }
 
 impl Session {
-    /// Whether statements are in a transaction block: after BEGIN, or beside others in one simple query.
+    /// Whether statements are in a transaction block: after BEGIN, beside others in one simple query, or in a routine.
     pub(super) fn in_block(&self) -> bool {
-        self.transaction.explicit || self.in_script
+        self.transaction.explicit || self.in_script || self.nesting > 0
     }
 
     /// The settings and the identity go with the transaction from its first statement on.
@@ -161,6 +161,11 @@ impl Session {
         if !self.transaction.explicit {
             return Err(outside_block("SAVEPOINT"));
         }
+        self.push_savepoint(name);
+        Ok(())
+    }
+
+    fn push_savepoint(&mut self, name: &str) {
         self.savepoints.push(Savepoint {
             name: name.to_string(),
             transaction: self.transaction.mark(),
@@ -170,12 +175,46 @@ impl Session {
             locks: self.engine.services.locks.mark(self.handle().process_id),
             listening: self.listening.mark(),
         });
-        Ok(())
+    }
+
+    /// A savepoint of a routine's own, by its place among all of them.
+    pub(super) fn begin_subtransaction(&mut self) -> usize {
+        self.push_savepoint("");
+        self.savepoints.len() - 1
+    }
+
+    pub(super) fn end_subtransaction(&mut self, position: usize) {
+        self.release_savepoint_at(position);
+    }
+
+    /// Undoes what was done since, and forgets the savepoint.
+    pub(super) fn undo_subtransaction(&mut self, position: usize) {
+        self.roll_back_to_savepoint_at(position);
+        self.release_savepoint_at(position);
+    }
+
+    /// COMMIT and ROLLBACK inside of a routine: what follows is a new transaction.
+    pub(super) async fn end_routine_transaction(&mut self, commit: bool, chain: bool) -> Result<()> {
+        let modes = chain.then(|| self.current_modes());
+        match commit {
+            true => self.commit().await?,
+            false => self.roll_back(),
+        }
+        self.ensure_begun()?;
+        match modes {
+            Some(modes) => self.set_modes(&modes),
+            None => Ok(()),
+        }
     }
 
     /// RELEASE: it and all later ones are forgotten, what was done stays.
     pub(super) fn release_savepoint(&mut self, name: &str) -> Result<()> {
         let position = self.savepoint(name, "RELEASE SAVEPOINT")?;
+        self.release_savepoint_at(position);
+        Ok(())
+    }
+
+    fn release_savepoint_at(&mut self, position: usize) {
         let read_only = self
             .savepoints
             .get(position)
@@ -190,16 +229,20 @@ impl Session {
         for portal in self.portals.values_mut() {
             portal.depth = portal.depth.min(position);
         }
-        Ok(())
     }
 
     /// ROLLBACK TO: all that was done since is undone, and the savepoint stays.
     pub(super) fn roll_back_to(&mut self, name: &str) -> Result<()> {
         let position = self.savepoint(name, "ROLLBACK TO SAVEPOINT")?;
+        self.roll_back_to_savepoint_at(position);
+        Ok(())
+    }
+
+    fn roll_back_to_savepoint_at(&mut self, position: usize) {
         self.savepoints.truncate(position + 1);
         let process_id = self.handle().process_id;
         let Some(savepoint) = self.savepoints.last() else {
-            return Ok(());
+            return;
         };
         self.transaction.back_to(&savepoint.transaction);
         self.transaction.keep_savepoints(position + 1);
@@ -212,7 +255,6 @@ impl Session {
             .release_transaction(process_id, savepoint.locks);
         self.take_over_modes();
         self.drop_portals(|portal| portal.held || portal.depth <= position);
-        Ok(())
     }
 
     fn savepoint(&self, name: &str, command: &str) -> Result<usize> {

@@ -137,6 +137,7 @@ pub enum Statement {
     },
     RefreshMaterializedView(RefreshMaterializedView),
     CreateFunction(CreateFunction),
+    Do(Inline),
     CreateRole {
         name: String,
         if_not_exists: bool,
@@ -392,6 +393,14 @@ pub struct CreateFunction {
     /// One expression: RETURN expr, or AS 'SELECT expr' LANGUAGE sql.
     pub body: String,
     pub comment: Option<String>,
+}
+
+/// DO in PL/pgSQL.
+#[derive(Debug, Clone)]
+pub struct Inline {
+    pub body: String,
+    /// Characters of the statement before the body, where the body stands there as it is.
+    pub offset: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

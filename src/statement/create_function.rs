@@ -121,10 +121,7 @@ impl Options {
     fn read(&mut self, reader: &mut Reader) -> Result<bool> {
         let position = reader.position();
         if reader.accept(&["language"]) {
-            let language = match reader.peek() {
-                Token::SingleQuotedString(_) => reader.string()?,
-                _ => reader.label()?,
-            };
+            let language = reader.language()?;
             if !language.eq_ignore_ascii_case("sql") {
                 return Err(Error::unsupported(format!("a function in language {language}"))
                     .with_hint("Write the function in SQL: RETURN expression.")

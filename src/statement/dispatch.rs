@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::Statement;
 use super::reader::Reader;
 use super::{
-    alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, index, insert,
+    alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, index, inline, insert,
     lock, materialized_view, merge, notify, optimize, prepare, set, show, transaction, unsupported, update, vacuum,
     with_changes,
 };
@@ -45,6 +45,7 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "vacuum" => vacuum::vacuum(reader),
         "optimize" => optimize::optimize(reader),
         "restore" => optimize::restore(reader),
+        "do" => inline::inline(reader),
         "explain" => explain::explain(reader),
         "prepare" => prepare::prepare(reader),
         "execute" => prepare::execute(reader),

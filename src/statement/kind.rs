@@ -58,6 +58,7 @@ impl Statement {
             | Statement::LockTable(_) => "transaction",
             Statement::DeclareCursor(_) | Statement::Fetch(_) | Statement::CloseCursor { .. } => "cursor",
             Statement::Listen { .. } | Statement::Unlisten { .. } | Statement::Notify { .. } => "notify",
+            Statement::Do(_) => "do",
             Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate { .. } => "prepare",
             Statement::Empty => "empty",
         }
@@ -121,6 +122,7 @@ impl ParsedStatement {
                 alter: Alter::Role { .. },
                 ..
             } => super::normalized_text(self),
+            Statement::Do(inline) if inline.body.to_ascii_lowercase().contains("password") => super::normalized_text(self),
             _ => self.text.clone(),
         }
     }

@@ -179,7 +179,14 @@ pub fn error(out: &mut BytesMut, severity: Severity, error: &Error) {
             error.hint(),
         );
         if let Some(position) = error.position() {
-            field(out, b'P', &position.to_string());
+            let code = if error.inner_statement().is_some() { b'p' } else { b'P' };
+            field(out, code, &position.to_string());
+        }
+        if let (Some(_), Some(statement)) = (error.position(), error.inner_statement()) {
+            field(out, b'q', statement);
+        }
+        if let Some(context) = error.context() {
+            field(out, b'W', &context);
         }
         let Subject {
             schema,
@@ -207,6 +214,7 @@ pub fn notice(out: &mut BytesMut, notice: &Notice) {
             message,
             detail,
             hint,
+            context,
         } = notice;
         report(
             out,
@@ -216,6 +224,9 @@ pub fn notice(out: &mut BytesMut, notice: &Notice) {
             detail.as_deref(),
             hint.as_deref(),
         );
+        if let Some(context) = context {
+            field(out, b'W', context);
+        }
         out.put_u8(0);
     });
 }

@@ -23,6 +23,7 @@ pub(super) fn create(command: &mut CommandContext<'_>, name: &str, if_not_exists
         message: format!("{message}, skipping"),
         detail: None,
         hint: None,
+        context: None,
     });
     Ok("CREATE EXTENSION")
 }

@@ -100,6 +100,7 @@ impl CommandContext<'_> {
                 message: notice.message,
                 detail: notice.detail,
                 hint: None,
+                context: None,
             });
         }
         Ok(changed)

@@ -302,6 +302,7 @@ impl Backend for ScriptedSession {
                     message: "there is no transaction in progress".into(),
                     detail: None,
                     hint: None,
+                    context: None,
                 });
                 Fetched::Complete("ROLLBACK".into())
             }

@@ -1,0 +1,479 @@
+//! Embedded SQL: variables become parameters, and the statement goes the way that a client's goes.
+
+use std::sync::Arc;
+
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::ScalarValue;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+
+use super::values::{Kind, Typed, Value, no_field, not_assigned, value_at};
+use super::Interpreter;
+use crate::catalog::Scope;
+use crate::context::QueryContext;
+use crate::error::{Error, Result, SqlState};
+use crate::execution::outcome::{Outcome, OutputColumn, Rows};
+use crate::query::Description;
+use crate::session::prepared::{PreparedStatement, Texts};
+use crate::statement::ast::{ObjectName, ParsedStatement, Statement};
+use crate::statement::plpgsql::{DeclaredType, Dynamic, Parameterized, Reference, Rows as RowsOf, Shape, Sql, parameterized};
+use crate::types::{SqlType, quote_identifier};
+
+/// How a text of the body is run.
+pub(super) enum Plan {
+    /// The expression is a variable.
+    Variable(Reference),
+    Statement(Planned),
+}
+
+pub(super) struct Planned {
+    statement: Arc<PreparedStatement>,
+    parameterized: Parameterized,
+    /// What the records held that it names.
+    shapes: Vec<(usize, Shape)>,
+}
+
+/// The rows of a statement that runs.
+pub(super) struct RunningQuery {
+    pub columns: Vec<OutputColumn>,
+    pub tag: &'static str,
+    stream: SendableRecordBatchStream,
+    batch: Option<RecordBatch>,
+    row: usize,
+    context: Option<Arc<QueryContext>>,
+}
+
+/// What came of a statement.
+pub(super) enum Answer {
+    Rows(RunningQuery),
+    /// Its command tag.
+    Done(String),
+}
+
+impl RunningQuery {
+    pub async fn next(&mut self) -> Result<Option<Vec<ScalarValue>>> {
+        loop {
+            if let Some(batch) = &self.batch
+                && self.row < batch.num_rows()
+            {
+                let columns = batch.columns().iter().zip(&self.columns);
+                let values = columns.map(|(array, column)| value_at(array, self.row, &column.declared_type()));
+                let values = values.collect::<Result<Vec<_>>>()?;
+                self.row += 1;
+                return Ok(Some(values));
+            }
+            self.row = 0;
+            self.batch = self.stream.next().await.transpose()?;
+            if self.batch.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Passes the other rows; answers how many there were.
+    pub async fn skip(&mut self) -> Result<u64> {
+        let mut rows = match self.batch.take() {
+            Some(batch) => batch.num_rows() - self.row,
+            None => 0,
+        };
+        while let Some(batch) = self.stream.next().await {
+            rows += batch?.num_rows();
+        }
+        Ok(rows as u64)
+    }
+}
+
+impl Interpreter<'_> {
+    /// The value of an expression; NULL for a query without rows.
+    pub(super) async fn evaluate(&mut self, sql: &Sql) -> Result<Typed> {
+        let plan = self.plan(sql, true).await.map_err(|error| inside(error, &sql.shown))?;
+        let planned = match plan.as_ref() {
+            Plan::Variable(reference) => return self.referenced(reference),
+            Plan::Statement(planned) => planned,
+        };
+        let place = self.place;
+        let mut rows = match self.run_planned(planned, &sql.shown).await? {
+            Answer::Rows(rows) => rows,
+            Answer::Done(_) => return Err(Error::syntax("query did not return data")),
+        };
+        let [column] = rows.columns.as_slice() else {
+            let message = format!("query returned {} columns", rows.columns.len());
+            return Err(Error::syntax(message).within(format!("query: {}", sql.shown)));
+        };
+        let sql_type = column.declared_type();
+        let value = match rows.next().await? {
+            Some(row) => row.into_iter().next().unwrap_or(ScalarValue::Null),
+            None => ScalarValue::try_from(&sql_type.to_arrow())?,
+        };
+        if rows.skip().await? > 0 {
+            let message = "query returned more than one row";
+            return Err(Error::new(SqlState::CardinalityViolation, message));
+        }
+        self.finish(rows).await?;
+        self.place = place;
+        Ok(Typed { sql_type, value })
+    }
+
+    /// Whether a condition is true; NULL is not.
+    pub(super) async fn is_true(&mut self, sql: &Sql) -> Result<bool> {
+        let value = self.evaluate(sql).await?;
+        Ok(self.cast(value, &SqlType::Bool)? == ScalarValue::Boolean(Some(true)))
+    }
+
+    /// What a statement of the body answers.
+    pub(super) async fn run_sql(&mut self, sql: &Sql) -> Result<Answer> {
+        let plan = self.plan(sql, false).await.map_err(|error| inside(error, &sql.shown))?;
+        match plan.as_ref() {
+            Plan::Statement(planned) => {
+                let answer = self.run_planned(planned, &sql.shown).await;
+                answer.map_err(|error| in_sql(error, &sql.shown))
+            }
+            Plan::Variable(_) => Err(Error::internal("a statement is a variable")),
+        }
+    }
+
+    async fn run_planned(&mut self, planned: &Planned, shown: &str) -> Result<Answer> {
+        let references = planned.parameterized.references.iter();
+        let values = references.map(|reference| Ok(self.referenced(reference)?.value));
+        let values = values.collect::<Result<Vec<_>>>()?;
+        let answer = self.run_prepared(&planned.statement, &values).await;
+        answer.map_err(|error| match error.position() {
+            Some(position) => {
+                let position = planned.parameterized.written_position(position);
+                inside(error.at(position), shown)
+            }
+            None => error,
+        })
+    }
+
+    /// The rows that a loop goes through.
+    pub(super) async fn rows(&mut self, rows: &RowsOf) -> Result<RunningQuery> {
+        let answer = match rows {
+            RowsOf::Query(sql) => self.run_sql(sql).await?,
+            RowsOf::Execute(dynamic) => self.run_dynamic(dynamic).await?,
+        };
+        match answer {
+            Answer::Rows(rows) => Ok(rows),
+            Answer::Done(tag) => {
+                let message = format!("cannot open {} query as cursor", tag.split(' ').next().unwrap_or_default());
+                Err(Error::new(SqlState::InvalidCursorDefinition, message))
+            }
+        }
+    }
+
+    /// EXECUTE: the text's statements, the last one's answer.
+    pub(super) async fn run_dynamic(&mut self, dynamic: &Dynamic) -> Result<Answer> {
+        let text = self.evaluate(&dynamic.text).await?;
+        let settings = self.session.format_settings();
+        let Some(text) = text.shown(&settings)? else {
+            let message = "query string argument of EXECUTE is null";
+            return Err(Error::new(SqlState::NullValueNotAllowed, message));
+        };
+        let mut values = vec![];
+        let mut declared = vec![];
+        for value in &dynamic.using {
+            let value = self.evaluate(value).await?;
+            declared.push(Some(value.sql_type));
+            values.push(value.value);
+        }
+        let mut answer = Answer::Done(String::new());
+        for parsed in crate::statement::parse(&text).map_err(|error| inside(error, &text))? {
+            if parsed.parameter_count > declared.len() {
+                let message = format!("there is no parameter ${}", parsed.parameter_count);
+                return Err(Error::new(SqlState::UndefinedParameter, message));
+            }
+            match &parsed.statement {
+                Statement::Begin(_)
+                | Statement::Commit { .. }
+                | Statement::Rollback { .. }
+                | Statement::Savepoint { .. }
+                | Statement::ReleaseSavepoint { .. }
+                | Statement::RollbackTo { .. } => {
+                    return Err(Error::new(
+                        SqlState::FeatureNotSupported,
+                        "EXECUTE of transaction commands is not implemented",
+                    ));
+                }
+                Statement::CreateTable(_) if !parsed.text.trim_start().to_ascii_lowercase().starts_with("create") => {
+                    return Err(Error::new(
+                        SqlState::FeatureNotSupported,
+                        "EXECUTE of SELECT ... INTO is not implemented",
+                    )
+                    .with_hint("You might want to use EXECUTE ... INTO or EXECUTE CREATE TABLE ... AS instead."));
+                }
+                _ => {}
+            }
+            if let Answer::Rows(mut rows) = answer {
+                rows.skip().await?;
+                self.finish(rows).await?;
+            }
+            let shown = parsed.text.clone();
+            let statement = prepared(parsed, declared.clone());
+            let ran = self.run_prepared(&statement, &values).await;
+            answer = ran.map_err(|error| in_sql(error, &shown))?;
+        }
+        Ok(answer)
+    }
+
+    /// Runs a statement through the session.
+    async fn run_prepared(&mut self, statement: &PreparedStatement, values: &[ScalarValue]) -> Result<Answer> {
+        let refused = match &statement.parsed.statement {
+            Statement::Begin(_)
+            | Statement::Commit { .. }
+            | Statement::Rollback { .. }
+            | Statement::Savepoint { .. }
+            | Statement::ReleaseSavepoint { .. }
+            | Statement::RollbackTo { .. } => Some("unsupported transaction command in PL/pgSQL"),
+            Statement::Copy(_) => Some("cannot COPY to/from client in PL/pgSQL"),
+            Statement::DeclareCursor(_) => return Err(Error::unsupported("DECLARE CURSOR in PL/pgSQL")),
+            _ => None,
+        };
+        if let Some(message) = refused {
+            return Err(Error::new(SqlState::FeatureNotSupported, message));
+        }
+        self.descend()?;
+        let notices = self.session.notices.len();
+        let outcome = self.session.run_embedded(statement, values).await;
+        self.session.nesting -= 1;
+        let context = self.session.context.take();
+        let place = format!("SQL statement \"{}\"\n{}", statement.parsed.text, self.context());
+        for notice in self.session.notices.iter_mut().skip(notices) {
+            match &mut notice.context {
+                Some(context) => *context = format!("{context}\n{place}"),
+                context => *context = Some(place.clone()),
+            }
+        }
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                if let Some(context) = context {
+                    self.session.engine.finish_record(&context.record, Some(&error));
+                }
+                return Err(error);
+            }
+        };
+        match outcome {
+            Outcome::Rows(rows) => match rows.rows {
+                Rows::Stream { stream, .. } => Ok(Answer::Rows(RunningQuery {
+                    columns: rows.columns,
+                    tag: rows.tag,
+                    stream,
+                    batch: None,
+                    row: 0,
+                    context,
+                })),
+                Rows::Encoded(_) => Err(Error::internal("an embedded query was answered from the result cache")),
+            },
+            Outcome::Done(tag) => {
+                if let Some(context) = context {
+                    self.session.settle(&context).await?;
+                }
+                Ok(Answer::Done(tag))
+            }
+            Outcome::CopyOut(..) | Outcome::CopyIn(_) => Err(Error::internal("an embedded statement copies")),
+        }
+    }
+
+    /// The end of a query: what its functions changed holds from now on.
+    pub(super) async fn finish(&mut self, rows: RunningQuery) -> Result<()> {
+        match &rows.context {
+            Some(context) => self.session.settle(context).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The value of a variable or a record's field.
+    fn referenced(&self, reference: &Reference) -> Result<Typed> {
+        let (Reference::Variable(variable) | Reference::Field(variable, _)) = reference;
+        let name = self.routine.variables.get(*variable).map_or("", |variable| &variable.name);
+        match (reference, self.values.get(*variable)) {
+            (Reference::Variable(_), Some(Value::Scalar(value))) => Ok(Typed {
+                sql_type: match self.kinds.get(*variable) {
+                    Some(Kind::Scalar(sql_type)) => sql_type.clone(),
+                    _ => SqlType::Unknown,
+                },
+                value: value.clone(),
+            }),
+            (Reference::Field(_, field), Some(Value::Record(Some(fields)))) => {
+                let found = fields.iter().find(|other| other.name == *field);
+                found.map(|field| field.typed.clone()).ok_or_else(|| no_field(name, field))
+            }
+            _ => Err(not_assigned(name)),
+        }
+    }
+
+    /// The plan of a text, made when it first runs and again when records got other fields.
+    async fn plan(&mut self, sql: &Sql, is_expression: bool) -> Result<Arc<Plan>> {
+        if let Some(Some(plan)) = self.plans.get(sql.number)
+            && self.still_holds(plan)
+        {
+            return Ok(Arc::clone(plan));
+        }
+        let routine = Arc::clone(&self.routine);
+        let parameterized = parameterized(sql, &routine.names, &|variable| self.shape(variable))?;
+        let mut declared = vec![];
+        for reference in &parameterized.references {
+            declared.push(Some(self.referenced(reference)?.sql_type));
+        }
+        let plan = match parameterized.references.as_slice() {
+            [reference] if is_expression && is_lone_variable(&parameterized.text) => Plan::Variable(reference.clone()),
+            _ => {
+                self.settle_doubts(&parameterized, &declared).await?;
+                let mut shapes = vec![];
+                for reference in &parameterized.references {
+                    let (Reference::Variable(variable) | Reference::Field(variable, _)) = reference;
+                    shapes.push((*variable, self.shape(*variable)));
+                }
+                let statement = prepared(one_statement(&parameterized.text)?, declared);
+                Plan::Statement(Planned {
+                    statement: Arc::new(statement),
+                    parameterized,
+                    shapes,
+                })
+            }
+        };
+        let plan = Arc::new(plan);
+        if let Some(slot) = self.plans.get_mut(sql.number) {
+            *slot = Some(Arc::clone(&plan));
+        }
+        Ok(plan)
+    }
+
+    fn still_holds(&self, plan: &Plan) -> bool {
+        let Plan::Statement(planned) = plan else { return true };
+        let same_shapes = planned.shapes.iter().all(|(variable, shape)| self.shape(*variable) == *shape);
+        let mut types = planned.parameterized.references.iter().zip(&planned.statement.declared);
+        same_shapes
+            && types.all(|(reference, declared)| {
+                let now = self.referenced(reference);
+                now.is_ok_and(|now| Some(&now.sql_type) == declared.as_ref())
+            })
+    }
+
+    /// 42702 for a name that is a variable's and a column's: left in its place, it can be planned.
+    async fn settle_doubts(&mut self, parameterized: &Parameterized, declared: &[Option<SqlType>]) -> Result<()> {
+        for doubt in &parameterized.doubts {
+            let parsed = one_statement(&doubt.text)?;
+            let texts = Texts::of(&parsed);
+            let described = self.session.describe(&parsed, &texts, declared).await;
+            self.session.context = None;
+            if described.is_ok() {
+                let message = format!("column reference \"{}\" is ambiguous", doubt.name);
+                return Err(Error::new(SqlState::AmbiguousColumn, message)
+                    .with_detail("It could refer to either a PL/pgSQL variable or a table column.")
+                    .at(doubt.position));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a variable of a declared type may hold.
+    pub(super) async fn kind_of(&mut self, declared: &DeclaredType) -> Result<Kind> {
+        match declared {
+            DeclaredType::Record => Ok(Kind::Record),
+            DeclaredType::OfValue => Ok(Kind::Open),
+            DeclaredType::OfVariable(variable) => Ok(self.kinds.get(*variable).cloned().unwrap_or(Kind::Open)),
+            DeclaredType::Type(sql_type) => self.kind_of_type(sql_type).await,
+            DeclaredType::RowOf(name) => Ok(Kind::Row(self.columns_of("*", name).await?)),
+            DeclaredType::OfColumn(ObjectName(parts)) => {
+                let Some((column, table)) = parts.split_last().filter(|(_, table)| !table.is_empty()) else {
+                    let message = format!("column \"{}\" does not exist", parts.join("."));
+                    return Err(Error::new(SqlState::UndefinedColumn, message));
+                };
+                let columns = self.columns_of(&quote_identifier(column), &ObjectName(table.to_vec())).await?;
+                let first = columns.into_iter().next();
+                Ok(Kind::Scalar(first.map_or(SqlType::Text, |(_, sql_type)| sql_type)))
+            }
+        }
+    }
+
+    async fn kind_of_type(&mut self, sql_type: &SqlType) -> Result<Kind> {
+        let element = match sql_type {
+            SqlType::Array(element) => element.as_ref(),
+            other => other,
+        };
+        let SqlType::Named(name) = element else {
+            return Ok(match sql_type {
+                SqlType::Record => Kind::Record,
+                SqlType::Composite(composite) => row_of(composite),
+                other => Kind::Scalar(other.clone()),
+            });
+        };
+        let texts = Texts::of(&one_statement("SELECT 1")?);
+        let context = self.session.statement_context(&texts).await?;
+        self.session.context = None;
+        let scope = Scope {
+            database: context.database,
+            search_path: &context.search_path,
+        };
+        match context.catalog.usable_type(scope, context.principal.role, sql_type) {
+            Ok(SqlType::Composite(composite)) => Ok(row_of(&composite)),
+            Ok(sql_type) => Ok(Kind::Scalar(sql_type)),
+            // The rows of a table are a type of its name.
+            Err(error) if error.state() == SqlState::UndefinedObject && element == sql_type => {
+                let columns = self.columns_of("*", &ObjectName(name.to_vec())).await;
+                columns.map(Kind::Row).map_err(|_| error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Names and types of a relation's columns.
+    async fn columns_of(&mut self, columns: &str, ObjectName(table): &ObjectName) -> Result<Vec<(String, SqlType)>> {
+        let table: Vec<String> = table.iter().map(|part| quote_identifier(part)).collect();
+        let parsed = one_statement(&format!("SELECT {columns} FROM {}", table.join(".")))?;
+        let texts = Texts::of(&parsed);
+        let described = self.session.describe(&parsed, &texts, &[]).await;
+        self.session.context = None;
+        let columns = described.map_err(Error::without_position)?.columns.unwrap_or_default();
+        Ok(columns.into_iter().map(|column| (column.name, column.sql_type)).collect())
+    }
+}
+
+fn row_of(composite: &crate::types::CompositeType) -> Kind {
+    let fields = composite.fields.iter();
+    Kind::Row(fields.map(|field| (field.name.clone(), field.sql_type.clone())).collect())
+}
+
+/// A statement that is run without having been described: the variables' types are its parameters'.
+fn prepared(parsed: ParsedStatement, declared: Vec<Option<SqlType>>) -> PreparedStatement {
+    PreparedStatement {
+        texts: Texts::of(&parsed),
+        parsed,
+        declared,
+        description: Description {
+            parameters: vec![],
+            columns: None,
+        },
+    }
+}
+
+fn one_statement(text: &str) -> Result<ParsedStatement> {
+    let mut statements = crate::statement::parse(text)?;
+    statements.pop().ok_or_else(|| Error::internal("an embedded statement is empty"))
+}
+
+fn is_lone_variable(text: &str) -> bool {
+    text.strip_prefix("SELECT ").is_some_and(|expression| {
+        let expression = expression.trim();
+        // A select list that is a variable calls its output by the variable's name.
+        expression == "$1" || expression.starts_with("$1 AS ") && !expression.contains([',', '(', '\n'])
+            && expression.split_whitespace().count() == 3
+    })
+}
+
+/// An error with a position in this text, which the client did not send.
+fn inside(error: Error, text: &str) -> Error {
+    match (error.position(), error.inner_statement()) {
+        (Some(_), None) => error.in_statement(text),
+        _ => error,
+    }
+}
+
+/// The same for a statement; an error without a position names it as the place where it arose.
+pub(super) fn in_sql(error: Error, text: &str) -> Error {
+    match error.position() {
+        Some(_) => inside(error, text),
+        None => error.within(format!("SQL statement \"{text}\"")),
+    }
+}

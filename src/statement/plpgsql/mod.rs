@@ -1,0 +1,21 @@
+//! PL/pgSQL: the text of a body → `Routine`. Pure as all of `statement`: variables are known, types and tables are not.
+//! SQL stays text until it runs; its syntax is checked when the body is read.
+
+mod commands;
+mod control;
+mod names;
+mod parameters;
+mod parser;
+mod raise;
+mod tree;
+
+pub use names::Place;
+pub use parameters::{Parameterized, Reference, Shape, parameterized};
+pub use parser::{Outline, Returns, parse};
+pub use tree::{
+    Action, Block, Condition, DeclaredType, Dynamic, Handler, Handlers, Into, Item, Level, Raise, RaiseOption,
+    Routine, Rows, Sql, Step, Target, Variable,
+};
+
+#[cfg(test)]
+mod tests;
