@@ -102,7 +102,7 @@ impl Probe {
                     built: Vec::new(),
                 }
             }
-            (None, JoinType::Right) if built.table.is_unique() => Pairs {
+            (None, JoinType::Right | JoinType::Full) if built.table.is_unique() => Pairs {
                 probing: (rows.start as u32..rows.end as u32).collect(),
                 built: self.only[rows.clone()].to_vec(),
             },
@@ -115,7 +115,7 @@ impl Probe {
             }
         };
         if shape.marks_built_rows() {
-            for row in &joined.built {
+            for row in joined.built.iter().filter(|row| **row != NO_ROW) {
                 built.met[*row as usize].store(true, Ordering::Relaxed);
             }
         }
@@ -217,7 +217,7 @@ impl Pairs {
     /// What a join of this type makes of the pairs of these probing rows.
     fn completed(mut self, join_type: JoinType, rows: Range<usize>) -> Pairs {
         match join_type {
-            JoinType::Right => {
+            JoinType::Right | JoinType::Full => {
                 let mut all = Pairs::default();
                 let mut pair = 0;
                 for row in rows.start as u32..rows.end as u32 {

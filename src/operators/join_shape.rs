@@ -33,12 +33,15 @@ pub struct JoinShape {
 impl JoinShape {
     /// Whether built rows are emitted, or left out, by whether they were met.
     pub fn marks_built_rows(&self) -> bool {
-        matches!(self.join_type, JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti)
+        matches!(
+            self.join_type,
+            JoinType::Left | JoinType::Full | JoinType::LeftSemi | JoinType::LeftAnti
+        )
     }
 
     /// Whether the probing side cannot add rows where nothing is built.
     pub fn needs_built_rows(&self) -> bool {
-        !matches!(self.join_type, JoinType::Right | JoinType::RightAnti)
+        !matches!(self.join_type, JoinType::Right | JoinType::Full | JoinType::RightAnti)
     }
 
     /// The same with the strings of these columns of the output, which are the built side's, as codes.
@@ -85,6 +88,7 @@ pub fn shape_of(stock: &HashJoinExec) -> PlanResult<Option<JoinShape>> {
         JoinType::Inner
             | JoinType::Left
             | JoinType::Right
+            | JoinType::Full
             | JoinType::LeftSemi
             | JoinType::RightSemi
             | JoinType::LeftAnti

@@ -47,12 +47,13 @@ fn query(random: &mut StdRng) -> String {
     ];
     conditions.extend(some(random, &residual, 1).into_iter().map(str::to_string));
     let on = conditions.join(" and ");
-    match random.random_range(0..6) {
+    match random.random_range(0..7) {
         0 => format!("select a.name, b.word, a.big, b.price from a join b on {on}"),
         1 => format!("select a.name, b.word, a.big, b.price from a left join b on {on}"),
         2 => format!("select a.name, b.word, a.big, b.price from a right join b on {on}"),
-        3 => format!("select a.name, a.huge from a where exists (select 1 from b where {on})"),
-        4 => format!("select a.name, a.huge from a where not exists (select 1 from b where {on})"),
+        3 => format!("select a.name, b.word, a.big, b.price from a full join b on {on}"),
+        4 => format!("select a.name, a.huge from a where exists (select 1 from b where {on})"),
+        5 => format!("select a.name, a.huge from a where not exists (select 1 from b where {on})"),
         _ => format!("select count(*) from a join b on {on}"),
     }
 }
@@ -111,6 +112,7 @@ async fn random_joins_agree_with_the_stock_operator() {
         JoinType::Inner,
         JoinType::Left,
         JoinType::Right,
+        JoinType::Full,
         JoinType::LeftSemi,
         JoinType::RightSemi,
         JoinType::LeftAnti,
@@ -175,6 +177,7 @@ async fn a_key_of_many_rows_is_joined_in_batches() {
         "select a.v, b.v from a join b on a.k = b.k",
         "select a.v, b.v from a left join b on a.k = b.k and a.v % 3 = b.v",
         "select a.v, b.v from a right join b on a.k = b.k and a.v > 19990",
+        "select a.v, b.v from a full join b on a.k = b.k and a.v % 3 = b.v",
     ] {
         let plan = || async { context.sql(sql).await.unwrap().create_physical_plan().await.unwrap() };
         let (joined, types) = ours(plan().await, false);

@@ -10,6 +10,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -153,14 +154,25 @@ fn passed(node: &dyn ExecutionPlan, columns: &Columns) -> Option<(usize, Columns
             return None;
         }
         let built = join.left().schema().fields().len();
-        let below = |column: usize| {
-            let joined = match &join.projection {
-                Some(projection) => *projection.get(column)?,
-                None => column,
-            };
-            joined.checked_sub(built)
+        let joined = |column: usize| match &join.projection {
+            Some(projection) => projection.get(column).copied(),
+            None => Some(column),
         };
-        return Some((1, each(&below)));
+        let of_built = each(&|column| joined(column).filter(|column| *column < built));
+        let of_probed = each(&|column| joined(column)?.checked_sub(built));
+        return Some(match known(&of_built) > known(&of_probed) {
+            true => (0, of_built),
+            false => (1, of_probed),
+        });
+    }
+    if let Some(filter) = node.downcast_ref::<FilterExec>() {
+        if is_volatile(filter.predicate()) || filter.fetch().is_some() {
+            return None;
+        }
+        return Some(match filter.projection() {
+            Some(projection) => (0, each(&|column| projection.get(column).copied())),
+            None => (0, columns.clone()),
+        });
     }
     let is_transparent =
         node.is::<RepartitionExec>() || node.is::<CoalescePartitionsExec>() || node.is::<CooperativeExec>();
@@ -227,6 +239,22 @@ mod tests {
             (
                 "from few join (select k, sum(v) as s from many group by k having sum(v) > 9) m on few.k = m.k",
                 false,
+            ),
+            (
+                "from few join (select k, sum(v) as s from many group by k having sum(v) > 9) m on few.k = m.k
+                 where few.v < 9",
+                true,
+            ),
+            (
+                "from few join (select k, sum(v) as s from many group by k having sum(v) > random()) m on few.k = m.k
+                 where few.v < 9 and m.s < 0",
+                false,
+            ),
+            // The groups' key is the built side's of the join below.
+            (
+                "from few join (select t.k, sum(many.v) as s from many join (select k, v from few where v < 30) t
+                 on many.v = t.v group by t.k) m on few.k = m.k where few.v < 9",
+                true,
             ),
             // Of the key only a part is grouped by.
             (
