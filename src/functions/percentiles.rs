@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
+use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use datafusion::arrow::datatypes::{
     DataType, Field, FieldRef, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
 };
@@ -148,26 +148,34 @@ impl<T: Interpolated> Percentile<T> {
         }
     }
 
+    /// The values need not be sorted for it, only parted at its place.
     fn percentile(&mut self) -> Result<Option<T::Native>> {
-        self.values.sort_by(|left, right| match self.is_descending {
-            true => T::order(*right, *left),
-            false => T::order(*left, *right),
-        });
         let (Some(last), Some(fraction)) = (self.values.len().checked_sub(1), self.fraction) else {
             return Ok(None);
         };
+        let is_descending = self.is_descending;
+        let order = |left: &T::Native, right: &T::Native| match is_descending {
+            true => T::order(*right, *left),
+            false => T::order(*left, *right),
+        };
         let place = fraction * last as f64;
-        let (low, high) = (self.values[place.floor() as usize], self.values[place.ceil() as usize]);
-        match place.fract() {
-            0.0 => Ok(Some(low)),
-            part => T::between(low, high, part).map(Some),
+        let (_, low, above) = self.values.select_nth_unstable_by(place.floor() as usize, order);
+        let part = place.fract();
+        let high = (part > 0.0).then(|| above.iter().copied().min_by(order)).flatten();
+        match high {
+            Some(high) => T::between(*low, high, part).map(Some),
+            None => Ok(Some(*low)),
         }
     }
 }
 
 impl<T: Interpolated> Accumulator for Percentile<T> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> PlanResult<()> {
-        self.values.extend(values[0].as_primitive::<T>().iter().flatten());
+        let values = values[0].as_primitive::<T>();
+        match values.null_count() {
+            0 => self.values.extend_from_slice(values.values()),
+            _ => self.values.extend(values.iter().flatten()),
+        }
         Ok(())
     }
 
