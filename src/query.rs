@@ -279,7 +279,7 @@ async fn run_other(
             (CopyTarget::Table { name, columns }, CopyDirection::FromStdin) => {
                 let mut command = command_context(request, transaction, notices);
                 let session = planning_session(request);
-                let copy_in = commands::copy_in::begin(&mut command, name, columns, &copy.options, &session).await?;
+                let copy_in = commands::copy_in::begin(&mut command, name, columns, copy, &session).await?;
                 Ok(Outcome::CopyIn(Box::new(copy_in)))
             }
             (CopyTarget::Table { name, columns }, CopyDirection::ToStdout) => {

@@ -397,6 +397,41 @@ pub async fn bind_conversion(
     text: &str,
     column: (&str, &SqlType),
 ) -> Result<(DFSchema, Expr)> {
+    let (schema, expression) = bind_over_row(services, context, table, stored, text).await?;
+    refuse_subqueries(&expression, "cannot use subquery in transform expression")?;
+    let value = super::modification::assigned(expression, &schema, column.0, column.1, &services.format)?;
+    Ok((positions(stored)?, by_position(value, &schema)?))
+}
+
+/// The condition of COPY … WHERE over a table's stored row, and the row under names of its own.
+pub async fn bind_copied(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: &Table,
+    stored: &Schema,
+    text: &str,
+) -> Result<(DFSchema, Expr)> {
+    let (schema, condition) = bind_over_row(services, context, table, stored, text).await?;
+    refuse_subqueries(&condition, "cannot use subquery in COPY FROM WHERE condition")?;
+    super::meaning::check_truth(&condition, &schema, "WHERE")?;
+    let mut generated = table.columns.iter().filter(|column| column.generated().is_some());
+    let used = condition.column_refs();
+    if let Some(column) = generated.find(|column| used.iter().any(|used| used.name == column.name)) {
+        let message = "generated columns are not supported in COPY FROM WHERE conditions";
+        return Err(Error::new(SqlState::InvalidColumnReference, message)
+            .with_detail(format!("Column \"{}\" is a generated column.", column.name)));
+    }
+    Ok((positions(stored)?, by_position(condition, &schema)?))
+}
+
+/// What a statement says of a table's rows as they are stored, and their columns.
+async fn bind_over_row(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: &Table,
+    stored: &Schema,
+    text: &str,
+) -> Result<(DFSchema, Expr)> {
     let names = table.columns.iter().map(|column| (column.id, column.name.clone()));
     let written = StoredExpression {
         text: text.to_string(),
@@ -407,9 +442,7 @@ pub async fn bind_conversion(
     };
     let schema = stored_row(table, stored, &written)?;
     let expression = bind_stored(services, context, &written, &schema).await?;
-    refuse_subqueries(&expression, "cannot use subquery in transform expression")?;
-    let value = super::modification::assigned(expression, &schema, column.0, column.1, &services.format)?;
-    Ok((positions(stored)?, by_position(value, &schema)?))
+    Ok((schema, expression))
 }
 
 fn refuse_subqueries(expression: &Expr, message: &str) -> Result<()> {

@@ -8,7 +8,8 @@ mod array_order;
 mod array_or_empty;
 mod arrays;
 mod assigned_parts;
-pub mod bit_strings;
+pub mod bit_aggregates;
+mod bit_strings;
 pub mod builtin;
 mod checked_arithmetic;
 mod comments;
@@ -32,6 +33,7 @@ mod marks;
 mod mathematics;
 mod missing;
 mod moments;
+mod multiranges;
 mod names;
 mod network_addresses;
 mod notifications;
@@ -43,6 +45,7 @@ mod patterns;
 mod percentiles;
 mod postgres_cast;
 mod privileges;
+mod range_aggregates;
 mod ranges;
 mod records;
 mod regular;
@@ -135,6 +138,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         marks::functions(),
         mathematics::functions(),
         moments::functions(),
+        multiranges::functions(),
         network_addresses::functions(),
         ordered_sets::functions(),
         ranges::functions(),

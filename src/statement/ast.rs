@@ -278,6 +278,8 @@ pub struct Copy {
     pub target: CopyTarget,
     pub direction: CopyDirection,
     pub options: CopyOptions,
+    /// The text of a condition that rows must fulfil to be taken.
+    pub condition: Option<String>,
 }
 
 #[derive(Debug, Clone)]

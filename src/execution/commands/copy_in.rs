@@ -2,6 +2,7 @@
 //! wait for the commit; a COPY that fails leaves nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
@@ -14,14 +15,14 @@ use tokio::task::JoinHandle;
 
 use super::CommandContext;
 use super::insert::{assigned, open, require_insert};
-use super::row_checks::{checked, row_check, with_defaults, with_generated};
+use super::row_checks::{checked, row_check, taken_rows, with_defaults, with_generated};
 use crate::binding::{self, insert_columns};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::transaction::TableWrite;
-use crate::statement::ast::ObjectName;
+use crate::statement::ast::{Copy, ObjectName};
 use crate::storage::{DeltaTable, Operation, Removal, StagedFiles, TableSnapshot};
-use crate::types::copy::{CopyDecoder, CopyFormat, CopyOptions};
+use crate::types::copy::{CopyDecoder, CopyFormat};
 use crate::types::encoding::Encoding;
 use crate::types::format::Format;
 
@@ -39,7 +40,8 @@ pub struct CopyIn {
     delta: Arc<DeltaTable>,
     base: Arc<TableSnapshot>,
     operation: Operation,
-    rows: u64,
+    /// How many were taken.
+    rows: Arc<AtomicU64>,
 }
 
 /// Checks privileges and starts the writer.
@@ -47,9 +49,10 @@ pub async fn begin(
     command: &mut CommandContext<'_>,
     name: &ObjectName,
     columns: &[String],
-    options: &CopyOptions,
+    copy: &Copy,
     session: &dyn Session,
 ) -> Result<CopyIn> {
+    let options = &copy.options;
     let table = command.table(name)?;
     let columns = copied_columns(&table, columns)?;
     options.check_columns(&columns)?;
@@ -73,6 +76,15 @@ pub async fn begin(
     let given = columns.iter().chain(defaults.iter().map(|(name, _)| name)).cloned();
     let given: Vec<String> = given.collect();
     let rows = assigned(rows, base.schema(), &table, &given, &command.format_settings)?;
+    let taken = Arc::new(AtomicU64::new(0));
+    let condition = match &copy.condition {
+        Some(text) => {
+            let stored = base.schema();
+            Some(binding::bind_copied(&command.binding, command.context, &table, &stored, text).await?)
+        }
+        None => None,
+    };
+    let rows = taken_rows(rows, condition, Arc::clone(&taken), session)?;
     let generated = binding::bind_stored_generated(&command.binding, command.context, &table, &base.schema()).await?;
     let rows = checked(with_generated(rows, &generated, session)?, check);
     let writer = {
@@ -100,7 +112,7 @@ pub async fn begin(
         delta,
         base,
         operation,
-        rows: 0,
+        rows: taken,
     })
 }
 
@@ -132,7 +144,6 @@ impl CopyIn {
     }
 
     async fn send(&mut self, batch: RecordBatch) -> Result<()> {
-        self.rows += batch.num_rows() as u64;
         if self.batches.send(Ok(batch)).await.is_ok() {
             return Ok(());
         }
@@ -160,7 +171,7 @@ impl CopyIn {
             complete: false,
             operation: self.operation,
         };
-        Ok((self.table, write, self.rows))
+        Ok((self.table, write, self.rows.load(Ordering::Relaxed)))
     }
 }
 
