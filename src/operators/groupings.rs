@@ -24,9 +24,6 @@ use super::strings::StringNumbers;
 
 /// Groups at which a partial aggregation that does not reduce its input hands them on.
 const MANY_GROUPS: usize = 1 << 17;
-/// Groups by which it may be told earlier that there will be so many, and how many these are for that.
-const FIRST_GROUPS: u128 = 1 << 14;
-const FAR_TOO_MANY: u128 = 8 * MANY_GROUPS as u128;
 /// Groups that are merged at once.
 const CHUNK: usize = 1 << 13;
 
@@ -197,22 +194,13 @@ impl Groupings {
 
     /// Whether more rows would only make the groups more.
     pub fn is_full(&self) -> bool {
-        self.every_row || (self.count() >= MANY_GROUPS && self.rows < 2 * self.count()) || self.will_reduce_little()
-    }
-
-    /// Whether so few of the first rows met a group again that, by chance, there must be many times as many groups as are
-    /// kept.
-    fn will_reduce_little(&self) -> bool {
-        let (rows, groups) = (self.rows as u128, self.count() as u128);
-        // Of pairs of rows, one in so many as there are groups is of one group.
-        groups >= FIRST_GROUPS && rows * rows / 2 >= FAR_TOO_MANY * (rows - groups).max(1)
+        self.every_row || (self.count() >= MANY_GROUPS && self.rows < 2 * self.count())
     }
 
     /// Without the groups, which have been emitted.
     pub fn emptied(&self) -> PlanResult<Groupings> {
         let mut emptied = Groupings::new(&self.shape, Arc::clone(&self.schema), self.states)?;
         let reduced_little = self.count() >= MANY_GROUPS && self.rows < self.count() + self.count() / 2;
-        let reduced_little = reduced_little || self.will_reduce_little();
         // Strings that are passed on have no numbers to make grouping sets of.
         let may_pass = self.shape.sets.is_empty() || self.strings.iter().all(Option::is_none);
         emptied.every_row = self.every_row || (reduced_little && may_pass);
