@@ -341,9 +341,8 @@ async fn run_query(
     if key.is_some() {
         request.context.record.result_cache_miss();
     }
-    let session = planning_session(request);
     let statement = state_key(request, query, key.as_ref());
-    let physical = plan_operators(request, &cached, parameters, &session, statement.as_ref()).await?;
+    let (physical, session) = plan_operators(request, &cached, parameters, statement.as_ref()).await?;
     let stream = start(request, &cached.plan, physical, &session).await?;
     let fill = key.map(|key| request.engine.result_cache.fill(key));
     Ok(RowSet {
@@ -444,8 +443,7 @@ async fn execute(
     planned: &CachedPlan,
     parameters: &[ScalarValue],
 ) -> Result<SendableRecordBatchStream> {
-    let session = planning_session(request);
-    let physical = plan_operators(request, planned, parameters, &session, None).await?;
+    let (physical, session) = plan_operators(request, planned, parameters, None).await?;
     start(request, &planned.plan, physical, &session).await
 }
 
@@ -473,33 +471,40 @@ async fn start(
 }
 
 /// Binds parameters, orders joins, plans physically, puts in what is kept of files for the `statement`, and verifies that
-/// every governed scan is behind its barrier.
+/// every governed scan is behind its barrier. The session has the plan's partitions.
 async fn plan_operators(
     request: &Request<'_>,
     planned: &CachedPlan,
     parameters: &[ScalarValue],
-    session: &PlanningSession,
     statement: Option<&StateKey>,
-) -> Result<Arc<dyn ExecutionPlan>> {
+) -> Result<(Arc<dyn ExecutionPlan>, PlanningSession)> {
     let plan_start = Instant::now();
+    let mut session = planning_session(request);
     let with_values;
     let governed = match &planned.ordered {
         Some(ordered) => ordered,
         None => {
             let values = ParamValues::from(parameters.to_vec());
-            let bound = planning::bind_parameters(&planned.plan, values, session)?;
-            with_values = planning::order_joins(&bound, session)?;
+            let bound = planning::bind_parameters(&planned.plan, values, &session)?;
+            with_values = planning::order_joins(&bound, &session)?;
             &with_values
         }
     };
-    let mut physical = planning::plan_physically(governed, session).await?;
-    if let ([_], Some(statement)) = (governed.relations(), statement) {
+    // Of one table's files states are kept, if there is an aggregation to states, which one partition has no use for.
+    let kept_for = statement.filter(|_| matches!(governed.relations(), [_]) && planning::aggregates(governed));
+    if request.settings.target_partitions.is_none() && kept_for.is_none() {
+        let others = request.engine.admission.running();
+        let partitions = planning::partitions(governed, session.partitions(), others);
+        session = session.with_partitions(partitions);
+    }
+    let mut physical = planning::plan_physically(governed, &session).await?;
+    if let Some(statement) = kept_for {
         let kept = partial_aggregates::with_kept_states(&physical, statement, &request.engine.partial_aggregates)?;
         physical = kept.unwrap_or(physical);
     }
     governance::verify(governed, &physical)?;
     request.context.record.add_plan_time(plan_start.elapsed());
-    Ok(physical)
+    Ok((physical, session))
 }
 
 fn plan_key(request: &Request<'_>, text: &str) -> PlanKey {
