@@ -80,7 +80,7 @@ impl<'a> Request<'a> {
 pub struct Description {
     pub parameters: Vec<SqlType>,
     /// `None` for a statement without rows.
-    pub columns: Option<Vec<OutputColumn>>,
+    pub columns: Option<Arc<[OutputColumn]>>,
 }
 
 /// Names and types of what a statement takes and gives, without running it.
@@ -98,10 +98,9 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
                 return Ok(described);
             }
             let cached = get_or_plan(request, query, &request.statement.text).await?;
-            let columns = OutputColumn::of_schema(cached.plan.schema(), &cached.sources);
             Ok(Description {
                 parameters: cached.parameter_types.clone(),
-                columns: Some(columns),
+                columns: Some(Arc::clone(&cached.columns)),
             })
         }
         Statement::WithChanges(changes) => with_changes::describe_all(request, changes).await,
@@ -118,7 +117,7 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
         other if modification::is_modification(other) => modification::describe(request).await,
         other => Ok(Description {
             parameters: declared_or_text(request),
-            columns: commands::columns_of(other),
+            columns: commands::columns_of(other).map(Into::into),
         }),
     }
 }
@@ -326,7 +325,7 @@ async fn run_query(
         return Ok(rows);
     }
     let cached = get_or_plan(request, query, &request.statement.text).await?;
-    let columns = OutputColumn::of_schema(cached.plan.schema(), &cached.sources);
+    let columns = Arc::clone(&cached.columns);
     let key = result_key(request, &cached, parameters, formats);
     if let Some(key) = &key
         && let Some(rows) = request.engine.result_cache.get(key)
@@ -359,7 +358,7 @@ async fn run_cursor(request: &Request<'_>, query: &sql::Query, parameters: &[Sca
     }
     let cached = get_or_plan(request, query, "").await?;
     Ok(RowSet {
-        columns: OutputColumn::of_schema(cached.plan.schema(), &cached.sources),
+        columns: Arc::clone(&cached.columns),
         rows: Rows::Stream {
             stream: execute(request, &cached, parameters).await?,
             fill: None,
@@ -374,10 +373,9 @@ async fn run_copy_out(request: &Request<'_>, query: &sql::Query, parameters: &[S
         return Ok(RowSet { tag: "COPY", ..rows });
     }
     let cached = get_or_plan(request, query, "").await?;
-    let columns = OutputColumn::of_schema(cached.plan.schema(), &cached.sources);
     let stream = execute(request, &cached, parameters).await?;
     Ok(RowSet {
-        columns,
+        columns: Arc::clone(&cached.columns),
         rows: Rows::Stream { stream, fill: None },
         tag: "COPY",
     })
@@ -426,7 +424,7 @@ async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> R
     let cached = Arc::new(CachedPlan::new(
         optimized,
         bound.parameter_types,
-        bound.sources,
+        &bound.sources,
         &session,
     )?);
     record.add_plan_time(plan_start.elapsed());
