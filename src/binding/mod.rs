@@ -22,6 +22,7 @@ mod modification;
 mod multisets;
 mod names;
 mod outer_aggregates;
+mod output_column;
 mod parameters;
 mod positions;
 mod registered_output;
@@ -63,6 +64,7 @@ pub(crate) use names::parts as name_parts;
 pub use parameters::parameter_types;
 pub use relations::{is_current, table_address};
 pub(crate) use rewrite::folded;
+pub use output_column::OutputColumn;
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{

@@ -67,6 +67,18 @@ impl PlanningSession {
         self
     }
 
+    /// The same for plans of so many partitions.
+    pub fn with_partitions(mut self, partitions: usize) -> PlanningSession {
+        self.config = self.config.with_target_partitions(partitions);
+        self.properties.config_options = Some(Arc::clone(self.config.options()));
+        self
+    }
+
+    /// How many partitions plans have at most.
+    pub fn partitions(&self) -> usize {
+        self.config.target_partitions()
+    }
+
     /// Whether operators of our own are put into plans.
     pub(super) fn has_own_operators(&self) -> bool {
         self.rules.is_none()

@@ -75,7 +75,7 @@ pub enum Source<Statement> {
 pub struct StatementShape {
     pub parameters: Vec<SqlType>,
     /// `None` for a statement without rows.
-    pub columns: Option<Vec<OutputColumn>>,
+    pub columns: Option<Arc<[OutputColumn]>>,
 }
 
 /// A portal's rows: their columns, and one format each.

@@ -128,7 +128,7 @@ pub async fn run(
     match modification.returning {
         false => Ok(Outcome::Done(format!("{} {count}", kind.tag()))),
         true => Ok(Outcome::Rows(RowSet {
-            columns: returned_columns(modification)?,
+            columns: returned_columns(modification)?.into(),
             rows: Rows::Stream {
                 stream: stream_of_batches(returned_schema(modification), returned),
                 fill: None,
