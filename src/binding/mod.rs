@@ -10,6 +10,7 @@ mod column_sources;
 mod comparisons;
 mod composites;
 mod correlation;
+mod declared_keys;
 mod domains;
 mod equal_keys;
 mod expression;
@@ -52,6 +53,7 @@ use datafusion::sql::sqlparser::ast as sql;
 
 pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
 pub use column_sources::{ColumnOrigin, ColumnSource};
+pub use declared_keys::{BoundKey, KeyValue, bind_keys};
 pub use domains::{bind_domain_rule, check_domain_condition};
 pub use expression::{bind_constant, bind_expression_over};
 pub use frame_bounds::{FramedQuery, with_frame_bounds};

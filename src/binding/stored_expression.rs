@@ -67,7 +67,7 @@ pub async fn bind_checks(
 }
 
 /// The row under the names by which the text knows its columns.
-fn stored_row(table: &Table, stored: &Schema, condition: &StoredExpression) -> Result<DFSchema> {
+pub(super) fn stored_row(table: &Table, stored: &Schema, condition: &StoredExpression) -> Result<DFSchema> {
     let fields = stored.fields().iter().enumerate().map(|(position, field)| {
         let column = table.column_named(field.name());
         let known = column.and_then(|column| condition.columns.iter().find(|(id, _)| *id == column.id));
@@ -100,13 +100,16 @@ pub(super) fn positions(stored: &Schema) -> Result<DFSchema> {
 
 /// The expression with its columns named by their position in the row.
 pub(super) fn by_position(expression: Expr, schema: &DFSchema) -> Result<Expr> {
+    renamed(expression, schema, position_name)
+}
+
+/// The expression with other names of its columns, by their position in the row.
+pub(super) fn renamed(expression: Expr, schema: &DFSchema, name: impl Fn(usize) -> String) -> Result<Expr> {
     use datafusion::common::Column;
     let renamed = expression.transform(|part| match part {
         Expr::Column(column) => {
             let position = schema.index_of_column(&column)?;
-            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(position_name(
-                position,
-            )))))
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name(position)))))
         }
         other => Ok(Transformed::no(other)),
     })?;

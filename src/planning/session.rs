@@ -31,6 +31,7 @@ use super::rules;
 use super::{join_order, outer_joins};
 
 /// One statement's planning session.
+#[derive(Clone)]
 pub struct PlanningSession {
     base: Arc<SessionState>,
     config: SessionConfig,

@@ -19,9 +19,10 @@ use super::row_checks::{checked, row_check, taken_rows, with_defaults, with_gene
 use crate::binding::{self, insert_columns};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
+use crate::execution::enforced_keys::{EnforcedKeys, NewRows};
 use crate::execution::transaction::TableWrite;
 use crate::statement::ast::{Copy, ObjectName};
-use crate::storage::{DeltaTable, Operation, Removal, StagedFiles, TableSnapshot};
+use crate::storage::{DeltaTable, KeyGuard, Operation, Removal, StagedFiles, TableSnapshot, TouchedRows};
 use crate::types::copy::{CopyDecoder, CopyFormat};
 use crate::types::encoding::Encoding;
 use crate::types::format::Format;
@@ -39,6 +40,8 @@ pub struct CopyIn {
     writer: JoinHandle<Result<StagedFiles>>,
     delta: Arc<DeltaTable>,
     base: Arc<TableSnapshot>,
+    /// The keys that the rows are held to, with what they have of them.
+    keys: Option<(Arc<EnforcedKeys>, NewRows)>,
     operation: Operation,
     /// How many were taken.
     rows: Arc<AtomicU64>,
@@ -86,6 +89,14 @@ pub async fn begin(
     };
     let rows = taken_rows(rows, condition, Arc::clone(&taken), session)?;
     let generated = binding::bind_stored_generated(&command.binding, command.context, &table, &base.schema()).await?;
+    let keys = match EnforcedKeys::of(command, &table, &base).await? {
+        Some(keys) => Some((Arc::clone(&keys), NewRows::new(&keys, &base, true)?)),
+        None => None,
+    };
+    let check = match &keys {
+        Some((_, new)) => Some(new.after(check)),
+        None => check,
+    };
     let rows = checked(with_generated(rows, &generated, session)?, check);
     let writer = {
         let (delta, base) = (Arc::clone(&delta), Arc::clone(&base));
@@ -111,6 +122,7 @@ pub async fn begin(
         writer,
         delta,
         base,
+        keys,
         operation,
         rows: taken,
     })
@@ -163,12 +175,19 @@ impl CopyIn {
             .writer
             .await
             .map_err(|_| Error::internal("the writer of a COPY stopped"))??;
+        let mut keys = None;
+        if let Some((held, new)) = self.keys {
+            let staged = || self.base.of_staged(&files);
+            held.verify(new, Some(&self.base), &TouchedRows::default(), staged).await?;
+            keys = Some(held as Arc<dyn KeyGuard>);
+        }
         let write = TableWrite {
             delta: self.delta,
             base: self.base,
             removal: Removal::None,
             files,
             complete: false,
+            keys,
             operation: self.operation,
         };
         Ok((self.table, write, self.rows.load(Ordering::Relaxed)))

@@ -20,9 +20,10 @@ use super::row_checks::checked;
 use crate::binding::{Action, BoundModification, FIRST_VALUE};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
+use crate::execution::enforced_keys::{EnforcedKeys, NewRows};
 use crate::execution::outcome::{Outcome, OutputColumn, RowSet, Rows, stream_of_batches};
 use crate::execution::transaction::TableWrite;
-use crate::storage::{Operation, Removal, RowChanges, RowCheck};
+use crate::storage::{KeyGuard, Operation, Removal, RowChanges, RowCheck, TableSnapshot, TouchedRows};
 
 /// What a statement is called, and what it does beside its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +91,15 @@ pub async fn run(
         .map(|column| modification.target.column_name(*column))
         .collect();
     let stored = base.schema();
+    let keys = held_keys(command, table, modification, &base).await?;
+    let new = keys
+        .as_ref()
+        .map(|keys| NewRows::new(keys, &base, is_plain_insert(modification)))
+        .transpose()?;
+    let check = match &new {
+        Some(new) => Some(new.after(check)),
+        None => check,
+    };
     let to_write = |rows| -> Result<SendableRecordBatchStream> {
         let rows = assigned(rows, Arc::clone(&stored), table, &names, &settings)?;
         Ok(checked(rows, check.clone()))
@@ -112,9 +122,17 @@ pub async fn run(
         };
         (changes, new_rows, Some(count), returned)
     };
+    let touched = match &keys {
+        Some(_) => changes.touched(),
+        None => TouchedRows::default(),
+    };
     let (removal, files) = delta
         .stage_changes(&base, changes, new_rows, check.clone(), session)
         .await?;
+    if let (Some(keys), Some(new)) = (&keys, new) {
+        let staying = (kind != Kind::Overwrite).then_some(&base);
+        keys.verify(new, staying, &touched, || base.of_staged(&files)).await?;
+    }
     let count = count.unwrap_or_else(|| files.row_count());
     let write = TableWrite {
         delta,
@@ -122,6 +140,7 @@ pub async fn run(
         removal: if kind == Kind::Overwrite { Removal::All } else { removal },
         files,
         complete: modification.reads_absence,
+        keys: keys.map(|keys| keys as Arc<dyn KeyGuard>),
         operation: kind.operation(&command.context.principal.role_name),
     };
     command.transaction.add_write(table, write).await?;
@@ -136,6 +155,28 @@ pub async fn run(
             tag: kind.tag(),
         })),
     }
+}
+
+/// The keys that rows of the statement may share with others.
+async fn held_keys(
+    command: &CommandContext<'_>,
+    table: &Table,
+    modification: &BoundModification,
+    base: &TableSnapshot,
+) -> Result<Option<Arc<EnforcedKeys>>> {
+    let Some(keys) = EnforcedKeys::of(command, table, base).await? else {
+        return Ok(None);
+    };
+    let gives_keys = |action: &Action| match action {
+        Action::Insert => true,
+        Action::Update(columns) => {
+            let stored = columns.iter();
+            keys.read_any(stored.filter_map(|column| modification.target.stored_position(*column)))
+        }
+        Action::Delete | Action::Nothing => false,
+    };
+    let holds = modification.actions.iter().any(gives_keys);
+    Ok(holds.then_some(keys))
 }
 
 fn is_plain_insert(modification: &BoundModification) -> bool {
