@@ -61,6 +61,8 @@ pub async fn begin(
     options.check_columns(&columns)?;
     require_insert(command, &table, &columns)?;
     let (delta, base) = open(command, &table).await?;
+    // What the table's rows are held to is as the catalog had it.
+    command.context.check_decided(&table, &base)?;
     let checks = binding::bind_checks(&command.binding, command.context, &table, &base.schema()).await?;
     let check = row_check(&checks, &table.name, session)?;
     let defaults = binding::bind_defaults(&command.binding, command.context, &table, &columns).await?;
@@ -90,7 +92,10 @@ pub async fn begin(
     let rows = taken_rows(rows, condition, Arc::clone(&taken), session)?;
     let generated = binding::bind_stored_generated(&command.binding, command.context, &table, &base.schema()).await?;
     let keys = match EnforcedKeys::of(command, &table, &base).await? {
-        Some(keys) => Some((Arc::clone(&keys), NewRows::new(&keys, &base, true)?)),
+        Some(keys) => {
+            let new = NewRows::new(&keys, &base, true)?;
+            Some((Arc::new(keys), new))
+        }
         None => None,
     };
     let check = match &keys {

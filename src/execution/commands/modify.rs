@@ -81,9 +81,15 @@ pub async fn run(
     kind: Kind,
     check: Option<RowCheck>,
 ) -> Result<Outcome> {
-    let (delta, _) = open(command, table).await?;
+    let (delta, newest) = open(command, table).await?;
     // The version that the rows' files and places are of.
     let base = Arc::clone(&modification.target.snapshot);
+    // An earlier part of the statement's WITH may have added rows behind them.
+    let transaction = &command.transaction;
+    let staying = match transaction.pinned(table.id).is_some() || transaction.created(table.id) {
+        true => newest,
+        false => Arc::clone(&base),
+    };
     let settings = command.format_settings.clone();
     let names: Vec<String> = modification
         .values
@@ -130,7 +136,7 @@ pub async fn run(
         .stage_changes(&base, changes, new_rows, check.clone(), session)
         .await?;
     if let (Some(keys), Some(new)) = (&keys, new) {
-        let staying = (kind != Kind::Overwrite).then_some(&base);
+        let staying = (kind != Kind::Overwrite).then_some(&staying);
         keys.verify(new, staying, &touched, || base.of_staged(&files)).await?;
     }
     let count = count.unwrap_or_else(|| files.row_count());
@@ -167,16 +173,15 @@ async fn held_keys(
     let Some(keys) = EnforcedKeys::of(command, table, base).await? else {
         return Ok(None);
     };
-    let gives_keys = |action: &Action| match action {
-        Action::Insert => true,
-        Action::Update(columns) => {
-            let stored = columns.iter();
-            keys.read_any(stored.filter_map(|column| modification.target.stored_position(*column)))
-        }
-        Action::Delete | Action::Nothing => false,
-    };
-    let holds = modification.actions.iter().any(gives_keys);
-    Ok(holds.then_some(keys))
+    if modification.actions.contains(&Action::Insert) {
+        return Ok(Some(Arc::new(keys)));
+    }
+    let updated = modification.actions.iter().filter_map(|action| match action {
+        Action::Update(columns) => Some(columns),
+        _ => None,
+    });
+    let stored = updated.flatten().filter_map(|column| modification.target.stored_position(*column));
+    Ok(keys.of_columns(&stored.collect()).map(Arc::new))
 }
 
 fn is_plain_insert(modification: &BoundModification) -> bool {

@@ -68,7 +68,7 @@ impl EnforcedKeys {
         command: &CommandContext<'_>,
         table: &Table,
         base: &TableSnapshot,
-    ) -> Result<Option<Arc<EnforcedKeys>>> {
+    ) -> Result<Option<EnforcedKeys>> {
         EnforcedKeys::as_of(command, &command.context.catalog, table, base).await
     }
 
@@ -78,7 +78,7 @@ impl EnforcedKeys {
         catalog: &CatalogSnapshot,
         table: &Table,
         base: &TableSnapshot,
-    ) -> Result<Option<Arc<EnforcedKeys>>> {
+    ) -> Result<Option<EnforcedKeys>> {
         let stored = base.schema();
         let bound = binding::bind_keys(&command.binding, command.context, catalog, table, &stored).await?;
         if bound.is_empty() {
@@ -98,19 +98,19 @@ impl EnforcedKeys {
                 bound,
             });
         }
-        Ok(Some(Arc::new(EnforcedKeys {
+        Ok(Some(EnforcedKeys {
             keys,
             schema: catalog.schema_name(table.schema).to_string(),
             table: table.name.clone(),
             session: command.session.clone(),
             format: command.format_settings.clone(),
-        })))
+        }))
     }
 
-    /// Whether a key reads one of these stored columns.
-    pub fn read_any(&self, columns: impl IntoIterator<Item = usize>) -> bool {
-        let mut columns = columns.into_iter();
-        columns.any(|column| self.keys.iter().any(|key| key.columns.contains(&column)))
+    /// Those that read one of these stored columns; `None` without any.
+    pub fn of_columns(mut self, columns: &BTreeSet<usize>) -> Option<EnforcedKeys> {
+        self.keys.retain(|key| !key.columns.is_disjoint(columns));
+        (!self.keys.is_empty()).then_some(self)
     }
 
     /// Positions of the stored columns that keys read.

@@ -25,7 +25,6 @@ pub(super) fn table_constraints(introspection: &Introspection<'_>, rows: &mut Ro
             ConstraintRule::Unique { nulls_not_distinct, .. } => yes_or_no(!nulls_not_distinct),
             _ => Datum::Null,
         };
-        let is_key = matches!(kind, "PRIMARY KEY" | "UNIQUE");
         rows.add([
             ("constraint_catalog", catalog(introspection)),
             ("constraint_schema", schema_name(introspection, Some(table.schema))),
@@ -36,7 +35,7 @@ pub(super) fn table_constraints(introspection: &Introspection<'_>, rows: &mut Ro
             ("constraint_type", kind.into()),
             ("is_deferrable", "NO".into()),
             ("initially_deferred", "NO".into()),
-            ("enforced", yes_or_no(constraint.enforced || !is_key)),
+            ("enforced", yes_or_no(constraint.enforced || kind == "CHECK")),
             ("nulls_distinct", nulls_distinct),
         ])?;
     }
