@@ -34,7 +34,9 @@ impl ComparedKeys {
         if newest.version == self.with.version {
             return Ok(());
         }
-        let known: Vec<FileKey> = (0..self.with.files.len()).map(|file| self.with.files.key(file)).collect();
+        let known: Vec<FileKey> = (0..self.with.files.len())
+            .map(|file| self.with.files.key(file))
+            .collect();
         let added = newest.with_uncommitted(&[], &Removal::of(known))?;
         if added.file_count() > 0 && !adds.is_empty() {
             let new = newest.with_uncommitted(adds, &Removal::All)?;

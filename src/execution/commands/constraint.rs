@@ -172,7 +172,9 @@ pub(super) async fn add(
 /// 23505 where two rows share a key that the table's rows are now held to, and were not `before`. Other writers that do
 /// not know of it yet conflict with the change of the table's log.
 pub(super) async fn verify_new_keys(command: &mut CommandContext<'_>, before: &Table) -> Result<()> {
-    let known: Vec<String> = held_keys(&command.context.catalog, before).map(|(_, name)| name).collect();
+    let known: Vec<String> = held_keys(&command.context.catalog, before)
+        .map(|(_, name)| name)
+        .collect();
     let catalog = command.transaction.staged(command.services).await?.snapshot();
     let table = super::create_table::staged_table(command, before.id).await?;
     let held: Vec<(Oid, String)> = held_keys(&catalog, &table).collect();

@@ -180,7 +180,9 @@ async fn held_keys(
         Action::Update(columns) => Some(columns),
         _ => None,
     });
-    let stored = updated.flatten().filter_map(|column| modification.target.stored_position(*column));
+    let stored = updated
+        .flatten()
+        .filter_map(|column| modification.target.stored_position(*column));
     Ok(keys.of_columns(&stored.collect()).map(Arc::new))
 }
 

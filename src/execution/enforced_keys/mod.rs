@@ -64,11 +64,7 @@ enum Violation {
 
 impl EnforcedKeys {
     /// The keys of a table whose stored rows `base` has, as the statement's catalog knows them. `None` without any.
-    pub async fn of(
-        command: &CommandContext<'_>,
-        table: &Table,
-        base: &TableSnapshot,
-    ) -> Result<Option<EnforcedKeys>> {
+    pub async fn of(command: &CommandContext<'_>, table: &Table, base: &TableSnapshot) -> Result<Option<EnforcedKeys>> {
         EnforcedKeys::as_of(command, &command.context.catalog, table, base).await
     }
 
@@ -206,7 +202,9 @@ impl EnforcedKeys {
         let old = key.rows(old, "old", bounds, is_located)?.build()?;
         let equal = |relation: &'static str| {
             let places = 0..key.bound.values.len();
-            places.map(|place| Column::new(Some(relation), equal_name(place))).collect::<Vec<_>>()
+            places
+                .map(|place| Column::new(Some(relation), equal_name(place)))
+                .collect::<Vec<_>>()
         };
         let nulls = match key.bound.nulls_distinct {
             true => NullEquality::NullEqualsNothing,
@@ -215,7 +213,9 @@ impl EnforcedKeys {
         let mut plan = new.join_detailed(old, JoinType::Inner, (equal("new"), equal("old")), None, nulls)?;
         let values = (0..key.bound.values.len()).map(|place| column(Some("new"), &value_name(place)));
         let locators = is_located.then(|| staying.located_schema());
-        let locators = locators.iter().flat_map(|schema| schema.fields().iter().skip(schema.fields().len() - 2));
+        let locators = locators
+            .iter()
+            .flat_map(|schema| schema.fields().iter().skip(schema.fields().len() - 2));
         let locators = locators.map(|field| column(Some("old"), field.name()));
         plan = plan.project(values.chain(locators).collect::<Vec<_>>())?;
         if !is_located {
@@ -301,7 +301,10 @@ impl KeyGuard for EnforcedKeys {
 
 impl std::fmt::Debug for EnforcedKeys {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("EnforcedKeys").field("table", &self.table).finish_non_exhaustive()
+        formatter
+            .debug_struct("EnforcedKeys")
+            .field("table", &self.table)
+            .finish_non_exhaustive()
     }
 }
 

@@ -90,7 +90,8 @@ impl NewRows {
             return Ok(());
         }
         grown?;
-        kept.batches.push(RecordBatch::try_new(Arc::clone(&self.schema), rows.columns().to_vec())?);
+        kept.batches
+            .push(RecordBatch::try_new(Arc::clone(&self.schema), rows.columns().to_vec())?);
         Ok(())
     }
 
@@ -147,10 +148,8 @@ impl RowSource {
                 };
                 let place = schema.index_of(name)?;
                 let data_type = schema.field(place).data_type();
-                let (mut least, mut greatest) = (
-                    MinAccumulator::try_new(data_type)?,
-                    MaxAccumulator::try_new(data_type)?,
-                );
+                let (mut least, mut greatest) =
+                    (MinAccumulator::try_new(data_type)?, MaxAccumulator::try_new(data_type)?);
                 for batch in batches {
                     let values = std::slice::from_ref(batch.column(place));
                     least.update_batch(values)?;
