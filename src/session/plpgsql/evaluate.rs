@@ -255,7 +255,7 @@ impl Interpreter<'_> {
         match outcome {
             Outcome::Rows(rows) => match rows.rows {
                 Rows::Stream { stream, .. } => Ok(Answer::Rows(RunningQuery {
-                    columns: rows.columns,
+                    columns: rows.columns.to_vec(),
                     tag: rows.tag,
                     stream,
                     batch: None,
@@ -426,7 +426,7 @@ impl Interpreter<'_> {
         let described = self.session.describe(&parsed, &texts, &[]).await;
         self.session.context = None;
         let columns = described.map_err(Error::without_position)?.columns.unwrap_or_default();
-        Ok(columns.into_iter().map(|column| (column.name, column.sql_type)).collect())
+        Ok(columns.iter().map(|column| (column.name.clone(), column.sql_type.clone())).collect())
     }
 }
 
