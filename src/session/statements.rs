@@ -314,9 +314,10 @@ impl Session {
         parameters: &[ScalarValue],
     ) -> Result<Outcome> {
         self.ensure_begun()?;
-        match self.run_session_statement(&statement.parsed, &[]).await? {
+        // On the heap: routines nest, and so do the polls of what they run.
+        match Box::pin(self.run_session_statement(&statement.parsed, &[])).await? {
             Some(outcome) => Ok(outcome),
-            None => self.run_kept(statement, parameters, &[]).await,
+            None => Box::pin(self.run_kept(statement, parameters, &[])).await,
         }
     }
 
@@ -371,17 +372,17 @@ impl Session {
 
     /// Takes over what a statement left behind that ended well.
     pub(super) async fn end_statement(&mut self) -> Result<()> {
-        match self.context.take() {
-            Some(context) => self.settle(&context).await,
-            None => Ok(()),
+        if let Some(context) = self.context.take() {
+            self.settle(&context).await?;
+            self.engine.finish_record(&context.record, None);
         }
+        Ok(())
     }
 
-    /// The same for a statement among others that still run.
+    /// What a statement's functions changed holds from now on.
     pub(super) async fn settle(&mut self, context: &QueryContext) -> Result<()> {
         self.apply_changed_settings(context).await?;
         self.listen_to_functions(context);
-        self.engine.finish_record(&context.record, None);
         Ok(())
     }
 
