@@ -80,7 +80,7 @@ impl<'a> Request<'a> {
 pub struct Description {
     pub parameters: Vec<SqlType>,
     /// `None` for a statement without rows.
-    pub columns: Option<Vec<OutputColumn>>,
+    pub columns: Option<Arc<[OutputColumn]>>,
 }
 
 /// Names and types of what a statement takes and gives, without running it.
@@ -98,10 +98,9 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
                 return Ok(described);
             }
             let cached = get_or_plan(request, query, &request.statement.text).await?;
-            let columns = OutputColumn::of_schema(cached.plan.schema(), &cached.sources);
             Ok(Description {
                 parameters: cached.parameter_types.clone(),
-                columns: Some(columns),
+                columns: Some(Arc::clone(&cached.columns)),
             })
         }
         Statement::WithChanges(changes) => with_changes::describe_all(request, changes).await,
@@ -118,7 +117,7 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
         other if modification::is_modification(other) => modification::describe(request).await,
         other => Ok(Description {
             parameters: declared_or_text(request),
-            columns: commands::columns_of(other),
+            columns: commands::columns_of(other).map(Into::into),
         }),
     }
 }
@@ -279,7 +278,7 @@ async fn run_other(
             (CopyTarget::Table { name, columns }, CopyDirection::FromStdin) => {
                 let mut command = command_context(request, transaction, notices);
                 let session = planning_session(request);
-                let copy_in = commands::copy_in::begin(&mut command, name, columns, &copy.options, &session).await?;
+                let copy_in = commands::copy_in::begin(&mut command, name, columns, copy, &session).await?;
                 Ok(Outcome::CopyIn(Box::new(copy_in)))
             }
             (CopyTarget::Table { name, columns }, CopyDirection::ToStdout) => {
@@ -326,7 +325,7 @@ async fn run_query(
         return Ok(rows);
     }
     let cached = get_or_plan(request, query, &request.statement.text).await?;
-    let columns = OutputColumn::of_schema(cached.plan.schema(), &cached.sources);
+    let columns = Arc::clone(&cached.columns);
     let key = result_key(request, &cached, parameters, formats);
     if let Some(key) = &key
         && let Some(rows) = request.engine.result_cache.get(key)
@@ -341,9 +340,8 @@ async fn run_query(
     if key.is_some() {
         request.context.record.result_cache_miss();
     }
-    let session = planning_session(request);
     let statement = state_key(request, query, key.as_ref());
-    let physical = plan_operators(request, &cached, parameters, &session, statement.as_ref()).await?;
+    let (physical, session) = plan_operators(request, &cached, parameters, statement.as_ref()).await?;
     let stream = start(request, &cached.plan, physical, &session).await?;
     let fill = key.map(|key| request.engine.result_cache.fill(key));
     Ok(RowSet {
@@ -360,7 +358,7 @@ async fn run_cursor(request: &Request<'_>, query: &sql::Query, parameters: &[Sca
     }
     let cached = get_or_plan(request, query, "").await?;
     Ok(RowSet {
-        columns: OutputColumn::of_schema(cached.plan.schema(), &cached.sources),
+        columns: Arc::clone(&cached.columns),
         rows: Rows::Stream {
             stream: execute(request, &cached, parameters).await?,
             fill: None,
@@ -375,10 +373,9 @@ async fn run_copy_out(request: &Request<'_>, query: &sql::Query, parameters: &[S
         return Ok(RowSet { tag: "COPY", ..rows });
     }
     let cached = get_or_plan(request, query, "").await?;
-    let columns = OutputColumn::of_schema(cached.plan.schema(), &cached.sources);
     let stream = execute(request, &cached, parameters).await?;
     Ok(RowSet {
-        columns,
+        columns: Arc::clone(&cached.columns),
         rows: Rows::Stream { stream, fill: None },
         tag: "COPY",
     })
@@ -427,7 +424,7 @@ async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> R
     let cached = Arc::new(CachedPlan::new(
         optimized,
         bound.parameter_types,
-        bound.sources,
+        &bound.sources,
         &session,
     )?);
     record.add_plan_time(plan_start.elapsed());
@@ -444,8 +441,7 @@ async fn execute(
     planned: &CachedPlan,
     parameters: &[ScalarValue],
 ) -> Result<SendableRecordBatchStream> {
-    let session = planning_session(request);
-    let physical = plan_operators(request, planned, parameters, &session, None).await?;
+    let (physical, session) = plan_operators(request, planned, parameters, None).await?;
     start(request, &planned.plan, physical, &session).await
 }
 
@@ -473,33 +469,40 @@ async fn start(
 }
 
 /// Binds parameters, orders joins, plans physically, puts in what is kept of files for the `statement`, and verifies that
-/// every governed scan is behind its barrier.
+/// every governed scan is behind its barrier. The session has the plan's partitions.
 async fn plan_operators(
     request: &Request<'_>,
     planned: &CachedPlan,
     parameters: &[ScalarValue],
-    session: &PlanningSession,
     statement: Option<&StateKey>,
-) -> Result<Arc<dyn ExecutionPlan>> {
+) -> Result<(Arc<dyn ExecutionPlan>, PlanningSession)> {
     let plan_start = Instant::now();
+    let mut session = planning_session(request);
     let with_values;
     let governed = match &planned.ordered {
         Some(ordered) => ordered,
         None => {
             let values = ParamValues::from(parameters.to_vec());
-            let bound = planning::bind_parameters(&planned.plan, values, session)?;
-            with_values = planning::order_joins(&bound, session)?;
+            let bound = planning::bind_parameters(&planned.plan, values, &session)?;
+            with_values = planning::order_joins(&bound, &session)?;
             &with_values
         }
     };
-    let mut physical = planning::plan_physically(governed, session).await?;
-    if let ([_], Some(statement)) = (governed.relations(), statement) {
+    // Of one table's files states are kept, if there is an aggregation to states, which one partition has no use for.
+    let kept_for = statement.filter(|_| matches!(governed.relations(), [_]) && planning::aggregates(governed));
+    if request.settings.target_partitions.is_none() && kept_for.is_none() {
+        let others = request.engine.admission.running();
+        let partitions = planning::partitions(governed, session.partitions(), others);
+        session = session.with_partitions(partitions);
+    }
+    let mut physical = planning::plan_physically(governed, &session).await?;
+    if let Some(statement) = kept_for {
         let kept = partial_aggregates::with_kept_states(&physical, statement, &request.engine.partial_aggregates)?;
         physical = kept.unwrap_or(physical);
     }
     governance::verify(governed, &physical)?;
     request.context.record.add_plan_time(plan_start.elapsed());
-    Ok(physical)
+    Ok((physical, session))
 }
 
 fn plan_key(request: &Request<'_>, text: &str) -> PlanKey {

@@ -28,7 +28,8 @@ fn equal_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
     }
 }
 
-fn key_or_value(expression: Expr, schema: &DFSchema) -> Expr {
+/// What values of the expression are equal by: itself where nothing else.
+pub(super) fn key_or_value(expression: Expr, schema: &DFSchema) -> Expr {
     equal_key(&expression, schema).unwrap_or(expression)
 }
 

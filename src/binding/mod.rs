@@ -10,6 +10,7 @@ mod column_sources;
 mod comparisons;
 mod composites;
 mod correlation;
+mod declared_keys;
 mod domains;
 mod equal_keys;
 mod expression;
@@ -22,6 +23,7 @@ mod modification;
 mod multisets;
 mod names;
 mod outer_aggregates;
+mod output_column;
 mod parameters;
 mod positions;
 mod registered_output;
@@ -51,6 +53,7 @@ use datafusion::sql::sqlparser::ast as sql;
 
 pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
 pub use column_sources::{ColumnOrigin, ColumnSource};
+pub use declared_keys::{BoundKey, KeyValue, bind_keys};
 pub use domains::{bind_domain_rule, check_domain_condition};
 pub use expression::{bind_constant, bind_expression_over};
 pub use frame_bounds::{FramedQuery, with_frame_bounds};
@@ -63,10 +66,11 @@ pub(crate) use names::parts as name_parts;
 pub use parameters::parameter_types;
 pub use relations::{is_current, table_address};
 pub(crate) use rewrite::folded;
+pub use output_column::OutputColumn;
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{
-    BoundChecks, BoundGenerated, BoundRule, RowExpression, RowRule, bind_checks, bind_conversion, bind_defaults,
+    BoundChecks, BoundGenerated, BoundRule, RowExpression, RowRule, bind_checks, bind_conversion, bind_copied, bind_defaults,
     bind_stored_generated, check_condition, check_default, check_generated, check_row_expression,
 };
 pub use time_travel::TimeTravel;

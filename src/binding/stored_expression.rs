@@ -67,7 +67,7 @@ pub async fn bind_checks(
 }
 
 /// The row under the names by which the text knows its columns.
-fn stored_row(table: &Table, stored: &Schema, condition: &StoredExpression) -> Result<DFSchema> {
+pub(super) fn stored_row(table: &Table, stored: &Schema, condition: &StoredExpression) -> Result<DFSchema> {
     let fields = stored.fields().iter().enumerate().map(|(position, field)| {
         let column = table.column_named(field.name());
         let known = column.and_then(|column| condition.columns.iter().find(|(id, _)| *id == column.id));
@@ -100,13 +100,16 @@ pub(super) fn positions(stored: &Schema) -> Result<DFSchema> {
 
 /// The expression with its columns named by their position in the row.
 pub(super) fn by_position(expression: Expr, schema: &DFSchema) -> Result<Expr> {
+    renamed(expression, schema, position_name)
+}
+
+/// The expression with other names of its columns, by their position in the row.
+pub(super) fn renamed(expression: Expr, schema: &DFSchema, name: impl Fn(usize) -> String) -> Result<Expr> {
     use datafusion::common::Column;
     let renamed = expression.transform(|part| match part {
         Expr::Column(column) => {
             let position = schema.index_of_column(&column)?;
-            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(position_name(
-                position,
-            )))))
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(name(position)))))
         }
         other => Ok(Transformed::no(other)),
     })?;
@@ -397,6 +400,41 @@ pub async fn bind_conversion(
     text: &str,
     column: (&str, &SqlType),
 ) -> Result<(DFSchema, Expr)> {
+    let (schema, expression) = bind_over_row(services, context, table, stored, text).await?;
+    refuse_subqueries(&expression, "cannot use subquery in transform expression")?;
+    let value = super::modification::assigned(expression, &schema, column.0, column.1, &services.format)?;
+    Ok((positions(stored)?, by_position(value, &schema)?))
+}
+
+/// The condition of COPY … WHERE over a table's stored row, and the row under names of its own.
+pub async fn bind_copied(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: &Table,
+    stored: &Schema,
+    text: &str,
+) -> Result<(DFSchema, Expr)> {
+    let (schema, condition) = bind_over_row(services, context, table, stored, text).await?;
+    refuse_subqueries(&condition, "cannot use subquery in COPY FROM WHERE condition")?;
+    super::meaning::check_truth(&condition, &schema, "WHERE")?;
+    let mut generated = table.columns.iter().filter(|column| column.generated().is_some());
+    let used = condition.column_refs();
+    if let Some(column) = generated.find(|column| used.iter().any(|used| used.name == column.name)) {
+        let message = "generated columns are not supported in COPY FROM WHERE conditions";
+        return Err(Error::new(SqlState::InvalidColumnReference, message)
+            .with_detail(format!("Column \"{}\" is a generated column.", column.name)));
+    }
+    Ok((positions(stored)?, by_position(condition, &schema)?))
+}
+
+/// What a statement says of a table's rows as they are stored, and their columns.
+async fn bind_over_row(
+    services: &BindingServices,
+    context: &QueryContext,
+    table: &Table,
+    stored: &Schema,
+    text: &str,
+) -> Result<(DFSchema, Expr)> {
     let names = table.columns.iter().map(|column| (column.id, column.name.clone()));
     let written = StoredExpression {
         text: text.to_string(),
@@ -407,9 +445,7 @@ pub async fn bind_conversion(
     };
     let schema = stored_row(table, stored, &written)?;
     let expression = bind_stored(services, context, &written, &schema).await?;
-    refuse_subqueries(&expression, "cannot use subquery in transform expression")?;
-    let value = super::modification::assigned(expression, &schema, column.0, column.1, &services.format)?;
-    Ok((positions(stored)?, by_position(value, &schema)?))
+    Ok((schema, expression))
 }
 
 fn refuse_subqueries(expression: &Expr, message: &str) -> Result<()> {

@@ -525,6 +525,7 @@ async fn an_entry_asks_for_the_oldest_reader_that_knows_its_objects() {
             table: PUBLIC_SCHEMA,
             method: "btree".into(),
             unique: false,
+            enforced: false,
             nulls_not_distinct: false,
             keys: vec![],
             included: vec![],

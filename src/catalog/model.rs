@@ -128,14 +128,17 @@ pub struct StoredExpression {
     pub generated: bool,
 }
 
-/// A declared constraint of a table. CHECK is enforced on every write; keys are declared only, as in Databricks:
-/// ON CONFLICT and clients rely on them, nothing proves them.
+/// A declared constraint of a table. CHECK is enforced on every write; a primary key or UNIQUE where it says so: ON
+/// CONFLICT and clients rely on the others too, nothing proves them. No plan relies on any, for other engines write too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Constraint {
     pub id: Oid,
     pub name: String,
     pub rule: ConstraintRule,
+    /// Of a primary key or UNIQUE: whether writes are held to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enforced: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
@@ -149,6 +152,9 @@ pub enum ConstraintRule {
     },
     Unique {
         columns: Vec<i16>,
+        /// Two rows that are null in a column may be equal there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        nulls_not_distinct: bool,
     },
     ForeignKey {
         columns: Vec<i16>,
@@ -162,7 +168,7 @@ pub enum ConstraintRule {
 }
 
 /// An index that was declared on a table. None is kept: files are skipped by their statistics, and clients see what
-/// they made. A unique one is a declared key, as UNIQUE is.
+/// they made. A unique one is a key, as UNIQUE is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
@@ -176,6 +182,9 @@ pub struct Index {
     /// `btree`, `hash`, `gin` ….
     pub method: String,
     pub unique: bool,
+    /// Of a unique one: whether writes are held to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enforced: bool,
     pub nulls_not_distinct: bool,
     pub keys: Vec<IndexKey>,
     /// INCLUDE: column ids of the table.

@@ -287,6 +287,11 @@ impl Table {
         matches!(self.location, TableLocation::Managed(_))
     }
 
+    /// Whether all that write to it can be held to its keys: outside the warehouse other engines write too.
+    pub fn holds_writers(&self) -> bool {
+        self.is_managed() || self.is_temporary()
+    }
+
     /// The view that would read what a materialized one keeps.
     pub fn defining_view(&self) -> Option<View> {
         let materialized = self.materialized.clone()?;
@@ -315,7 +320,7 @@ impl Table {
     /// The columns of the primary key and of each UNIQUE, by constraint.
     pub fn keys(&self) -> impl Iterator<Item = (&Constraint, &[i16])> {
         self.constraints.iter().filter_map(|constraint| match &constraint.rule {
-            ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns } => {
+            ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => {
                 Some((constraint, columns.as_slice()))
             }
             _ => None,
@@ -350,7 +355,7 @@ impl Constraint {
     pub fn uses(&self, column: i16) -> bool {
         match &self.rule {
             ConstraintRule::PrimaryKey { columns }
-            | ConstraintRule::Unique { columns }
+            | ConstraintRule::Unique { columns, .. }
             | ConstraintRule::ForeignKey { columns, .. } => columns.contains(&column),
             ConstraintRule::Check { condition } => condition.columns.iter().any(|(id, _)| *id == column),
         }

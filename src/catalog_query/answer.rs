@@ -67,7 +67,7 @@ pub fn answer(asked: &Asked<'_>, parameters: &[ScalarValue], formats: &[Format])
         batch(&executor, &query, &rows, formats).map(|batch| (output_columns(&query), batch))
     });
     Ok(covered(rows)?.map(|(columns, batch)| RowSet {
-        columns,
+        columns: columns.into(),
         rows: Rows::Stream {
             stream: stream_of(batch),
             fill: None,

@@ -24,6 +24,7 @@ const ABSENCE: Duration = Duration::from_millis(200);
 /// The places, and who has one.
 #[derive(Debug)]
 pub struct Admission {
+    count: usize,
     places: Arc<Semaphore>,
     holders: Mutex<VecDeque<Weak<Place>>>,
 }
@@ -44,10 +45,17 @@ struct PlaceState {
 impl Admission {
     /// `places` queries at once.
     pub fn new(places: usize) -> Arc<Admission> {
+        let count = places.clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Admission {
-            places: Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS))),
+            count,
+            places: Arc::new(Semaphore::new(count)),
             holders: Mutex::new(VecDeque::new()),
         })
+    }
+
+    /// How many places are taken now.
+    pub fn running(&self) -> usize {
+        self.count.saturating_sub(self.places.available_permits())
     }
 
     /// Waits in line for a place.

@@ -71,7 +71,7 @@ pub fn render(report: &Report<'_>, options: &Options, record: &QueryRecord) -> R
     let column: ArrayRef = Arc::new(StringViewArray::from_iter_values(lines));
     let schema = Schema::new(vec![Field::new(TITLE, DataType::Utf8View, false)]);
     Ok(RowSet {
-        columns: columns(options.format),
+        columns: columns(options.format).into(),
         ..RowSet::of_batch(RecordBatch::try_new(Arc::new(schema), vec![column])?, "EXPLAIN")
     })
 }

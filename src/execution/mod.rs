@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod commands;
+mod enforced_keys;
 pub mod explain;
 pub mod outcome;
 pub mod partial_aggregates;

@@ -5,51 +5,13 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::DFSchema;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
-use crate::binding::{ColumnSource, output_name};
+pub use crate::binding::OutputColumn;
 use crate::error::{Result, SqlState};
 use crate::result_cache::{CacheFill, EncodedRows};
 use crate::types::SqlType;
-
-/// One column of a result, as RowDescription tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputColumn {
-    pub name: String,
-    pub sql_type: SqlType,
-    pub source: ColumnSource,
-}
-
-impl OutputColumn {
-    pub fn new(name: impl Into<String>, sql_type: SqlType) -> OutputColumn {
-        OutputColumn {
-            name: name.into(),
-            sql_type,
-            source: ColumnSource::default(),
-        }
-    }
-
-    /// The columns of a plan's output, with what is known of them.
-    pub fn of_schema(schema: &DFSchema, sources: &[ColumnSource]) -> Vec<OutputColumn> {
-        let columns = schema.fields().iter().enumerate();
-        columns
-            .map(|(index, field)| OutputColumn {
-                source: sources.get(index).copied().unwrap_or_default(),
-                ..OutputColumn::new(output_name(field.name()), SqlType::from_field(field))
-            })
-            .collect()
-    }
-
-    /// Its type as the query gives it: without the modifier of the layout that a value was computed in.
-    pub fn declared_type(&self) -> SqlType {
-        match self.source.is_computed {
-            true => self.sql_type.without_modifier(),
-            false => self.sql_type.clone(),
-        }
-    }
-}
 
 /// What the client is told beside the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +88,7 @@ pub enum Outcome {
 
 /// Rows on their way to the client.
 pub struct RowSet {
-    pub columns: Vec<OutputColumn>,
+    pub columns: Arc<[OutputColumn]>,
     pub rows: Rows,
     /// The first words of the command tag; the row count follows.
     pub tag: &'static str,

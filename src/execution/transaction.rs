@@ -19,7 +19,7 @@ use crate::catalog::model::{Oid, Table};
 use crate::catalog::{CatalogSnapshot, OnCommit, Staged, Temporary};
 use crate::error::{Error, Result, SqlState};
 use crate::storage::{
-    DeltaTable, LONGEST_TRANSACTION, Operation, Removal, SchemaChange, StagedFiles, TableChange, TableSnapshot,
+    DeltaTable, KeyGuard, LONGEST_TRANSACTION, Operation, Removal, SchemaChange, StagedFiles, TableChange, TableSnapshot,
 };
 
 /// What BEGIN … COMMIT spans; an implicit one spans a single simple query or pipeline.
@@ -79,6 +79,8 @@ pub struct TableWrite {
     pub files: StagedFiles,
     /// The rows depend on what was not in `base`: whatever another writer adds meanwhile is a conflict.
     pub complete: bool,
+    /// The keys that the rows were compared by with those of `base`.
+    pub keys: Option<Arc<dyn KeyGuard>>,
     pub operation: Operation,
 }
 
@@ -220,6 +222,11 @@ impl Transaction {
             .ok_or_else(|| Error::internal("a transaction lost its staged changes"))
     }
 
+    /// The DDL that was given so far, if any was.
+    pub fn staged_now(&self) -> Option<&Staged> {
+        self.staged.as_ref()
+    }
+
     pub fn check_writable(&self) -> Result<()> {
         if self.read_only {
             let command = match self.command {
@@ -342,6 +349,7 @@ impl Transaction {
                 files: delta.nothing_staged(&base),
                 base,
                 complete: false,
+                keys: None,
                 operation,
             };
             PendingChange::new(table, delta, change)

@@ -116,7 +116,9 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     functions.extend(super::array_order::functions());
     functions.push(OverloadedFunction::immutable(
         "array_flattened",
-        vec![kernel("(anyarray) $1", flattened).returning(|types, _| Ok(flat_type(&types[0]).to_arrow()))],
+        std::iter::once(kernel("(anyarray) $1", flattened).returning(|types, _| Ok(flat_type(&types[0]).to_arrow())))
+            .chain(super::multiranges::unnested())
+            .collect(),
     ));
     functions.push(OverloadedFunction::immutable(
         "array_slice_dimensions",

@@ -94,16 +94,21 @@ fn inverted() -> Arc<ScalarUDF> {
 }
 
 fn combined(row: &[Datum], name: &str, combine: fn(bool, bool) -> bool) -> Result<Datum> {
-    let [Datum::Text(left), Datum::Text(right)] = row else {
-        return Ok(Datum::Null);
-    };
+    match row {
+        [Datum::Text(left), Datum::Text(right)] => combined_bits(left, right, name, combine).map(Datum::from),
+        _ => Ok(Datum::Null),
+    }
+}
+
+/// The bits of two strings of one length, combined one by one.
+pub(super) fn combined_bits(left: &str, right: &str, name: &str, combine: fn(bool, bool) -> bool) -> Result<String> {
     if left.len() != right.len() {
         let message = format!("cannot {name} bit strings of different sizes");
         return Err(Error::new(SqlState::StringDataLengthMismatch, message));
     }
     let pairs = left.bytes().zip(right.bytes());
     let bits = pairs.map(|(left, right)| if combine(left == b'1', right == b'1') { '1' } else { '0' });
-    Ok(bits.collect::<String>().into())
+    Ok(bits.collect())
 }
 
 /// Moves bits to the left, or to the right for a negative direction; zeros come in.

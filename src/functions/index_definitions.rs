@@ -53,9 +53,18 @@ pub(super) fn functions() -> Vec<RowFunction> {
 }
 
 fn constraint_definition(lookup: &Lookup<'_>, table: &Table, constraint: &Constraint) -> String {
+    let unless_enforced = if constraint.enforced { "" } else { " NOT ENFORCED" };
     match &constraint.rule {
-        ConstraintRule::PrimaryKey { columns } => format!("PRIMARY KEY ({})", names_of(table, columns)),
-        ConstraintRule::Unique { columns } => format!("UNIQUE ({})", names_of(table, columns)),
+        ConstraintRule::PrimaryKey { columns } => {
+            format!("PRIMARY KEY ({}){unless_enforced}", names_of(table, columns))
+        }
+        ConstraintRule::Unique {
+            columns,
+            nulls_not_distinct,
+        } => {
+            let nulls = if *nulls_not_distinct { "NULLS NOT DISTINCT " } else { "" };
+            format!("UNIQUE {nulls}({}){unless_enforced}", names_of(table, columns))
+        }
         ConstraintRule::ForeignKey {
             columns,
             table: referenced_table,

@@ -8,7 +8,8 @@ mod array_order;
 mod array_or_empty;
 mod arrays;
 mod assigned_parts;
-pub mod bit_strings;
+pub mod bit_aggregates;
+mod bit_strings;
 pub mod builtin;
 mod checked_arithmetic;
 mod comments;
@@ -32,6 +33,7 @@ mod marks;
 mod mathematics;
 mod missing;
 mod moments;
+mod multiranges;
 mod names;
 mod network_addresses;
 mod notifications;
@@ -43,6 +45,7 @@ mod patterns;
 mod percentiles;
 mod postgres_cast;
 mod privileges;
+mod range_aggregates;
 mod ranges;
 mod records;
 mod regular;
@@ -98,10 +101,10 @@ pub use names::{quote_literal, registered_oid};
 pub use operators::{
     agree, cast_unknown, expression_planners, is_unknown_literal, passes_on, read_literal, type_quantified,
 };
-pub use postgres_cast::{assignment_cast, attempted_cast, postgres_cast};
+pub use postgres_cast::{assignment_cast, attempted_cast, is_total_text_cast, postgres_cast};
 pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ASSIGNED_FIELD, ROW_FIELD, ROW_VALUE, as_composite, assigned_field_type, composite_of};
-pub use retyped::retyped;
+pub use retyped::{RETYPED, retyped};
 pub use row_order::{row_is_not_null, row_is_null, row_key};
 pub use server::VERSION;
 pub use shown_digits::shown_numeric;
@@ -135,6 +138,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         marks::functions(),
         mathematics::functions(),
         moments::functions(),
+        multiranges::functions(),
         network_addresses::functions(),
         ordered_sets::functions(),
         ranges::functions(),

@@ -62,6 +62,26 @@ fn call(
     Arc::new(ScalarUDF::new_from_impl(function)).call(vec![expression])
 }
 
+/// The longest text that a cast pads a value to and is still taken for one that cannot fail.
+const LONGEST_PADDING: u32 = 10_000;
+
+/// Whether the function is a cast of one character type to another that has an answer for every text: to a type without
+/// a length, or one that cuts to its length.
+pub fn is_total_text_cast(function: &ScalarUDF) -> bool {
+    let Some(cast) = function.inner().downcast_ref::<PostgresCast>() else {
+        return false;
+    };
+    let from_text = matches!(cast.source, SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_));
+    from_text
+        && match &cast.target {
+            SqlType::Text | SqlType::Varchar(None) | SqlType::Bpchar(None) => true,
+            SqlType::Varchar(Some(length)) | SqlType::Bpchar(Some(length)) => {
+                cast.context == CastContext::Explicit && *length <= LONGEST_PADDING
+            }
+            _ => false,
+        }
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct PostgresCast {
     source: SqlType,

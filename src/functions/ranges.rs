@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::datum::Datum;
+use super::multiranges;
 use super::overload::{Arguments, Overload, OverloadedFunction, RowBody, rows};
 use crate::error::{Error, Result, SqlState};
 use crate::types::numeric::{Number, overflow};
@@ -29,10 +30,11 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         ("range_overright", |args, row| holds(args, row, Range::is_over_right)),
         ("range_adjacent", |args, row| holds(args, row, Range::is_adjacent)),
     ];
-    let combining: [(&'static str, RowBody); 4] = [
-        ("range_merge", |args, row| {
-            combined(args, row, |left, right| Ok(left.merge(right)))
-        }),
+    let mut merge = for_each("({range}, {range}) {range}", |args, row| {
+        combined(args, row, |left, right| Ok(left.merge(right)))
+    });
+    merge.extend(multiranges::span());
+    let combining: [(&'static str, RowBody); 3] = [
         ("range_union", |args, row| combined(args, row, Range::union)),
         ("range_intersect", |args, row| {
             combined(args, row, |left, right| Ok(left.intersection(right)))
@@ -42,23 +44,19 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let asking: [(&'static str, RowBody); 5] = [
         ("isempty", |args, row| ask(args, row, |range| *range == Range::Empty)),
         ("lower_inc", |args, row| {
-            ask(args, row, |range| {
-                lower_of(range).is_some_and(|bound| bound.is_inclusive)
-            })
+            ask(args, row, |range| range.lower().is_some_and(|bound| bound.is_inclusive))
         }),
         ("upper_inc", |args, row| {
-            ask(args, row, |range| {
-                upper_of(range).is_some_and(|bound| bound.is_inclusive)
-            })
+            ask(args, row, |range| range.upper().is_some_and(|bound| bound.is_inclusive))
         }),
         ("lower_inf", |args, row| {
             ask(args, row, |range| {
-                lower_of(range).is_some_and(|bound| bound.value.is_none())
+                range.lower().is_some_and(|bound| bound.value.is_none())
             })
         }),
         ("upper_inf", |args, row| {
             ask(args, row, |range| {
-                upper_of(range).is_some_and(|bound| bound.value.is_none())
+                range.upper().is_some_and(|bound| bound.value.is_none())
             })
         }),
     ];
@@ -76,28 +74,38 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     };
     constructors
         .chain(of_two.into_iter().map(declared("({range}, {range}) bool")))
+        .chain([OverloadedFunction::immutable("range_merge", merge)])
         .chain(combining.into_iter().map(declared("({range}, {range}) {range}")))
-        .chain(asking.into_iter().map(declared("({range}) bool")))
+        .chain(asking.into_iter().map(|(name, body)| {
+            let mut overloads = for_each("({range}) bool", body);
+            overloads.extend(multiranges::question(name));
+            OverloadedFunction::immutable(name, overloads)
+        }))
         .chain(memberships)
         .collect()
 }
 
-/// lower() of ranges.
+/// lower() of ranges and multiranges.
 pub(super) fn lower() -> Vec<Overload> {
-    for_each("({range}) {element}", |args, row| end(args, row, lower_of))
+    let mut overloads = for_each("({range}) {element}", |args, row| end(args, row, Range::lower));
+    overloads.extend(multiranges::lower());
+    overloads
 }
 
-/// upper() of ranges.
+/// upper() of ranges and multiranges.
 pub(super) fn upper() -> Vec<Overload> {
-    for_each("({range}) {element}", |args, row| end(args, row, upper_of))
+    let mut overloads = for_each("({range}) {element}", |args, row| end(args, row, Range::upper));
+    overloads.extend(multiranges::upper());
+    overloads
 }
 
 /// One overload for each type of range.
-fn for_each(signature: &str, body: RowBody) -> Vec<Overload> {
+pub(super) fn for_each(signature: &str, body: RowBody) -> Vec<Overload> {
     let overloads = RangeType::ALL.into_iter().map(|range| {
         let element = range.subtype().to_string();
         let signature = signature
             .replace("{range}", range.name())
+            .replace("{multirange}", range.multirange_name())
             .replace("{element}", &element);
         rows(&signature, body)
     });
@@ -169,7 +177,7 @@ fn range(args: &Arguments<'_>, row: &[Datum], index: usize) -> Result<(RangeType
     Ok((range_type, range_type.parse(spelling)?))
 }
 
-fn endpoint(value: &Datum) -> Result<Option<Endpoint>> {
+pub(super) fn endpoint(value: &Datum) -> Result<Option<Endpoint>> {
     Ok(Some(match value {
         Datum::Null => return Ok(None),
         Datum::Int(value) | Datum::Micros(value) => Endpoint::Whole(*value),
@@ -179,23 +187,14 @@ fn endpoint(value: &Datum) -> Result<Option<Endpoint>> {
     }))
 }
 
-fn lower_of(range: &Range) -> Option<Bound> {
-    match range {
-        Range::Empty => None,
-        Range::Between(lower, _) => Some(*lower),
-    }
-}
-
-fn upper_of(range: &Range) -> Option<Bound> {
-    match range {
-        Range::Empty => None,
-        Range::Between(_, upper) => Some(*upper),
-    }
-}
-
 fn end(args: &Arguments<'_>, row: &[Datum], choose: fn(&Range) -> Option<Bound>) -> Result<Datum> {
     let (range_type, range) = range(args, row, 0)?;
-    Ok(match choose(&range).and_then(|bound| bound.value) {
+    end_value(range_type, choose(&range))
+}
+
+/// The value of a bound; NULL where there is none.
+pub(super) fn end_value(range_type: RangeType, bound: Option<Bound>) -> Result<Datum> {
+    Ok(match bound.and_then(|bound| bound.value) {
         None => Datum::Null,
         Some(Endpoint::Number(number)) => {
             let carried = number.rounded(i32::from(UNCONSTRAINED_NUMERIC.1))?;

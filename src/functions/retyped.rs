@@ -11,6 +11,9 @@ use datafusion::logical_expr::{
 
 use crate::types::SqlType;
 
+/// The function's name.
+pub const RETYPED: &str = "retyped";
+
 /// The expression, described as `sql_type`; its layout must be the type's already.
 pub fn retyped(expression: Expr, sql_type: SqlType) -> Expr {
     let function = Retyped {
@@ -28,7 +31,7 @@ struct Retyped {
 
 impl ScalarUDFImpl for Retyped {
     fn name(&self) -> &str {
-        "retyped"
+        RETYPED
     }
 
     fn signature(&self) -> &Signature {

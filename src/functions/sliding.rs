@@ -7,7 +7,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef};
 use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
 use datafusion::common::{Result as PlanResult, ScalarValue};
-use datafusion::functions_aggregate::{bit_and_or_xor, bool_and_or, string_agg};
+use datafusion::functions_aggregate::{bool_and_or, string_agg};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
@@ -15,15 +15,19 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
+use super::{bit_aggregates, range_aggregates};
+
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
     let kept = |inner: Arc<AggregateUDF>| Arc::new(AggregateUDF::new_from_impl(Kept::new(inner)));
     vec![
         kept(bool_and_or::bool_and_udaf()),
         kept(bool_and_or::bool_or_udaf()),
-        kept(bit_and_or_xor::bit_and_udaf()),
-        kept(bit_and_or_xor::bit_or_udaf()),
         kept(string_agg::string_agg_udaf()),
     ]
+    .into_iter()
+    .chain(bit_aggregates::functions().into_iter().map(kept))
+    .chain(range_aggregates::functions().into_iter().map(kept))
+    .collect()
 }
 
 /// The aggregate with a way to slide.
@@ -61,6 +65,10 @@ impl AggregateUDFImpl for Kept {
 
     fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
         self.inner.return_type(types)
+    }
+
+    fn return_field(&self, fields: &[FieldRef]) -> PlanResult<FieldRef> {
+        self.inner.return_field(fields)
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {

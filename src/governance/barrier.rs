@@ -20,6 +20,7 @@ use super::inside;
 use super::policy::subquery_plan;
 use super::push_into_barrier::{OpenColumns, filter_may_enter};
 use super::repeatable::is_repeatable_expression;
+use crate::binding::BoundTable;
 use crate::error::Error;
 
 /// A governed table as one principal may see it.
@@ -101,6 +102,14 @@ pub fn reads_the_same(left: &TableScan, right: &TableScan) -> bool {
         (None, None) => is_one(&left, &right),
         _ => false,
     }
+}
+
+/// How many files the table of a scan has, behind a barrier too; `None` for what is no table.
+pub fn file_count(scan: &TableScan) -> Option<usize> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    let raw = provider.downcast_ref::<PolicyBarrier>().map_or(&provider, |barrier| &barrier.raw);
+    let table = raw.downcast_ref::<BoundTable>()?;
+    Some(table.snapshot.file_count())
 }
 
 fn is_constant_policy(policy: &Expr) -> bool {

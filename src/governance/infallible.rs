@@ -10,6 +10,8 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::{InSubquery, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 
+use crate::functions::{RETYPED, is_total_text_cast};
+
 /// Functions that answer every value of their arguments' types. `None`: all arguments are free;
 /// `Some(n)`: those from the n-th on must be small literals that are not negative.
 const TOTAL_FUNCTIONS: [(&str, Option<usize>); 27] = [
@@ -72,7 +74,7 @@ pub(crate) fn infallible(expr: &Expr, schema: &DFSchema) -> bool {
             let from = cast.expr.get_type(schema);
             infallible(&cast.expr, schema) && from.is_ok_and(|from| is_lossless(&from, cast.field.data_type()))
         }
-        Expr::ScalarFunction(call) => is_total_call(call) && call.args.iter().all(|arg| infallible(arg, schema)),
+        Expr::ScalarFunction(call) => is_total_call(call, schema) && call.args.iter().all(|arg| infallible(arg, schema)),
         Expr::Exists(exists) => infallible_subquery(&exists.subquery.subquery),
         Expr::InSubquery(InSubquery { expr, subquery, .. }) => {
             infallible(expr, schema) && infallible_subquery(&subquery.subquery)
@@ -109,7 +111,15 @@ fn is_plain_pattern(pattern: &Expr) -> bool {
     }
 }
 
-fn is_total_call(call: &ScalarFunction) -> bool {
+fn is_total_call(call: &ScalarFunction, schema: &DFSchema) -> bool {
+    if call.name() == RETYPED {
+        let shown = Expr::ScalarFunction(call.clone()).get_type(schema);
+        let given = call.args.first().map(|arg| arg.get_type(schema));
+        return matches!((given, shown), (Some(Ok(given)), Ok(shown)) if is_lossless(&given, &shown));
+    }
+    if is_total_text_cast(&call.func) {
+        return true;
+    }
     let known = TOTAL_FUNCTIONS.iter().find(|(name, _)| *name == call.name());
     match known {
         Some((_, None)) => true,
@@ -200,9 +210,12 @@ fn expressions_of(node: &LogicalPlan) -> Vec<(Expr, DFSchema)> {
 mod tests {
     use datafusion::arrow::datatypes::{Field, Schema};
     use datafusion::functions::expr_fn::{concat, regexp_replace, repeat, right, substr};
-    use datafusion::logical_expr::{cast, col, lit, when};
+    use datafusion::logical_expr::{Volatility, cast, col, lit, when};
 
     use super::*;
+    use crate::functions::{assignment_cast, postgres_cast, retyped};
+    use crate::types::SqlType;
+    use crate::types::format::FormatSettings;
 
     #[test]
     fn what_can_fail_is_told_from_what_cannot() {
@@ -212,6 +225,8 @@ mod tests {
             Field::new("salary", DataType::Decimal128(10, 2), true),
         ]))
         .unwrap();
+        let between_texts =
+            |from, to| postgres_cast(col("name"), from, to, &FormatSettings::default(), Volatility::Immutable);
         let cases = [
             (col("name").eq(lit("north")), true),
             (
@@ -223,6 +238,18 @@ mod tests {
             (col("name").like(lit("n%")), true),
             (cast(col("id"), DataType::Int64).gt(lit(5i64)), true),
             (cast(col("salary"), DataType::Decimal128(20, 4)).is_null(), true),
+            // Texts of one kind as another: cut, padded or as they are.
+            (between_texts(SqlType::Bpchar(Some(15)), SqlType::Text), true),
+            (between_texts(SqlType::Text, SqlType::Bpchar(Some(15))), true),
+            (retyped(col("name"), SqlType::Bpchar(Some(15))), true),
+            (retyped(between_texts(SqlType::Text, SqlType::Int4), SqlType::Int4), false),
+            (between_texts(SqlType::Text, SqlType::Date), false),
+            (between_texts(SqlType::Text, SqlType::Bpchar(Some(10_000_000))), false),
+            (
+                assignment_cast(col("name"), SqlType::Text, SqlType::Varchar(Some(3)), &FormatSettings::default()),
+                false,
+            ),
+            (retyped(cast(col("name"), DataType::Int32), SqlType::Int4), false),
             // Overflow, division, conversion.
             ((lit(1) / (col("id") - lit(300))).gt(lit(-5)), false),
             ((col("id") + lit(1)).gt(lit(0)), false),

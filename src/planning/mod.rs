@@ -4,6 +4,7 @@
 mod cardinality;
 mod join_order;
 mod outer_joins;
+mod partitions;
 mod plan_cache;
 pub mod rules;
 mod session;
@@ -12,6 +13,8 @@ mod shared_parts;
 use std::sync::Arc;
 
 use datafusion::common::ParamValues;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::push_down_limit::PushDownLimit;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
@@ -19,6 +22,7 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
+pub use partitions::{aggregates, partitions};
 pub use plan_cache::{CachedPlan, PlanCache, PlanKey};
 pub use session::PlanningSession;
 
@@ -30,15 +34,41 @@ use shared_parts::{SharedPartPlanner, share_equal_parts};
 
 /// Type coercion and all logical rules.
 pub fn optimize(governed: &GovernedPlan, session: &PlanningSession) -> Result<GovernedPlan> {
-    beside_other_tasks(|| governed.rewrite(|plan| Ok(session.optimize_for_all(&plan)?)))
+    beside_other_tasks(governed, || governed.rewrite(|plan| Ok(session.optimize_for_all(&plan)?)))
 }
 
-/// Runs long work that never waits. The thread may be the one that watches the sockets and timers; without
-/// handing them over, a cancel request would arrive after the work that it is to stop.
-fn beside_other_tasks<T>(work: impl FnOnce() -> T) -> T {
+/// Runs work on a plan that never waits. The thread may be the one that watches the sockets and timers; without
+/// handing them over, a cancel request would arrive after the work that it is to stop. A small plan is done with
+/// before another thread has taken them over.
+fn beside_other_tasks<T>(governed: &GovernedPlan, work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        Ok(RuntimeFlavor::MultiThread) if !is_small(governed.plan()) => tokio::task::block_in_place(work),
         _ => work(),
+    }
+}
+
+/// Nodes and parts of expressions of a plan that takes less than about two milliseconds.
+const SMALL_PLAN: usize = 150;
+
+fn is_small(plan: &LogicalPlan) -> bool {
+    let mut parts = 0;
+    let walked = plan.apply_with_subqueries(|node| {
+        parts += 1;
+        node.apply_expressions(|expression| {
+            expression.apply(|_| {
+                parts += 1;
+                Ok(goes_on(parts))
+            })
+        })?;
+        Ok(goes_on(parts))
+    });
+    walked.is_ok() && parts <= SMALL_PLAN
+}
+
+fn goes_on(parts: usize) -> TreeNodeRecursion {
+    match parts <= SMALL_PLAN {
+        true => TreeNodeRecursion::Continue,
+        false => TreeNodeRecursion::Stop,
     }
 }
 
@@ -62,7 +92,7 @@ pub fn bind_parameters(
 /// The plan with its joins in the order that runs. It depends on how many rows the tables have, so it is not what
 /// EXPLAIN shows.
 pub fn order_joins(governed: &GovernedPlan, session: &PlanningSession) -> Result<GovernedPlan> {
-    beside_other_tasks(|| governed.rewrite(|plan| Ok(session.order_joins(plan)?)))
+    beside_other_tasks(governed, || governed.rewrite(|plan| Ok(session.order_joins(plan)?)))
 }
 
 /// Operators for an optimized plan; equal parts of it are computed once.

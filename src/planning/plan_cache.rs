@@ -10,7 +10,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use moka::sync::Cache;
 
 use super::PlanningSession;
-use crate::binding::ColumnSource;
+use crate::binding::{ColumnSource, OutputColumn};
 use crate::catalog::model::Oid;
 use crate::error::Result;
 use crate::governance::GovernedPlan;
@@ -38,8 +38,7 @@ pub struct CachedPlan {
     /// The same with its joins in order, where no parameter has a say in that.
     pub ordered: Option<GovernedPlan>,
     pub parameter_types: Vec<SqlType>,
-    /// Of each of its columns.
-    pub sources: Vec<ColumnSource>,
+    pub columns: Arc<[OutputColumn]>,
     /// Whether the plan means the same whenever it runs on the same versions.
     pub repeatable: bool,
 }
@@ -49,7 +48,7 @@ impl CachedPlan {
     pub fn new(
         plan: GovernedPlan,
         parameter_types: Vec<SqlType>,
-        sources: Vec<ColumnSource>,
+        sources: &[ColumnSource],
         session: &PlanningSession,
     ) -> Result<CachedPlan> {
         let ordered = match parameter_types.as_slice() {
@@ -58,10 +57,10 @@ impl CachedPlan {
         };
         Ok(CachedPlan {
             repeatable: plan.is_repeatable(),
+            columns: OutputColumn::of_schema(plan.schema(), sources).into(),
             plan,
             ordered,
             parameter_types,
-            sources,
         })
     }
 }

@@ -31,6 +31,7 @@ use super::rules;
 use super::{join_order, outer_joins};
 
 /// One statement's planning session.
+#[derive(Clone)]
 pub struct PlanningSession {
     base: Arc<SessionState>,
     config: SessionConfig,
@@ -65,6 +66,18 @@ impl PlanningSession {
                 .collect(),
         );
         self
+    }
+
+    /// The same for plans of so many partitions.
+    pub fn with_partitions(mut self, partitions: usize) -> PlanningSession {
+        self.config = self.config.with_target_partitions(partitions);
+        self.properties.config_options = Some(Arc::clone(self.config.options()));
+        self
+    }
+
+    /// How many partitions plans have at most.
+    pub fn partitions(&self) -> usize {
+        self.config.target_partitions()
     }
 
     /// Whether operators of our own are put into plans.

@@ -36,7 +36,7 @@ pub(super) fn describe(request: &Request<'_>, query: &sql::Query) -> Result<Opti
     let described = catalog_query::describe(&asked(request, query, &environment))?;
     Ok(described.map(|described| Description {
         parameters: described.parameters,
-        columns: Some(described.columns),
+        columns: Some(described.columns.into()),
     }))
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::{Request, get_or_plan, modification, plan_operators, planning_session, result_key, start, state_key};
+use super::{Request, get_or_plan, modification, plan_operators, result_key, start, state_key};
 use crate::error::{Error, Result};
 use crate::execution::explain;
 use crate::execution::outcome::{Notice, Outcome};
@@ -53,21 +53,20 @@ async fn query_plan(
     let started = Instant::now();
     let text = query.to_string();
     let cached = get_or_plan(request, query, &text).await?;
-    let session = planning_session(request);
     let statement = match options.analyze {
         true => state_key(request, query, result_key(request, &cached, parameters, &[]).as_ref()),
         false => None,
     };
     let bound = parameters.len() >= cached.parameter_types.len();
-    let physical = match bound {
-        true => Some(plan_operators(request, &cached, parameters, &session, statement.as_ref()).await?),
+    let planned = match bound {
+        true => Some(plan_operators(request, &cached, parameters, statement.as_ref()).await?),
         false => None,
     };
     let planning = started.elapsed();
-    let run = match (&physical, options.analyze) {
-        (Some(physical), true) => {
+    let run = match (&planned, options.analyze) {
+        (Some((physical, session)), true) => {
             let started = Instant::now();
-            let rows = explain::drain(start(request, &cached.plan, Arc::clone(physical), &session).await?).await?;
+            let rows = explain::drain(start(request, &cached.plan, Arc::clone(physical), session).await?).await?;
             Some((rows, started.elapsed()))
         }
         _ => None,
@@ -75,7 +74,7 @@ async fn query_plan(
     let report = explain::Report {
         heading: None,
         plan: &cached.plan,
-        physical,
+        physical: planned.map(|(physical, _)| physical),
         planning,
         run,
     };
@@ -93,7 +92,7 @@ async fn changes_plan(
     let (table, bound) = modification::bound(request).await?;
     let planned = modification::planned(request, &bound)?;
     let physical = match parameters.len() >= bound.parameter_types.len() {
-        true => Some(plan_operators(request, &planned, parameters, &planning_session(request), None).await?),
+        true => Some(plan_operators(request, &planned, parameters, None).await?.0),
         false => None,
     };
     let planning = started.elapsed();

@@ -2,6 +2,7 @@
 //! table's rows, as UPDATE does, and is held to the version that it reads, so that a change which somebody else commits
 //! to the same files is met at its own commit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::sql::sqlparser::ast::{self as sql, NonBlock};
@@ -9,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{self as sql, NonBlock};
 use super::{Request, command_context, get_or_plan};
 use crate::error::Result;
 use crate::execution::commands;
-use crate::execution::outcome::{Notice, OutputColumn, RowSet, Rows, stream_of_batches};
+use crate::execution::outcome::{Notice, RowSet, Rows, stream_of_batches};
 use crate::execution::transaction::Transaction;
 use crate::statement::ast::{ObjectName, Statement};
 
@@ -56,9 +57,9 @@ pub(super) async fn take_locks(
 /// The answer of a query all of whose rows others hold.
 pub(super) async fn no_rows(request: &Request<'_>, query: &sql::Query) -> Result<RowSet> {
     let cached = get_or_plan(request, query, &request.statement.text).await?;
-    let schema = std::sync::Arc::new(cached.plan.schema().as_arrow().clone());
+    let schema = Arc::new(cached.plan.schema().as_arrow().clone());
     Ok(RowSet {
-        columns: OutputColumn::of_schema(cached.plan.schema(), &cached.sources),
+        columns: Arc::clone(&cached.columns),
         rows: Rows::Stream {
             stream: stream_of_batches(schema, vec![]),
             fill: None,

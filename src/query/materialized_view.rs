@@ -77,6 +77,6 @@ async fn rows_of(request: &Request<'_>, plan: LogicalPlan) -> Result<SendableRec
     let session = planning_session(request);
     let governed = governance::govern(plan, request.context, session.config_options())?;
     let optimized = planning::optimize(&governed, &session)?;
-    let planned = CachedPlan::new(optimized, vec![], vec![], &session)?;
+    let planned = CachedPlan::new(optimized, vec![], &[], &session)?;
     execute(request, &planned, &[]).await
 }

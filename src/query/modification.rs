@@ -37,7 +37,7 @@ pub(super) async fn describe(request: &Request<'_>) -> Result<Description> {
     Ok(Description {
         parameters: bound.parameter_types.clone(),
         columns: match bound.returning {
-            true => Some(commands::modify::returned_columns(&bound)?),
+            true => Some(commands::modify::returned_columns(&bound)?.into()),
             false => None,
         },
     })
@@ -84,7 +84,7 @@ pub(super) fn planned(request: &Request<'_>, bound: &BoundModification) -> Resul
     let session = planning_session(request);
     let governed = governance::govern(bound.plan.clone(), request.context, session.config_options())?;
     let optimized = planning::optimize(&governed, &session)?;
-    CachedPlan::new(optimized, bound.parameter_types.clone(), vec![], &session)
+    CachedPlan::new(optimized, bound.parameter_types.clone(), &[], &session)
 }
 
 /// The table that the statement changes rows of.

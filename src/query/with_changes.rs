@@ -27,7 +27,7 @@ pub(super) async fn describe_all(request: &Request<'_>, changes: &WithChanges) -
         let (_, bound) = modification::bound(&part(request, &change.statement, &relations)).await?;
         parameters.extend(bound.parameter_types.iter().skip(parameters.len()).cloned());
         let returned = match bound.returning {
-            true => Some((modify::returned_columns(&bound)?, modify::returned_schema(&bound))),
+            true => Some((modify::returned_columns(&bound)?.into(), modify::returned_schema(&bound))),
             false => None,
         };
         relations.push(relation(change, returned, vec![])?);
@@ -97,7 +97,7 @@ fn check_separate(request: &Request<'_>, touched: &mut Vec<(crate::catalog::mode
 }
 
 /// The columns that a part returned, as clients see them and as they are laid out.
-type Returned = (Vec<OutputColumn>, SchemaRef);
+type Returned = (Arc<[OutputColumn]>, SchemaRef);
 
 async fn collected(rows: RowSet) -> Result<(Option<Returned>, Vec<RecordBatch>)> {
     let Rows::Stream { mut stream, .. } = rows.rows else {

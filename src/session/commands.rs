@@ -93,7 +93,7 @@ impl Session {
                 ));
             }
             Statement::Do(inline) => {
-                self.run_inline(inline).await?;
+                self.run_inline(parsed, inline).await?;
                 "DO"
             }
             Statement::Deallocate { name: None } => {

@@ -52,7 +52,7 @@ impl Session {
         };
         let cursor = Cursor {
             rows: self.cursor_rows(stream, scrolling),
-            columns: rows.columns.into(),
+            columns: rows.columns,
             binary: declare.binary,
             hold: declare.hold,
         };
@@ -94,7 +94,7 @@ impl Session {
     pub(super) async fn fetch_cursor(&mut self, fetch: &Fetch) -> Result<Outcome> {
         self.start_portal(&fetch.cursor).await?;
         let cursor = self.cursor(&fetch.cursor)?;
-        let (rows, columns) = (Arc::clone(&cursor.rows), cursor.columns.to_vec());
+        let (rows, columns) = (Arc::clone(&cursor.rows), Arc::clone(&cursor.columns));
         let mut guard = rows.lock().await;
         let movement = guard.begin(fetch.direction, fetch.is_move).await?;
         if fetch.is_move {
@@ -112,10 +112,10 @@ impl Session {
 
     /// The columns of a cursor, with the format of one that is BINARY; `None` where there is no such cursor,
     /// which the FETCH will say itself.
-    pub(super) fn columns_of_cursor(&self, name: &str) -> Option<Vec<OutputColumn>> {
+    pub(super) fn columns_of_cursor(&self, name: &str) -> Option<Arc<[OutputColumn]>> {
         let portal = self.portals.get(name)?;
         match &portal.cursor {
-            Some(cursor) => Some(cursor.columns.to_vec()),
+            Some(cursor) => Some(Arc::clone(&cursor.columns)),
             None => portal.statement.description.columns.clone(),
         }
     }

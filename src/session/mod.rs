@@ -75,7 +75,7 @@ pub enum Source<Statement> {
 pub struct StatementShape {
     pub parameters: Vec<SqlType>,
     /// `None` for a statement without rows.
-    pub columns: Option<Vec<OutputColumn>>,
+    pub columns: Option<Arc<[OutputColumn]>>,
 }
 
 /// A portal's rows: their columns, and one format each.
@@ -173,6 +173,8 @@ pub struct Session {
     /// The whole text of a simple query, as long as it runs.
     script: Option<Arc<str>>,
     notices: Vec<Notice>,
+    /// Bytes of what RAISE said and the client has not been told yet.
+    raised_bytes: usize,
     copy_in: Option<Box<CopyIn>>,
     /// statement_timeout of the running statement, wherever it waits.
     time_limit: Option<TimeLimit>,
@@ -230,6 +232,7 @@ impl Session {
             nesting: 0,
             script: None,
             notices: vec![],
+            raised_bytes: 0,
             copy_in: None,
             time_limit: None,
             lone: None,
@@ -250,6 +253,7 @@ impl Session {
     }
 
     pub fn take_notices(&mut self) -> Vec<Notice> {
+        self.raised_bytes = 0;
         std::mem::take(&mut self.notices)
     }
 

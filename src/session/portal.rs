@@ -16,7 +16,7 @@ use super::prepared::PreparedStatement;
 use super::{CopyOut, Fetched, RowChunk};
 use crate::context::settings::Settings;
 use crate::error::{Error, Result, SqlState};
-use crate::execution::outcome::{RowSet, Rows};
+use crate::execution::outcome::{OutputColumn, RowSet, Rows};
 use crate::result_cache::{CacheFill, EncodedRows};
 use crate::types::copy::{CopyEncoder, CopyOptions};
 use crate::types::format::{Format, FormatSettings};
@@ -71,7 +71,6 @@ pub(crate) fn formats_for(given: &[Format], columns: usize) -> Result<Vec<Format
 /// Rows under way.
 pub(crate) struct RunningRows {
     source: RowSource,
-    encoder: RowEncoder,
     tag: &'static str,
     /// Rows of the current Execute.
     sent: u64,
@@ -82,36 +81,40 @@ enum RowSource {
         stream: SendableRecordBatchStream,
         rest: Option<RecordBatch>,
         fill: Option<CacheFill>,
+        encoder: RowEncoder,
     },
     Encoded {
         rows: Arc<EncodedRows>,
         chunk: usize,
         offset: usize,
     },
-    Cursor(Arc<Mutex<CursorRows>>),
+    Cursor(Arc<Mutex<CursorRows>>, RowEncoder),
+}
+
+fn encoder_of(columns: &[OutputColumn], formats: &[Format], settings: &FormatSettings) -> RowEncoder {
+    let types = columns.iter().map(|column| column.sql_type.clone());
+    RowEncoder::new(&types.zip(formats.iter().copied()).collect::<Vec<_>>(), settings)
 }
 
 impl RunningRows {
     /// The rows of a cursor from its position on.
     pub fn of_cursor(cursor: &Cursor, formats: &[Format], settings: &FormatSettings) -> Result<RunningRows> {
         let formats = formats_for(formats, cursor.columns.len())?;
-        let types = cursor.columns.iter().map(|column| column.sql_type.clone());
+        let encoder = encoder_of(&cursor.columns, &formats, settings);
         Ok(RunningRows {
-            source: RowSource::Cursor(Arc::clone(&cursor.rows)),
-            encoder: RowEncoder::new(&types.zip(formats).collect::<Vec<_>>(), settings),
+            source: RowSource::Cursor(Arc::clone(&cursor.rows), encoder),
             tag: "SELECT",
             sent: 0,
         })
     }
 
     pub fn new(rows: RowSet, formats: &[Format], settings: &FormatSettings) -> Result<RunningRows> {
-        let types = rows.columns.iter().map(|column| column.sql_type.clone());
-        let encoder = RowEncoder::new(&types.zip(formats.iter().copied()).collect::<Vec<_>>(), settings);
         let source = match rows.rows {
             Rows::Stream { stream, fill } => RowSource::Stream {
                 stream,
                 rest: None,
                 fill,
+                encoder: encoder_of(&rows.columns, formats, settings),
             },
             Rows::Encoded(rows) => RowSource::Encoded {
                 rows,
@@ -121,7 +124,6 @@ impl RunningRows {
         };
         Ok(RunningRows {
             source,
-            encoder,
             tag: rows.tag,
             sent: 0,
         })
@@ -139,12 +141,17 @@ impl RunningRows {
             return Ok(Fetched::Suspended);
         }
         let chunk = match &mut self.source {
-            RowSource::Stream { stream, rest, fill } => next_batch(stream, rest, fill, &self.encoder, room).await?,
+            RowSource::Stream {
+                stream,
+                rest,
+                fill,
+                encoder,
+            } => next_batch(stream, rest, fill, encoder, room).await?,
             RowSource::Encoded { rows, chunk, offset } => next_encoded(rows, chunk, offset, room),
-            RowSource::Cursor(rows) => match rows.lock().await.forward(room).await? {
+            RowSource::Cursor(rows, encoder) => match rows.lock().await.forward(room).await? {
                 Some(batch) => {
                     let mut buffer = BytesMut::new();
-                    self.encoder.encode(&batch, &mut buffer)?;
+                    encoder.encode(&batch, &mut buffer)?;
                     Some((buffer.freeze(), batch.num_rows()))
                 }
                 None => None,
@@ -252,8 +259,8 @@ impl RunningCopy {
         };
         let columns: Vec<_> = rows
             .columns
-            .into_iter()
-            .map(|column| (column.name, column.sql_type))
+            .iter()
+            .map(|column| (column.name.clone(), column.sql_type.clone()))
             .collect();
         let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
         options.check_columns(&names)?;

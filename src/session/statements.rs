@@ -158,14 +158,14 @@ impl Session {
     pub async fn describe_portal(&mut self, name: &str) -> Result<Option<RowShape>> {
         let portal = self.portal(name)?;
         let columns = match (&portal.cursor, &portal.statement.parsed.statement) {
-            (Some(cursor), _) => Some(cursor.columns.to_vec()),
+            (Some(cursor), _) => Some(Arc::clone(&cursor.columns)),
             (None, Statement::Fetch(fetch)) if !fetch.is_move => self.columns_of_cursor(&fetch.cursor),
             _ => portal.statement.description.columns.clone(),
         };
         let Some(columns) = columns else { return Ok(None) };
         let formats = portal.formats_for(columns.len())?;
         Ok(Some(RowShape {
-            columns: columns.into(),
+            columns,
             formats: formats.into(),
         }))
     }
@@ -270,7 +270,7 @@ impl Session {
                     Rows::Stream { stream, .. } if !name.is_empty() && rows.tag == "SELECT" => {
                         let cursor = portal.cursor.insert(Cursor {
                             rows: self.cursor_rows(stream, Scrolling::None),
-                            columns: rows.columns.into(),
+                            columns: rows.columns,
                             binary: false,
                             hold: false,
                         });
@@ -314,9 +314,10 @@ impl Session {
         parameters: &[ScalarValue],
     ) -> Result<Outcome> {
         self.ensure_begun()?;
-        match self.run_session_statement(&statement.parsed, &[]).await? {
+        // On the heap: routines nest, and so do the polls of what they run.
+        match Box::pin(self.run_session_statement(&statement.parsed, &[])).await? {
             Some(outcome) => Ok(outcome),
-            None => self.run_kept(statement, parameters, &[]).await,
+            None => Box::pin(self.run_kept(statement, parameters, &[])).await,
         }
     }
 
@@ -339,7 +340,7 @@ impl Session {
     ) -> Result<Outcome> {
         self.ensure_begun()?;
         self.has_queried = true;
-        let columns = statement.description.columns.as_ref().map_or(0, Vec::len);
+        let columns = statement.description.columns.as_ref().map_or(0, |columns| columns.len());
         let formats = formats_for(result_formats, columns).unwrap_or_default();
         self.transaction.command = statement.parsed.statement.written_command();
         let taken = self.transaction.changes_taken();
@@ -371,17 +372,17 @@ impl Session {
 
     /// Takes over what a statement left behind that ended well.
     pub(super) async fn end_statement(&mut self) -> Result<()> {
-        match self.context.take() {
-            Some(context) => self.settle(&context).await,
-            None => Ok(()),
+        if let Some(context) = self.context.take() {
+            self.settle(&context).await?;
+            self.engine.finish_record(&context.record, None);
         }
+        Ok(())
     }
 
-    /// The same for a statement among others that still run.
+    /// What a statement's functions changed holds from now on.
     pub(super) async fn settle(&mut self, context: &QueryContext) -> Result<()> {
         self.apply_changed_settings(context).await?;
         self.listen_to_functions(context);
-        self.engine.finish_record(&context.record, None);
         Ok(())
     }
 
@@ -403,12 +404,10 @@ impl Session {
         let (Outcome::Rows(rows), Some(described)) = (outcome, &statement.description.columns) else {
             return Ok(());
         };
-        let same = rows.columns.len() == described.len()
-            && rows
-                .columns
-                .iter()
-                .zip(described)
-                .all(|(now, then)| now.sql_type == then.sql_type && now.name == then.name);
+        let as_described =
+            |(now, then): (&OutputColumn, &OutputColumn)| now.sql_type == then.sql_type && now.name == then.name;
+        let same = Arc::ptr_eq(&rows.columns, described)
+            || (rows.columns.len() == described.len() && rows.columns.iter().zip(described.iter()).all(as_described));
         if same {
             return Ok(());
         }
@@ -459,8 +458,8 @@ impl Session {
             .iter()
             .map(|declared| declared.clone().unwrap_or(SqlType::Text))
             .collect();
-        let columns: Option<Vec<OutputColumn>> = match &parsed.statement {
-            Statement::Show { name } => Some(self.columns_of_show(name)?),
+        let columns: Option<Arc<[OutputColumn]>> = match &parsed.statement {
+            Statement::Show { name } => Some(self.columns_of_show(name)?.into()),
             Statement::Execute { name, .. } => self.statement(name)?.description.columns.clone(),
             Statement::Fetch(fetch) if !fetch.is_move => self.columns_of_cursor(&fetch.cursor),
             _ => None,

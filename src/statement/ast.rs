@@ -278,6 +278,8 @@ pub struct Copy {
     pub target: CopyTarget,
     pub direction: CopyDirection,
     pub options: CopyOptions,
+    /// The text of a condition that rows must fulfil to be taken.
+    pub condition: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -343,12 +345,17 @@ pub struct LikeOptions {
 pub struct TableConstraint {
     pub name: Option<String>,
     pub rule: ConstraintDefinition,
+    /// ENFORCED or NOT ENFORCED.
+    pub enforced: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConstraintDefinition {
     PrimaryKey(Vec<String>),
-    Unique(Vec<String>),
+    Unique {
+        columns: Vec<String>,
+        nulls_not_distinct: bool,
+    },
     ForeignKey {
         columns: Vec<String>,
         table: ObjectName,

@@ -20,8 +20,11 @@ pub(super) fn of_table(reader: &mut Reader) -> Result<TableConstraint> {
     let rule = if reader.accept(&["primary", "key"]) {
         ConstraintDefinition::PrimaryKey(reader.parenthesized(|reader| reader.name())?)
     } else if reader.accept(&["unique"]) {
-        nulls(reader)?;
-        ConstraintDefinition::Unique(reader.parenthesized(|reader| reader.name())?)
+        let nulls_not_distinct = nulls_not_distinct(reader)?;
+        ConstraintDefinition::Unique {
+            columns: reader.parenthesized(|reader| reader.name())?,
+            nulls_not_distinct,
+        }
     } else if reader.accept(&["foreign", "key"]) {
         let columns = reader.parenthesized(|reader| reader.name())?;
         references(reader, columns)?
@@ -32,8 +35,8 @@ pub(super) fn of_table(reader: &mut Reader) -> Result<TableConstraint> {
     } else {
         return Err(reader.error_here());
     };
-    attributes(reader)?;
-    Ok(TableConstraint { name, rule })
+    let enforced = attributes(reader)?;
+    Ok(TableConstraint { name, rule, enforced })
 }
 
 /// [CONSTRAINT name] rule …, beside the column of this name; `None` when none follows.
@@ -48,8 +51,11 @@ pub(super) fn of_column(reader: &mut Reader, column: &str) -> Result<Option<Tabl
     let rule = if reader.accept(&["primary", "key"]) {
         ConstraintDefinition::PrimaryKey(columns)
     } else if reader.accept(&["unique"]) {
-        nulls(reader)?;
-        ConstraintDefinition::Unique(columns)
+        let nulls_not_distinct = nulls_not_distinct(reader)?;
+        ConstraintDefinition::Unique {
+            columns,
+            nulls_not_distinct,
+        }
     } else if reader.accept(&["check"]) {
         check(reader)?
     } else if reader.peek_words(&["references"]) {
@@ -60,8 +66,8 @@ pub(super) fn of_column(reader: &mut Reader, column: &str) -> Result<Option<Tabl
     } else {
         return Err(reader.error_here());
     };
-    attributes(reader)?;
-    Ok(Some(TableConstraint { name, rule }))
+    let enforced = attributes(reader)?;
+    Ok(Some(TableConstraint { name, rule, enforced }))
 }
 
 fn name(reader: &mut Reader) -> Result<Option<String>> {
@@ -71,14 +77,14 @@ fn name(reader: &mut Reader) -> Result<Option<String>> {
     }
 }
 
-fn nulls(reader: &mut Reader) -> Result<()> {
+fn nulls_not_distinct(reader: &mut Reader) -> Result<bool> {
     if reader.accept(&["nulls", "not", "distinct"]) {
-        return Err(Error::unsupported("UNIQUE NULLS NOT DISTINCT"));
+        return Ok(true);
     }
     if reader.accept(&["nulls"]) {
         reader.expect(&["distinct"])?;
     }
-    Ok(())
+    Ok(false)
 }
 
 fn check(reader: &mut Reader) -> Result<ConstraintDefinition> {
@@ -120,15 +126,19 @@ fn references(reader: &mut Reader, columns: Vec<String>) -> Result<ConstraintDef
     })
 }
 
-/// What says when and whether a constraint is tested.
-fn attributes(reader: &mut Reader) -> Result<()> {
+/// What says when and whether a constraint is tested; answers the latter.
+fn attributes(reader: &mut Reader) -> Result<Option<bool>> {
+    let mut enforced = None;
     loop {
         if reader.accept(&["not", "deferrable"]) || reader.accept(&["deferrable"]) {
         } else if reader.accept(&["initially"]) {
             reader.label()?;
-        } else if reader.accept(&["not", "enforced"]) || reader.accept(&["rely"]) || reader.accept(&["norely"]) {
-        } else {
-            return Ok(());
+        } else if reader.accept(&["not", "enforced"]) {
+            enforced = Some(false);
+        } else if reader.accept(&["enforced"]) {
+            enforced = Some(true);
+        } else if !reader.accept(&["rely"]) && !reader.accept(&["norely"]) {
+            return Ok(enforced);
         }
     }
 }

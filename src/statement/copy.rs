@@ -32,14 +32,19 @@ pub(super) fn copy(reader: &mut Reader) -> Result<Statement> {
     };
     let direction = direction(reader, query, &target)?;
     options.read(reader)?;
-    if reader.peek_words(&["where"]) {
-        return Err(Error::unsupported("COPY … WHERE")
-            .with_hint("Copy into another table, and INSERT … SELECT … WHERE from there."));
-    }
+    let position = reader.position();
+    let condition = match reader.accept(&["where"]) {
+        true if direction == CopyDirection::ToStdout => {
+            return Err(Error::syntax("WHERE clause not allowed with COPY TO").at(position));
+        }
+        true => Some(reader.expression_text()?),
+        false => None,
+    };
     Ok(Statement::Copy(Copy {
         target,
         direction,
         options: options.finish(direction)?,
+        condition,
     }))
 }
 

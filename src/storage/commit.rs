@@ -1,6 +1,7 @@
 //! The one door through which a table changes. Every log entry of ours is made here, lands at the version after
 //! the one that was re-checked, and carries a token; an ambiguous answer is resolved by reading back. Only
-//! commits that read nothing and add files only may move on to a later version.
+//! commits that read nothing and add files only may move on to a later version, and those whose rows are held to keys
+//! are compared with what came between.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use super::action::{Add, FileKey, Metadata, Protocol};
 use super::features;
+use super::key_guard::ComparedKeys;
 use super::lock::LockRequest;
 use super::log_entry::{PutOutcome, put_entry};
 use super::removal::Removal;
@@ -72,7 +74,7 @@ pub(super) enum Change {
         protocol: Protocol,
         metadata: Arc<Metadata>,
     },
-    /// Nothing but new files: moves on to later versions as long as the schema stays.
+    /// Nothing but new files: moves on to later versions as long as the schema stays, and the rows' keys are new.
     Append,
     /// All files go, new ones come. Re-checked against the newest version, unless that must be `only_at`.
     Replace { only_at: Option<u64> },
@@ -107,6 +109,8 @@ pub(super) struct CommitRequest {
     pub(super) change: Change,
     pub(super) schema: Option<SchemaStep>,
     pub(super) files: Option<StagedFiles>,
+    /// What its rows were compared by, where the table has keys that they are held to.
+    pub(super) keys: Option<ComparedKeys>,
     pub(super) operation: Operation,
 }
 
@@ -117,6 +121,7 @@ pub(super) struct Attempt {
     /// What the files were written for.
     pub(super) staged_for: Option<Arc<Metadata>>,
     pub(super) adds: Vec<Add>,
+    pub(super) keys: Option<ComparedKeys>,
     pub(super) operation: Operation,
     pub(super) token: Uuid,
 }
@@ -136,6 +141,7 @@ impl DeltaTable {
             change: Change::Append,
             schema: None,
             files: Some(files),
+            keys: None,
             operation,
         })
         .await
@@ -152,6 +158,7 @@ impl DeltaTable {
             change: Change::Replace { only_at },
             schema: None,
             files: Some(files),
+            keys: None,
             operation,
         })
         .await
@@ -163,6 +170,7 @@ impl DeltaTable {
             change: Change::Replace { only_at },
             schema: None,
             files: None,
+            keys: None,
             operation,
         })
         .await
@@ -210,6 +218,7 @@ impl DeltaTable {
             schema: request.schema,
             staged_for,
             adds,
+            keys: request.keys,
             operation: request.operation,
             token: Uuid::new_v4(),
         })
@@ -229,10 +238,14 @@ impl DeltaTable {
     }
 
     async fn try_to_land(&self, attempt: &Attempt, lock: Option<&LockRequest>) -> Result<Landed> {
+        let mut keys = attempt.keys.clone();
         for _ in 0..MOST_ATTEMPTS {
             let base = self.commit_base(&attempt.change).await?;
             if let Some(base) = &base {
                 check(attempt, base)?;
+                if let Some(keys) = &mut keys {
+                    keys.follow(base, &attempt.adds).await?;
+                }
             }
             let version = base.as_ref().map_or(0, |base| base.version + 1);
             let bytes = match (lock, &base) {

@@ -220,6 +220,7 @@ impl DeltaTable {
             change,
             schema: None,
             files,
+            keys: None,
             operation,
         })
         .await

@@ -125,6 +125,7 @@ impl DeltaTable {
                 },
                 schema: None,
                 files: Some(staged),
+                keys: None,
                 operation,
             })
             .await?;

@@ -89,6 +89,7 @@ impl DeltaTable {
             },
             schema: None,
             files: None,
+            keys: None,
             operation,
         })
         .await?;

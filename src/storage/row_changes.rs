@@ -17,6 +17,21 @@ pub struct RowChanges {
     count: u64,
 }
 
+/// Rows of one version of a table that do not stay as they are.
+#[derive(Debug, Default)]
+pub struct TouchedRows(BTreeMap<usize, RoaringTreemap>);
+
+impl TouchedRows {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the row at this place of the file is one.
+    pub fn contains(&self, file: usize, place: u64) -> bool {
+        self.0.get(&file).is_some_and(|places| places.contains(place))
+    }
+}
+
 /// Changes of one file's rows.
 #[derive(Debug, Default)]
 pub(super) struct FileChanges {
@@ -77,6 +92,12 @@ impl RowChanges {
         });
         self.count += 1;
         true
+    }
+
+    /// Which rows change or go.
+    pub fn touched(&self) -> TouchedRows {
+        let rows = self.files.iter().map(|(file, changes)| (*file, changes.touched.clone()));
+        TouchedRows(rows.collect())
     }
 
     /// Rows that change.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chrono::DateTime;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::config::TableParquetOptions;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
@@ -96,6 +96,12 @@ impl TableSnapshot {
         let groups = |files| group_files(files, partitions);
         self.source(session, Some(&columns), files, statistics, groups, None)
             .await
+    }
+
+    /// The columns that a scan may give: the table's, and behind them the locators.
+    pub fn located_schema(&self) -> SchemaRef {
+        let columns = self.schema.arrow.fields().iter().cloned();
+        Arc::new(Schema::new(columns.chain(locator_fields()).collect::<Vec<_>>()))
     }
 
     /// The positions of the locators in a scan's projection.

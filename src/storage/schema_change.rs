@@ -64,6 +64,7 @@ impl DeltaTable {
                 metadata: Arc::new(metadata),
             }),
             files: None,
+            keys: None,
             operation,
         })
         .await

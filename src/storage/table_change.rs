@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::commit::{Change, CommitRequest, Committed, Operation, SchemaStep};
+use super::key_guard::{ComparedKeys, KeyGuard};
 use super::lock::{LockRequest, PreparedChange};
 use super::removal::Removal;
 use super::snapshot::TableSnapshot;
@@ -22,6 +23,8 @@ pub struct TableChange {
     pub files: StagedFiles,
     /// The rows depend on what was not in `base`: whatever another writer adds meanwhile is a conflict.
     pub complete: bool,
+    /// The keys that the rows were compared by with those of `base`.
+    pub keys: Option<Arc<dyn KeyGuard>>,
     pub operation: Operation,
 }
 
@@ -50,6 +53,10 @@ impl TableChange {
             protocol: Arc::clone(&altered.protocol),
             metadata: Arc::clone(&altered.metadata),
         });
+        let keys = self.keys.map(|guard| ComparedKeys {
+            guard,
+            with: Arc::clone(&self.base),
+        });
         let change = match self.removal {
             Removal::All => Change::Replace {
                 only_at: Some(self.base.version),
@@ -65,6 +72,7 @@ impl TableChange {
             change,
             schema,
             files: Some(self.files),
+            keys,
             operation: self.operation,
         }
     }

@@ -38,7 +38,7 @@ pub fn category(sql_type: &SqlType) -> Category {
         SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz => Category::Moment,
         SqlType::Interval => Category::Span,
         SqlType::Enum(_) => Category::Enum,
-        SqlType::Spelled(Spelled::Range(_)) => Category::Range,
+        SqlType::Spelled(Spelled::Range(_) | Spelled::Multirange(_)) => Category::Range,
         SqlType::Spelled(Spelled::Timetz) => Category::Moment,
         SqlType::Spelled(Spelled::Bit(_) | Spelled::Varbit(_)) => Category::Bits,
         SqlType::Spelled(Spelled::Inet | Spelled::Cidr) => Category::Network,

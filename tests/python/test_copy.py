@@ -147,3 +147,36 @@ def test_missing_table(connection):
     with pytest.raises(errors.UndefinedTable):
         with connection.cursor().copy("copy missing from stdin") as copy:
             copy.write("1\n")
+
+
+def test_rows_that_a_condition_takes(connection):
+    connection.execute(
+        "create table chosen (id int, word text default 'none', next int generated always as (id + 1) stored)"
+    )
+
+    def copied(statement, lines):
+        cursor = connection.cursor()
+        with cursor.copy(statement) as copy:
+            copy.write(lines)
+        return cursor.statusmessage
+
+    taken = copied("copy chosen (id, word) from stdin where id > 1 and word like 'x%'", "1\tx\n2\tx\n3\ty\n4\txx\n")
+    assert taken == "COPY 2"
+    # Defaults are there to be asked for.
+    assert copied("copy chosen (id) from stdin where word = 'none' and id % 2 = 0", "5\n6\n") == "COPY 1"
+    assert copied("copy chosen (id) from stdin where null", "7\n") == "COPY 0"
+    assert connection.execute("select id, word, next from chosen order by id").fetchall() == [
+        (2, "x", 3),
+        (4, "xx", 5),
+        (6, "none", 7),
+    ]
+    connection.commit()
+    for condition, error in [
+        ("next > 1", errors.InvalidColumnReference),
+        ("id", errors.DatatypeMismatch),
+        ("id in (select 1)", errors.FeatureNotSupported),
+        ("nosuch > 1", errors.UndefinedColumn),
+    ]:
+        with pytest.raises(error):
+            copied(f"copy chosen (id) from stdin where {condition}", "5\n")
+        connection.rollback()

@@ -864,3 +864,14 @@ OPTIMIZE TABLE crowded ZORDER BY (id);
 OPTIMIZE ledger WHERE id = 1;
 RESTORE TABLE staff TO VERSION AS OF 1;
 RESTORE crowded TO VERSION AS OF 99999;
+
+-- attack: blocks_of_statements
+-- channel: PL/pgSQL: records, counts, dynamic statements, notices, and what handlers learn of errors on hidden rows
+DO $$ DECLARE r record; n int; BEGIN FOR r IN SELECT * FROM staff ORDER BY id LOOP RAISE NOTICE '%', r; END LOOP; SELECT count(*) INTO n FROM staff; RAISE NOTICE '% %', n, FOUND; END $$;
+DO $$ DECLARE s staff%ROWTYPE; x staff.salary%TYPE; BEGIN SELECT * INTO s FROM staff WHERE region <> 'north'; RAISE NOTICE '% %', s, FOUND; EXECUTE 'SELECT max(salary) FROM staff WHERE id > $1' INTO x USING 0; RAISE NOTICE '%', x; END $$;
+DO $$ DECLARE m text; d text; c text; BEGIN PERFORM name::int FROM staff; EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, c = PG_EXCEPTION_CONTEXT; RAISE NOTICE '% % % %', SQLSTATE, m, d, c; END $$;
+DO $$ BEGIN PERFORM 100 / divisor FROM fragile; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+DO $$ DECLARE n int; BEGIN UPDATE staff SET name = name WHERE id >= 3; GET DIAGNOSTICS n = ROW_COUNT; RAISE NOTICE '%', n; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+DO $$ BEGIN SET LOCAL ROLE admins; PERFORM * FROM staff; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+DO $$ BEGIN EXECUTE 'ALTER TABLE staff DROP ROW FILTER'; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+DO $$ BEGIN EXECUTE $i$ DO 'BEGIN PERFORM 1 / (id - 4) FROM staff; END' $i$; END $$;

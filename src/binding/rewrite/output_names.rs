@@ -183,6 +183,7 @@ fn name_of(expression: &Expr) -> Option<String> {
         Expr::TypedString(typed) => type_name(&typed.data_type)?,
         Expr::Interval(_) => "interval".into(),
         Expr::Extract { .. } => "extract".into(),
+        Expr::IsNormalized { negated: false, .. } => "is_normalized".into(),
         Expr::Position { .. } => "position".into(),
         Expr::Substring { .. } => "substring".into(),
         Expr::Overlay { .. } => "overlay".into(),

@@ -2,8 +2,8 @@
 //! EXTRACT, AT TIME ZONE, TRIM, SUBSTRING, OVERLAY, SIMILAR TO, the prefix operators.
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, FunctionArguments, Ident,
-    ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
+    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
 };
 
 use super::syntax::{call, plain_arguments, replace_expressions, system_name};
@@ -95,6 +95,11 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             expr,
             field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
         } => Some(call("floor", vec![take(expr)])),
+        Expr::IsNormalized { expr, form, negated } => {
+            let mut arguments = vec![take(expr)];
+            arguments.extend(form.map(|form| text(form.to_string())));
+            Some(negated_if(*negated, call("is_normalized", arguments)))
+        }
         // PostgreSQL prefers floats.
         Expr::UnaryOp {
             op: UnaryOperator::Plus,
@@ -229,6 +234,16 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             let name = system_name(&function.name).unwrap_or_default();
             if let FunctionArguments::List(list) = &mut function.args {
                 named_arguments::position(&name, &mut list.args)?;
+                if let (
+                    "normalize",
+                    [
+                        _,
+                        FunctionArg::Unnamed(FunctionArgExpr::Expr(form @ Expr::Identifier(_))),
+                    ],
+                ) = (name.as_str(), list.args.as_mut_slice())
+                {
+                    *form = text(form.to_string());
+                }
                 if name == "make_timestamptz"
                     && let Some(moment) = plain_arguments(&list.args).and_then(moment_in_zone)
                 {

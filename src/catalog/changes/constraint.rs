@@ -1,8 +1,11 @@
-//! Constraints and defaults of a table. Keys are declared, never proved; a CHECK is enforced by whoever writes rows.
+//! Constraints and defaults of a table. Nothing is proved here: a CHECK, and a key that says so,
+//! is enforced by whoever writes rows.
 
 use super::column::owned_table;
 use super::table::missing_column;
 use super::*;
+
+const OTHERS_WRITE: &str = "Other engines write to it, and know nothing of the key.";
 
 /// A constraint as a statement declares it.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,13 +13,18 @@ pub struct NewConstraint {
     /// `None` chooses a name as PostgreSQL does.
     pub name: Option<String>,
     pub rule: NewRule,
+    /// Of a key: whether writes are to be held to it, where the statement says.
+    pub enforced: Option<bool>,
 }
 
 /// What it says, by the columns' names.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NewRule {
     PrimaryKey(Vec<String>),
-    Unique(Vec<String>),
+    Unique {
+        columns: Vec<String>,
+        nulls_not_distinct: bool,
+    },
     /// Without `referenced`, the other table's primary key. `table: None` is the table itself.
     ForeignKey {
         columns: Vec<String>,
@@ -69,6 +77,10 @@ pub fn set_default(
 
 /// Adds the constraint to a table that is being made or changed.
 pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: NewConstraint) -> Result<()> {
+    let is_key = matches!(new.rule, NewRule::PrimaryKey(_) | NewRule::Unique { .. });
+    if is_key && new.enforced == Some(true) && !table.holds_writers() {
+        return Err(Error::unsupported("an enforced key of an external table").with_detail(OTHERS_WRITE));
+    }
     let (rule, named_after) = match new.rule {
         NewRule::PrimaryKey(columns) => {
             if table
@@ -86,10 +98,17 @@ pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: Ne
             }
             (ConstraintRule::PrimaryKey { columns }, "pkey".to_string())
         }
-        NewRule::Unique(columns) => {
+        NewRule::Unique {
+            columns,
+            nulls_not_distinct,
+        } => {
             let ending = format!("{}_key", columns.join("_"));
             let columns = key_columns(table, &columns, "unique")?;
-            (ConstraintRule::Unique { columns }, ending)
+            let rule = ConstraintRule::Unique {
+                columns,
+                nulls_not_distinct,
+            };
+            (rule, ending)
         }
         NewRule::ForeignKey {
             columns,
@@ -151,6 +170,7 @@ pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: Ne
         id,
         name,
         rule,
+        enforced: is_key && new.enforced.unwrap_or_else(|| table.holds_writers()),
         comment: None,
     });
     Ok(())

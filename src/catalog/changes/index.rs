@@ -100,6 +100,7 @@ pub fn create_index(staged: &mut Staged, role: Oid, new: NewIndex, when_taken: W
         table: table.id,
         method: new.method,
         unique: new.unique,
+        enforced: new.unique && table.holds_writers(),
         nulls_not_distinct: new.nulls_not_distinct,
         keys,
         included,

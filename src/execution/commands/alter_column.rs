@@ -309,7 +309,9 @@ async fn rewrite(
         removal: Removal::All,
         files,
         complete: true,
+        keys: None,
         operation: Operation::new("CHANGE COLUMN").with_user(&command.context.principal.role_name),
     };
-    command.transaction.add_write(table, write).await
+    command.transaction.add_write(table, write).await?;
+    super::constraint::verify_written(command, table).await
 }

@@ -1,12 +1,20 @@
 //! Constraints and defaults: what a statement writes becomes what the catalog keeps.
 
+use std::sync::Arc;
+
 use super::CommandContext;
 use crate::binding::{self, RowExpression};
+use crate::catalog::CatalogSnapshot;
 use crate::catalog::changes::{self, NewColumn, NewConstraint, NewRule};
 use crate::catalog::model::{Oid, StoredExpression, Table};
 use crate::error::{Error, Result, SqlState};
+use crate::execution::enforced_keys::EnforcedKeys;
 use crate::statement::ast::{ColumnDefinition, ConstraintDefinition, ObjectName, TableConstraint};
+use crate::storage::SchemaChange;
 use crate::types::SqlType;
+
+/// Names in a table's log the keys that were added to it: one more is a change that other writers notice.
+const HELD_KEYS: &str = "boathouse.enforcedKeys";
 
 /// A column of CREATE TABLE or ADD COLUMN.
 pub(super) async fn new_column(
@@ -74,7 +82,13 @@ pub(super) async fn new_constraints(
     for constraint in constraints {
         let rule = match &constraint.rule {
             ConstraintDefinition::PrimaryKey(names) => NewRule::PrimaryKey(names.clone()),
-            ConstraintDefinition::Unique(names) => NewRule::Unique(names.clone()),
+            ConstraintDefinition::Unique {
+                columns,
+                nulls_not_distinct,
+            } => NewRule::Unique {
+                columns: columns.clone(),
+                nulls_not_distinct: *nulls_not_distinct,
+            },
             ConstraintDefinition::ForeignKey {
                 columns,
                 table,
@@ -95,6 +109,7 @@ pub(super) async fn new_constraints(
         all.push(NewConstraint {
             name: constraint.name.clone(),
             rule,
+            enforced: constraint.enforced,
         });
     }
     Ok(all)
@@ -147,9 +162,58 @@ pub(super) async fn add(
             .stage(|staged, role, _| changes::add_constraint(staged, role, table.id, new))
             .await?;
     }
+    verify_new_keys(command, table).await?;
     match not_valid {
         true => Ok(()),
         false => verify_new_checks(command, table).await,
+    }
+}
+
+/// 23505 where two rows share a key that the table's rows are now held to, and were not `before`. Other writers that do
+/// not know of it yet conflict with the change of the table's log.
+pub(super) async fn verify_new_keys(command: &mut CommandContext<'_>, before: &Table) -> Result<()> {
+    let known: Vec<String> = held_keys(&command.context.catalog, before)
+        .map(|(_, name)| name)
+        .collect();
+    let catalog = command.transaction.staged(command.services).await?.snapshot();
+    let table = super::create_table::staged_table(command, before.id).await?;
+    let held: Vec<(Oid, String)> = held_keys(&catalog, &table).collect();
+    let is_new = |name: &str| !known.iter().any(|known| known == name);
+    let is_populated = table.materialized.as_ref().is_none_or(|query| query.populated);
+    if !is_populated || !held.iter().any(|(_, name)| is_new(name)) {
+        return Ok(());
+    }
+    let (_, base) = super::insert::open(command, &table).await?;
+    if let Some(keys) = EnforcedKeys::as_of(command, &catalog, &table, &base).await? {
+        keys.verify_all(&base, is_new).await?;
+    }
+    let ids: Vec<String> = held.iter().map(|(id, _)| id.to_string()).collect();
+    let property = SchemaChange::SetProperties(vec![(HELD_KEYS.to_string(), ids.join(","))]);
+    super::alter::alter_log(command, &table, "ADD CONSTRAINT", vec![property]).await
+}
+
+/// The keys that writers of a table are held to: ids and names.
+fn held_keys<'a>(catalog: &'a CatalogSnapshot, table: &'a Table) -> impl Iterator<Item = (Oid, String)> + 'a {
+    let constraints = table.constraints.iter().filter(|constraint| constraint.enforced);
+    let indexes = catalog.indexes(table.id).filter(|index| index.enforced);
+    let constraints = constraints.map(|constraint| (constraint.id, constraint.name.clone()));
+    constraints.chain(indexes.map(|index| (index.id, index.name.clone())))
+}
+
+/// 23505 where rows that were written without a look at keys share one.
+pub(super) async fn verify_written(command: &mut CommandContext<'_>, table: &Table) -> Result<()> {
+    let catalog = match command.transaction.staged_now() {
+        Some(staged) => staged.snapshot(),
+        None => Arc::clone(&command.context.catalog),
+    };
+    let table = catalog.table(table.id).cloned().unwrap_or_else(|| table.clone());
+    if held_keys(&catalog, &table).next().is_none() {
+        return Ok(());
+    }
+    let (_, written) = super::insert::open(command, &table).await?;
+    match EnforcedKeys::as_of(command, &catalog, &table, &written).await? {
+        Some(keys) => keys.verify_all(&written, |_| true).await,
+        None => Ok(()),
     }
 }
 

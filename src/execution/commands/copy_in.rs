@@ -2,6 +2,7 @@
 //! wait for the commit; a COPY that fails leaves nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
@@ -14,14 +15,15 @@ use tokio::task::JoinHandle;
 
 use super::CommandContext;
 use super::insert::{assigned, open, require_insert};
-use super::row_checks::{checked, row_check, with_defaults, with_generated};
+use super::row_checks::{checked, row_check, taken_rows, with_defaults, with_generated};
 use crate::binding::{self, insert_columns};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
+use crate::execution::enforced_keys::{EnforcedKeys, NewRows};
 use crate::execution::transaction::TableWrite;
-use crate::statement::ast::ObjectName;
-use crate::storage::{DeltaTable, Operation, Removal, StagedFiles, TableSnapshot};
-use crate::types::copy::{CopyDecoder, CopyFormat, CopyOptions};
+use crate::statement::ast::{Copy, ObjectName};
+use crate::storage::{DeltaTable, KeyGuard, Operation, Removal, StagedFiles, TableSnapshot, TouchedRows};
+use crate::types::copy::{CopyDecoder, CopyFormat};
 use crate::types::encoding::Encoding;
 use crate::types::format::Format;
 
@@ -38,8 +40,11 @@ pub struct CopyIn {
     writer: JoinHandle<Result<StagedFiles>>,
     delta: Arc<DeltaTable>,
     base: Arc<TableSnapshot>,
+    /// The keys that the rows are held to, with what they have of them.
+    keys: Option<(Arc<EnforcedKeys>, NewRows)>,
     operation: Operation,
-    rows: u64,
+    /// How many were taken.
+    rows: Arc<AtomicU64>,
 }
 
 /// Checks privileges and starts the writer.
@@ -47,14 +52,17 @@ pub async fn begin(
     command: &mut CommandContext<'_>,
     name: &ObjectName,
     columns: &[String],
-    options: &CopyOptions,
+    copy: &Copy,
     session: &dyn Session,
 ) -> Result<CopyIn> {
+    let options = &copy.options;
     let table = command.table(name)?;
     let columns = copied_columns(&table, columns)?;
     options.check_columns(&columns)?;
     require_insert(command, &table, &columns)?;
     let (delta, base) = open(command, &table).await?;
+    // What the table's rows are held to is as the catalog had it.
+    command.context.check_decided(&table, &base)?;
     let checks = binding::bind_checks(&command.binding, command.context, &table, &base.schema()).await?;
     let check = row_check(&checks, &table.name, session)?;
     let defaults = binding::bind_defaults(&command.binding, command.context, &table, &columns).await?;
@@ -73,7 +81,27 @@ pub async fn begin(
     let given = columns.iter().chain(defaults.iter().map(|(name, _)| name)).cloned();
     let given: Vec<String> = given.collect();
     let rows = assigned(rows, base.schema(), &table, &given, &command.format_settings)?;
+    let taken = Arc::new(AtomicU64::new(0));
+    let condition = match &copy.condition {
+        Some(text) => {
+            let stored = base.schema();
+            Some(binding::bind_copied(&command.binding, command.context, &table, &stored, text).await?)
+        }
+        None => None,
+    };
+    let rows = taken_rows(rows, condition, Arc::clone(&taken), session)?;
     let generated = binding::bind_stored_generated(&command.binding, command.context, &table, &base.schema()).await?;
+    let keys = match EnforcedKeys::of(command, &table, &base).await? {
+        Some(keys) => {
+            let new = NewRows::new(&keys, &base, true)?;
+            Some((Arc::new(keys), new))
+        }
+        None => None,
+    };
+    let check = match &keys {
+        Some((_, new)) => Some(new.after(check)),
+        None => check,
+    };
     let rows = checked(with_generated(rows, &generated, session)?, check);
     let writer = {
         let (delta, base) = (Arc::clone(&delta), Arc::clone(&base));
@@ -99,8 +127,9 @@ pub async fn begin(
         writer,
         delta,
         base,
+        keys,
         operation,
-        rows: 0,
+        rows: taken,
     })
 }
 
@@ -132,7 +161,6 @@ impl CopyIn {
     }
 
     async fn send(&mut self, batch: RecordBatch) -> Result<()> {
-        self.rows += batch.num_rows() as u64;
         if self.batches.send(Ok(batch)).await.is_ok() {
             return Ok(());
         }
@@ -152,15 +180,23 @@ impl CopyIn {
             .writer
             .await
             .map_err(|_| Error::internal("the writer of a COPY stopped"))??;
+        let mut keys = None;
+        if let Some((held, new)) = self.keys {
+            let staged = || self.base.of_staged(&files);
+            held.verify(new, Some(&self.base), &TouchedRows::default(), staged)
+                .await?;
+            keys = Some(held as Arc<dyn KeyGuard>);
+        }
         let write = TableWrite {
             delta: self.delta,
             base: self.base,
             removal: Removal::None,
             files,
             complete: false,
+            keys,
             operation: self.operation,
         };
-        Ok((self.table, write, self.rows))
+        Ok((self.table, write, self.rows.load(Ordering::Relaxed)))
     }
 }
 

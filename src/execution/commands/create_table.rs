@@ -97,6 +97,9 @@ pub async fn run(
         write(command, &definition, &table, rows, operation).await?
     };
     command.transaction.note_created(table.id);
+    if written > 0 {
+        constraint::verify_written(command, &table).await?;
+    }
     if let Some(action) = create.temporary {
         command.transaction.note_on_commit(table.id, action);
     }

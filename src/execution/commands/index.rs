@@ -1,4 +1,4 @@
-//! CREATE INDEX and REINDEX: what clients declare is recorded and shown. No index is kept.
+//! CREATE INDEX and REINDEX: what clients declare is recorded and shown. No index is kept; a unique one is a key.
 
 use super::create::when_taken;
 use super::{CommandContext, constraint};
@@ -53,7 +53,10 @@ pub(super) async fn create(command: &mut CommandContext<'_>, create: &CreateInde
         .stage(|staged, role, _| changes::create_index(staged, role, new, when))
         .await?;
     if let Created::New(_) = created {
-        command.notices.push(Notice::notice(match create.unique {
+        if create.unique && table.holds_writers() {
+            constraint::verify_new_keys(command, &table).await?;
+        }
+        command.notices.push(Notice::notice(match create.unique && !table.holds_writers() {
             true => "the unique index is a declared key: that no rows share it is not checked".to_string(),
             false => "the index is recorded and not kept: files are skipped by their statistics".to_string(),
         }));

@@ -76,10 +76,23 @@ impl Source<'_> {
                 ConstraintRule::PrimaryKey { columns } if including.indexes => {
                     (None, NewRule::PrimaryKey(self.names(columns)))
                 }
-                ConstraintRule::Unique { columns } if including.indexes => (None, NewRule::Unique(self.names(columns))),
+                ConstraintRule::Unique {
+                    columns,
+                    nulls_not_distinct,
+                } if including.indexes => {
+                    let rule = NewRule::Unique {
+                        columns: self.names(columns),
+                        nulls_not_distinct: *nulls_not_distinct,
+                    };
+                    (None, rule)
+                }
                 _ => continue,
             };
-            copied.push(NewConstraint { name, rule });
+            copied.push(NewConstraint {
+                name,
+                rule,
+                enforced: (!constraint.enforced).then_some(false),
+            });
         }
         Ok(copied)
     }

@@ -105,6 +105,7 @@ pub async fn refresh(
             let view = create_table::staged_table(command, view.id).await?;
             create_table::write(command, &definition(&view), &view, Some(rows), tag).await?;
             command.transaction.note_created(view.id);
+            super::constraint::verify_written(command, &view).await?;
         }
         Some(rows) => {
             let (delta, base) = open(command, view).await?;
@@ -117,9 +118,11 @@ pub async fn refresh(
                 removal: Removal::All,
                 files,
                 complete: false,
+                keys: None,
                 operation: Operation::new(tag).with_user(&command.context.principal.role_name),
             };
             command.transaction.add_write(view, write).await?;
+            super::constraint::verify_written(command, view).await?;
         }
     }
     Ok(tag.to_string())

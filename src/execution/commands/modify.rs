@@ -20,9 +20,10 @@ use super::row_checks::checked;
 use crate::binding::{Action, BoundModification, FIRST_VALUE};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
+use crate::execution::enforced_keys::{EnforcedKeys, NewRows};
 use crate::execution::outcome::{Outcome, OutputColumn, RowSet, Rows, stream_of_batches};
 use crate::execution::transaction::TableWrite;
-use crate::storage::{Operation, Removal, RowChanges, RowCheck};
+use crate::storage::{KeyGuard, Operation, Removal, RowChanges, RowCheck, TableSnapshot, TouchedRows};
 
 /// What a statement is called, and what it does beside its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +81,15 @@ pub async fn run(
     kind: Kind,
     check: Option<RowCheck>,
 ) -> Result<Outcome> {
-    let (delta, _) = open(command, table).await?;
+    let (delta, newest) = open(command, table).await?;
     // The version that the rows' files and places are of.
     let base = Arc::clone(&modification.target.snapshot);
+    // An earlier part of the statement's WITH may have added rows behind them.
+    let transaction = &command.transaction;
+    let staying = match transaction.pinned(table.id).is_some() || transaction.created(table.id) {
+        true => newest,
+        false => Arc::clone(&base),
+    };
     let settings = command.format_settings.clone();
     let names: Vec<String> = modification
         .values
@@ -90,6 +97,15 @@ pub async fn run(
         .map(|column| modification.target.column_name(*column))
         .collect();
     let stored = base.schema();
+    let keys = held_keys(command, table, modification, &base).await?;
+    let new = keys
+        .as_ref()
+        .map(|keys| NewRows::new(keys, &base, is_plain_insert(modification)))
+        .transpose()?;
+    let check = match &new {
+        Some(new) => Some(new.after(check)),
+        None => check,
+    };
     let to_write = |rows| -> Result<SendableRecordBatchStream> {
         let rows = assigned(rows, Arc::clone(&stored), table, &names, &settings)?;
         Ok(checked(rows, check.clone()))
@@ -112,9 +128,17 @@ pub async fn run(
         };
         (changes, new_rows, Some(count), returned)
     };
+    let touched = match &keys {
+        Some(_) => changes.touched(),
+        None => TouchedRows::default(),
+    };
     let (removal, files) = delta
         .stage_changes(&base, changes, new_rows, check.clone(), session)
         .await?;
+    if let (Some(keys), Some(new)) = (&keys, new) {
+        let staying = (kind != Kind::Overwrite).then_some(&staying);
+        keys.verify(new, staying, &touched, || base.of_staged(&files)).await?;
+    }
     let count = count.unwrap_or_else(|| files.row_count());
     let write = TableWrite {
         delta,
@@ -122,13 +146,14 @@ pub async fn run(
         removal: if kind == Kind::Overwrite { Removal::All } else { removal },
         files,
         complete: modification.reads_absence,
+        keys: keys.map(|keys| keys as Arc<dyn KeyGuard>),
         operation: kind.operation(&command.context.principal.role_name),
     };
     command.transaction.add_write(table, write).await?;
     match modification.returning {
         false => Ok(Outcome::Done(format!("{} {count}", kind.tag()))),
         true => Ok(Outcome::Rows(RowSet {
-            columns: returned_columns(modification)?,
+            columns: returned_columns(modification)?.into(),
             rows: Rows::Stream {
                 stream: stream_of_batches(returned_schema(modification), returned),
                 fill: None,
@@ -136,6 +161,29 @@ pub async fn run(
             tag: kind.tag(),
         })),
     }
+}
+
+/// The keys that rows of the statement may share with others.
+async fn held_keys(
+    command: &CommandContext<'_>,
+    table: &Table,
+    modification: &BoundModification,
+    base: &TableSnapshot,
+) -> Result<Option<Arc<EnforcedKeys>>> {
+    let Some(keys) = EnforcedKeys::of(command, table, base).await? else {
+        return Ok(None);
+    };
+    if modification.actions.contains(&Action::Insert) {
+        return Ok(Some(Arc::new(keys)));
+    }
+    let updated = modification.actions.iter().filter_map(|action| match action {
+        Action::Update(columns) => Some(columns),
+        _ => None,
+    });
+    let stored = updated
+        .flatten()
+        .filter_map(|column| modification.target.stored_position(*column));
+    Ok(keys.of_columns(&stored.collect()).map(Arc::new))
 }
 
 fn is_plain_insert(modification: &BoundModification) -> bool {

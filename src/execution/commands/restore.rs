@@ -10,6 +10,7 @@ use super::row_checks::row_check;
 use crate::binding::{self, TimeTravel};
 use crate::catalog::model::Object;
 use crate::error::Result;
+use crate::execution::enforced_keys::EnforcedKeys;
 use crate::execution::outcome::{OutputColumn, RowSet, columns_of_shape, shaped_rows};
 use crate::statement::ast::Restore;
 use crate::storage::Operation;
@@ -48,6 +49,11 @@ pub(super) async fn run(command: &mut CommandContext<'_>, restore: &Restore) -> 
         && let Some(check) = row_check(&checks, &table.name, &command.session)?
     {
         past.verify(&check, &command.session).await?;
+    }
+    if past.schema() == base.schema()
+        && let Some(keys) = EnforcedKeys::of(command, &table, &past).await?
+    {
+        keys.verify_all(&past, |_| true).await?;
     }
     let operation = Operation::new("RESTORE")
         .with_user(&command.context.principal.role_name)

@@ -2,10 +2,11 @@
 //! columns that a COPY leaves out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::compute::{cast, filter_record_batch};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::DFSchema;
 use datafusion::execution::SendableRecordBatchStream;
@@ -99,6 +100,33 @@ pub(super) fn with_defaults(
             columns,
             &options,
         )?)
+    });
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
+}
+
+/// The rows that a condition over them takes, counted.
+pub(super) fn taken_rows(
+    rows: SendableRecordBatchStream,
+    condition: Option<(DFSchema, Expr)>,
+    count: Arc<AtomicU64>,
+    session: &dyn Session,
+) -> Result<SendableRecordBatchStream> {
+    let condition = match condition {
+        Some((row, condition)) => Some((Arc::clone(row.inner()), session.create_physical_expr(condition, &row)?)),
+        None => None,
+    };
+    let schema = rows.schema();
+    let stream = rows.map(move |batch| {
+        let mut batch = batch?;
+        if let Some((row, condition)) = &condition {
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let seen = RecordBatch::try_new_with_options(Arc::clone(row), batch.columns().to_vec(), &options)?;
+            let taken = condition.evaluate(&seen)?.into_array(batch.num_rows())?;
+            let taken = cast(&taken, &DataType::Boolean)?;
+            batch = filter_record_batch(&batch, taken.as_boolean())?;
+        }
+        count.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        Ok(batch)
     });
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
 }

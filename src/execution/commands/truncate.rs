@@ -26,6 +26,7 @@ pub(super) async fn run(command: &mut CommandContext<'_>, tables: &[ObjectName])
             removal: Removal::All,
             files,
             complete: false,
+            keys: None,
             operation,
         };
         command.transaction.add_write(&table, write).await?;

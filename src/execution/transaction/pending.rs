@@ -42,6 +42,7 @@ impl PendingChange {
         change.removal = removal.followed_by(&write.removal, &mut change.files);
         change.files.merge(write.files)?;
         change.complete |= write.complete;
+        change.keys = write.keys.or(change.keys.take());
         Ok(())
     }
 
@@ -75,6 +76,7 @@ impl TableWrite {
             removal: self.removal,
             files: self.files,
             complete: self.complete,
+            keys: self.keys,
             operation: self.operation,
         }
     }

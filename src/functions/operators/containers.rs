@@ -161,9 +161,14 @@ impl Operation {
             true => expression,
             false => cast_to(expression, &SqlType::Text),
         };
-        let is_null = |expression: &Expr| matches!(expression, Expr::Literal(value, _) if value.is_null());
-        let whole = |expression: Expr| match is_null(&expression) {
-            true => cast_to(expression, &SqlType::Text),
+        // NULL, and a parameter that nothing else tells the type of.
+        let is_open = |expression: &Expr| match expression {
+            Expr::Literal(value, _) => value.is_null(),
+            Expr::Placeholder(parameter) => parameter.field.is_none(),
+            _ => false,
+        };
+        let whole = |expression: Expr| match is_open(&expression) {
+            true => cast_unknown(expression, &SqlType::Text),
             false => expression,
         };
         Ok(Planned::Operands(

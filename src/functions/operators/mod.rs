@@ -10,7 +10,8 @@ mod temporal;
 
 use std::sync::Arc;
 
-use datafusion::common::{DFSchema, Result as PlanResult};
+use datafusion::arrow::datatypes::Field;
+use datafusion::common::{Column, DFSchema, Result as PlanResult, TableReference};
 use datafusion::functions_nested::expr_fn::make_array;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
@@ -34,6 +35,22 @@ pub fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
 struct Operators;
 
 impl ExprPlanner for Operators {
+    /// `a.b` is a column of a relation. The field of a column is `(a).b`: the planner then finds no relation.
+    fn plan_compound_identifier(
+        &self,
+        field: &Field,
+        _: Option<&TableReference>,
+        nested: &[String],
+    ) -> PlanResult<PlannerResult<Vec<Expr>>> {
+        let (name, qualifiers) = match nested {
+            [] => return Ok(PlannerResult::Original(vec![])),
+            [qualifiers @ .., name] => (name, qualifiers),
+        };
+        let relation = qualifiers.last().unwrap_or(field.name());
+        let column = Column::new(Some(TableReference::bare(relation.as_str())), name);
+        Ok(PlannerResult::Planned(Expr::Column(column)))
+    }
+
     fn plan_binary_op(&self, expression: RawBinaryExpr, schema: &DFSchema) -> PlanResult<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expression;
         // The planner tells better than a type could where an unknown column stands.

@@ -44,7 +44,7 @@ impl Operation {
             }
         }
         match spelled {
-            Spelled::Range(range) => self.of_range(range),
+            Spelled::Range(range) | Spelled::Multirange(range) => self.of_range(range),
             Spelled::Bit(_) | Spelled::Varbit(_) => self.of_bits(),
             Spelled::Inet | Spelled::Cidr => self.of_addresses(),
             Spelled::Macaddr => match self.op {
@@ -103,28 +103,48 @@ impl Operation {
     fn of_range(self, range: RangeType) -> Result<Planned> {
         use BinaryOperator as B;
         let is_range = |sql_type: &SqlType| *sql_type == SqlType::Spelled(Spelled::Range(range));
+        let is_multirange = |sql_type: &SqlType| *sql_type == SqlType::Spelled(Spelled::Multirange(range));
         let is_element = |sql_type: &SqlType| is_same(sql_type, &range.subtype());
         let (left, right) = (&self.left.1.sql_type, &self.right.1.sql_type);
-        let function = match &self.op {
-            B::AtArrow if is_range(left) && is_element(right) => "range_contains_elem",
-            B::ArrowAt if is_element(left) && is_range(right) => "elem_contained_by_range",
-            _ if !is_range(left) || !is_range(right) => return Err(self.undefined()),
-            B::AtArrow => "range_contains",
-            B::ArrowAt => "range_contained_by",
-            B::PGOverlap => "range_overlaps",
-            B::PGBitwiseShiftLeft => "range_before",
-            B::PGBitwiseShiftRight => "range_after",
-            B::Plus => "range_union",
-            B::Minus => "range_minus",
-            B::Multiply => "range_intersect",
+        let relation = match &self.op {
+            B::AtArrow if is_range(left) && is_element(right) => return self.into_call("range_contains_elem"),
+            B::ArrowAt if is_element(left) && is_range(right) => return self.into_call("elem_contained_by_range"),
+            B::AtArrow if is_multirange(left) && is_element(right) => {
+                return self.into_call("multirange_contains_elem");
+            }
+            B::ArrowAt if is_element(left) && is_multirange(right) => {
+                return self.into_call("elem_contained_by_multirange");
+            }
+            B::AtArrow => "contains",
+            B::ArrowAt => "contained_by",
+            B::PGOverlap => "overlaps",
+            B::PGBitwiseShiftLeft => "before",
+            B::PGBitwiseShiftRight => "after",
+            B::Plus => "union",
+            B::Minus => "minus",
+            B::Multiply => "intersect",
             B::Custom(name) => match name.as_str() {
-                "&<" => "range_overleft",
-                "&>" => "range_overright",
-                "-|-" => "range_adjacent",
+                "&<" => "overleft",
+                "&>" => "overright",
+                "-|-" => "adjacent",
                 _ => return Err(self.undefined()),
             },
             _ => return Err(self.undefined()),
         };
-        self.into_call(function)
+        let combines = matches!(relation, "union" | "minus" | "intersect");
+        let function = match (
+            is_range(left),
+            is_multirange(left),
+            is_range(right),
+            is_multirange(right),
+        ) {
+            (true, _, true, _) => format!("range_{relation}"),
+            (_, true, _, true) if combines => format!("multirange_{relation}"),
+            (_, true, _, true) => format!("multirange_{relation}_multirange"),
+            (_, true, true, _) if !combines => format!("multirange_{relation}_range"),
+            (true, _, _, true) if !combines => format!("range_{relation}_multirange"),
+            _ => return Err(self.undefined()),
+        };
+        self.into_call(&function)
     }
 }

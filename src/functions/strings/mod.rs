@@ -4,6 +4,7 @@ mod bytes;
 mod casing;
 mod pieces;
 mod printing;
+mod unicode;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         casing::functions(),
         pieces::functions(),
         printing::functions(),
+        unicode::functions(),
     ]
     .concat()
 }

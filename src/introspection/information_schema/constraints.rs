@@ -1,7 +1,7 @@
 //! Constraints of tables that the principal may know of: table_constraints, key_column_usage, referential_constraints,
 //! check_constraints and what they use.
 
-use super::{catalog, schema_name};
+use super::{catalog, schema_name, yes_or_no};
 use crate::catalog::model::{Constraint, ConstraintRule, Table};
 use crate::error::Result;
 use crate::functions::Datum;
@@ -21,8 +21,8 @@ pub(super) fn table_constraints(introspection: &Introspection<'_>, rows: &mut Ro
             ConstraintRule::ForeignKey { .. } => "FOREIGN KEY",
             ConstraintRule::Check { .. } => "CHECK",
         };
-        let nulls_distinct = match kind {
-            "UNIQUE" => "YES".into(),
+        let nulls_distinct = match constraint.rule {
+            ConstraintRule::Unique { nulls_not_distinct, .. } => yes_or_no(!nulls_not_distinct),
             _ => Datum::Null,
         };
         rows.add([
@@ -35,7 +35,7 @@ pub(super) fn table_constraints(introspection: &Introspection<'_>, rows: &mut Ro
             ("constraint_type", kind.into()),
             ("is_deferrable", "NO".into()),
             ("initially_deferred", "NO".into()),
-            ("enforced", "YES".into()),
+            ("enforced", yes_or_no(constraint.enforced || kind == "CHECK")),
             ("nulls_distinct", nulls_distinct),
         ])?;
     }
@@ -45,7 +45,7 @@ pub(super) fn table_constraints(introspection: &Introspection<'_>, rows: &mut Ro
 pub(super) fn key_column_usage(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     for (table, constraint) in constraints(introspection) {
         let (columns, referenced) = match &constraint.rule {
-            ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns } => (columns, None),
+            ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => (columns, None),
             ConstraintRule::ForeignKey { columns, .. } => (columns, Some(())),
             ConstraintRule::Check { .. } => continue,
         };
@@ -165,7 +165,7 @@ fn used<'a>(
     constraint: &'a Constraint,
 ) -> (Option<&'a Table>, Vec<i16>) {
     match &constraint.rule {
-        ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns } => (Some(table), columns.clone()),
+        ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => (Some(table), columns.clone()),
         ConstraintRule::ForeignKey {
             table: other,
             referenced,

@@ -76,7 +76,7 @@ fn add(introspection: &Introspection<'_>, rows: &mut Rows, table: &Table, constr
     let (mut index, mut other, mut other_columns, mut condition) = (0, 0, Datum::Null, Datum::Null);
     let (kind, columns) = match &constraint.rule {
         ConstraintRule::PrimaryKey { columns } => ("p", numbers(columns)),
-        ConstraintRule::Unique { columns } => ("u", numbers(columns)),
+        ConstraintRule::Unique { columns, .. } => ("u", numbers(columns)),
         ConstraintRule::ForeignKey {
             columns,
             table: referenced_table,

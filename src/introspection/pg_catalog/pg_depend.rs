@@ -210,7 +210,7 @@ impl Dependencies<'_, '_> {
         for known in &table.constraints {
             let constraint = whole(CONSTRAINT_CLASS, known.id);
             let own: Vec<i16> = match &known.rule {
-                ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns } => {
+                ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => {
                     self.add(relation(index_of_constraint(known.id)), constraint, "i")?;
                     columns.clone()
                 }

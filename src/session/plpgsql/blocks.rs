@@ -102,10 +102,7 @@ impl Interpreter<'_> {
                     return Ok(Flow::Leave { continues, label });
                 }
             }
-            Action::Return(None) => return Ok(Flow::Return),
-            Action::Return(Some(_)) | Action::ReturnNext(_) | Action::ReturnQuery(_) => {
-                return Err(Error::internal("a routine returns what it cannot"));
-            }
+            Action::Return => return Ok(Flow::Return),
             Action::Perform(sql) => self.perform(sql).await?,
             Action::Command { sql, into } => self.command(sql, into.as_ref()).await?,
             Action::Execute { dynamic, into } => self.execute(dynamic, into.as_ref()).await?,

@@ -7,7 +7,7 @@ use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
-use super::values::{Kind, Typed, Value, no_field, not_assigned, value_at};
+use super::values::{Kind, Typed, Value, as_parameter, no_field, not_assigned, value_at};
 use super::Interpreter;
 use crate::catalog::Scope;
 use crate::context::QueryContext;
@@ -109,7 +109,10 @@ impl Interpreter<'_> {
             let message = "query returned more than one row";
             return Err(Error::new(SqlState::CardinalityViolation, message));
         }
-        self.finish(rows).await?;
+        match (planned.parameterized.reads_tables, &rows.context) {
+            (false, Some(context)) => self.session.settle(context).await?,
+            _ => self.finish(rows).await?,
+        }
         self.place = place;
         Ok(Typed { sql_type, value })
     }
@@ -172,7 +175,7 @@ impl Interpreter<'_> {
         let mut values = vec![];
         let mut declared = vec![];
         for value in &dynamic.using {
-            let value = self.evaluate(value).await?;
+            let value = as_parameter(self.evaluate(value).await?);
             declared.push(Some(value.sql_type));
             values.push(value.value);
         }
@@ -255,7 +258,7 @@ impl Interpreter<'_> {
         match outcome {
             Outcome::Rows(rows) => match rows.rows {
                 Rows::Stream { stream, .. } => Ok(Answer::Rows(RunningQuery {
-                    columns: rows.columns,
+                    columns: rows.columns.to_vec(),
                     tag: rows.tag,
                     stream,
                     batch: None,
@@ -266,7 +269,7 @@ impl Interpreter<'_> {
             },
             Outcome::Done(tag) => {
                 if let Some(context) = context {
-                    self.session.settle(&context).await?;
+                    self.end(&context).await?;
                 }
                 Ok(Answer::Done(tag))
             }
@@ -274,12 +277,19 @@ impl Interpreter<'_> {
         }
     }
 
-    /// The end of a query: what its functions changed holds from now on.
+    /// The end of a query.
     pub(super) async fn finish(&mut self, rows: RunningQuery) -> Result<()> {
         match &rows.context {
-            Some(context) => self.session.settle(context).await,
+            Some(context) => self.end(context).await,
             None => Ok(()),
         }
+    }
+
+    /// Takes over what a statement left behind, and closes its record.
+    async fn end(&mut self, context: &QueryContext) -> Result<()> {
+        self.session.settle(context).await?;
+        self.session.engine.finish_record(&context.record, None);
+        Ok(())
     }
 
     /// The value of a variable or a record's field.
@@ -287,16 +297,17 @@ impl Interpreter<'_> {
         let (Reference::Variable(variable) | Reference::Field(variable, _)) = reference;
         let name = self.routine.variables.get(*variable).map_or("", |variable| &variable.name);
         match (reference, self.values.get(*variable)) {
-            (Reference::Variable(_), Some(Value::Scalar(value))) => Ok(Typed {
+            (Reference::Variable(_), Some(Value::Scalar(value))) => Ok(as_parameter(Typed {
                 sql_type: match self.kinds.get(*variable) {
                     Some(Kind::Scalar(sql_type)) => sql_type.clone(),
                     _ => SqlType::Unknown,
                 },
                 value: value.clone(),
-            }),
+            })),
             (Reference::Field(_, field), Some(Value::Record(Some(fields)))) => {
                 let found = fields.iter().find(|other| other.name == *field);
-                found.map(|field| field.typed.clone()).ok_or_else(|| no_field(name, field))
+                let found = found.map(|field| as_parameter(field.typed.clone()));
+                found.ok_or_else(|| no_field(name, field))
             }
             _ => Err(not_assigned(name)),
         }
@@ -355,7 +366,7 @@ impl Interpreter<'_> {
         for doubt in &parameterized.doubts {
             let parsed = one_statement(&doubt.text)?;
             let texts = Texts::of(&parsed);
-            let described = self.session.describe(&parsed, &texts, declared).await;
+            let described = Box::pin(self.session.describe(&parsed, &texts, declared)).await;
             self.session.context = None;
             if described.is_ok() {
                 let message = format!("column reference \"{}\" is ambiguous", doubt.name);
@@ -382,7 +393,10 @@ impl Interpreter<'_> {
                 };
                 let columns = self.columns_of(&quote_identifier(column), &ObjectName(table.to_vec())).await?;
                 let first = columns.into_iter().next();
-                Ok(Kind::Scalar(first.map_or(SqlType::Text, |(_, sql_type)| sql_type)))
+                match first.map_or(SqlType::Text, |(_, sql_type)| sql_type) {
+                    SqlType::Domain(_) => Err(Error::unsupported("a variable of a domain")),
+                    sql_type => Ok(Kind::Scalar(sql_type)),
+                }
             }
         }
     }
@@ -408,6 +422,7 @@ impl Interpreter<'_> {
         };
         match context.catalog.usable_type(scope, context.principal.role, sql_type) {
             Ok(SqlType::Composite(composite)) => Ok(row_of(&composite)),
+            Ok(SqlType::Domain(_)) => Err(Error::unsupported("a variable of a domain")),
             Ok(sql_type) => Ok(Kind::Scalar(sql_type)),
             // The rows of a table are a type of its name.
             Err(error) if error.state() == SqlState::UndefinedObject && element == sql_type => {
@@ -423,10 +438,10 @@ impl Interpreter<'_> {
         let table: Vec<String> = table.iter().map(|part| quote_identifier(part)).collect();
         let parsed = one_statement(&format!("SELECT {columns} FROM {}", table.join(".")))?;
         let texts = Texts::of(&parsed);
-        let described = self.session.describe(&parsed, &texts, &[]).await;
+        let described = Box::pin(self.session.describe(&parsed, &texts, &[])).await;
         self.session.context = None;
         let columns = described.map_err(Error::without_position)?.columns.unwrap_or_default();
-        Ok(columns.into_iter().map(|column| (column.name, column.sql_type)).collect())
+        Ok(columns.iter().map(|column| (column.name.clone(), column.sql_type.clone())).collect())
     }
 }
 

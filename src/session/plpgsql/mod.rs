@@ -6,6 +6,7 @@ mod commands;
 mod evaluate;
 mod loops;
 mod raise;
+mod stack;
 mod values;
 
 use std::sync::Arc;
@@ -14,14 +15,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::Session;
-use crate::error::{Error, Result, SqlState};
-use crate::statement::ast::Inline;
-use crate::statement::plpgsql::{Outline, Returns, Routine, parse};
+use crate::error::{Error, Result};
+use crate::session::prepared::Texts;
+use crate::statement::ast::{Inline, ParsedStatement};
+use crate::statement::plpgsql::{Routine, parse};
 use evaluate::Plan;
 use values::{Kind, Value};
 
-/// Statement lists and routines inside of each other that a session's stack bears.
-const MAX_NESTING: usize = 200;
 /// Steps after which others get their turn.
 const STEPS_IN_A_ROW: u32 = 64;
 
@@ -62,18 +62,28 @@ struct Interpreter<'s> {
 
 impl Session {
     /// DO.
-    pub(super) fn run_inline<'a>(&'a mut self, inline: &'a Inline) -> BoxFuture<'a, Result<()>> {
-        self.interpret_inline(inline).boxed()
+    pub(super) fn run_inline<'a>(
+        &'a mut self,
+        parsed: &'a ParsedStatement,
+        inline: &'a Inline,
+    ) -> BoxFuture<'a, Result<()>> {
+        let outermost = self.nesting == 0;
+        let recorded = async move {
+            let context = self.statement_context(&Texts::of(parsed)).await?;
+            let ran = self.interpret_inline(inline).await;
+            self.engine.finish_record(&context.record, ran.as_ref().err());
+            self.context = None;
+            ran
+        };
+        match outermost {
+            true => stack::outermost(recorded.boxed()).boxed(),
+            false => recorded.boxed(),
+        }
     }
 
     async fn interpret_inline(&mut self, inline: &Inline) -> Result<()> {
         const NAME: &str = "inline_code_block";
-        let outline = Outline {
-            name: NAME.to_string(),
-            arguments: vec![],
-            returns: Returns::Nothing,
-        };
-        let routine = parse(&inline.body, &outline).map_err(|error| match (error.position(), inline.offset) {
+        let routine = parse(&inline.body, NAME).map_err(|error| match (error.position(), inline.offset) {
             (Some(position), Some(offset)) => error.at(position + offset),
             (Some(_), None) => error.in_statement(&inline.body),
             (None, _) => error,
@@ -141,9 +151,7 @@ impl Interpreter<'_> {
 
     /// Goes one level deeper.
     fn descend(&mut self) -> Result<()> {
-        if self.session.nesting >= MAX_NESTING {
-            return Err(Error::new(SqlState::StatementTooComplex, "stack depth limit exceeded"));
-        }
+        stack::check_depth()?;
         self.session.nesting += 1;
         Ok(())
     }

@@ -6,6 +6,11 @@ use crate::error::{Error, Result, SqlState, Subject, states_of_condition};
 use crate::execution::outcome::{Notice, NoticeSeverity};
 use crate::statement::plpgsql::{Level, Raise, RaiseOption, Sql};
 
+/// What the notices of one statement may take.
+const MOST_RAISED_BYTES: usize = 64 << 20;
+/// What one takes beside its message.
+const MESSAGE_BYTES: usize = 256;
+
 impl Interpreter<'_> {
     pub(super) async fn raise(&mut self, raise: &Raise) -> Result<()> {
         if raise.again {
@@ -84,6 +89,12 @@ impl Interpreter<'_> {
         };
         if level >= self.session.settings.current().client_min_messages {
             let context = Some(self.context());
+            // They leave at the end of the statement.
+            self.session.raised_bytes += message.len() + MESSAGE_BYTES;
+            if self.session.raised_bytes > MOST_RAISED_BYTES {
+                let message = "the notices of one statement exceed 64 MB";
+                return Err(Error::new(SqlState::ProgramLimitExceeded, message));
+            }
             self.session.notices.push(Notice {
                 severity,
                 state: raised,

@@ -28,7 +28,7 @@ impl Typed {
     pub fn text(text: impl Into<String>) -> Typed {
         Typed {
             sql_type: SqlType::Text,
-            value: ScalarValue::Utf8(Some(text.into())),
+            value: ScalarValue::Utf8View(Some(text.into())),
         }
     }
 
@@ -107,10 +107,36 @@ pub(super) fn value_at(array: &ArrayRef, row: usize, sql_type: &SqlType) -> Resu
     let value = ScalarValue::try_from_array(array, row)?;
     let layout = sql_type.to_arrow();
     match sql_type {
-        // Every numeric has digits of its own, and a row the layout of its fields.
-        SqlType::Numeric(None) | SqlType::Record | SqlType::Composite(_) => Ok(value),
+        SqlType::Numeric(None) if !value.is_null() => {
+            let settings = FormatSettings::default();
+            let sql_type = sql_type.clone();
+            exact_numeric(&Typed { sql_type, value }, &settings)
+        }
+        // A row has the layout of its fields.
+        SqlType::Record | SqlType::Composite(_) => Ok(value),
         _ if value.data_type() == layout => Ok(value),
         _ => Ok(ScalarValue::try_from_array(&cast(&value.to_array()?, &layout)?, 0)?),
+    }
+}
+
+/// Every numeric without a modifier has digits of its own: those that it is shown with.
+fn exact_numeric(value: &Typed, settings: &FormatSettings) -> Result<ScalarValue> {
+    let text = value.shown(settings)?.unwrap_or_default();
+    parse_value(&SqlType::Numeric(None), &text, settings)
+}
+
+/// A value as a parameter: the type of a numeric says its digits, in few widths, so that few plans serve many values.
+pub(super) fn as_parameter(value: Typed) -> Typed {
+    const WIDTHS: [u8; 3] = [9, 18, 28];
+    match (&value.sql_type, &value.value) {
+        (SqlType::Numeric(None), ScalarValue::Decimal128(Some(number), precision, scale)) => {
+            let width = WIDTHS.into_iter().find(|width| width >= precision).unwrap_or(38);
+            Typed {
+                sql_type: SqlType::Numeric(Some((width, *scale))),
+                value: ScalarValue::Decimal128(Some(*number), width, *scale),
+            }
+        }
+        _ => value,
     }
 }
 
@@ -154,6 +180,9 @@ impl Interpreter<'_> {
             return null_of(target);
         }
         let settings = &self.session.settings.current().format;
+        if *target == SqlType::Numeric(None) {
+            return exact_numeric(&from, settings);
+        }
         let array = from.value.to_array()?;
         let is_text = |sql_type: &SqlType| {
             matches!(sql_type, SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name)

@@ -66,7 +66,7 @@ const QUERY_KEYWORDS: &[&str] = &[
     "full", "group", "grouping", "groups", "having", "hour", "ignore", "ilike", "in", "inner", "insert", "int", "int2",
     "int4", "int8", "integer", "intersect", "interval", "into", "is", "isnull", "join", "json", "jsonb", "last",
     "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp", "locked", "materialized", "merge",
-    "minute", "month", "natural", "next", "no", "not", "notnull", "nowait", "null", "nulls", "numeric", "of", "offset",
+    "minute", "month", "natural", "next", "nfc", "nfd", "nfkc", "nfkd", "no", "normalized", "not", "notnull", "nowait", "null", "nulls", "numeric", "of", "offset",
     "on", "only", "operator", "or", "order", "ordinality", "others", "outer", "over", "overlaps", "overlay",
     "partition", "percent", "placing", "position", "preceding", "precision", "qualify", "range", "real", "recursive",
     "regclass", "repeatable", "respect", "returning", "right", "rollup", "row", "rows", "second", "select", "semi",

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::parser::{Parser, Returns};
+use super::parser::Parser;
 use super::tree::{Action, DeclaredType, Dynamic, Rows, Sql, Step, Target};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
@@ -282,39 +282,20 @@ impl Parser<'_> {
         })
     }
 
+    /// RETURN, with nothing behind it: a block returns to nobody.
     pub(super) fn return_statement(&mut self) -> Result<Action> {
         self.reader.expect(&["return"])?;
         let position = self.reader.position();
-        let wrong = |message: &str| Err(Error::new(SqlState::DatatypeMismatch, message).at(position));
-        if self.reader.accept(&["next"]) {
-            return match (self.returns, *self.reader.peek() == Token::SemiColon) {
-                (Returns::Set, true) => Ok(Action::ReturnNext(None)),
-                (Returns::Set, false) => Ok(Action::ReturnNext(Some(self.expression_until(&[])?))),
-                _ => wrong("cannot use RETURN NEXT in a non-SETOF function"),
-            };
-        }
-        if self.reader.accept(&["query"]) {
-            return match self.returns {
-                Returns::Set => Ok(Action::ReturnQuery(self.rows(&[])?)),
-                _ => wrong("cannot use RETURN QUERY in a non-SETOF function"),
-            };
-        }
-        if *self.reader.peek() == Token::SemiColon {
-            return match self.returns {
-                Returns::Value => Err(Error::syntax("missing expression at or near \";\"").at(position)),
-                _ => Ok(Action::Return(None)),
-            };
-        }
-        match self.returns {
-            Returns::Value => Ok(Action::Return(Some(self.expression_until(&[])?))),
-            Returns::Nothing => wrong("RETURN cannot have a parameter in function returning void"),
-            Returns::Arguments => wrong("RETURN cannot have a parameter in function with OUT parameters"),
-            Returns::Set => {
-                let message = "RETURN cannot have a parameter in function returning set";
-                let hint = "Use RETURN NEXT or RETURN QUERY.";
-                Err(Error::new(SqlState::DatatypeMismatch, message).with_hint(hint).at(position))
-            }
-        }
+        let message = if self.reader.peek_words(&["next"]) {
+            "cannot use RETURN NEXT in a non-SETOF function"
+        } else if self.reader.peek_words(&["query"]) {
+            "cannot use RETURN QUERY in a non-SETOF function"
+        } else if *self.reader.peek() == Token::SemiColon {
+            return Ok(Action::Return);
+        } else {
+            "RETURN cannot have a parameter in function returning void"
+        };
+        Err(Error::new(SqlState::DatatypeMismatch, message).at(position))
     }
 
     /// Targets with commas between.

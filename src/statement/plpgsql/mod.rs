@@ -9,9 +9,8 @@ mod parser;
 mod raise;
 mod tree;
 
-pub use names::Place;
 pub use parameters::{Parameterized, Reference, Shape, parameterized};
-pub use parser::{Outline, Returns, parse};
+pub use parser::parse;
 pub use tree::{
     Action, Block, Condition, DeclaredType, Dynamic, Handler, Handlers, Into, Item, Level, Raise, RaiseOption,
     Routine, Rows, Sql, Step, Target, Variable,

@@ -39,6 +39,8 @@ pub struct Parameterized {
     pub references: Vec<Reference>,
     /// Names that may be columns too.
     pub doubts: Vec<Doubt>,
+    /// Whether it names any table.
+    pub reads_tables: bool,
     edits: Vec<Edit>,
 }
 
@@ -164,6 +166,7 @@ pub fn parameterized(sql: &Sql, names: &Names, shape: &dyn Fn(usize) -> Shape) -
     Ok(Parameterized {
         text: edited(&source, &edits),
         doubts: doubts.collect(),
+        reads_tables: has_tables,
         references,
         edits,
     })

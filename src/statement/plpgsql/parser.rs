@@ -9,33 +9,15 @@ use crate::statement::ast::ObjectName;
 use crate::statement::lexer;
 use crate::statement::reader::Reader;
 use crate::statement::source::Source;
+use crate::functions::ASSIGNED_PART;
 use crate::types::SqlType;
 
 /// Blocks, loops and branches inside of each other.
 const MAX_DEPTH: usize = 100;
 
-/// What is known of a routine outside of its body.
-#[derive(Debug, Clone)]
-pub struct Outline {
-    /// Its name, which is a label too.
-    pub name: String,
-    /// Names may be empty.
-    pub arguments: Vec<(String, SqlType)>,
-    pub returns: Returns,
-}
-
-/// What RETURN may give.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Returns {
-    Nothing,
-    /// Values of arguments that go out.
-    Arguments,
-    Value,
-    Set,
-}
-
-/// Reads a body. Positions of errors are one-based characters of it.
-pub fn parse(body: &str, outline: &Outline) -> Result<Routine> {
+/// Reads the body of a block of this name, which is a label too. Positions of errors are one-based characters of the
+/// body.
+pub fn parse(body: &str, name: &str) -> Result<Routine> {
     let source = Source::new(body);
     let tokens = lexer::tokenize(body)?;
     let mut parser = Parser {
@@ -47,24 +29,14 @@ pub fn parse(body: &str, outline: &Outline) -> Result<Routine> {
         texts: 0,
         labels: vec![],
         depth: 0,
-        returns: outline.returns,
     };
-    parser.place = parser.names.label(None, Some(&outline.name));
-    let arguments = (outline.arguments.iter().enumerate())
-        .map(|(index, (name, sql_type))| {
-            let variable = parser.declare(&format!("${}", index + 1), DeclaredType::Type(sql_type.clone()));
-            if !name.is_empty() {
-                parser.place = parser.names.variable(parser.place, name, variable);
-            }
-            variable
-        })
-        .collect();
+    parser.place = parser.names.label(None, Some(name));
     let found = parser.declare("found", DeclaredType::Type(SqlType::Bool));
     let body = match parser.whole() {
         Ok(body) => body,
         Err(error) if error.position().is_some() => return Err(error),
         Err(error) => {
-            let (name, line) = (&outline.name, parser.line());
+            let line = parser.line();
             return Err(error.within(format!("compilation of PL/pgSQL function \"{name}\" near line {line}")));
         }
     };
@@ -72,7 +44,6 @@ pub fn parse(body: &str, outline: &Outline) -> Result<Routine> {
         variables: parser.variables,
         names: parser.names,
         body,
-        arguments,
         found,
         texts: parser.texts,
     })
@@ -88,7 +59,6 @@ pub(super) struct Parser<'a> {
     /// Labels around a statement, and whether each is a loop's.
     pub labels: Vec<(Option<String>, bool)>,
     depth: usize,
-    pub returns: Returns,
 }
 
 impl<'a> Parser<'a> {
@@ -431,9 +401,14 @@ impl<'a> Parser<'a> {
         self.names.find(self.place, name)
     }
 
-    /// `target := value`.
+    /// `target := value` and `array[number] := value`.
     fn assignment(&mut self) -> Result<Action> {
+        let start = self.reader.position();
         let target = self.target()?;
+        if *self.reader.peek() == Token::LBracket {
+            let whole = self.slice(start, self.reader.end_position());
+            return self.element_assignment(target, whole);
+        }
         if !self.reader.accept_token(&Token::Assignment) {
             self.reader.expect_token(&Token::Eq)?;
         }
@@ -441,7 +416,47 @@ impl<'a> Parser<'a> {
         Ok(Action::Assign { target, value })
     }
 
-    /// A variable, its field or its element.
+    /// The whole array with the element in it is assigned.
+    fn element_assignment(&mut self, target: Target, whole: &str) -> Result<Action> {
+        let position = self.reader.position();
+        self.reader.expect_token(&Token::LBracket)?;
+        let start = self.reader.position();
+        let mut depth = 0_usize;
+        while depth > 0 || *self.reader.peek() != Token::RBracket {
+            match self.reader.peek() {
+                Token::LBracket | Token::LParen => depth += 1,
+                Token::RBracket | Token::RParen => depth = depth.saturating_sub(1),
+                Token::Colon if depth == 0 => {
+                    return Err(Error::unsupported("an assignment to a slice in PL/pgSQL").at(position));
+                }
+                Token::EOF | Token::SemiColon => return Err(self.reader.error_here()),
+                _ => {}
+            }
+            self.reader.advance();
+        }
+        let number = self.expression_between(start, self.reader.position())?;
+        self.reader.advance();
+        if *self.reader.peek() == Token::LBracket {
+            return Err(Error::unsupported("an assignment to an element of a nested array in PL/pgSQL").at(position));
+        }
+        if !self.reader.accept_token(&Token::Assignment) {
+            self.reader.expect_token(&Token::Eq)?;
+        }
+        let value = self.expression_until(&[])?;
+        let declared = self.variables.get(target.variable).map(|variable| &variable.declared);
+        let element = match (declared, &target.field) {
+            (Some(DeclaredType::Type(SqlType::Array(element))), None) => element.to_string(),
+            _ => return Err(Error::unsupported("an assignment to an element of a value of this type").at(position)),
+        };
+        let text = format!(
+            "SELECT {ASSIGNED_PART}({whole}, CAST(({}) AS {element}), {})",
+            value.shown, number.shown
+        );
+        let value = self.sql(text, &value.shown, |_| position)?;
+        Ok(Action::Assign { target, value })
+    }
+
+    /// A variable or its field.
     pub fn target(&mut self) -> Result<Target> {
         let start = self.reader.position();
         let name = self.variable_name()?;
@@ -469,9 +484,6 @@ impl<'a> Parser<'a> {
             true => Some(self.reader.label()?),
             false => None,
         };
-        if *self.reader.peek() == Token::LBracket {
-            return Err(Error::unsupported("an assignment to an element of an array").at(self.reader.position()));
-        }
         Ok(Target { variable, field })
     }
 

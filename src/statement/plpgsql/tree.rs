@@ -11,8 +11,6 @@ pub struct Routine {
     pub variables: Vec<Variable>,
     pub names: Names,
     pub body: Block,
-    /// The variables of the arguments, in order.
-    pub arguments: Vec<usize>,
     /// The variable FOUND.
     pub found: usize,
     /// How many texts of SQL it has; they are numbered.
@@ -146,10 +144,7 @@ pub enum Action {
         label: Option<String>,
         condition: Option<Sql>,
     },
-    Return(Option<Sql>),
-    /// RETURN NEXT; without a value the variables of OUT arguments are the row.
-    ReturnNext(Option<Sql>),
-    ReturnQuery(Rows),
+    Return,
     Perform(Sql),
     Command {
         sql: Sql,
@@ -195,9 +190,7 @@ impl Action {
             Action::ForElements { .. } => "FOREACH over array",
             Action::Leave { continues: false, .. } => "EXIT",
             Action::Leave { .. } => "CONTINUE",
-            Action::Return(_) => "RETURN",
-            Action::ReturnNext(_) => "RETURN NEXT",
-            Action::ReturnQuery(_) => "RETURN QUERY",
+            Action::Return => "RETURN",
             Action::Perform(_) => "PERFORM",
             Action::Command { sql, .. } => match sql.text.get(..3) {
                 Some(word) if word.eq_ignore_ascii_case("do ") => "DO",

@@ -39,7 +39,7 @@ fn is_integer(sql_type: &SqlType) -> bool {
 }
 
 pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContext) -> bool {
-    use crate::types::Spelled::{Bit, Cidr, Inet, Timetz, Varbit};
+    use crate::types::Spelled::{Bit, Cidr, Inet, Multirange, Range, Timetz, Varbit};
     use SqlType::{
         Array, Bool, Char, Date, Int4, Int8, Interval, Json, Jsonb, Spelled, Time, Timestamp, Timestamptz, Unknown,
     };
@@ -65,6 +65,7 @@ pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContex
         (Json, Jsonb) | (Jsonb, Json) => true,
         (Int4 | Int8, Spelled(Bit(_))) | (Spelled(Bit(_)), Int4 | Int8) => explicit,
         (Spelled(Inet | Cidr), Spelled(Inet | Cidr)) => true,
+        (Spelled(Range(source)), Spelled(Multirange(target))) => explicit && source == target,
         (Spelled(Bit(_) | Varbit(_)), Spelled(Bit(_) | Varbit(_))) => true,
         (Time | Timestamptz, Spelled(Timetz)) | (Spelled(Timetz), Time) => true,
         (Jsonb, target) => explicit && (is_number(target) || *target == Bool),

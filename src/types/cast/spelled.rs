@@ -10,6 +10,7 @@ use crate::types::calendar::{MICROS_PER_DAY, MICROS_PER_SECOND, TIMESTAMP_INFINI
 use crate::types::format::FormatSettings;
 use crate::types::parse::now;
 use crate::types::spelled::bits;
+use crate::types::spelled::multirange::Multirange;
 use crate::types::spelled::network::Address;
 use crate::types::spelled::timetz::ZonedTime;
 use crate::types::values::{Column, ColumnValues};
@@ -55,6 +56,12 @@ pub(super) fn convert_spelled(
         }
         (SqlType::Spelled(to @ (Spelled::Bit(_) | Spelled::Varbit(_))), ColumnValues::Spelled(array, _)) => {
             spellings(&|row| fitted(array.value(row), *to, context).map(Some))?
+        }
+        (SqlType::Spelled(Spelled::Multirange(range)), ColumnValues::Spelled(array, Spelled::Range(_))) => {
+            spellings(&|row| {
+                let of_one = Multirange::of([range.parse(array.value(row))?]);
+                Ok(Some(range.multirange_spelling(&of_one)))
+            })?
         }
         (SqlType::Spelled(Spelled::Cidr), ColumnValues::Spelled(array, Spelled::Inet)) => {
             spellings(&|row| Ok(Some(Address::read(array.value(row), false)?.network().spelling(true))))?

@@ -14,6 +14,7 @@ use crate::types::format::FormatSettings;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Spelled {
     Range(RangeType),
+    Multirange(RangeType),
     /// time with time zone.
     Timetz,
     /// bit(n); without a length, of any.
@@ -36,13 +37,16 @@ impl Spelled {
             Spelled::Cidr,
             Spelled::Macaddr,
         ];
-        RangeType::ALL.into_iter().map(Spelled::Range).chain(OTHERS)
+        let ranges = RangeType::ALL.into_iter().map(Spelled::Range);
+        let multiranges = RangeType::ALL.into_iter().map(Spelled::Multirange);
+        ranges.chain(multiranges).chain(OTHERS)
     }
 
     /// pg_type.oid.
     pub fn oid(self) -> u32 {
         match self {
             Spelled::Range(range) => range.oid(),
+            Spelled::Multirange(range) => range.multirange_oid(),
             Spelled::Timetz => 1266,
             Spelled::Bit(_) => 1560,
             Spelled::Varbit(_) => 1562,
@@ -56,6 +60,7 @@ impl Spelled {
     pub fn array_oid(self) -> u32 {
         match self {
             Spelled::Range(_) | Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Cidr => self.oid() + 1,
+            Spelled::Multirange(range) => range.multirange_array_oid(),
             Spelled::Timetz => 1270,
             Spelled::Inet => 1041,
             Spelled::Macaddr => 1040,
@@ -66,6 +71,7 @@ impl Spelled {
     pub fn internal_name(self) -> &'static str {
         match self {
             Spelled::Range(range) => range.name(),
+            Spelled::Multirange(range) => range.multirange_name(),
             Spelled::Timetz => "timetz",
             Spelled::Bit(_) => "bit",
             Spelled::Varbit(_) => "varbit",
@@ -78,7 +84,9 @@ impl Spelled {
     /// format_type(): the name with the modifier.
     pub fn shown_name(self) -> Cow<'static, str> {
         match self {
-            Spelled::Range(_) | Spelled::Inet | Spelled::Cidr | Spelled::Macaddr => self.internal_name().into(),
+            Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Inet | Spelled::Cidr | Spelled::Macaddr => {
+                self.internal_name().into()
+            }
             Spelled::Timetz => "time with time zone".into(),
             // Without quotes it is of one bit.
             Spelled::Bit(None) => "\"bit\"".into(),
@@ -128,6 +136,7 @@ impl Spelled {
     pub fn read(self, text: &str, settings: &FormatSettings) -> Result<String> {
         match self {
             Spelled::Range(range) => Ok(range.spelling(&range.read(text, settings)?)),
+            Spelled::Multirange(range) => Ok(range.multirange_spelling(&range.read_multirange(text, settings)?)),
             Spelled::Timetz => Ok(ZonedTime::read(text, settings)?.spelling()),
             Spelled::Bit(length) => bits::fit_fixed(bits::read(text)?, length),
             Spelled::Varbit(length) => bits::fit_varying(bits::read(text)?, length),
@@ -141,6 +150,7 @@ impl Spelled {
     pub fn shown<'a>(self, spelling: &'a str, settings: &FormatSettings) -> Cow<'a, str> {
         match self {
             Spelled::Range(range) => range.shown(spelling, settings),
+            Spelled::Multirange(range) => range.shown_multirange(spelling, settings),
             _ => spelling.into(),
         }
     }
@@ -149,6 +159,7 @@ impl Spelled {
     pub fn receive(self, bytes: &[u8]) -> Result<String> {
         match self {
             Spelled::Range(range) => Ok(range.spelling(&range.receive(bytes)?)),
+            Spelled::Multirange(range) => Ok(range.multirange_spelling(&range.receive_multirange(bytes)?)),
             Spelled::Timetz => Ok(ZonedTime::receive(bytes)?.spelling()),
             Spelled::Bit(length) => bits::fit_fixed(bits::receive(bytes)?, length),
             Spelled::Varbit(length) => bits::fit_varying(bits::receive(bytes)?, length),
@@ -162,6 +173,7 @@ impl Spelled {
     pub fn send(self, spelling: &str, out: &mut BytesMut) -> Result<()> {
         match self {
             Spelled::Range(range) => range.send(&range.parse(spelling)?, out)?,
+            Spelled::Multirange(range) => range.send_multirange(&range.parse_multirange(spelling)?, out)?,
             Spelled::Timetz => ZonedTime::parse(spelling)?.send(out),
             Spelled::Bit(_) | Spelled::Varbit(_) => bits::send(spelling, out),
             Spelled::Inet => Address::read(spelling, false)?.send(false, out),
@@ -174,7 +186,7 @@ impl Spelled {
     /// Whether equal values always have one spelling.
     pub fn is_equal_by_spelling(self) -> bool {
         match self {
-            Spelled::Range(range) => range != RangeType::Num,
+            Spelled::Range(range) | Spelled::Multirange(range) => range != RangeType::Num,
             _ => true,
         }
     }
@@ -182,7 +194,7 @@ impl Spelled {
     /// Whether values sort as their spellings do.
     pub fn is_ordered_by_spelling(self) -> bool {
         match self {
-            Spelled::Range(_) | Spelled::Timetz | Spelled::Inet | Spelled::Cidr => false,
+            Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Timetz | Spelled::Inet | Spelled::Cidr => false,
             Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr => true,
         }
     }
@@ -208,6 +220,7 @@ impl Spelled {
     pub fn order_key(self, spelling: &str, out: &mut Vec<u8>) -> Result<()> {
         match self {
             Spelled::Range(range) => range.order_key(&range.parse(spelling)?, out),
+            Spelled::Multirange(range) => range.multirange_order_key(&range.parse_multirange(spelling)?, out),
             Spelled::Timetz => ZonedTime::parse(spelling)?.order_key(out),
             Spelled::Inet => Address::read(spelling, false)?.order_key(out),
             Spelled::Cidr => Address::read(spelling, true)?.order_key(out),

@@ -4,6 +4,7 @@
 
 pub mod bits;
 mod carried_type;
+pub mod multirange;
 pub mod network;
 pub mod range;
 mod range_literal;

@@ -161,15 +161,31 @@ impl Range {
 
     /// Whether nothing lies between the two, and they share nothing.
     pub fn is_adjacent(&self, other: &Range) -> bool {
-        let touches = |upper: &Bound, lower: &Bound| match (upper.value, lower.value) {
-            (Some(end), Some(start)) => end.compare(start).is_eq() && upper.is_inclusive != lower.is_inclusive,
+        self.is_followed_by(other) || other.is_followed_by(self)
+    }
+
+    /// Whether the other begins where this one ends.
+    pub fn is_followed_by(&self, other: &Range) -> bool {
+        match (self.upper(), other.lower()) {
+            (Some(upper), Some(lower)) => match (upper.value, lower.value) {
+                (Some(end), Some(start)) => end.compare(start).is_eq() && upper.is_inclusive != lower.is_inclusive,
+                _ => false,
+            },
             _ => false,
-        };
-        match (self, other) {
-            (Range::Between(lower, upper), Range::Between(other_lower, other_upper)) => {
-                touches(upper, other_lower) || touches(other_upper, lower)
-            }
-            _ => false,
+        }
+    }
+
+    pub fn lower(&self) -> Option<Bound> {
+        match self {
+            Range::Empty => None,
+            Range::Between(lower, _) => Some(*lower),
+        }
+    }
+
+    pub fn upper(&self) -> Option<Bound> {
+        match self {
+            Range::Empty => None,
+            Range::Between(_, upper) => Some(*upper),
         }
     }
 
@@ -213,22 +229,29 @@ impl Range {
 
     /// What this range has and the other has not; 22000 where that would be two ranges.
     pub fn difference(&self, other: &Range) -> Result<Range> {
+        match self.without(other)[..] {
+            [] => Ok(Range::Empty),
+            [range] => Ok(range),
+            _ => Err(data_exception("result of range difference would not be contiguous")),
+        }
+    }
+
+    /// The parts of this range that the other does not have.
+    pub(super) fn without(&self, other: &Range) -> Vec<Range> {
         let (Range::Between(lower, upper), Range::Between(other_lower, other_upper)) = (self, other) else {
-            return Ok(*self);
+            return vec![*self];
         };
         if !self.overlaps(other) {
-            return Ok(*self);
+            return vec![*self];
         }
-        let starts_inside = lower.lower_edge() >= other_lower.lower_edge();
-        let ends_inside = upper.upper_edge() <= other_upper.upper_edge();
-        Ok(match (starts_inside, ends_inside) {
-            (true, true) => Range::Empty,
-            (true, false) => Range::Between(other_upper.opposite(), *upper),
-            (false, true) => Range::Between(*lower, other_lower.opposite()),
-            (false, false) => {
-                return Err(data_exception("result of range difference would not be contiguous"));
-            }
-        })
+        let mut parts = vec![];
+        if lower.lower_edge() < other_lower.lower_edge() {
+            parts.push(Range::Between(*lower, other_lower.opposite()));
+        }
+        if upper.upper_edge() > other_upper.upper_edge() {
+            parts.push(Range::Between(other_upper.opposite(), *upper));
+        }
+        parts
     }
 }
 

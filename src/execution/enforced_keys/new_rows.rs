@@ -1,0 +1,183 @@
+//! The columns of keys of the rows that a statement writes. They are kept as the rows pass, as long as they are few;
+//! where all rows of the staged files are new, many are read back from there.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::datasource::MemTable;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
+use datafusion::logical_expr::{Accumulator, Expr, lit};
+use parking_lot::Mutex;
+
+use super::EnforcedKeys;
+use super::stored_rows::StoredRows;
+use crate::binding::BoundKey;
+use crate::error::Result;
+use crate::storage::{RowCheck, TableSnapshot};
+
+/// Rows that are kept rather than read back.
+const MOST_ROWS: usize = 1 << 18;
+
+/// What a statement's new rows have in the columns of keys.
+#[derive(Clone)]
+pub struct NewRows {
+    columns: Arc<Vec<usize>>,
+    schema: SchemaRef,
+    kept: Arc<Mutex<Kept>>,
+}
+
+struct Kept {
+    rows: usize,
+    batches: Vec<RecordBatch>,
+    memory: MemoryReservation,
+    /// Whether the rows may be read back from the staged files: those have no others.
+    are_all: bool,
+    is_full: bool,
+}
+
+/// Where new rows are read from.
+pub(super) enum RowSource {
+    Kept(SchemaRef, Vec<RecordBatch>, usize),
+    Stored(Arc<TableSnapshot>),
+}
+
+impl NewRows {
+    /// None yet. With `are_all`, the statement's files hold no other rows.
+    pub fn new(keys: &EnforcedKeys, base: &TableSnapshot, are_all: bool) -> Result<NewRows> {
+        let columns = keys.columns();
+        let memory = MemoryConsumer::new("new keys").register(&keys.session.runtime_env().memory_pool);
+        Ok(NewRows {
+            schema: Arc::new(base.schema().project(&columns)?),
+            columns: Arc::new(columns),
+            kept: Arc::new(Mutex::new(Kept {
+                rows: 0,
+                batches: vec![],
+                memory,
+                are_all,
+                is_full: false,
+            })),
+        })
+    }
+
+    /// Takes the rows that pass another check.
+    pub fn after(&self, check: Option<RowCheck>) -> RowCheck {
+        let new = self.clone();
+        Arc::new(move |rows: &RecordBatch| {
+            if let Some(check) = &check {
+                check(rows)?;
+            }
+            new.take(rows)
+        })
+    }
+
+    fn take(&self, rows: &RecordBatch) -> Result<()> {
+        let mut kept = self.kept.lock();
+        kept.rows += rows.num_rows();
+        if kept.is_full {
+            return Ok(());
+        }
+        let rows = rows.project(&self.columns)?;
+        let grown = kept.memory.try_grow(rows.get_array_memory_size());
+        if kept.are_all && (kept.rows > MOST_ROWS || grown.is_err()) {
+            kept.is_full = true;
+            kept.batches.clear();
+            kept.memory.free();
+            return Ok(());
+        }
+        grown?;
+        kept.batches
+            .push(RecordBatch::try_new(Arc::clone(&self.schema), rows.columns().to_vec())?);
+        Ok(())
+    }
+
+    pub(super) fn source(self, staged: impl FnOnce() -> Result<TableSnapshot>) -> Result<RowSource> {
+        let kept = self.kept.lock();
+        Ok(match kept.is_full {
+            true => RowSource::Stored(Arc::new(staged()?)),
+            false => RowSource::Kept(self.schema.clone(), kept.batches.clone(), kept.rows),
+        })
+    }
+}
+
+impl RowSource {
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, RowSource::Kept(_, _, 0))
+    }
+
+    pub(super) fn is_one_row(&self) -> bool {
+        matches!(self, RowSource::Kept(_, _, 1))
+    }
+
+    pub(super) fn provider(&self) -> Result<Arc<dyn TableProvider>> {
+        Ok(match self {
+            RowSource::Kept(schema, batches, _) => {
+                Arc::new(MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?)
+            }
+            RowSource::Stored(snapshot) => Arc::new(StoredRows::new(snapshot, false)),
+        })
+    }
+
+    /// What is true of every row that has the key of one of these; `None` where there is no such row.
+    pub(super) fn bounds(&self, key: &BoundKey) -> Result<Option<Vec<Expr>>> {
+        let mut filters = vec![];
+        // A null is in no bounds.
+        let values = key.values.iter().filter(|_| key.nulls_distinct);
+        for (position, value) in values.filter_map(|value| Some((value.bounded?, &value.value))) {
+            match self.bounds_of(position, value)? {
+                Bounds::Unknown => {}
+                Bounds::OnlyNulls => return Ok(None),
+                Bounds::Between(least, greatest) => {
+                    filters.push(value.clone().gt_eq(lit(least)));
+                    filters.push(value.clone().lt_eq(lit(greatest)));
+                }
+            }
+        }
+        Ok(Some(filters))
+    }
+
+    fn bounds_of(&self, position: usize, value: &Expr) -> Result<Bounds> {
+        match self {
+            RowSource::Kept(schema, batches, _) => {
+                let Expr::Column(Column { name, .. }) = value else {
+                    return Ok(Bounds::Unknown);
+                };
+                let place = schema.index_of(name)?;
+                let data_type = schema.field(place).data_type();
+                let (mut least, mut greatest) =
+                    (MinAccumulator::try_new(data_type)?, MaxAccumulator::try_new(data_type)?);
+                for batch in batches {
+                    let values = std::slice::from_ref(batch.column(place));
+                    least.update_batch(values)?;
+                    greatest.update_batch(values)?;
+                }
+                let (least, greatest) = (least.evaluate()?, greatest.evaluate()?);
+                Ok(match least.is_null() {
+                    true => Bounds::OnlyNulls,
+                    false => Bounds::Between(least, greatest),
+                })
+            }
+            RowSource::Stored(snapshot) => {
+                let known = snapshot.statistics();
+                let column = known.column_statistics.get(position);
+                Ok(match column.map(|column| (&column.min_value, &column.max_value)) {
+                    Some((Precision::Exact(least), Precision::Exact(greatest))) => {
+                        Bounds::Between(least.clone(), greatest.clone())
+                    }
+                    _ => Bounds::Unknown,
+                })
+            }
+        }
+    }
+}
+
+/// What is known of a column's values.
+enum Bounds {
+    Unknown,
+    OnlyNulls,
+    Between(ScalarValue, ScalarValue),
+}
