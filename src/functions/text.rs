@@ -1,5 +1,8 @@
 //! format() and some of PostgreSQL's short functions.
 
+use std::iter::Peekable;
+use std::str::Chars;
+
 use bytes::BytesMut;
 use datafusion::logical_expr::Volatility;
 
@@ -64,7 +67,19 @@ fn shown(call: &Call<'_>, row: &[Datum], index: usize) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// format(): %s, %I, %L and %% with positions `n$`, widths and `-`.
+/// The most characters that a width fills.
+const WIDEST: usize = 10_000;
+
+fn number(characters: &mut Peekable<Chars<'_>>) -> usize {
+    let mut number = 0_usize;
+    while let Some(digit) = characters.next_if(char::is_ascii_digit) {
+        let digit = digit.to_digit(10).unwrap_or_default() as usize;
+        number = number.saturating_mul(10).saturating_add(digit).min(WIDEST);
+    }
+    number
+}
+
+/// format(): %s, %I, %L and %% with positions `n$`, widths (`*` is an argument's) and `-`.
 fn format(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
     let Some(pattern) = text(row, 0) else {
         return Ok(Datum::Null);
@@ -82,33 +97,39 @@ fn format(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
             out.push('%');
             continue;
         }
-        let mut width = 0_usize;
         let mut is_left = false;
         while characters.next_if_eq(&'-').is_some() {
             is_left = true;
         }
-        while let Some(digit) = characters.next_if(char::is_ascii_digit) {
-            width = width
-                .saturating_mul(10)
-                .saturating_add(digit.to_digit(10).unwrap_or_default() as usize)
-                .min(10_000);
-        }
+        let mut width = number(&mut characters);
         if characters.next_if_eq(&'$').is_some() {
             if width == 0 {
                 return Err(invalid(
                     "format specifies argument 0, but arguments are numbered from 1",
                 ));
             }
-            (next, width) = (width, 0);
+            next = width;
             while characters.next_if_eq(&'-').is_some() {
                 is_left = true;
             }
-            while let Some(digit) = characters.next_if(char::is_ascii_digit) {
-                width = width
-                    .saturating_mul(10)
-                    .saturating_add(digit.to_digit(10).unwrap_or_default() as usize)
-                    .min(10_000);
+            width = number(&mut characters);
+        }
+        if characters.next_if_eq(&'*').is_some() {
+            let mut place = number(&mut characters);
+            if characters.next_if_eq(&'$').is_none() {
+                if place > 0 {
+                    return Err(invalid("width argument position must be ended by \"$\""));
+                }
+                place = next;
+                next += 1;
             }
+            let given = row.get(place).ok_or_else(|| invalid("too few arguments for format()"))?;
+            let given = match given {
+                Datum::Null => 0,
+                _ => shown(call, row, place)?.parse::<i64>().unwrap_or_default(),
+            };
+            is_left |= given < 0;
+            width = usize::try_from(given.unsigned_abs()).unwrap_or(WIDEST).min(WIDEST);
         }
         let kind = characters.next().ok_or_else(|| {
             invalid("unterminated format() type specifier").with_hint("For a single \"%\" use \"%%\".")

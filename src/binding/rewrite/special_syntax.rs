@@ -119,7 +119,18 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
                 UnaryOperator::BitwiseNot => "bit_not",
                 _ => return Ok(None),
             };
-            Some(call(function, vec![take(expr)]))
+            let argument = match op {
+                // Floats' own, unlike sqrt() of a numeric.
+                UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot => Expr::Cast {
+                    kind: CastKind::Cast,
+                    expr: Box::new(take(expr)),
+                    data_type: DataType::Float8,
+                    array: false,
+                    format: None,
+                },
+                _ => take(expr),
+            };
+            Some(call(function, vec![argument]))
         }
         Expr::SimilarTo {
             negated,

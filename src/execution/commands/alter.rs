@@ -43,7 +43,7 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
         }
         Alter::Owner { kind, name, to } => {
             let id = object(command, *kind, name)?.id();
-            let owner = command.context.catalog.resolve_role(to)?.id;
+            let owner = command.role_named(to)?;
             command
                 .stage(|staged, role, _| changes::change_owner(staged, role, id, owner))
                 .await?;

@@ -16,7 +16,7 @@ pub(super) fn when_taken(if_not_exists: bool, or_replace: bool) -> WhenTaken {
 }
 
 fn role_named(command: &CommandContext<'_>, name: Option<&str>) -> Result<Option<Oid>> {
-    name.map(|name| Ok(command.context.catalog.resolve_role(name)?.id))
+    name.map(|name| command.role_named(name))
         .transpose()
 }
 

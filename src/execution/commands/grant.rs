@@ -37,7 +37,7 @@ pub(super) async fn roles(
     for granted in roles {
         for member in members {
             let granted = command.context.catalog.resolve_role(granted)?.id;
-            let member = command.context.catalog.resolve_role(member)?.id;
+            let member = command.role_named(member)?;
             command
                 .stage(|staged, role, _| match revoke {
                     false => changes::grant_role(staged, role, granted, member, admin),
@@ -52,9 +52,7 @@ pub(super) async fn roles(
 fn grantees(command: &CommandContext<'_>, names: &[String]) -> Result<Vec<Oid>> {
     let one = |name: &String| match name.as_str() {
         "public" => Ok(PUBLIC_ROLE),
-        "current_user" | "current_role" => Ok(command.context.principal.role),
-        "session_user" => Ok(command.context.principal.login),
-        name => Ok(command.context.catalog.resolve_role(name)?.id),
+        name => command.role_named(name),
     };
     names.iter().map(one).collect()
 }

@@ -125,6 +125,15 @@ impl CommandContext<'_> {
             .await
     }
 
+    /// A role by its name, or by what it is to the session.
+    pub fn role_named(&self, name: &str) -> Result<Oid> {
+        match name {
+            "current_user" | "current_role" => Ok(self.context.principal.role),
+            "session_user" => Ok(self.context.principal.login),
+            name => Ok(self.context.catalog.resolve_role(name)?.id),
+        }
+    }
+
     /// The table of that name; a view or a system table is 42809, and so is a materialized view, whose rows and
     /// columns are its query's.
     pub fn table(&self, name: &ObjectName) -> Result<Table> {

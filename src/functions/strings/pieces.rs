@@ -234,6 +234,7 @@ fn trim(name: &'static str, left: bool, right: bool) -> Arc<ScalarUDF> {
             vec![
                 kernel("(text) text", |args| trimmed(args, $left, $right)),
                 kernel("(text, text) text", |args| trimmed(args, $left, $right)),
+                rows("(bytea, bytea) bytea", |_, row| Ok(trimmed_bytes(row, $left, $right))),
             ]
         };
     }
@@ -269,6 +270,22 @@ fn trimmed(args: &Arguments<'_>, left: bool, right: bool) -> Result<ArrayRef> {
         out.push_str(text);
         Ok(true)
     })
+}
+
+fn trimmed_bytes(row: &[Datum], left: bool, right: bool) -> Datum {
+    let [Datum::Bytes(bytes), Datum::Bytes(set)] = row else {
+        return Datum::Null;
+    };
+    let is_kept = |byte: &u8| !set.contains(byte);
+    let start = match left {
+        true => bytes.iter().position(is_kept).unwrap_or(bytes.len()),
+        false => 0,
+    };
+    let end = match right {
+        true => bytes.iter().rposition(is_kept).map_or(start, |last| last + 1),
+        false => bytes.len(),
+    };
+    Datum::Bytes(bytes[start..end].to_vec())
 }
 
 fn repeat(args: &Arguments<'_>) -> Result<ArrayRef> {
