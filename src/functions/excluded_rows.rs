@@ -186,7 +186,7 @@ impl PartitionEvaluator for Frame {
         let (arguments, keys) = values.split_at(arguments.min(values.len()));
         if self.row == 0 {
             self.groups = match keys.is_empty() {
-                true => vec![0..usize::MAX],
+                true => std::iter::once(0..usize::MAX).collect(),
                 false => partition(keys)?.ranges(),
             };
         }
