@@ -199,7 +199,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
         Expr::WindowFunction(window) if window.params.args.len() == 3 && is_shift(window.fun.name()) => {
             calls::with_default(frame_exclusion::applied(window), schema)
         }
-        Expr::WindowFunction(window) if frame_exclusion::is_marked(&window) => {
+        Expr::WindowFunction(window) if frame_exclusion::is_ours(&window) => {
             Ok(Transformed::yes(Expr::WindowFunction(frame_exclusion::applied(window))))
         }
         other => Ok(Transformed::no(other)),

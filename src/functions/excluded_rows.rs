@@ -1,5 +1,5 @@
-//! Window functions over frames that leave rows out: the rows of a frame are at most three stretches of its partition, and
-//! each answer is computed from all of them, as PostgreSQL does.
+//! Window functions over frames that leave rows out: the rows of a frame are at most three stretches of its partition,
+//! and each answer is computed from all of them, as PostgreSQL does.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ use crate::error::{Error, SqlState};
 /// The rows of a frame that do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Exclusion {
+    /// All count.
+    Nothing,
     CurrentRow,
     /// The current row and those that are equal to it in the window's order.
     Group,
@@ -184,7 +186,7 @@ impl PartitionEvaluator for Frame {
         let (arguments, keys) = values.split_at(arguments.min(values.len()));
         if self.row == 0 {
             self.groups = match keys.is_empty() {
-                true => vec![0..usize::MAX],
+                true => std::iter::once(0..usize::MAX).collect(),
                 false => partition(keys)?.ranges(),
             };
         }
@@ -296,6 +298,7 @@ impl Frame {
 /// What is left of a frame, in order and without empty stretches.
 fn stretches(frame: &Range<usize>, exclusion: Exclusion, row: usize, group: &Range<usize>) -> Vec<Range<usize>> {
     let excluded = match exclusion {
+        Exclusion::Nothing => frame.end..frame.end,
         Exclusion::CurrentRow => row..row + 1,
         Exclusion::Group | Exclusion::Ties => group.clone(),
     };

@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Float64Type, Int16Type, Int32Type, 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::ScalarUDF;
 
+use super::datum::Datum;
 use super::overload::{Arguments, Overload, OverloadedFunction, invalid, kernel, rows};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
@@ -238,6 +239,12 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                     })
                 }),
                 rows("(element, array) int4", |_, row| {
+                    if let Some(Datum::List(thresholds)) = row.get(1)
+                        && thresholds.iter().any(Datum::is_null)
+                    {
+                        let message = "thresholds array must not contain NULLs";
+                        return Err(Error::new(SqlState::NullValueNotAllowed, message));
+                    }
                     Ok(super::array_functions::bucket(row))
                 }),
             ],

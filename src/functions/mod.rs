@@ -52,10 +52,12 @@ mod regular;
 mod retyped;
 mod row_function;
 mod row_order;
+mod sending;
 mod sequences;
 mod server;
 mod settings;
 mod signals;
+mod shifted_rows;
 mod shown_digits;
 mod single_value;
 mod sleep;
@@ -107,6 +109,7 @@ pub use records::{ASSIGNED_FIELD, ROW_FIELD, ROW_VALUE, as_composite, assigned_f
 pub use retyped::{RETYPED, retyped};
 pub use row_order::{row_is_not_null, row_is_null, row_key};
 pub use server::VERSION;
+pub use shifted_rows::shifted;
 pub use shown_digits::shown_numeric;
 pub use single_value::single_value;
 pub use spelled_order::{spelled_key, spelled_key_and_value, spelled_of_key};
@@ -143,6 +146,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         ordered_sets::functions(),
         ranges::functions(),
         regular::functions(),
+        sending::functions(),
         shown_digits::functions(),
         strings::functions(),
         trigonometry::functions(),

@@ -41,8 +41,8 @@ impl PartialEq for Encoding {
 
 impl Eq for Encoding {}
 
-/// PostgreSQL's names, in the order of the numbers that pg_database.encoding has, each with its other spellings: in lower
-/// case and without what is no letter or digit.
+/// PostgreSQL's names, in the order of the numbers that pg_database.encoding has, each with its other spellings: in
+/// lower case and without what is no letter or digit.
 pub const NAMES: [(&str, &[&str]); 42] = [
     ("SQL_ASCII", &[]),
     ("EUC_JP", &[]),
@@ -178,8 +178,8 @@ static ENCODINGS: LazyLock<Vec<Encoding>> = LazyLock::new(|| {
     single.into_iter().chain(several).collect()
 });
 
-/// The tables of the Web are PostgreSQL's but for what stands between 128 and 159: its sets of ISO have control characters
-/// there, its sets of Windows none.
+/// The tables of the Web are PostgreSQL's but for what stands between 128 and 159: its sets of ISO have control
+/// characters there, its sets of Windows none.
 fn single_bytes(name: &str, table: &'static encoding_rs::Encoding) -> Codes {
     let mut characters = Box::new([None; 128]);
     for (byte, character) in (128_u8..).zip(characters.iter_mut()) {

@@ -1,5 +1,5 @@
-//! Clients of another character set than UTF-8: the texts in their messages are decoded before these are read, and those in
-//! ours encoded as they are written. For everybody else none of this runs. COPY's data is converted with its rows.
+//! Clients of another character set than UTF-8: the texts in their messages are decoded before these are read, and those
+//! in ours encoded as they are written. For everybody else none of this runs. COPY's data is converted with its rows.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -10,8 +10,8 @@ use crate::types::format::Format;
 use crate::wire::message::Frame;
 use crate::wire::reply;
 
-/// A client's message with its names and statements in UTF-8. The values of a Bind have types and come later; what is no
-/// whole message is left for the reader to say.
+/// A client's message with its names and statements in UTF-8. The values of a Bind have types and come later; what is
+/// no whole message is left for the reader to say.
 pub fn decoded(frame: Frame, encoding: &'static Encoding) -> Result<Frame> {
     let (ahead, texts) = match frame.tag {
         b'Q' | b'E' | b'f' => (0, 1),

@@ -9,8 +9,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::relations::parse_query;
-use super::named_arguments;
 use super::syntax::{call, plain_arguments, system_name};
+use super::{named_arguments, numbered_name};
 use crate::error::{Error, Result};
 
 /// A set-returning function: its columns, and for each the function that gives the column as an array.
@@ -178,7 +178,7 @@ fn unnested(factor: &TableFactor) -> Result<Option<TableFactor>> {
         } => {
             let names = match array_exprs.len() {
                 1 => vec!["unnest".to_string()],
-                count => (1..=count).map(|index| format!("unnest{index}")).collect(),
+                count => (1..=count).map(|index| numbered_name("unnest", index)).collect(),
             };
             Some(unnest(
                 "unnest",

@@ -30,6 +30,8 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
     struct Selects {
         /// Of each query around the select list, the columns by which its rows are ordered, with their qualifiers.
         keys: Vec<HashSet<String>>,
+        /// How many LATERAL subqueries are around it.
+        laterals: usize,
     }
     impl VisitorMut for Selects {
         type Break = ();
@@ -41,11 +43,19 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
             self.keys.pop();
             ControlFlow::Continue(())
         }
+        fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+            self.laterals += usize::from(matches!(factor, TableFactor::Derived { lateral: true, .. }));
+            ControlFlow::Continue(())
+        }
+        fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+            self.laterals -= usize::from(matches!(factor, TableFactor::Derived { lateral: true, .. }));
+            ControlFlow::Continue(())
+        }
         fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
             match self.keys.as_slice() {
-                [] => name_outputs(select, Some(&HashSet::new())),
-                [keys] => name_outputs(select, Some(keys)),
-                _ => name_outputs(select, None),
+                [] => name_outputs(select, Some(&HashSet::new()), self.laterals > 0),
+                [keys] => name_outputs(select, Some(keys), self.laterals > 0),
+                _ => name_outputs(select, None, self.laterals > 0),
             }
             ControlFlow::Continue(())
         }
@@ -74,8 +84,9 @@ fn qualified_keys(query: &Query) -> HashSet<String> {
 }
 
 /// `shown_by` are the columns that order what a client sees; `None` elsewhere, where others refer to the names, and a
-/// column beside a wildcard keeps its name, though the wildcard may have the same.
-fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>) {
+/// column beside a wildcard keeps its name, though the wildcard may have the same. What a LATERAL subquery names may be a
+/// column of what stands before it.
+fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>, is_lateral: bool) {
     let has_wildcard = shown_by.is_some()
         && select
             .projection
@@ -108,7 +119,8 @@ fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>) {
             name
         };
         // A column keeps the name it has by itself, and its qualifier.
-        if !may_repeat && is_plain && !is_outer(expression, own.as_deref()) {
+        let may_be_outer = is_lateral && matches!(expression, Expr::Identifier(_));
+        if !may_repeat && is_plain && !may_be_outer && !is_outer(expression, own.as_deref()) {
             continue;
         }
         let expr = expression.clone();

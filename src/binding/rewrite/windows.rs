@@ -85,16 +85,31 @@ impl VisitorMut for Named {
 
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
         let known = self.windows.last().map_or(&[][..], Vec::as_slice);
-        if let Expr::Function(function) = expression
-            && let Some(WindowType::WindowSpec(window)) = &mut function.over
-        {
-            match completed(window, known) {
-                Ok(complete) => *window = complete,
-                Err(error) => return ControlFlow::Break(error),
+        if let Expr::Function(function) = expression {
+            match &mut function.over {
+                Some(WindowType::WindowSpec(window)) => match completed(window, known) {
+                    Ok(complete) => *window = complete,
+                    Err(error) => return ControlFlow::Break(error),
+                },
+                // The planner looks for names in the select list only, and not in ORDER BY.
+                Some(WindowType::NamedWindow(name)) => match named(&folded(name), known) {
+                    Ok(window) => function.over = Some(WindowType::WindowSpec(window.clone())),
+                    Err(error) => return ControlFlow::Break(error),
+                },
+                None => {}
             }
         }
         ControlFlow::Continue(())
     }
+}
+
+/// The window of the WINDOW clause that is called so.
+fn named<'k>(name: &str, known: &'k [(String, WindowSpec)]) -> Result<&'k WindowSpec> {
+    let found = known.iter().find(|(known, _)| known == name);
+    found.map(|(_, window)| window).ok_or_else(|| {
+        let message = format!("window \"{name}\" does not exist");
+        Error::new(SqlState::UndefinedObject, message)
+    })
 }
 
 /// The window with the clauses of the one that it names.
@@ -104,10 +119,7 @@ fn completed(window: &WindowSpec, known: &[(String, WindowSpec)]) -> Result<Wind
     };
     let name = folded(name);
     let refused = |message: String| Err(Error::new(SqlState::WindowingError, message));
-    let Some((_, base)) = known.iter().find(|(known, _)| *known == name) else {
-        let message = format!("window \"{name}\" does not exist");
-        return Err(Error::new(SqlState::UndefinedObject, message));
-    };
+    let base = named(&name, known)?;
     // What stands for EXCLUDE is no key that somebody wrote.
     if window.partition_by.iter().any(|key| !is_exclusion(key)) {
         return refused(format!("cannot override PARTITION BY clause of window \"{name}\""));

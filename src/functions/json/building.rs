@@ -237,6 +237,10 @@ fn object(args: &Arguments<'_>, style: JsonStyle) -> Result<ArrayRef> {
         for pair in 0..args.len() / 2 {
             let (key, value) = (2 * pair, 2 * pair + 1);
             let at = args.row_of(key, row);
+            if !is_scalar(args.sql_type(key)) {
+                let message = "key value must be scalar, not array, composite, or json";
+                return Err(invalid(message.to_string()));
+            }
             if writers[key].is_null(at) {
                 return Err(match style {
                     JsonStyle::Json => Error::new(
@@ -318,4 +322,12 @@ fn object_of_texts(row: &[Datum], style: JsonStyle) -> Result<Datum> {
     }
     out.push('}');
     style.finish(out).map(Datum::from)
+}
+
+/// Whether a value of the type can be the key of an object.
+fn is_scalar(sql_type: &SqlType) -> bool {
+    !matches!(
+        sql_type,
+        SqlType::Array(_) | SqlType::Composite(_) | SqlType::Record | SqlType::Json | SqlType::Jsonb
+    )
 }

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use datafusion::arrow::array::ArrayRef;
 
 use crate::error::Result;
+use crate::types::format::DateStyle;
 use crate::types::json::{canonical, write_string};
 use crate::types::text::write_text;
 use crate::types::values::{Column, ColumnValues};
@@ -39,7 +40,11 @@ impl ValueWriter {
         Ok(ValueWriter {
             column: Column::new(array, sql_type)?,
             sql_type: sql_type.clone(),
-            settings,
+            // Dates are in the standard's form, whatever the session shows.
+            settings: FormatSettings {
+                date_style: DateStyle::default(),
+                ..settings
+            },
             scratch: BytesMut::new(),
         })
     }
@@ -62,6 +67,9 @@ impl ValueWriter {
 
     /// A row's value as a key: its text.
     pub fn key(&mut self, row: usize) -> String {
+        if let ColumnValues::Bool(values) = &self.column.values {
+            return values.value(row).to_string();
+        }
         self.scratch.clear();
         write_text(&self.column.values, row, &self.settings, &mut self.scratch);
         String::from_utf8_lossy(&self.scratch).into_owned()

@@ -238,6 +238,9 @@ fn similar_to(args: &Arguments<'_>) -> Result<ArrayRef> {
             return Ok(None);
         };
         let escape = escapes.as_ref().and_then(|escapes| escapes.get(row));
+        if escapes.is_some() && escape.is_none() {
+            return Ok(None);
+        }
         if last.as_ref().is_none_or(|(before, _)| before != pattern) {
             last = Some((pattern.to_string(), similar(pattern, escape_of(escape)?)?));
         }
@@ -471,7 +474,7 @@ fn position(row: &[Datum]) -> Result<Datum> {
     if !(0..=1).contains(&at_end) {
         return Err(invalid(format!("invalid value for parameter \"endoption\": {at_end}")));
     }
-    let group = number(6).unwrap_or(0) as usize;
+    let group = group_number(row.get(6))?;
     let whole = text(row, 0);
     let Some((found, offset)) = nth(row, 5)? else {
         return Ok(Datum::Int(0));
@@ -482,8 +485,13 @@ fn position(row: &[Datum]) -> Result<Datum> {
     })))
 }
 
+fn group_number(argument: Option<&Datum>) -> Result<usize> {
+    let number = argument.and_then(Datum::as_int).unwrap_or(0);
+    usize::try_from(number).map_err(|_| invalid(format!("invalid value for parameter \"subexpr\": {number}")))
+}
+
 fn nth_match(row: &[Datum]) -> Result<Datum> {
-    let group = row.get(5).and_then(Datum::as_int).unwrap_or(0) as usize;
+    let group = group_number(row.get(5))?;
     let found = nth(row, 4)?;
     Ok(found
         .and_then(|(found, _)| found.get(group).map(|part| part.as_str().to_string()))

@@ -103,7 +103,7 @@ fn escape(rest: &mut Peekable<Chars<'_>>) -> Result<u32> {
             Error::syntax("invalid Unicode escape")
                 .with_hint("Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.")
         })?;
-        code = code << 4 | digit;
+        code = (code << 4) | digit;
     }
     Ok(code)
 }

@@ -5,6 +5,7 @@ mod between_symmetric;
 mod collation;
 mod fetch_expression;
 mod frame_exclusion;
+mod grouping_sets;
 mod keywords;
 mod lock_strength;
 mod only_table;
@@ -42,6 +43,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     trim_characters::write_blanks(tokens);
     fetch_expression::write_limits(tokens);
     frame_exclusion::write_marks(tokens);
+    grouping_sets::write_out(tokens);
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
     row_expansion::drop_parentheses(tokens);

@@ -171,7 +171,11 @@ impl Lexer<'_> {
     }
 
     fn invalid_unicode(&mut self, message: &str, start: usize) -> Error {
-        Error::new(SqlState::InvalidEscapeSequence, message)
+        let state = match message {
+            "invalid Unicode surrogate pair" => SqlState::SyntaxError,
+            _ => SqlState::InvalidEscapeSequence,
+        };
+        Error::new(state, message)
             .with_hint("Unicode escapes must be \\uXXXX or \\UXXXXXXXX.")
             .at(self.position_of(start))
     }

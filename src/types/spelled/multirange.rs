@@ -269,7 +269,9 @@ fn range_length(text: &str) -> Option<usize> {
     let mut characters = text.char_indices();
     while let Some((place, character)) = characters.next() {
         match character {
-            '\\' => drop(characters.next()),
+            '\\' => {
+                characters.next();
+            }
             '"' => is_quoted = !is_quoted,
             ')' | ']' if !is_quoted => return Some(place + 1),
             _ => {}
