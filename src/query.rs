@@ -416,10 +416,10 @@ async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> R
         true => bound.plan,
         false => binding::show_digits(bound.plan)?,
     };
-    let governed = governance::govern(plan, request.context, planning_session(request).config_options())?;
+    let session = planning_session(request);
+    let governed = governance::govern(plan, request.context, session.config_options())?;
     record.add_bind_time(bind_start.elapsed());
     let plan_start = Instant::now();
-    let session = planning_session(request);
     let optimized = planning::optimize(&governed, &session)?;
     let cached = Arc::new(CachedPlan::new(
         optimized,

@@ -63,10 +63,10 @@ pub use modification::{
     bind_update, insert_columns,
 };
 pub(crate) use names::parts as name_parts;
+pub use output_column::OutputColumn;
 pub use parameters::parameter_types;
 pub use relations::{is_current, table_address};
 pub(crate) use rewrite::folded;
-pub use output_column::OutputColumn;
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{

@@ -104,12 +104,21 @@ pub fn reads_the_same(left: &TableScan, right: &TableScan) -> bool {
     }
 }
 
-/// How many files the table of a scan has, behind a barrier too; `None` for what is no table.
-pub fn file_count(scan: &TableScan) -> Option<usize> {
+/// The rows of the table that is scanned, of one behind a barrier their order of magnitude; `None` for what is no table, has
+/// more files than that, or has rows that nobody counted.
+pub fn rows_of_table(scan: &TableScan, most_files: usize) -> Option<usize> {
     let provider = source_as_provider(&scan.source).ok()?;
-    let raw = provider.downcast_ref::<PolicyBarrier>().map_or(&provider, |barrier| &barrier.raw);
-    let table = raw.downcast_ref::<BoundTable>()?;
-    Some(table.snapshot.file_count())
+    let barrier = provider.downcast_ref::<PolicyBarrier>();
+    let raw = barrier.map_or(&provider, |barrier| &barrier.raw);
+    let snapshot = &raw.downcast_ref::<BoundTable>()?.snapshot;
+    if snapshot.file_count() > most_files {
+        return None;
+    }
+    let rows = usize::try_from(snapshot.row_count()?).ok()?;
+    match barrier {
+        Some(_) => blurred(&Precision::Exact(rows)).get_value().copied(),
+        None => Some(rows),
+    }
 }
 
 fn is_constant_policy(policy: &Expr) -> bool {

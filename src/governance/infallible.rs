@@ -74,7 +74,9 @@ pub(crate) fn infallible(expr: &Expr, schema: &DFSchema) -> bool {
             let from = cast.expr.get_type(schema);
             infallible(&cast.expr, schema) && from.is_ok_and(|from| is_lossless(&from, cast.field.data_type()))
         }
-        Expr::ScalarFunction(call) => is_total_call(call, schema) && call.args.iter().all(|arg| infallible(arg, schema)),
+        Expr::ScalarFunction(call) => {
+            is_total_call(call, schema) && call.args.iter().all(|arg| infallible(arg, schema))
+        }
         Expr::Exists(exists) => infallible_subquery(&exists.subquery.subquery),
         Expr::InSubquery(InSubquery { expr, subquery, .. }) => {
             infallible(expr, schema) && infallible_subquery(&subquery.subquery)
@@ -242,11 +244,19 @@ mod tests {
             (between_texts(SqlType::Bpchar(Some(15)), SqlType::Text), true),
             (between_texts(SqlType::Text, SqlType::Bpchar(Some(15))), true),
             (retyped(col("name"), SqlType::Bpchar(Some(15))), true),
-            (retyped(between_texts(SqlType::Text, SqlType::Int4), SqlType::Int4), false),
+            (
+                retyped(between_texts(SqlType::Text, SqlType::Int4), SqlType::Int4),
+                false,
+            ),
             (between_texts(SqlType::Text, SqlType::Date), false),
             (between_texts(SqlType::Text, SqlType::Bpchar(Some(10_000_000))), false),
             (
-                assignment_cast(col("name"), SqlType::Text, SqlType::Varchar(Some(3)), &FormatSettings::default()),
+                assignment_cast(
+                    col("name"),
+                    SqlType::Text,
+                    SqlType::Varchar(Some(3)),
+                    &FormatSettings::default(),
+                ),
                 false,
             ),
             (retyped(cast(col("name"), DataType::Int32), SqlType::Int4), false),

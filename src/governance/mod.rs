@@ -27,7 +27,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use barrier::{PolicyBarrier, file_count, reads_the_same};
+pub use barrier::{PolicyBarrier, reads_the_same, rows_of_table};
 pub use barrier_exec::{BarrierIdentity, PolicyBarrierExec};
 pub use fingerprint::PolicyFingerprint;
 pub use govern::govern;

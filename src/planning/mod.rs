@@ -34,7 +34,9 @@ use shared_parts::{SharedPartPlanner, share_equal_parts};
 
 /// Type coercion and all logical rules.
 pub fn optimize(governed: &GovernedPlan, session: &PlanningSession) -> Result<GovernedPlan> {
-    beside_other_tasks(governed, || governed.rewrite(|plan| Ok(session.optimize_for_all(&plan)?)))
+    beside_other_tasks(governed, || {
+        governed.rewrite(|plan| Ok(session.optimize_for_all(&plan)?))
+    })
 }
 
 /// Runs work on a plan that never waits. The thread may be the one that watches the sockets and timers; without

@@ -3,11 +3,10 @@
 //! unless it works so long that the others will be gone.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::datasource::source_as_provider;
-use datafusion::logical_expr::{LogicalPlan, TableScan};
+use datafusion::logical_expr::LogicalPlan;
 
 use super::cardinality::estimate;
-use crate::governance::{GovernedPlan, file_count};
+use crate::governance::{GovernedPlan, rows_of_table};
 
 /// Rows that one thread is done with as soon as several would be.
 const LITTLE_WORK: f64 = (256 << 10) as f64;
@@ -16,32 +15,44 @@ const SHORT_WORK: f64 = (16 << 20) as f64;
 /// Files of a table that one partition may open one after the other.
 const FEW_FILES: usize = 8;
 
+/// Joins of a plan that are estimated one by one: each takes those below it into account.
+const FEW_JOINS: usize = 6;
+
 /// The partitions for a plan, of `most`, while `others` statements compute.
 pub fn partitions(governed: &GovernedPlan, most: usize, others: usize) -> usize {
+    let share = (most / (others + 1)).max(1);
     if most <= 1 {
         return most;
     }
-    match work(governed.plan()) {
+    // Beyond that nothing changes, so nothing more has to be known.
+    let relevant = if share < most { SHORT_WORK } else { LITTLE_WORK };
+    match work(governed.plan(), relevant) {
         Some(rows) if rows <= LITTLE_WORK => 1,
-        Some(rows) if rows <= SHORT_WORK => (most / (others + 1)).max(1),
+        Some(rows) if rows <= SHORT_WORK => share,
         _ => most,
     }
 }
 
 /// Whether the plan aggregates.
 pub fn aggregates(governed: &GovernedPlan) -> bool {
-    let found = governed.plan().exists(|node| Ok(matches!(node, LogicalPlan::Aggregate(_))));
+    let found = governed
+        .plan()
+        .exists(|node| Ok(matches!(node, LogicalPlan::Aggregate(_))));
     found.unwrap_or(false)
 }
 
-/// Rows that the plan reads and its joins give, as far as is known; `None` where that is nothing to go by.
-fn work(plan: &LogicalPlan) -> Option<f64> {
+/// Rows that the plan reads and its joins give, as far as is known; `None` where that is nothing to go by, or above `most`.
+fn work(plan: &LogicalPlan, most: f64) -> Option<f64> {
+    let mut joins = vec![];
     let mut rows = Some(0.0);
-    plan.apply_with_subqueries(|node| {
+    let walked = plan.apply_with_subqueries(|node| {
         let own = match node {
-            LogicalPlan::TableScan(scan) => rows_of(scan),
-            LogicalPlan::Join(join) if join.on.is_empty() => None,
-            LogicalPlan::Join(_) => Some(estimate(node).rows),
+            LogicalPlan::TableScan(scan) => rows_of_table(scan, FEW_FILES).map(|rows| rows as f64),
+            LogicalPlan::Join(join) if join.on.is_empty() || joins.len() == FEW_JOINS => None,
+            LogicalPlan::Join(_) => {
+                joins.push(node.clone());
+                Some(0.0)
+            }
             LogicalPlan::Projection(_)
             | LogicalPlan::Filter(_)
             | LogicalPlan::Aggregate(_)
@@ -58,17 +69,11 @@ fn work(plan: &LogicalPlan) -> Option<f64> {
         };
         rows = rows.zip(own).map(|(rows, own)| rows + own);
         Ok(match rows {
-            Some(rows) if rows <= SHORT_WORK => TreeNodeRecursion::Continue,
+            Some(rows) if rows <= most => TreeNodeRecursion::Continue,
             _ => TreeNodeRecursion::Stop,
         })
-    })
-    .ok()?;
-    rows
-}
-
-/// The rows of a table of few files.
-fn rows_of(scan: &TableScan) -> Option<f64> {
-    file_count(scan).filter(|files| *files <= FEW_FILES)?;
-    let known = source_as_provider(&scan.source).ok()?.statistics()?;
-    known.num_rows.get_value().map(|rows| *rows as f64)
+    });
+    walked.ok()?;
+    let read = rows.filter(|rows| *rows <= most)?;
+    Some(read + joins.iter().map(|join| estimate(join).rows).sum::<f64>())
 }

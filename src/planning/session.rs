@@ -70,6 +70,8 @@ impl PlanningSession {
 
     /// The same for plans of so many partitions.
     pub fn with_partitions(mut self, partitions: usize) -> PlanningSession {
+        // Options that nobody else holds are changed in place.
+        self.properties.config_options = None;
         self.config = self.config.with_target_partitions(partitions);
         self.properties.config_options = Some(Arc::clone(self.config.options()));
         self

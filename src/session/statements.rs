@@ -340,7 +340,11 @@ impl Session {
     ) -> Result<Outcome> {
         self.ensure_begun()?;
         self.has_queried = true;
-        let columns = statement.description.columns.as_ref().map_or(0, |columns| columns.len());
+        let columns = statement
+            .description
+            .columns
+            .as_ref()
+            .map_or(0, |columns| columns.len());
         let formats = formats_for(result_formats, columns).unwrap_or_default();
         self.transaction.command = statement.parsed.statement.written_command();
         let taken = self.transaction.changes_taken();
