@@ -127,14 +127,14 @@ impl NewRows {
         Ok(())
     }
 
-    /// Whether no two rows have the same key, as far as their order tells.
+    /// Whether it is certain without a comparison that no two rows have the same key.
     pub(super) fn differ_in(&self, key: &BoundKey) -> bool {
         let kept = self.kept.lock();
         let rises = |column: usize| {
             let place = self.columns.iter().position(|known| *known == column);
             place.is_some_and(|place| matches!(kept.rising[place], Rising::Yes(_)))
         };
-        key.values.iter().filter_map(|value| value.bounded).any(rises)
+        kept.rows < 2 || key.values.iter().filter_map(|value| value.bounded).any(rises)
     }
 
     pub(super) fn source(&self, staged: impl FnOnce() -> Result<TableSnapshot>) -> Result<RowSource> {
@@ -153,9 +153,7 @@ impl RowSource {
 
     pub(super) fn provider(&self) -> Result<Arc<dyn TableProvider>> {
         Ok(match self {
-            RowSource::Kept(schema, batches) => {
-                Arc::new(MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?)
-            }
+            RowSource::Kept(schema, batches) => Arc::new(MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?),
             RowSource::Stored(snapshot) => Arc::new(StoredRows::new(snapshot, false)),
         })
     }
@@ -218,4 +216,39 @@ enum Bounds {
     Unknown,
     OnlyNulls,
     Between(ScalarValue, ScalarValue),
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{Int64Array, StringViewArray};
+
+    use super::*;
+
+    fn rises(batches: Vec<ArrayRef>) -> bool {
+        let fold = |rising: Rising, values: &ArrayRef| rising.followed_by(values);
+        matches!(batches.iter().fold(Rising::Yes(None), fold), Rising::Yes(_))
+    }
+
+    #[test]
+    fn only_values_that_rise_are_certain_to_differ() {
+        let numbers = |values: &[Option<i64>]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
+        let texts = |values: &[&str]| Arc::new(StringViewArray::from(values.to_vec())) as ArrayRef;
+        assert!(rises(vec![
+            numbers(&[Some(1), Some(2)]),
+            numbers(&[Some(3)]),
+            numbers(&[Some(5), Some(9)])
+        ]));
+        assert!(rises(vec![texts(&["a", "b"]), texts(&["c"])]));
+        assert!(rises(vec![numbers(&[None])]));
+        assert!(!rises(vec![numbers(&[Some(1), Some(1)])]));
+        assert!(!rises(vec![numbers(&[Some(1), Some(2)]), numbers(&[Some(2), Some(3)])]));
+        assert!(!rises(vec![
+            numbers(&[Some(3)]),
+            numbers(&[Some(1)]),
+            numbers(&[Some(4)])
+        ]));
+        assert!(!rises(vec![numbers(&[Some(1), None, Some(2)])]));
+        assert!(!rises(vec![numbers(&[None]), numbers(&[None])]));
+        assert!(!rises(vec![texts(&["b", "a"])]));
+    }
 }
