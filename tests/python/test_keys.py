@@ -87,6 +87,19 @@ def test_a_hidden_row_tells_that_its_key_exists_and_no_more(own_server):
             assert caught.value.diag.message_detail is None
 
 
+def test_keys_of_external_tables_are_declared_only(own_server, tmp_path):
+    with own_server.connect() as admin:
+        admin.execute(f"create external location outside url 'file://{tmp_path}/outside'")
+        place = f"location 'file://{tmp_path}/outside/t'"
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            admin.execute(f"create table outer_rows (id int primary key enforced) using delta {place}")
+        admin.execute(f"create table outer_rows (id int primary key) using delta {place}")
+        admin.execute("insert into outer_rows values (1), (1)")
+        seen = admin.execute("select enforced from information_schema.table_constraints where table_name = 'outer_rows'"
+                             " and constraint_type = 'PRIMARY KEY'")
+        assert seen.fetchall() == [("NO",)]
+
+
 def race(connections, insert):
     """Each connection inserts the same keys in an order of its own; answers how many inserts took effect."""
     taken = []

@@ -183,7 +183,7 @@ impl CopyIn {
         let mut keys = None;
         if let Some((held, new)) = self.keys {
             let staged = || self.base.of_staged(&files);
-            held.verify(new, Some(&self.base), &TouchedRows::default(), staged)
+            held.verify(&new, Some(&self.base), &TouchedRows::default(), staged)
                 .await?;
             keys = Some(held as Arc<dyn KeyGuard>);
         }

@@ -135,7 +135,7 @@ pub async fn run(
     let (removal, files) = delta
         .stage_changes(&base, changes, new_rows, check.clone(), session)
         .await?;
-    if let (Some(keys), Some(new)) = (&keys, new) {
+    if let (Some(keys), Some(new)) = (&keys, &new) {
         let staying = (kind != Kind::Overwrite).then_some(&staying);
         keys.verify(new, staying, &touched, || base.of_staged(&files)).await?;
     }

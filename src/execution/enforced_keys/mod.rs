@@ -118,21 +118,21 @@ impl EnforcedKeys {
     /// Refuses rows that share a key with each other, or with one of `staying` that is not `touched`.
     pub async fn verify(
         &self,
-        new: NewRows,
+        new: &NewRows,
         staying: Option<&Arc<TableSnapshot>>,
         touched: &TouchedRows,
         staged: impl FnOnce() -> Result<TableSnapshot>,
     ) -> Result<()> {
-        let new = new.source(staged)?;
-        if new.is_empty() {
+        let rows = new.source(staged)?;
+        if rows.is_empty() {
             return Ok(());
         }
         for key in &self.keys {
-            if !new.is_one_row() {
-                self.refuse_repeated(key, new.provider()?, Violation::Exists).await?;
+            if !new.differ_in(&key.bound) {
+                self.refuse_repeated(key, rows.provider()?, Violation::Exists).await?;
             }
             if let Some(staying) = staying {
-                self.refuse_shared(key, &new, staying, touched).await?;
+                self.refuse_shared(key, &rows, staying, touched).await?;
             }
         }
         Ok(())

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
+use datafusion::arrow::compute::kernels::cmp::lt;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -35,14 +36,38 @@ struct Kept {
     rows: usize,
     batches: Vec<RecordBatch>,
     memory: MemoryReservation,
+    /// For each column, its last value as long as each was greater than the one before: then none was there twice.
+    rising: Vec<Rising>,
     /// Whether the rows may be read back from the staged files: those have no others.
     are_all: bool,
     is_full: bool,
 }
 
+#[derive(Clone)]
+enum Rising {
+    Yes(Option<ArrayRef>),
+    No,
+}
+
+impl Rising {
+    fn followed_by(&self, values: &ArrayRef) -> Rising {
+        let Rising::Yes(last) = self else { return Rising::No };
+        let count = values.len();
+        let are_less = |left: &ArrayRef, right: &ArrayRef| {
+            let less = lt(left, right);
+            less.is_ok_and(|less| less.null_count() == 0 && less.true_count() == less.len())
+        };
+        let follows = last.as_ref().is_none_or(|last| are_less(last, &values.slice(0, 1)));
+        match follows && are_less(&values.slice(0, count - 1), &values.slice(1, count - 1)) {
+            true => Rising::Yes(Some(values.slice(count - 1, 1))),
+            false => Rising::No,
+        }
+    }
+}
+
 /// Where new rows are read from.
 pub(super) enum RowSource {
-    Kept(SchemaRef, Vec<RecordBatch>, usize),
+    Kept(SchemaRef, Vec<RecordBatch>),
     Stored(Arc<TableSnapshot>),
 }
 
@@ -53,14 +78,15 @@ impl NewRows {
         let memory = MemoryConsumer::new("new keys").register(&keys.session.runtime_env().memory_pool);
         Ok(NewRows {
             schema: Arc::new(base.schema().project(&columns)?),
-            columns: Arc::new(columns),
             kept: Arc::new(Mutex::new(Kept {
                 rows: 0,
                 batches: vec![],
                 memory,
+                rising: vec![Rising::Yes(None); columns.len()],
                 are_all,
                 is_full: false,
             })),
+            columns: Arc::new(columns),
         })
     }
 
@@ -76,12 +102,18 @@ impl NewRows {
     }
 
     fn take(&self, rows: &RecordBatch) -> Result<()> {
-        let mut kept = self.kept.lock();
-        kept.rows += rows.num_rows();
-        if kept.is_full {
+        if rows.num_rows() == 0 {
             return Ok(());
         }
         let rows = rows.project(&self.columns)?;
+        let mut kept = self.kept.lock();
+        kept.rows += rows.num_rows();
+        for (rising, values) in kept.rising.iter_mut().zip(rows.columns()) {
+            *rising = rising.followed_by(values);
+        }
+        if kept.is_full {
+            return Ok(());
+        }
         let grown = kept.memory.try_grow(rows.get_array_memory_size());
         if kept.are_all && (kept.rows > MOST_ROWS || grown.is_err()) {
             kept.is_full = true;
@@ -95,29 +127,33 @@ impl NewRows {
         Ok(())
     }
 
-    pub(super) fn source(self, staged: impl FnOnce() -> Result<TableSnapshot>) -> Result<RowSource> {
+    /// Whether it is certain without a comparison that no two rows have the same key.
+    pub(super) fn differ_in(&self, key: &BoundKey) -> bool {
+        let kept = self.kept.lock();
+        let rises = |column: usize| {
+            let place = self.columns.iter().position(|known| *known == column);
+            place.is_some_and(|place| matches!(kept.rising[place], Rising::Yes(_)))
+        };
+        kept.rows < 2 || key.values.iter().filter_map(|value| value.bounded).any(rises)
+    }
+
+    pub(super) fn source(&self, staged: impl FnOnce() -> Result<TableSnapshot>) -> Result<RowSource> {
         let kept = self.kept.lock();
         Ok(match kept.is_full {
             true => RowSource::Stored(Arc::new(staged()?)),
-            false => RowSource::Kept(self.schema.clone(), kept.batches.clone(), kept.rows),
+            false => RowSource::Kept(Arc::clone(&self.schema), kept.batches.clone()),
         })
     }
 }
 
 impl RowSource {
     pub(super) fn is_empty(&self) -> bool {
-        matches!(self, RowSource::Kept(_, _, 0))
-    }
-
-    pub(super) fn is_one_row(&self) -> bool {
-        matches!(self, RowSource::Kept(_, _, 1))
+        matches!(self, RowSource::Kept(_, batches) if batches.is_empty())
     }
 
     pub(super) fn provider(&self) -> Result<Arc<dyn TableProvider>> {
         Ok(match self {
-            RowSource::Kept(schema, batches, _) => {
-                Arc::new(MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?)
-            }
+            RowSource::Kept(schema, batches) => Arc::new(MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?),
             RowSource::Stored(snapshot) => Arc::new(StoredRows::new(snapshot, false)),
         })
     }
@@ -142,7 +178,7 @@ impl RowSource {
 
     fn bounds_of(&self, position: usize, value: &Expr) -> Result<Bounds> {
         match self {
-            RowSource::Kept(schema, batches, _) => {
+            RowSource::Kept(schema, batches) => {
                 let Expr::Column(Column { name, .. }) = value else {
                     return Ok(Bounds::Unknown);
                 };
@@ -180,4 +216,39 @@ enum Bounds {
     Unknown,
     OnlyNulls,
     Between(ScalarValue, ScalarValue),
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{Int64Array, StringViewArray};
+
+    use super::*;
+
+    fn rises(batches: Vec<ArrayRef>) -> bool {
+        let fold = |rising: Rising, values: &ArrayRef| rising.followed_by(values);
+        matches!(batches.iter().fold(Rising::Yes(None), fold), Rising::Yes(_))
+    }
+
+    #[test]
+    fn only_values_that_rise_are_certain_to_differ() {
+        let numbers = |values: &[Option<i64>]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
+        let texts = |values: &[&str]| Arc::new(StringViewArray::from(values.to_vec())) as ArrayRef;
+        assert!(rises(vec![
+            numbers(&[Some(1), Some(2)]),
+            numbers(&[Some(3)]),
+            numbers(&[Some(5), Some(9)])
+        ]));
+        assert!(rises(vec![texts(&["a", "b"]), texts(&["c"])]));
+        assert!(rises(vec![numbers(&[None])]));
+        assert!(!rises(vec![numbers(&[Some(1), Some(1)])]));
+        assert!(!rises(vec![numbers(&[Some(1), Some(2)]), numbers(&[Some(2), Some(3)])]));
+        assert!(!rises(vec![
+            numbers(&[Some(3)]),
+            numbers(&[Some(1)]),
+            numbers(&[Some(4)])
+        ]));
+        assert!(!rises(vec![numbers(&[Some(1), None, Some(2)])]));
+        assert!(!rises(vec![numbers(&[None]), numbers(&[None])]));
+        assert!(!rises(vec![texts(&["b", "a"])]));
+    }
 }
