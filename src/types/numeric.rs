@@ -173,7 +173,11 @@ impl Number {
         if let Some(scale) = shown_scale(magnitude, MAX_SCALE)
             && let Some(shown) = without_digits(magnitude, MAX_SCALE - scale)
         {
-            let value = if carried.is_negative() { shown.wrapping_neg() } else { shown };
+            let value = if carried.is_negative() {
+                shown.wrapping_neg()
+            } else {
+                shown
+            };
             return Number { value, scale };
         }
         let mut number = Number {

@@ -217,7 +217,8 @@ fn of_finite<T: ArrowPrimitiveType>(
 ) -> Result<Option<ArrayRef>> {
     let names = args.texts(0)?;
     let name = names.get(0).filter(|_| args.is_constant(0) && !args.is_constant(1));
-    let (DataType::Decimal128(_, scale), Some(field)) = (args.return_type(), name.and_then(|name| field(name, "").ok()))
+    let (DataType::Decimal128(_, scale), Some(field)) =
+        (args.return_type(), name.and_then(|name| field(name, "").ok()))
     else {
         return Ok(None);
     };
@@ -226,13 +227,17 @@ fn of_finite<T: ArrowPrimitiveType>(
     };
     let has_time = parts(T::default_value()).1.is_some();
     let is_of_clock = has_time && of_clock(field, 0).is_some_and(|number| number.scale == i32::from(*scale));
-    if !(is_of_clock || *scale == 0 && of_calendar(field, 0).is_some()) || !moments.values().iter().all(|moment| is_finite(*moment)) {
+    if !(is_of_clock || *scale == 0 && of_calendar(field, 0).is_some())
+        || !moments.values().iter().all(|moment| is_finite(*moment))
+    {
         return Ok(None);
     }
     let values: Decimal128Array = moments.unary(|moment| {
         let (day, time) = parts(moment);
         match is_of_clock {
-            true => time.and_then(|time| of_clock(field, time)?.to_i128()).unwrap_or_default(),
+            true => time
+                .and_then(|time| of_clock(field, time)?.to_i128())
+                .unwrap_or_default(),
             false => of_calendar(field, day).map_or(0, i128::from),
         }
     });
@@ -328,7 +333,10 @@ fn of_timestamps(args: &Arguments<'_>, zone: Option<TimeZone>) -> Result<ArrayRe
     let is_finite = |moment| moment != TIMESTAMP_INFINITY && moment != TIMESTAMP_NEGATIVE_INFINITY;
     if zone.is_none()
         && let Some(fields) = of_finite::<TimestampMicrosecondType>(args, is_finite, |moment| {
-            (moment.div_euclid(MICROS_PER_DAY), Some(moment.rem_euclid(MICROS_PER_DAY)))
+            (
+                moment.div_euclid(MICROS_PER_DAY),
+                Some(moment.rem_euclid(MICROS_PER_DAY)),
+            )
         })?
     {
         return Ok(fields);

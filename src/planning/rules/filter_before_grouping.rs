@@ -9,8 +9,8 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::JoinType;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_expr_common::physical_expr::is_volatile;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -63,7 +63,10 @@ fn with_filtered_groups(join: &HashJoinExec) -> PlanResult<Option<Arc<dyn Execut
     let keys = filter.children();
     let columns = keys.iter().map(|key| column_of(key)).collect();
     let schema = join.right().schema();
-    let types: Vec<DataType> = keys.iter().map(|key| key.data_type(&schema)).collect::<PlanResult<_>>()?;
+    let types: Vec<DataType> = keys
+        .iter()
+        .map(|key| key.data_type(&schema))
+        .collect::<PlanResult<_>>()?;
     let filter = KeyFilter { filter, types };
     place(join.right(), columns, &filter, false)
 }

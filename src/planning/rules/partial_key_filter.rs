@@ -70,7 +70,10 @@ impl PhysicalExpr for PartialKeyFilter {
         vec![&self.filter]
     }
 
-    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn PhysicalExpr>>) -> PlanResult<Arc<dyn PhysicalExpr>> {
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> PlanResult<Arc<dyn PhysicalExpr>> {
         match children.pop() {
             Some(filter) => Ok(Arc::new(PartialKeyFilter { filter })),
             None => internal_err!("a part of a filter needs the filter"),

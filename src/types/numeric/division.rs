@@ -134,7 +134,9 @@ const ZEROS: [ExactDivisor; 5] = [EXACT[16], EXACT[8], EXACT[4], EXACT[2], EXACT
 /// The magnitude without so many digits at its end, if they are zeros, and if finding out is cheap.
 pub(super) fn without_digits(magnitude: i256, digits: i32) -> Option<i256> {
     let (low, high) = magnitude.to_parts();
-    let shift = u32::try_from(digits).ok().filter(|shift| low.trailing_zeros() >= *shift)?;
+    let shift = u32::try_from(digits)
+        .ok()
+        .filter(|shift| low.trailing_zeros() >= *shift)?;
     let shifted = match high {
         0 => i256::from_parts(low >> shift, 0),
         _ => magnitude >> shift as u8,

@@ -108,7 +108,10 @@ fn short_ways_lead_to_the_same_numbers() {
         }
         assert_eq!(number.trimmed(), expected, "{value} {scale}");
         if let Ok(carried) = number.to_carried() {
-            assert_eq!(Some(carried), value.checked_mul(power_of_ten(MAX_SCALE - scale).unwrap()));
+            assert_eq!(
+                Some(carried),
+                value.checked_mul(power_of_ten(MAX_SCALE - scale).unwrap())
+            );
             expected.scale_up_to(expected.natural_scale());
             assert_eq!(Number::computed(carried), expected, "{value} {scale}");
         }
