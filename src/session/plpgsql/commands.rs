@@ -1,7 +1,7 @@
 //! Statements of SQL in a body: PERFORM, commands with INTO, EXECUTE, GET DIAGNOSTICS, COMMIT and ROLLBACK.
 
 use super::Interpreter;
-use super::evaluate::{Answer, RunningQuery, in_sql};
+use super::evaluate::{Answer, RunningQuery};
 use super::values::Typed;
 use crate::error::{Error, Result, SqlState};
 use crate::statement::plpgsql::{Dynamic, Into, Item, Sql, Target};
@@ -12,7 +12,7 @@ impl Interpreter<'_> {
         let Answer::Rows(mut rows) = self.run_sql(sql).await? else {
             return Ok(());
         };
-        let count = rows.skip().await.map_err(|error| in_sql(error, &sql.shown))?;
+        let count = rows.skip().await?;
         self.finish(rows).await?;
         self.row_count = count;
         self.set_found(count > 0)
@@ -25,12 +25,11 @@ impl Interpreter<'_> {
                 let Some(into) = into else {
                     let error = Error::syntax("query has no destination for result data");
                     return Err(match is_query {
-                        true => error
-                            .with_hint("If you want to discard the results of a SELECT, use PERFORM instead."),
+                        true => error.with_hint("If you want to discard the results of a SELECT, use PERFORM instead."),
                         false => error,
                     });
                 };
-                let found = self.take_row(rows, into).await.map_err(|error| in_command(error, &sql.shown))?;
+                let found = self.take_row(rows, into).await?;
                 self.set_found(found)
             }
             Answer::Done(tag) => {
@@ -39,7 +38,9 @@ impl Interpreter<'_> {
                 }
                 let count = count_of(&tag);
                 self.row_count = count.unwrap_or(0);
-                let changes = ["INSERT", "UPDATE", "DELETE", "MERGE"].iter().any(|word| tag.starts_with(word));
+                let changes = ["INSERT", "UPDATE", "DELETE", "MERGE"]
+                    .iter()
+                    .any(|word| tag.starts_with(word));
                 match (changes, count) {
                     (true, Some(count)) => self.set_found(count > 0),
                     _ => Ok(()),
@@ -150,14 +151,6 @@ impl Interpreter<'_> {
             ));
         }
         self.session.end_routine_transaction(commit, chain).await
-    }
-}
-
-/// The statement's own errors say where they arose, those of INTO do not.
-fn in_command(error: Error, text: &str) -> Error {
-    match error.state() {
-        SqlState::TooManyRows | SqlState::NoDataFound | SqlState::NullValueNotAllowed => error,
-        _ => in_sql(error, text),
     }
 }
 

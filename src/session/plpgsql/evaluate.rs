@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
-use super::values::{Kind, Typed, Value, as_parameter, no_field, not_assigned, value_at};
 use super::Interpreter;
-use crate::catalog::Scope;
+use super::values::{Kind, Typed, Value, as_parameter, no_field, not_assigned, value_at};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Outcome, OutputColumn, Rows};
 use crate::query::Description;
 use crate::session::prepared::{PreparedStatement, Texts};
-use crate::statement::ast::{ObjectName, ParsedStatement, Statement};
-use crate::statement::plpgsql::{DeclaredType, Dynamic, Parameterized, Reference, Rows as RowsOf, Shape, Sql, parameterized};
-use crate::types::{SqlType, quote_identifier};
+use crate::statement::ast::{ParsedStatement, Statement};
+use crate::statement::plpgsql::{Dynamic, Parameterized, Reference, Rows as RowsOf, Shape, Sql, parameterized};
+use crate::types::SqlType;
 
 /// How a text of the body is run.
 pub(super) enum Plan {
@@ -41,6 +41,8 @@ pub(super) struct RunningQuery {
     batch: Option<RecordBatch>,
     row: usize,
     context: Option<Arc<QueryContext>>,
+    /// What CONTEXT shows where it fails.
+    text: Option<String>,
 }
 
 /// What came of a statement.
@@ -63,11 +65,19 @@ impl RunningQuery {
                 return Ok(Some(values));
             }
             self.row = 0;
-            self.batch = self.stream.next().await.transpose()?;
+            self.batch = self.next_batch().await?;
             if self.batch.is_none() {
                 return Ok(None);
             }
         }
+    }
+
+    async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let next = self.stream.next().await.transpose();
+        next.map_err(|error| match &self.text {
+            Some(text) => in_sql(Error::from(error), text),
+            None => Error::from(error),
+        })
     }
 
     /// Passes the other rows; answers how many there were.
@@ -76,8 +86,8 @@ impl RunningQuery {
             Some(batch) => batch.num_rows() - self.row,
             None => 0,
         };
-        while let Some(batch) = self.stream.next().await {
-            rows += batch?.num_rows();
+        while let Some(batch) = self.next_batch().await? {
+            rows += batch.num_rows();
         }
         Ok(rows as u64)
     }
@@ -129,7 +139,7 @@ impl Interpreter<'_> {
         match plan.as_ref() {
             Plan::Statement(planned) => {
                 let answer = self.run_planned(planned, &sql.shown).await;
-                answer.map_err(|error| in_sql(error, &sql.shown))
+                shown_as(answer, &sql.shown)
             }
             Plan::Variable(_) => Err(Error::internal("a statement is a variable")),
         }
@@ -156,9 +166,12 @@ impl Interpreter<'_> {
             RowsOf::Execute(dynamic) => self.run_dynamic(dynamic).await?,
         };
         match answer {
-            Answer::Rows(rows) => Ok(rows),
+            Answer::Rows(rows) => Ok(RunningQuery { text: None, ..rows }),
             Answer::Done(tag) => {
-                let message = format!("cannot open {} query as cursor", tag.split(' ').next().unwrap_or_default());
+                let message = format!(
+                    "cannot open {} query as cursor",
+                    tag.split(' ').next().unwrap_or_default()
+                );
                 Err(Error::new(SqlState::InvalidCursorDefinition, message))
             }
         }
@@ -213,7 +226,7 @@ impl Interpreter<'_> {
             let shown = parsed.text.clone();
             let statement = prepared(parsed, declared.clone());
             let ran = self.run_prepared(&statement, &values).await;
-            answer = ran.map_err(|error| in_sql(error, &shown))?;
+            answer = shown_as(ran, &shown)?;
         }
         Ok(answer)
     }
@@ -258,12 +271,13 @@ impl Interpreter<'_> {
         match outcome {
             Outcome::Rows(rows) => match rows.rows {
                 Rows::Stream { stream, .. } => Ok(Answer::Rows(RunningQuery {
-                    columns: rows.columns.to_vec(),
+                    columns: carried(&rows.columns, &stream.schema()),
                     tag: rows.tag,
                     stream,
                     batch: None,
                     row: 0,
                     context,
+                    text: None,
                 })),
                 Rows::Encoded(_) => Err(Error::internal("an embedded query was answered from the result cache")),
             },
@@ -294,11 +308,15 @@ impl Interpreter<'_> {
 
     /// The value of a variable or a record's field.
     fn referenced(&self, reference: &Reference) -> Result<Typed> {
-        let (Reference::Variable(variable) | Reference::Field(variable, _)) = reference;
-        let name = self.routine.variables.get(*variable).map_or("", |variable| &variable.name);
-        match (reference, self.values.get(*variable)) {
+        let variable = reference.variable();
+        let name = self
+            .routine
+            .variables
+            .get(variable)
+            .map_or("", |variable| &variable.name);
+        match (reference, self.values.get(variable)) {
             (Reference::Variable(_), Some(Value::Scalar(value))) => Ok(as_parameter(Typed {
-                sql_type: match self.kinds.get(*variable) {
+                sql_type: match self.kinds.get(variable) {
                     Some(Kind::Scalar(sql_type)) => sql_type.clone(),
                     _ => SqlType::Unknown,
                 },
@@ -308,6 +326,10 @@ impl Interpreter<'_> {
                 let found = fields.iter().find(|other| other.name == *field);
                 let found = found.map(|field| as_parameter(field.typed.clone()));
                 found.ok_or_else(|| no_field(name, field))
+            }
+            (Reference::Nth(_, index), Some(Value::Record(Some(fields)))) => {
+                let found = fields.get(*index).map(|field| as_parameter(field.typed.clone()));
+                found.ok_or_else(|| not_assigned(name))
             }
             _ => Err(not_assigned(name)),
         }
@@ -332,8 +354,7 @@ impl Interpreter<'_> {
                 self.settle_doubts(&parameterized, &declared).await?;
                 let mut shapes = vec![];
                 for reference in &parameterized.references {
-                    let (Reference::Variable(variable) | Reference::Field(variable, _)) = reference;
-                    shapes.push((*variable, self.shape(*variable)));
+                    shapes.push((reference.variable(), self.shape(reference.variable())));
                 }
                 let statement = prepared(one_statement(&parameterized.text)?, declared);
                 Plan::Statement(Planned {
@@ -352,7 +373,10 @@ impl Interpreter<'_> {
 
     fn still_holds(&self, plan: &Plan) -> bool {
         let Plan::Statement(planned) = plan else { return true };
-        let same_shapes = planned.shapes.iter().all(|(variable, shape)| self.shape(*variable) == *shape);
+        let same_shapes = planned
+            .shapes
+            .iter()
+            .all(|(variable, shape)| self.shape(*variable) == *shape);
         let mut types = planned.parameterized.references.iter().zip(&planned.statement.declared);
         same_shapes
             && types.all(|(reference, declared)| {
@@ -377,77 +401,6 @@ impl Interpreter<'_> {
         }
         Ok(())
     }
-
-    /// What a variable of a declared type may hold.
-    pub(super) async fn kind_of(&mut self, declared: &DeclaredType) -> Result<Kind> {
-        match declared {
-            DeclaredType::Record => Ok(Kind::Record),
-            DeclaredType::OfValue => Ok(Kind::Open),
-            DeclaredType::OfVariable(variable) => Ok(self.kinds.get(*variable).cloned().unwrap_or(Kind::Open)),
-            DeclaredType::Type(sql_type) => self.kind_of_type(sql_type).await,
-            DeclaredType::RowOf(name) => Ok(Kind::Row(self.columns_of("*", name).await?)),
-            DeclaredType::OfColumn(ObjectName(parts)) => {
-                let Some((column, table)) = parts.split_last().filter(|(_, table)| !table.is_empty()) else {
-                    let message = format!("column \"{}\" does not exist", parts.join("."));
-                    return Err(Error::new(SqlState::UndefinedColumn, message));
-                };
-                let columns = self.columns_of(&quote_identifier(column), &ObjectName(table.to_vec())).await?;
-                let first = columns.into_iter().next();
-                match first.map_or(SqlType::Text, |(_, sql_type)| sql_type) {
-                    SqlType::Domain(_) => Err(Error::unsupported("a variable of a domain")),
-                    sql_type => Ok(Kind::Scalar(sql_type)),
-                }
-            }
-        }
-    }
-
-    async fn kind_of_type(&mut self, sql_type: &SqlType) -> Result<Kind> {
-        let element = match sql_type {
-            SqlType::Array(element) => element.as_ref(),
-            other => other,
-        };
-        let SqlType::Named(name) = element else {
-            return Ok(match sql_type {
-                SqlType::Record => Kind::Record,
-                SqlType::Composite(composite) => row_of(composite),
-                other => Kind::Scalar(other.clone()),
-            });
-        };
-        let texts = Texts::of(&one_statement("SELECT 1")?);
-        let context = self.session.statement_context(&texts).await?;
-        self.session.context = None;
-        let scope = Scope {
-            database: context.database,
-            search_path: &context.search_path,
-        };
-        match context.catalog.usable_type(scope, context.principal.role, sql_type) {
-            Ok(SqlType::Composite(composite)) => Ok(row_of(&composite)),
-            Ok(SqlType::Domain(_)) => Err(Error::unsupported("a variable of a domain")),
-            Ok(sql_type) => Ok(Kind::Scalar(sql_type)),
-            // The rows of a table are a type of its name.
-            Err(error) if error.state() == SqlState::UndefinedObject && element == sql_type => {
-                let columns = self.columns_of("*", &ObjectName(name.to_vec())).await;
-                columns.map(Kind::Row).map_err(|_| error)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Names and types of a relation's columns.
-    async fn columns_of(&mut self, columns: &str, ObjectName(table): &ObjectName) -> Result<Vec<(String, SqlType)>> {
-        let table: Vec<String> = table.iter().map(|part| quote_identifier(part)).collect();
-        let parsed = one_statement(&format!("SELECT {columns} FROM {}", table.join(".")))?;
-        let texts = Texts::of(&parsed);
-        let described = Box::pin(self.session.describe(&parsed, &texts, &[])).await;
-        self.session.context = None;
-        let columns = described.map_err(Error::without_position)?.columns.unwrap_or_default();
-        Ok(columns.iter().map(|column| (column.name.clone(), column.sql_type.clone())).collect())
-    }
-}
-
-fn row_of(composite: &crate::types::CompositeType) -> Kind {
-    let fields = composite.fields.iter();
-    Kind::Row(fields.map(|field| (field.name.clone(), field.sql_type.clone())).collect())
 }
 
 /// A statement that is run without having been described: the variables' types are its parameters'.
@@ -463,17 +416,21 @@ fn prepared(parsed: ParsedStatement, declared: Vec<Option<SqlType>>) -> Prepared
     }
 }
 
-fn one_statement(text: &str) -> Result<ParsedStatement> {
+pub(super) fn one_statement(text: &str) -> Result<ParsedStatement> {
     let mut statements = crate::statement::parse(text)?;
-    statements.pop().ok_or_else(|| Error::internal("an embedded statement is empty"))
+    statements
+        .pop()
+        .ok_or_else(|| Error::internal("an embedded statement is empty"))
 }
 
 fn is_lone_variable(text: &str) -> bool {
     text.strip_prefix("SELECT ").is_some_and(|expression| {
         let expression = expression.trim();
         // A select list that is a variable calls its output by the variable's name.
-        expression == "$1" || expression.starts_with("$1 AS ") && !expression.contains([',', '(', '\n'])
-            && expression.split_whitespace().count() == 3
+        expression == "$1"
+            || expression.starts_with("$1 AS ")
+                && !expression.contains([',', '(', '\n'])
+                && expression.split_whitespace().count() == 3
     })
 }
 
@@ -486,9 +443,36 @@ fn inside(error: Error, text: &str) -> Error {
 }
 
 /// The same for a statement; an error without a position names it as the place where it arose.
-pub(super) fn in_sql(error: Error, text: &str) -> Error {
+fn in_sql(error: Error, text: &str) -> Error {
     match error.position() {
         Some(_) => inside(error, text),
         None => error.within(format!("SQL statement \"{text}\"")),
     }
+}
+
+/// The answer of a statement, whose errors say so, those of its rows too.
+fn shown_as(answer: Result<Answer>, text: &str) -> Result<Answer> {
+    match answer {
+        Ok(Answer::Rows(rows)) => Ok(Answer::Rows(RunningQuery {
+            text: Some(text.to_string()),
+            ..rows
+        })),
+        Err(error) => Err(in_sql(error, text)),
+        done => done,
+    }
+}
+
+/// Columns with the types that their values have: names of the catalog's objects are carried as text.
+fn carried(columns: &[OutputColumn], schema: &Schema) -> Vec<OutputColumn> {
+    let is_text = |layout: &DataType| matches!(layout, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let columns = columns.iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| match &column.sql_type {
+        SqlType::Numeric(_) => column.clone(),
+        sql_type if is_text(field.data_type()) && !is_text(&sql_type.to_arrow()) => OutputColumn {
+            sql_type: SqlType::Text,
+            ..column.clone()
+        },
+        _ => column.clone(),
+    });
+    columns.collect()
 }

@@ -84,7 +84,11 @@ impl Interpreter<'_> {
                 flow = done;
                 break;
             }
-            let next = if *reverse { number.checked_sub(step) } else { number.checked_add(step) };
+            let next = if *reverse {
+                number.checked_sub(step)
+            } else {
+                number.checked_add(step)
+            };
             match next {
                 Some(next) => number = next,
                 None => break,

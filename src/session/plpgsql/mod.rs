@@ -4,6 +4,7 @@
 mod blocks;
 mod commands;
 mod evaluate;
+mod kinds;
 mod loops;
 mod raise;
 mod stack;
@@ -29,7 +30,10 @@ const STEPS_IN_A_ROW: u32 = 64;
 enum Flow {
     Next,
     /// EXIT and CONTINUE, on the way to their loop.
-    Leave { continues: bool, label: Option<String> },
+    Leave {
+        continues: bool,
+        label: Option<String>,
+    },
     Return,
 }
 

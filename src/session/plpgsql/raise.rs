@@ -35,9 +35,9 @@ impl Interpreter<'_> {
         for (option, value) in &raise.options {
             let value = self.evaluate(value).await?;
             let settings = self.session.format_settings();
-            let value = value.shown(&settings)?.ok_or_else(|| {
-                Error::new(SqlState::NullValueNotAllowed, "RAISE statement option cannot be null")
-            })?;
+            let value = value
+                .shown(&settings)?
+                .ok_or_else(|| Error::new(SqlState::NullValueNotAllowed, "RAISE statement option cannot be null"))?;
             let mut data_type = None;
             let taken = match option {
                 RaiseOption::State => {

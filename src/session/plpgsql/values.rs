@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use datafusion::arrow::array::{Array, ArrayRef};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::common::ScalarValue;
 
 use super::Interpreter;
@@ -115,7 +115,14 @@ pub(super) fn value_at(array: &ArrayRef, row: usize, sql_type: &SqlType) -> Resu
         // A row has the layout of its fields.
         SqlType::Record | SqlType::Composite(_) => Ok(value),
         _ if value.data_type() == layout => Ok(value),
-        _ => Ok(ScalarValue::try_from_array(&cast(&value.to_array()?, &layout)?, 0)?),
+        _ => {
+            let options = CastOptions {
+                safe: false,
+                ..Default::default()
+            };
+            let cast = cast_with_options(&value.to_array()?, &layout, &options)?;
+            Ok(ScalarValue::try_from_array(&cast, 0)?)
+        }
     }
 }
 
@@ -185,7 +192,10 @@ impl Interpreter<'_> {
         }
         let array = from.value.to_array()?;
         let is_text = |sql_type: &SqlType| {
-            matches!(sql_type, SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name)
+            matches!(
+                sql_type,
+                SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name
+            )
         };
         let source = match &from.sql_type {
             source if is_text(source) && !is_text(target) => SqlType::Unknown,
@@ -250,7 +260,11 @@ impl Interpreter<'_> {
     }
 
     fn assign_field(&mut self, variable: usize, name: &str, value: Typed) -> Result<()> {
-        let shown = self.routine.variables.get(variable).map_or("", |variable| &variable.name);
+        let shown = self
+            .routine
+            .variables
+            .get(variable)
+            .map_or("", |variable| &variable.name);
         let fields = match self.values.get(variable) {
             Some(Value::Record(Some(fields))) => fields,
             _ => return Err(not_assigned(shown)),
@@ -271,7 +285,11 @@ impl Interpreter<'_> {
     }
 
     /// Gives a row to one record, or its columns to the targets one by one; no row is NULL for all of them.
-    pub(super) fn assign_row(&mut self, targets: &[Target], row: Option<(&[OutputColumn], Vec<ScalarValue>)>) -> Result<()> {
+    pub(super) fn assign_row(
+        &mut self,
+        targets: &[Target],
+        row: Option<(&[OutputColumn], Vec<ScalarValue>)>,
+    ) -> Result<()> {
         if let [Target { variable, field: None }] = targets
             && matches!(self.kinds.get(*variable), Some(Kind::Record | Kind::Row(_)))
         {
@@ -352,8 +370,13 @@ fn fields_of(value: &Typed) -> Result<Option<(Vec<OutputColumn>, Vec<ScalarValue
     let Some(fields) = crate::types::row_fields(&value.sql_type, row.data_type()) else {
         return Ok(None);
     };
-    let columns = fields.into_iter().map(|field| OutputColumn::new(field.name, field.sql_type));
-    let values = row.columns().iter().map(|column| ScalarValue::try_from_array(column, 0));
+    let columns = fields
+        .into_iter()
+        .map(|field| OutputColumn::new(field.name, field.sql_type));
+    let values = row
+        .columns()
+        .iter()
+        .map(|column| ScalarValue::try_from_array(column, 0));
     let values = values.collect::<Result<_, _>>()?;
     Ok(Some((columns.collect(), values)))
 }

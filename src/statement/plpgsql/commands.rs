@@ -21,7 +21,9 @@ impl Parser<'_> {
         let mut takes_into = false;
         let end = loop {
             let into_here = is_word(self.reader.peek(), "into") && !takes_into;
-            takes_into = ["insert", "merge", "import"].iter().any(|word| is_word(self.reader.peek(), word));
+            takes_into = ["insert", "merge", "import"]
+                .iter()
+                .any(|word| is_word(self.reader.peek(), word));
             match self.reader.peek() {
                 Token::EOF => return Err(self.reader.error_here()),
                 Token::SemiColon if depth == 0 => break self.reader.end_position(),

@@ -261,11 +261,15 @@ impl Parser<'_> {
                 return Err(Error::syntax(message).at(start));
             }
             Some(label) => {
-                let found = self.labels.iter().rev().find(|(found, _)| found.as_ref() == Some(label));
+                let found = self
+                    .labels
+                    .iter()
+                    .rev()
+                    .find(|(found, _)| found.as_ref() == Some(label));
                 let message = match found {
-                    None => format!(
-                        "there is no label \"{label}\" attached to any block or loop enclosing this statement"
-                    ),
+                    None => {
+                        format!("there is no label \"{label}\" attached to any block or loop enclosing this statement")
+                    }
                     Some((_, false)) if continues => format!("block label \"{label}\" cannot be used in CONTINUE"),
                     Some(_) => String::new(),
                 };

@@ -1,8 +1,10 @@
 //! PL/pgSQL: the text of a body → `Routine`. Pure as all of `statement`: variables are known, types and tables are not.
 //! SQL stays text until it runs; its syntax is checked when the body is read.
 
+mod assignments;
 mod commands;
 mod control;
+mod declarations;
 mod names;
 mod parameters;
 mod parser;
@@ -12,8 +14,8 @@ mod tree;
 pub use parameters::{Parameterized, Reference, Shape, parameterized};
 pub use parser::parse;
 pub use tree::{
-    Action, Block, Condition, DeclaredType, Dynamic, Handler, Handlers, Into, Item, Level, Raise, RaiseOption,
-    Routine, Rows, Sql, Step, Target, Variable,
+    Action, Block, Condition, DeclaredType, Dynamic, Handler, Handlers, Into, Item, Level, Raise, RaiseOption, Routine,
+    Rows, Sql, Step, Target, Variable,
 };
 
 #[cfg(test)]

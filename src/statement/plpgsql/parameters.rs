@@ -2,6 +2,7 @@
 //! variable but not both, so every name of a variable is one; what could be a column too is told to the caller, who
 //! knows the tables.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
@@ -21,6 +22,15 @@ use crate::types::quote_identifier;
 pub enum Reference {
     Variable(usize),
     Field(usize, String),
+    /// A record's field by its place, for names may be shared.
+    Nth(usize, usize),
+}
+
+impl Reference {
+    pub fn variable(&self) -> usize {
+        let (Reference::Variable(variable) | Reference::Field(variable, _) | Reference::Nth(variable, _)) = self;
+        *variable
+    }
 }
 
 /// What a variable holds, as far as names go.
@@ -103,7 +113,7 @@ pub fn parameterized(sql: &Sql, names: &Names, shape: &dyn Fn(usize) -> Shape) -
     let Finder {
         mut found,
         outputs,
-        named,
+        named: named_outputs,
         has_tables,
         ..
     } = finder;
@@ -124,21 +134,26 @@ pub fn parameterized(sql: &Sql, names: &Names, shape: &dyn Fn(usize) -> Shape) -
         let mut alias = String::new();
         let text = match &found.meaning {
             Meaning::Value(reference) => {
-                if let Some((_, name)) = named.iter().find(|(start, _)| *start == found.start) {
+                if let Some((_, name)) = named_outputs.iter().find(|(start, _)| *start == found.start) {
                     alias = format!(" AS {}", quote_identifier(name));
                 }
                 placeholder(reference)
             }
-            Meaning::Whole(references) => {
-                let fields: Vec<String> = references.iter().map(placeholder).collect();
-                format!("ROW({})", fields.join(", "))
+            Meaning::Whole(fields) => {
+                let names: HashSet<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+                let values = fields.iter().map(|(_, reference)| placeholder(reference));
+                if names.len() < fields.len() {
+                    format!("ROW({})", values.collect::<Vec<_>>().join(", "))
+                } else {
+                    let named = values.zip(fields).map(|(value, (name, _))| named(&value, name));
+                    let fields = named.collect::<Vec<_>>().join(", ");
+                    format!("(SELECT r FROM (SELECT {fields}) AS r)")
+                }
             }
-            Meaning::Fields(references, with_names) => {
-                let fields = references.iter().map(|reference| match reference {
-                    Reference::Field(_, name) if *with_names => {
-                        format!("{} AS {}", placeholder(reference), quote_identifier(name))
-                    }
-                    reference => placeholder(reference),
+            Meaning::Fields(fields, with_names) => {
+                let fields = fields.iter().map(|(name, reference)| match with_names {
+                    true => named(&placeholder(reference), name),
+                    false => placeholder(reference),
                 });
                 fields.collect::<Vec<_>>().join(", ")
             }
@@ -151,7 +166,10 @@ pub fn parameterized(sql: &Sql, names: &Names, shape: &dyn Fn(usize) -> Shape) -
         });
     }
     let source = Source::new(&sql.text);
-    let doubts = found.iter().enumerate().filter(|(_, found)| has_tables && found.may_be_column);
+    let doubts = found
+        .iter()
+        .enumerate()
+        .filter(|(_, found)| has_tables && found.may_be_column);
     let doubts = doubts.map(|(index, found)| {
         let mut others = edits.clone();
         others.remove(index);
@@ -170,6 +188,10 @@ pub fn parameterized(sql: &Sql, names: &Names, shape: &dyn Fn(usize) -> Shape) -
         references,
         edits,
     })
+}
+
+fn named(value: &str, name: &str) -> String {
+    format!("{value} AS {}", quote_identifier(name))
 }
 
 fn edited(source: &Source, edits: &[Edit]) -> String {
@@ -243,9 +265,9 @@ struct Found {
 enum Meaning {
     Value(Reference),
     /// A record as one value.
-    Whole(Vec<Reference>),
+    Whole(Vec<(String, Reference)>),
     /// `record.*`; with the fields' names where those matter.
-    Fields(Vec<Reference>, bool),
+    Fields(Vec<(String, Reference)>, bool),
 }
 
 impl Finder<'_> {
@@ -274,14 +296,18 @@ impl Finder<'_> {
         variable.filter(|variable| matches!((self.shape)(*variable), Shape::Record(_)))
     }
 
-    fn fields(&mut self, variable: usize) -> Option<Vec<Reference>> {
+    fn fields(&mut self, variable: usize) -> Option<Vec<(String, Reference)>> {
         match (self.shape)(variable) {
             Shape::Record(Some(fields)) => {
-                let fields = fields.into_iter().map(|name| Reference::Field(variable, name));
-                Some(fields.collect())
+                let fields = fields.into_iter().enumerate();
+                Some(
+                    fields
+                        .map(|(index, name)| (name, Reference::Nth(variable, index)))
+                        .collect(),
+                )
             }
             // The value itself says that there is none yet.
-            Shape::Record(None) => Some(vec![Reference::Variable(variable)]),
+            Shape::Record(None) => Some(vec![(String::new(), Reference::Variable(variable))]),
             Shape::Scalar => None,
         }
     }

@@ -1,15 +1,13 @@
-//! Blocks and declarations of a body, and the first words that decide who reads a statement.
+//! Blocks of a body and their handlers, and the first words that decide who reads a statement.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::names::{Names, Place};
-use super::tree::{Action, Block, Condition, DeclaredType, Handler, Handlers, Routine, Sql, Step, Target, Variable};
+use super::tree::{Action, Block, Condition, DeclaredType, Handler, Handlers, Routine, Sql, Step, Variable};
 use crate::error::{Error, Result, SqlState, states_of_condition};
-use crate::statement::ast::ObjectName;
 use crate::statement::lexer;
 use crate::statement::reader::Reader;
 use crate::statement::source::Source;
-use crate::functions::ASSIGNED_PART;
 use crate::types::SqlType;
 
 /// Blocks, loops and branches inside of each other.
@@ -52,9 +50,9 @@ pub fn parse(body: &str, name: &str) -> Result<Routine> {
 pub(super) struct Parser<'a> {
     pub source: &'a Source<'a>,
     pub reader: Reader<'a>,
-    names: Names,
+    pub names: Names,
     pub place: Place,
-    variables: Vec<Variable>,
+    pub variables: Vec<Variable>,
     texts: usize,
     /// Labels around a statement, and whether each is a loop's.
     pub labels: Vec<(Option<String>, bool)>,
@@ -112,7 +110,9 @@ impl<'a> Parser<'a> {
     /// The label behind END.
     pub fn end_label(&mut self, label: Option<&str>) -> Result<()> {
         let position = self.reader.position();
-        let Token::Word(_) = self.reader.peek() else { return Ok(()) };
+        let Token::Word(_) = self.reader.peek() else {
+            return Ok(());
+        };
         let end = self.reader.label()?;
         let message = match label {
             Some(label) if label == end => return Ok(()),
@@ -150,115 +150,6 @@ impl<'a> Parser<'a> {
             steps,
             handlers,
         })
-    }
-
-    /// `name [CONSTANT] type [NOT NULL] [DEFAULT | := | = value];` or `name ALIAS FOR other;`
-    fn declaration(&mut self) -> Result<Option<usize>> {
-        let (position, line) = (self.reader.position(), self.line());
-        let quoted = matches!(self.reader.peek(), Token::Word(word) if word.quote_style.is_some());
-        let name = self.reader.label()?;
-        if !quoted && is_reserved(&name) {
-            let message = format!("syntax error at or near \"{name}\"");
-            return Err(Error::syntax(message).at(position));
-        }
-        if self.names.declares(self.place, &name) {
-            let message = format!("duplicate declaration at or near \"{name}\"");
-            return Err(Error::syntax(message).at(position));
-        }
-        if self.reader.accept(&["alias"]) {
-            self.reader.expect(&["for"])?;
-            let position = self.reader.position();
-            let aliased = self.variable_name()?;
-            let variable = self
-                .known(&aliased)
-                .ok_or_else(|| Error::syntax(format!("variable \"{aliased}\" does not exist")).at(position))?;
-            self.place = self.names.variable(self.place, &name, variable);
-            self.reader.expect_token(&Token::SemiColon)?;
-            return Ok(None);
-        }
-        if self.reader.peek_words(&["cursor"])
-            || self.reader.peek_words(&["scroll", "cursor"])
-            || self.reader.peek_words(&["no", "scroll", "cursor"])
-            || self.reader.peek_words(&["refcursor"])
-        {
-            return Err(Error::unsupported("a cursor variable").at(self.reader.position()));
-        }
-        let constant = self.reader.accept(&["constant"]);
-        let declared = self.declared_type()?;
-        if self.reader.accept(&["collate"]) {
-            self.reader.object_name()?;
-        }
-        let null_position = self.reader.position();
-        let not_null = self.reader.accept(&["not"]);
-        if not_null {
-            self.reader.expect(&["null"])?;
-        }
-        let has_default = self.reader.accept(&["default"])
-            || self.reader.accept_token(&Token::Assignment)
-            || self.reader.accept_token(&Token::Eq);
-        let default = match has_default {
-            true => Some(self.expression_until(&[])?),
-            false => None,
-        };
-        if not_null && default.is_none() {
-            let message = format!("variable \"{name}\" must have a default value, since it's declared NOT NULL");
-            return Err(Error::new(SqlState::NullValueNotAllowed, message).at(null_position));
-        }
-        self.reader.expect_token(&Token::SemiColon)?;
-        let variable = self.declare(&name, declared);
-        if let Some(last) = self.variables.get_mut(variable) {
-            (last.constant, last.not_null, last.default, last.line) = (constant, not_null, default, line);
-        }
-        Ok(Some(variable))
-    }
-
-    /// A name that a variable may be called by, `$1` included.
-    fn variable_name(&mut self) -> Result<String> {
-        if let Token::Placeholder(name) = self.reader.peek() {
-            let name = name.clone();
-            self.reader.advance();
-            return Ok(name);
-        }
-        self.reader.label()
-    }
-
-    fn declared_type(&mut self) -> Result<DeclaredType> {
-        if self.reader.accept(&["record"]) {
-            return Ok(DeclaredType::Record);
-        }
-        if let Some(copied) = self.copied_type()? {
-            return Ok(copied);
-        }
-        Ok(DeclaredType::Type(self.reader.data_type()?))
-    }
-
-    /// `name%TYPE` and `name%ROWTYPE`.
-    fn copied_type(&mut self) -> Result<Option<DeclaredType>> {
-        let mut length = 1;
-        while *self.reader.peek_nth(length) == Token::Period {
-            length += 2;
-        }
-        if *self.reader.peek_nth(length) != Token::Mod {
-            return Ok(None);
-        }
-        let mut parts = vec![self.reader.label()?];
-        while self.reader.accept_token(&Token::Period) {
-            parts.push(self.reader.label()?);
-        }
-        self.reader.advance();
-        if self.reader.accept(&["rowtype"]) {
-            return Ok(Some(DeclaredType::RowOf(ObjectName(parts))));
-        }
-        self.reader.expect(&["type"])?;
-        let variable = match parts.as_slice() {
-            [name] => self.known(name),
-            [label, name] => self.names.find_in(self.place, label, name),
-            _ => None,
-        };
-        Ok(Some(match variable {
-            Some(variable) => DeclaredType::OfVariable(variable),
-            None => DeclaredType::OfColumn(ObjectName(parts)),
-        }))
     }
 
     fn handlers(&mut self) -> Result<Handlers> {
@@ -299,17 +190,23 @@ impl<'a> Parser<'a> {
         if states.is_empty() {
             return Err(unknown_condition(&name));
         }
-        Ok(states.into_iter().map(|state| Condition::State(state.to_string())).collect())
+        Ok(states
+            .into_iter()
+            .map(|state| Condition::State(state.to_string()))
+            .collect())
     }
 
     /// The text behind SQLSTATE.
     pub fn state(&mut self) -> Result<String> {
         let position = self.reader.position();
         let state = self.reader.string()?;
-        let is_state = state.len() == 5 && state.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        let is_state = state.len() == 5
+            && state
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
         match is_state {
             true => Ok(state),
-            false => Err(Error::syntax("invalid SQLSTATE code").at(position)),
+            false => Err(Error::syntax(format!("invalid SQLSTATE code at or near \"'{state}'\"")).at(position)),
         }
     }
 
@@ -377,114 +274,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Whether a variable follows that something is assigned to.
-    fn is_assignment(&self) -> bool {
-        let name = match self.reader.peek() {
-            Token::Word(word) => word.value.as_str(),
-            Token::Placeholder(name) => name.as_str(),
-            _ => return false,
-        };
-        match self.reader.peek_nth(1) {
-            Token::Assignment | Token::Eq => true,
-            Token::Period | Token::LBracket => {
-                let label_and_name = match self.reader.peek_nth(2) {
-                    Token::Word(word) => self.names.find_in(self.place, name, &word.value),
-                    _ => None,
-                };
-                self.known(name).or(label_and_name).is_some()
-            }
-            _ => false,
-        }
-    }
-
     pub fn known(&self, name: &str) -> Option<usize> {
         self.names.find(self.place, name)
-    }
-
-    /// `target := value` and `array[number] := value`.
-    fn assignment(&mut self) -> Result<Action> {
-        let start = self.reader.position();
-        let target = self.target()?;
-        if *self.reader.peek() == Token::LBracket {
-            let whole = self.slice(start, self.reader.end_position());
-            return self.element_assignment(target, whole);
-        }
-        if !self.reader.accept_token(&Token::Assignment) {
-            self.reader.expect_token(&Token::Eq)?;
-        }
-        let value = self.expression_until(&[])?;
-        Ok(Action::Assign { target, value })
-    }
-
-    /// The whole array with the element in it is assigned.
-    fn element_assignment(&mut self, target: Target, whole: &str) -> Result<Action> {
-        let position = self.reader.position();
-        self.reader.expect_token(&Token::LBracket)?;
-        let start = self.reader.position();
-        let mut depth = 0_usize;
-        while depth > 0 || *self.reader.peek() != Token::RBracket {
-            match self.reader.peek() {
-                Token::LBracket | Token::LParen => depth += 1,
-                Token::RBracket | Token::RParen => depth = depth.saturating_sub(1),
-                Token::Colon if depth == 0 => {
-                    return Err(Error::unsupported("an assignment to a slice in PL/pgSQL").at(position));
-                }
-                Token::EOF | Token::SemiColon => return Err(self.reader.error_here()),
-                _ => {}
-            }
-            self.reader.advance();
-        }
-        let number = self.expression_between(start, self.reader.position())?;
-        self.reader.advance();
-        if *self.reader.peek() == Token::LBracket {
-            return Err(Error::unsupported("an assignment to an element of a nested array in PL/pgSQL").at(position));
-        }
-        if !self.reader.accept_token(&Token::Assignment) {
-            self.reader.expect_token(&Token::Eq)?;
-        }
-        let value = self.expression_until(&[])?;
-        let declared = self.variables.get(target.variable).map(|variable| &variable.declared);
-        let element = match (declared, &target.field) {
-            (Some(DeclaredType::Type(SqlType::Array(element))), None) => element.to_string(),
-            _ => return Err(Error::unsupported("an assignment to an element of a value of this type").at(position)),
-        };
-        let text = format!(
-            "SELECT {ASSIGNED_PART}({whole}, CAST(({}) AS {element}), {})",
-            value.shown, number.shown
-        );
-        let value = self.sql(text, &value.shown, |_| position)?;
-        Ok(Action::Assign { target, value })
-    }
-
-    /// A variable or its field.
-    pub fn target(&mut self) -> Result<Target> {
-        let start = self.reader.position();
-        let name = self.variable_name()?;
-        let mut variable = self.known(&name);
-        if variable.is_none() && *self.reader.peek() == Token::Period {
-            let inner = match self.reader.peek_nth(1) {
-                Token::Word(word) => self.names.find_in(self.place, &name, &word.value),
-                _ => None,
-            };
-            if inner.is_some() {
-                self.reader.advance();
-                self.reader.advance();
-                variable = inner;
-            }
-        }
-        let unknown = || Error::syntax(format!("\"{name}\" is not a known variable")).at(start);
-        let variable = variable.ok_or_else(unknown)?;
-        if let Some(declared) = self.variables.get(variable)
-            && declared.constant
-        {
-            let message = format!("variable \"{}\" is declared CONSTANT", declared.name);
-            return Err(Error::new(SqlState::ErrorInAssignment, message).at(start));
-        }
-        let field = match self.reader.accept_token(&Token::Period) {
-            true => Some(self.reader.label()?),
-            false => None,
-        };
-        Ok(Target { variable, field })
     }
 
     /// An expression up to a semicolon at the end of the statement, or to one of the words; neither is taken.
@@ -508,7 +299,10 @@ impl<'a> Parser<'a> {
         self.sql(format!("{PREFIX}{shown}"), shown, |position| {
             (position + start).saturating_sub(PREFIX.len() + 1)
         })
-        .map(|sql| Sql { shown: shown.to_string(), ..sql })
+        .map(|sql| Sql {
+            shown: shown.to_string(),
+            ..sql
+        })
     }
 
     /// SQL whose characters are somewhere in the body; its syntax is checked.
@@ -563,11 +357,4 @@ impl<'a> Parser<'a> {
 pub(super) fn unknown_condition(name: &str) -> Error {
     let message = format!("unrecognized exception condition \"{name}\"");
     Error::new(SqlState::UndefinedObject, message)
-}
-
-/// PL/pgSQL's reserved words, which name no variable.
-fn is_reserved(word: &str) -> bool {
-    const RESERVED: &str = " all begin by case declare else end execute for foreach from if in into loop not null or \
-        strict then to using when while ";
-    RESERVED.split_whitespace().any(|reserved| reserved == word)
 }

@@ -57,8 +57,8 @@ impl Parser<'_> {
             loop {
                 let position = self.reader.position();
                 let name = self.reader.label()?;
-                let option = option(&name)
-                    .ok_or_else(|| Error::syntax("unrecognized RAISE statement option").at(position))?;
+                let option =
+                    option(&name).ok_or_else(|| Error::syntax("unrecognized RAISE statement option").at(position))?;
                 if !self.reader.accept_token(&Token::Assignment) {
                     self.reader.expect_token(&Token::Eq)?;
                 }

@@ -56,7 +56,10 @@ fn into_is_taken_out_of_the_statement() {
     assert!(into.strict);
     assert_eq!(into.targets.len(), 2);
     let routine = read("BEGIN INSERT INTO t VALUES (1); END").unwrap();
-    assert!(matches!(&routine.body.steps[0].action, Action::Command { into: None, .. }));
+    assert!(matches!(
+        &routine.body.steps[0].action,
+        Action::Command { into: None, .. }
+    ));
 }
 
 #[test]
@@ -65,14 +68,23 @@ fn what_is_wrong_is_told_where_it_stands() {
         ("BEGIN FOO; END", "42601 syntax error at or near \"FOO\"@7"),
         ("BEGIN x := 1; END", "42601 \"x\" is not a known variable@7"),
         ("BEGIN NULL", "42601 syntax error at end of input@11"),
-        ("BEGIN PERFORM 1 + FROM; END", "42601 syntax error at or near \"FROM\"@19"),
+        (
+            "BEGIN PERFORM 1 + FROM; END",
+            "42601 syntax error at or near \"FROM\"@19",
+        ),
         ("BEGIN IF 1 THEN END", "42601 syntax error at end of input@20"),
         (
             "BEGIN EXIT; END",
             "42601 EXIT cannot be used outside a loop, unless it has a label@7",
         ),
-        ("BEGIN RAISE 'x %'; END", "42601 too few parameters specified for RAISE@0"),
-        ("BEGIN SELECT 'a; END", "42601 unterminated quoted string at or near \"'a; END\"@14"),
+        (
+            "BEGIN RAISE 'x %'; END",
+            "42601 too few parameters specified for RAISE@0",
+        ),
+        (
+            "BEGIN SELECT 'a; END",
+            "42601 unterminated quoted string at or near \"'a; END\"@14",
+        ),
     ] {
         assert_eq!(refused(body), expected, "{body}");
     }
@@ -109,10 +121,16 @@ fn names_of_variables_become_parameters() {
         ("SELECT x + 1, y", "SELECT $1 + 1, $2 AS y"),
         ("SELECT l.x, r.a, r.b", "SELECT $1 AS x, $2 AS a, $3 AS b"),
         ("SELECT r.*", "SELECT $1 AS a, $2 AS b"),
-        ("SELECT f(r)", "SELECT f(ROW($1, $2))"),
+        (
+            "SELECT f(r)",
+            "SELECT f((SELECT r FROM (SELECT $1 AS a, $2 AS b) AS r))",
+        ),
         ("SELECT z AS x FROM t ORDER BY x", "SELECT z AS x FROM t ORDER BY x"),
         ("SELECT t.x FROM t WHERE a = x", "SELECT t.x FROM t WHERE a = $1"),
-        ("INSERT INTO x (x, y) VALUES (x, y)", "INSERT INTO x (x, y) VALUES ($1, $2)"),
+        (
+            "INSERT INTO x (x, y) VALUES (x, y)",
+            "INSERT INTO x (x, y) VALUES ($1, $2)",
+        ),
         ("UPDATE t SET x = x WHERE t.x = 1", "UPDATE t SET x = $1 WHERE t.x = 1"),
         ("DELETE FROM t WHERE y = 'x'", "DELETE FROM t WHERE $1 = 'x'"),
         ("SELECT (SELECT x FROM u)", "SELECT (SELECT $1 AS x FROM u)"),
@@ -126,14 +144,10 @@ fn names_of_variables_become_parameters() {
 
 #[test]
 fn names_beside_tables_are_in_doubt() {
-    let (text, references, doubts) =
-        with_parameters("DECLARE x int; BEGIN SELECT x FROM t WHERE x > 1; END");
+    let (text, references, doubts) = with_parameters("DECLARE x int; BEGIN SELECT x FROM t WHERE x > 1; END");
     assert_eq!(text, "SELECT $1 AS x FROM t WHERE $1 > 1");
     assert_eq!(references.len(), 1);
-    assert_eq!(
-        doubts,
-        ["SELECT x FROM t WHERE $1 > 1", "SELECT $1 FROM t WHERE x > 1"]
-    );
+    assert_eq!(doubts, ["SELECT x FROM t WHERE $1 > 1", "SELECT $1 FROM t WHERE x > 1"]);
     let (.., doubts) = with_parameters("DECLARE x int; BEGIN PERFORM x + 1; END");
     assert!(doubts.is_empty());
 }
