@@ -271,7 +271,7 @@ impl Interpreter<'_> {
         match outcome {
             Outcome::Rows(rows) => match rows.rows {
                 Rows::Stream { stream, .. } => Ok(Answer::Rows(RunningQuery {
-                    columns: carried(rows.columns.to_vec(), &stream.schema()),
+                    columns: carried(&rows.columns, &stream.schema()),
                     tag: rows.tag,
                     stream,
                     batch: None,
@@ -442,6 +442,14 @@ fn inside(error: Error, text: &str) -> Error {
     }
 }
 
+/// The same for a statement; an error without a position names it as the place where it arose.
+fn in_sql(error: Error, text: &str) -> Error {
+    match error.position() {
+        Some(_) => inside(error, text),
+        None => error.within(format!("SQL statement \"{text}\"")),
+    }
+}
+
 /// The answer of a statement, whose errors say so, those of its rows too.
 fn shown_as(answer: Result<Answer>, text: &str) -> Result<Answer> {
     match answer {
@@ -455,24 +463,16 @@ fn shown_as(answer: Result<Answer>, text: &str) -> Result<Answer> {
 }
 
 /// Columns with the types that their values have: names of the catalog's objects are carried as text.
-fn carried(columns: Vec<OutputColumn>, schema: &Schema) -> Vec<OutputColumn> {
+fn carried(columns: &[OutputColumn], schema: &Schema) -> Vec<OutputColumn> {
     let is_text = |layout: &DataType| matches!(layout, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-    let columns = columns.into_iter().zip(schema.fields());
+    let columns = columns.iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| match &column.sql_type {
-        SqlType::Numeric(_) => column,
+        SqlType::Numeric(_) => column.clone(),
         sql_type if is_text(field.data_type()) && !is_text(&sql_type.to_arrow()) => OutputColumn {
             sql_type: SqlType::Text,
-            ..column
+            ..column.clone()
         },
-        _ => column,
+        _ => column.clone(),
     });
     columns.collect()
-}
-
-/// The same for a statement; an error without a position names it as the place where it arose.
-fn in_sql(error: Error, text: &str) -> Error {
-    match error.position() {
-        Some(_) => inside(error, text),
-        None => error.within(format!("SQL statement \"{text}\"")),
-    }
 }

@@ -77,7 +77,7 @@ impl Interpreter<'_> {
         self.session.context = None;
         let columns = described.map_err(Error::without_position)?.columns.unwrap_or_default();
         Ok(columns
-            .into_iter()
+            .iter()
             .map(|column| (column.name.clone(), column.sql_type.clone()))
             .collect())
     }
