@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     CaseWhen, CastKind, DataType, Expr, Function, FunctionArguments, NamedWindowDefinition, NamedWindowExpr, Query,
-    SetExpr, Value, VisitMut, VisitorMut, WindowSpec, WindowType,
+    Select, SetExpr, Value, VisitMut, VisitorMut, WindowSpec, WindowType,
 };
 
 use super::syntax::{call, folded, plain_arguments, replace_expressions, system_name};
@@ -54,27 +54,41 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
 /// `OVER (w ROWS …)` is the window `w` of the query's WINDOW clause with more clauses; the planner would forget `w`.
 #[derive(Default)]
 struct Named {
-    /// The definitions of each query around the expression.
+    /// The definitions of each select around the expression, and of each query's.
     windows: Vec<Vec<(String, WindowSpec)>>,
 }
 
 impl VisitorMut for Named {
     type Break = Error;
 
+    /// For ORDER BY, which stands outside of the select.
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        match query.body.as_mut() {
+            SetExpr::Select(select) => self.pre_visit_select(select),
+            _ => {
+                self.windows.push(vec![]);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         let mut known: Vec<(String, WindowSpec)> = vec![];
-        if let SetExpr::Select(select) = query.body.as_mut() {
-            for NamedWindowDefinition(name, definition) in &mut select.named_window {
-                if let NamedWindowExpr::WindowSpec(window) = definition {
-                    match completed(window, &known) {
-                        Ok(complete) => *window = complete,
-                        Err(error) => return ControlFlow::Break(error),
-                    }
-                    known.push((folded(name), window.clone()));
+        for NamedWindowDefinition(name, definition) in &mut select.named_window {
+            if let NamedWindowExpr::WindowSpec(window) = definition {
+                match completed(window, &known) {
+                    Ok(complete) => *window = complete,
+                    Err(error) => return ControlFlow::Break(error),
                 }
+                known.push((folded(name), window.clone()));
             }
         }
         self.windows.push(known);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, _: &mut Select) -> ControlFlow<Error> {
+        self.windows.pop();
         ControlFlow::Continue(())
     }
 

@@ -213,9 +213,9 @@ fn binary() {
 
 fn encode(options: &CopyOptions, batches: &[RecordBatch]) -> Vec<u8> {
     let columns = [("a".to_string(), SqlType::Int4), ("b".to_string(), SqlType::Text)];
-    let encoder = CopyEncoder::new(options, &columns, &FormatSettings::default());
+    let encoder = CopyEncoder::new(options, &columns, &FormatSettings::default(), None).unwrap();
     let mut out = BytesMut::new();
-    encoder.begin(&mut out);
+    encoder.begin(&mut out).unwrap();
     for batch in batches {
         let rows = encoder.bind(batch).unwrap();
         (0..batch.num_rows()).for_each(|row| rows.write(row, &mut out).unwrap());

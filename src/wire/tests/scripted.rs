@@ -138,7 +138,7 @@ fn copy_out(word: &str) -> CopyOut {
         } else {
             Format::Binary
         },
-        encoder: CopyEncoder::new(&options, &columns, &FormatSettings::default()),
+        encoder: CopyEncoder::new(&options, &columns, &FormatSettings::default(), None).unwrap(),
         columns: 1,
     }
 }
