@@ -270,7 +270,7 @@ pub(super) async fn run(role_name: &str, text: &str) -> Result<Option<(Vec<Outpu
     let Rows::Stream { stream, .. } = rows.rows else {
         return Err(Error::internal("a catalog query's rows were cached"));
     };
-    Ok(Some((rows.columns, collect(stream).await?)))
+    Ok(Some((rows.columns.to_vec(), collect(stream).await?)))
 }
 
 /// Rows as text, columns separated by `|`, NULL as nothing: what `psql -At` prints.

@@ -48,6 +48,7 @@ async fn change(table: &Arc<DeltaTable>, n: i64, removes_all: bool) -> TableChan
         files: table.stage(&base, rows(one(n))).await.unwrap(),
         base,
         complete: false,
+        keys: None,
         operation: Operation::new("WRITE"),
     }
 }

@@ -207,7 +207,7 @@ impl Backend for ScriptedSession {
         let parameters = if sql.contains('$') { vec![SqlType::Int4] } else { vec![] };
         Ok(StatementShape {
             parameters,
-            columns: sql.starts_with("rows").then(columns),
+            columns: sql.starts_with("rows").then(|| columns().into()),
         })
     }
 
