@@ -319,14 +319,15 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init)]
     fn a_frame_loses_its_excluded_rows() {
         let left = |frame: Range<usize>, exclusion| stretches(&frame, exclusion, 4, &(3..6));
         assert_eq!(left(0..9, Exclusion::CurrentRow), [0..4, 5..9]);
         assert_eq!(left(0..9, Exclusion::Group), [0..3, 6..9]);
         assert_eq!(left(0..9, Exclusion::Ties), [0..3, 4..5, 6..9]);
-        assert_eq!(left(4..5, Exclusion::Ties), [4..5]);
-        assert_eq!(left(5..9, Exclusion::Ties), [6..9]);
-        assert_eq!(left(0..2, Exclusion::Group), [0..2]);
+        assert_eq!(left(4..5, Exclusion::Ties), vec![4..5]);
+        assert_eq!(left(5..9, Exclusion::Ties), vec![6..9]);
+        assert_eq!(left(0..2, Exclusion::Group), vec![0..2]);
         assert!(left(3..6, Exclusion::Group).is_empty());
     }
 }

@@ -3,6 +3,7 @@
 mod cursor;
 mod domain;
 mod index;
+mod like;
 mod maintenance;
 mod materialized_view;
 mod modification;
@@ -14,6 +15,7 @@ pub use crate::catalog::OnCommit;
 pub use cursor::{DeclareCursor, Fetch, FetchDirection};
 pub use domain::{CreateDomain, DomainAction};
 pub use index::{CreateIndex, IndexKeyDefinition, IndexedDefinition, Reindex};
+pub use like::{LikeOptions, LikeTable};
 pub use maintenance::{Analyze, Optimize, Restore, Vacuum};
 pub use materialized_view::{CreateMaterializedView, RefreshMaterializedView};
 pub use modification::{
@@ -319,25 +321,6 @@ pub struct CreateTable {
     pub row_filter: Option<PolicyFunction>,
     /// Of the table and of its columns.
     pub constraints: Vec<TableConstraint>,
-}
-
-/// LIKE table: its columns, and what INCLUDING names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LikeTable {
-    /// Before which of the columns that the statement defines itself.
-    pub place: usize,
-    pub table: ObjectName,
-    pub including: LikeOptions,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LikeOptions {
-    pub comments: bool,
-    pub constraints: bool,
-    pub defaults: bool,
-    pub generated: bool,
-    pub identity: bool,
-    pub indexes: bool,
 }
 
 /// A constraint as it is written.

@@ -29,6 +29,7 @@ use datafusion_datasource::morsel::Morselizer;
 use object_store::ObjectStore;
 
 use super::hot::{self, HotScan, Reading, compact_projection, compact_type};
+use super::not_a_number::without_bounds;
 use super::selectivity::{NumericBounds, kept_part};
 
 /// Filters run inside the decoder where they keep at most this part of the rows …
@@ -281,7 +282,9 @@ impl FileSource for DeltaFileSource {
         } else {
             parquet
         };
-        let outcome = parquet.try_pushdown_filters(filters.clone(), config)?;
+        let file_schema = self.table_schema().schema_without_virtual_columns();
+        let bounded = filters.iter().map(|filter| without_bounds(Arc::clone(filter), file_schema));
+        let outcome = parquet.try_pushdown_filters(bounded.collect(), config)?;
         let Some(parquet) = outcome.updated_node else {
             return Ok(FilterPushdownPropagation::with_parent_pushdown_result(outcome.filters));
         };

@@ -30,6 +30,7 @@ mod lock;
 mod log_entry;
 mod log_store;
 mod mapping_upgrade;
+mod not_a_number;
 mod optimize;
 mod partition_value;
 mod pruning;

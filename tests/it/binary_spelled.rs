@@ -37,6 +37,23 @@ pub fn range(raw: &[u8], bound: impl Fn(&[u8]) -> Result<String, Failure>) -> Re
     Ok(format!("{open}{lower},{upper}{close}"))
 }
 
+/// The number of ranges, and of each its length and itself.
+pub fn multirange(raw: &[u8], bound: impl Fn(&[u8]) -> Result<String, Failure>) -> Result<String, Failure> {
+    let (count, mut rest) = raw.split_at_checked(4).ok_or("a multirange without its number of ranges")?;
+    let mut ranges = vec![];
+    for _ in 0..u32::from_be_bytes(count.try_into()?) {
+        let (length, after) = rest.split_at_checked(4).ok_or("a multirange ends early")?;
+        let length = u32::from_be_bytes(length.try_into()?) as usize;
+        let (one, after) = after.split_at_checked(length).ok_or("a multirange ends early")?;
+        ranges.push(range(one, &bound)?);
+        rest = after;
+    }
+    match rest.is_empty() {
+        true => Ok(format!("{{{}}}", ranges.join(","))),
+        false => Err("a multirange has more than its ranges".into()),
+    }
+}
+
 fn quoted(bound: &str) -> String {
     let is_special = |c: char| c.is_whitespace() || "()[],\"\\".contains(c);
     match bound.is_empty() || bound.contains(is_special) {

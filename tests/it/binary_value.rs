@@ -35,6 +35,9 @@ fn render(sql_type: &Type, raw: &[u8]) -> Result<String, Failure> {
     if let Kind::Range(element) = sql_type.kind() {
         return spelled::range(raw, |bound| render(element, bound));
     }
+    if let Kind::Multirange(element) = sql_type.kind() {
+        return spelled::multirange(raw, |bound| render(element, bound));
+    }
     Ok(match *sql_type {
         Type::BOOL => if raw == [1] { "t" } else { "f" }.to_string(),
         Type::INT2 => i16::from_be_bytes(raw.try_into()?).to_string(),
