@@ -70,8 +70,8 @@ pub(crate) use rewrite::folded;
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{
-    BoundChecks, BoundGenerated, BoundRule, RowExpression, RowRule, bind_checks, bind_conversion, bind_copied, bind_defaults,
-    bind_stored_generated, check_condition, check_default, check_generated, check_row_expression,
+    BoundChecks, BoundGenerated, BoundRule, RowExpression, RowRule, bind_checks, bind_conversion, bind_copied,
+    bind_defaults, bind_stored_generated, check_condition, check_default, check_generated, check_row_expression,
 };
 pub use time_travel::TimeTravel;
 pub use with_parts::SharedPart;

@@ -19,7 +19,8 @@ use crate::catalog::model::{Oid, Table};
 use crate::catalog::{CatalogSnapshot, OnCommit, Staged, Temporary};
 use crate::error::{Error, Result, SqlState};
 use crate::storage::{
-    DeltaTable, KeyGuard, LONGEST_TRANSACTION, Operation, Removal, SchemaChange, StagedFiles, TableChange, TableSnapshot,
+    DeltaTable, KeyGuard, LONGEST_TRANSACTION, Operation, Removal, SchemaChange, StagedFiles, TableChange,
+    TableSnapshot,
 };
 
 /// What BEGIN … COMMIT spans; an implicit one spans a single simple query or pipeline.

@@ -123,7 +123,9 @@ fn format(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
                 place = next;
                 next += 1;
             }
-            let given = row.get(place).ok_or_else(|| invalid("too few arguments for format()"))?;
+            let given = row
+                .get(place)
+                .ok_or_else(|| invalid("too few arguments for format()"))?;
             let given = match given {
                 Datum::Null => 0,
                 _ => shown(call, row, place)?.parse::<i64>().unwrap_or_default(),

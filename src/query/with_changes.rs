@@ -27,7 +27,10 @@ pub(super) async fn describe_all(request: &Request<'_>, changes: &WithChanges) -
         let (_, bound) = modification::bound(&part(request, &change.statement, &relations)).await?;
         parameters.extend(bound.parameter_types.iter().skip(parameters.len()).cloned());
         let returned = match bound.returning {
-            true => Some((modify::returned_columns(&bound)?.into(), modify::returned_schema(&bound))),
+            true => Some((
+                modify::returned_columns(&bound)?.into(),
+                modify::returned_schema(&bound),
+            )),
             false => None,
         };
         relations.push(relation(change, returned, vec![])?);

@@ -5,9 +5,9 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::Statement;
 use super::reader::Reader;
 use super::{
-    alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, index, inline, insert,
-    lock, materialized_view, merge, notify, optimize, prepare, set, show, transaction, unsupported, update, vacuum,
-    with_changes,
+    alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, index, inline,
+    insert, lock, materialized_view, merge, notify, optimize, prepare, set, show, transaction, unsupported, update,
+    vacuum, with_changes,
 };
 use crate::error::Result;
 

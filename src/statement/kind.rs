@@ -122,7 +122,9 @@ impl ParsedStatement {
                 alter: Alter::Role { .. },
                 ..
             } => super::normalized_text(self),
-            Statement::Do(inline) if inline.body.to_ascii_lowercase().contains("password") => super::normalized_text(self),
+            Statement::Do(inline) if inline.body.to_ascii_lowercase().contains("password") => {
+                super::normalized_text(self)
+            }
             _ => self.text.clone(),
         }
     }

@@ -283,7 +283,9 @@ impl FileSource for DeltaFileSource {
             parquet
         };
         let file_schema = self.table_schema().schema_without_virtual_columns();
-        let bounded = filters.iter().map(|filter| without_bounds(Arc::clone(filter), file_schema));
+        let bounded = filters
+            .iter()
+            .map(|filter| without_bounds(Arc::clone(filter), file_schema));
         let outcome = parquet.try_pushdown_filters(bounded.collect(), config)?;
         let Some(parquet) = outcome.updated_node else {
             return Ok(FilterPushdownPropagation::with_parent_pushdown_result(outcome.filters));

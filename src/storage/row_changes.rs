@@ -96,7 +96,10 @@ impl RowChanges {
 
     /// Which rows change or go.
     pub fn touched(&self) -> TouchedRows {
-        let rows = self.files.iter().map(|(file, changes)| (*file, changes.touched.clone()));
+        let rows = self
+            .files
+            .iter()
+            .map(|(file, changes)| (*file, changes.touched.clone()));
         TouchedRows(rows.collect())
     }
 

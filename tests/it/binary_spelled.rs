@@ -39,7 +39,9 @@ pub fn range(raw: &[u8], bound: impl Fn(&[u8]) -> Result<String, Failure>) -> Re
 
 /// The number of ranges, and of each its length and itself.
 pub fn multirange(raw: &[u8], bound: impl Fn(&[u8]) -> Result<String, Failure>) -> Result<String, Failure> {
-    let (count, mut rest) = raw.split_at_checked(4).ok_or("a multirange without its number of ranges")?;
+    let (count, mut rest) = raw
+        .split_at_checked(4)
+        .ok_or("a multirange without its number of ranges")?;
     let mut ranges = vec![];
     for _ in 0..u32::from_be_bytes(count.try_into()?) {
         let (length, after) = rest.split_at_checked(4).ok_or("a multirange ends early")?;

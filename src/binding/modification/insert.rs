@@ -469,7 +469,9 @@ fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Resul
             };
             let found = table.constraints.iter().find(|constraint| constraint.name == *wanted);
             match &found.ok_or_else(missing)?.rule {
-                ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => Ok(vec![names(columns)]),
+                ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => {
+                    Ok(vec![names(columns)])
+                }
                 _ => {
                     let message = "constraint in ON CONFLICT clause has no associated index";
                     Err(Error::new(SqlState::WrongObjectType, message))

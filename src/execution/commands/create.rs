@@ -16,8 +16,7 @@ pub(super) fn when_taken(if_not_exists: bool, or_replace: bool) -> WhenTaken {
 }
 
 fn role_named(command: &CommandContext<'_>, name: Option<&str>) -> Result<Option<Oid>> {
-    name.map(|name| command.role_named(name))
-        .transpose()
+    name.map(|name| command.role_named(name)).transpose()
 }
 
 pub(super) async fn database(

@@ -56,10 +56,12 @@ pub(super) async fn create(command: &mut CommandContext<'_>, create: &CreateInde
         if create.unique && table.holds_writers() {
             constraint::verify_new_keys(command, &table).await?;
         }
-        command.notices.push(Notice::notice(match create.unique && !table.holds_writers() {
-            true => "the unique index is a declared key: that no rows share it is not checked".to_string(),
-            false => "the index is recorded and not kept: files are skipped by their statistics".to_string(),
-        }));
+        command
+            .notices
+            .push(Notice::notice(match create.unique && !table.holds_writers() {
+                true => "the unique index is a declared key: that no rows share it is not checked".to_string(),
+                false => "the index is recorded and not kept: files are skipped by their statistics".to_string(),
+            }));
     }
     Ok("CREATE INDEX")
 }

@@ -99,10 +99,7 @@ impl Source<'_> {
 
     fn names(&self, ids: &[i16]) -> Vec<String> {
         let named = |id: &i16| self.table.columns.iter().find(|column| column.id == *id);
-        ids.iter()
-            .filter_map(named)
-            .map(|column| column.name.clone())
-            .collect()
+        ids.iter().filter_map(named).map(|column| column.name.clone()).collect()
     }
 }
 

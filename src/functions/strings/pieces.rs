@@ -234,7 +234,9 @@ fn trim(name: &'static str, left: bool, right: bool) -> Arc<ScalarUDF> {
             vec![
                 kernel("(text) text", |args| trimmed(args, $left, $right)),
                 kernel("(text, text) text", |args| trimmed(args, $left, $right)),
-                rows("(bytea, bytea) bytea", |_, row| Ok(trimmed_bytes(row, $left, $right))),
+                rows("(bytea, bytea) bytea", |_, row| {
+                    Ok(trimmed_bytes(row, $left, $right))
+                }),
             ]
         };
     }

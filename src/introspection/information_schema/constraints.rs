@@ -165,7 +165,9 @@ fn used<'a>(
     constraint: &'a Constraint,
 ) -> (Option<&'a Table>, Vec<i16>) {
     match &constraint.rule {
-        ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => (Some(table), columns.clone()),
+        ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => {
+            (Some(table), columns.clone())
+        }
         ConstraintRule::ForeignKey {
             table: other,
             referenced,
