@@ -14,7 +14,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 
 /// The condition, kept from whoever would compare it with bounds if a NaN could meet it above them.
-pub(super) fn without_bounds(condition: Arc<dyn PhysicalExpr>, schema: &Schema) -> Arc<dyn PhysicalExpr> {
+pub(in crate::storage) fn without_bounds(condition: Arc<dyn PhysicalExpr>, schema: &Schema) -> Arc<dyn PhysicalExpr> {
     let is_float = |part: &Arc<dyn PhysicalExpr>| {
         let column = part.downcast_ref::<Column>();
         Ok(column.is_some_and(|column| {

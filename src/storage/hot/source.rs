@@ -18,6 +18,7 @@ use object_store::ObjectStore;
 use super::cold::{ColdMorselizer, Finish};
 use super::morsels::{Counts, HotMorselizer, HotScan, Partition};
 use super::output::ReadPlan;
+use crate::storage::not_a_number::without_bounds;
 
 /// What one scan reads, and how.
 pub(in crate::storage) struct Reading<'a> {
@@ -59,7 +60,7 @@ pub(in crate::storage) fn morselizer(
         .answered
         .iter()
         .filter(|filter| is_in_files(filter))
-        .cloned()
+        .map(|filter| without_bounds(Arc::clone(filter), file_schema))
         .collect();
     let predicate = reading.parquet.filter();
     let dynamic: Vec<_> = predicate
