@@ -4,6 +4,7 @@
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
+use super::parentheses::closing;
 
 /// Marks the quantity of WITH TIES.
 pub const WITH_TIES: &str = "with_ties";
@@ -32,22 +33,6 @@ pub(super) fn write_limits(tokens: &mut Vec<TokenWithSpan>) {
         }
         index += 1;
     }
-}
-
-/// Where the parenthesis that opens at `open` closes.
-fn closing(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (index, token) in tokens.iter().enumerate().skip(open) {
-        match token.token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(index);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

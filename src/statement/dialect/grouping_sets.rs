@@ -4,6 +4,7 @@
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
+use super::parentheses::closing;
 
 type Expression = Vec<Token>;
 type Set = Vec<Expression>;
@@ -147,22 +148,6 @@ fn ends_item(tokens: &[TokenWithSpan], at: usize) -> bool {
     tokens
         .get(at)
         .is_some_and(|token| matches!(token.token, Token::Comma | Token::RParen))
-}
-
-/// Where the parenthesis that opens at `open` closes.
-fn closing(tokens: &[TokenWithSpan], open: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (index, token) in tokens.iter().enumerate().skip(open) {
-        match token.token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(index);
-        }
-    }
-    None
 }
 
 fn written(sets: &[Set]) -> Vec<Token> {

@@ -10,6 +10,7 @@ mod keywords;
 mod lock_strength;
 mod only_table;
 mod parenless_functions;
+mod parentheses;
 mod precedence;
 mod qualified_operator;
 mod row_expansion;
