@@ -30,7 +30,7 @@ pub(super) type FileIdentity = (u64, String, u64, i64);
 pub(super) type FooterCache = ByteCache<FileIdentity, Footer>;
 
 /// A footer, with the Arrow schema that it stands for.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Footer {
     pub(super) metadata: Arc<ParquetMetaData>,
     pub(super) schema: SchemaRef,

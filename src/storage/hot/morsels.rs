@@ -172,7 +172,12 @@ impl Partition {
         let identity = self.scan.readers.identity(&file.object_meta);
         let start = file.range.as_ref().map_or(0, |range| range.start);
         let requests = self.scan.cache.count_request(&identity, start, &self.plan.columns);
-        let Some(footer) = self.scan.readers.footers.get_held(&identity) else {
+        let held = || self.scan.readers.footers.get_held(&identity);
+        let footer = match file.extensions.get::<Decision>() {
+            Some(decision) => decision.footer(held),
+            None => held(),
+        };
+        let Some(footer) = footer else {
             return Ok(None);
         };
         if file.extensions.get::<ParquetAccessPlan>().is_some() {

@@ -1,19 +1,24 @@
 //! A file that is in memory as a whole is divided between a scan's partitions by blocks instead of row groups, so that
 //! they have equal shares of a single row group too. All partitions go by the same decision: if one divided the file
-//! by blocks and another by row groups, rows would be missing or come twice.
+//! by blocks and another by row groups, rows would be missing or come twice. The footer belongs to it: while one
+//! partition reads it, another would find it held.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::common::Result;
 use datafusion_datasource::FileRange;
 use parking_lot::Mutex;
 
+use super::super::footer_cache::Footer;
 use super::rows::HotRows;
 
 /// What the partitions of a scan decided about a file, attached to the file.
 #[derive(Debug, Default)]
-pub(in crate::storage) struct Decision(Mutex<Vec<(Needs, Option<Arc<WholeFile>>)>>);
+pub(in crate::storage) struct Decision {
+    footer: OnceLock<Option<Footer>>,
+    files: Mutex<Vec<(Needs, Option<Arc<WholeFile>>)>>,
+}
 
 /// What is read of the file: scans that need something else decide for themselves.
 #[derive(Debug, PartialEq)]
@@ -35,6 +40,11 @@ pub(super) struct WholeGroup {
 }
 
 impl Decision {
+    /// The file's footer, if it was held when the first partition asked.
+    pub(super) fn footer(&self, held: impl FnOnce() -> Option<Footer>) -> Option<Footer> {
+        self.footer.get_or_init(held).clone()
+    }
+
     /// The file by blocks, or `None` where it is read by row groups. Whoever asks first decides for all.
     pub(super) fn whole_file(
         &self,
@@ -42,7 +52,7 @@ impl Decision {
         row_groups: &[bool],
         decide: impl FnOnce() -> Result<Option<WholeFile>>,
     ) -> Result<Option<Arc<WholeFile>>> {
-        let mut decided = self.0.lock();
+        let mut decided = self.files.lock();
         let made = |(needs, _): &&(Needs, _)| needs.columns == columns && needs.row_groups == row_groups;
         if let Some((_, decision)) = decided.iter().find(made) {
             return Ok(decision.clone());
@@ -83,6 +93,10 @@ impl WholeFile {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::arrow::datatypes::Schema;
+    use datafusion::parquet::file::metadata::{FileMetaData, ParquetMetaData};
+    use datafusion::parquet::schema::types::{SchemaDescriptor, Type};
+
     use super::super::column::BLOCK_ROWS;
     use super::*;
 
@@ -137,5 +151,23 @@ mod tests {
         assert!(!decided(&[1], Some(whole(&[1]))));
         assert!(decided(&[2], Some(whole(&[1]))));
         assert!(decided(&[2], None));
+    }
+
+    #[test]
+    fn a_footer_read_meanwhile_changes_no_decision() {
+        let footer = || {
+            let schema = Arc::new(Schema::empty());
+            let root = Type::group_type_builder("root").build().unwrap();
+            let descriptor = Arc::new(SchemaDescriptor::new(Arc::new(root)));
+            let metadata = FileMetaData::new(1, 0, None, None, descriptor, None);
+            let metadata = Arc::new(ParquetMetaData::new(metadata, vec![]));
+            Footer { metadata, schema }
+        };
+        let decision = Decision::default();
+        assert!(decision.footer(|| None).is_none());
+        assert!(decision.footer(|| Some(footer())).is_none());
+        let decision = Decision::default();
+        assert!(decision.footer(|| Some(footer())).is_some());
+        assert!(decision.footer(|| None).is_some());
     }
 }
