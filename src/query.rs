@@ -591,6 +591,7 @@ fn command_context<'a>(
         notices,
         binding: binding_services(request),
         text: &request.statement.text,
+        settings: request.settings,
         format_settings: request.settings.format.clone(),
         session: planning_session(request),
     }

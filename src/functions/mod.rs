@@ -120,8 +120,8 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
     static FUNCTIONS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         let declared = row_functions().map(row_function::RowFunction::into_udf);
         declared
-            .chain([array_or_empty::function(), sleep::function()])
-            .chain(advisory_locks::waiting_functions())
+            .chain([array_or_empty::function()])
+            .chain(waiting_functions())
             .chain(overloaded_functions())
             .chain(records::functions())
             .chain(enumerations::functions())
@@ -129,6 +129,16 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
             .collect()
     });
     &FUNCTIONS
+}
+
+fn waiting_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
+    std::iter::once(sleep::function()).chain(advisory_locks::waiting_functions())
+}
+
+/// Whether a function of this name gives up its thread while it waits, which only a running query can do.
+pub fn waits(name: &str) -> bool {
+    static NAMES: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| waiting_functions().collect());
+    NAMES.iter().any(|function| function.name().eq_ignore_ascii_case(name))
 }
 
 /// The functions that are declared by their signatures, a family after the other.
