@@ -21,6 +21,7 @@ mod enumerations;
 mod environment;
 mod excluded_rows;
 mod float_frame;
+mod float_moments;
 mod identity;
 mod index_definitions;
 mod intervals;
