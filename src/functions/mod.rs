@@ -34,6 +34,7 @@ mod marks;
 mod mathematics;
 mod missing;
 mod moments;
+mod money;
 mod multiranges;
 mod names;
 mod network_addresses;
@@ -142,6 +143,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         marks::functions(),
         mathematics::functions(),
         moments::functions(),
+        money::functions(),
         multiranges::functions(),
         network_addresses::functions(),
         ordered_sets::functions(),

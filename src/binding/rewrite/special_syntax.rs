@@ -11,9 +11,9 @@ use super::{interval_literals, named_arguments};
 use crate::error::{Error, Result};
 
 /// Types whose names are called as functions: `int8(5)` is a cast.
-const TYPES_AS_FUNCTIONS: [&str; 17] = [
+const TYPES_AS_FUNCTIONS: [&str; 19] = [
     "bool", "bpchar", "bytea", "cidr", "float4", "float8", "inet", "int2", "int4", "int8", "json", "jsonb", "macaddr",
-    "text", "timetz", "uuid", "varbit",
+    "macaddr8", "money", "text", "timetz", "uuid", "varbit",
 ];
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
