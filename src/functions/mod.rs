@@ -21,6 +21,7 @@ mod enumerations;
 mod environment;
 mod excluded_rows;
 mod float_frame;
+mod float_moments;
 mod identity;
 mod index_definitions;
 mod intervals;
@@ -33,6 +34,7 @@ mod marks;
 mod mathematics;
 mod missing;
 mod moments;
+mod money;
 mod multiranges;
 mod names;
 mod network_addresses;
@@ -151,6 +153,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         marks::functions(),
         mathematics::functions(),
         moments::functions(),
+        money::functions(),
         multiranges::functions(),
         network_addresses::functions(),
         ordered_sets::functions(),

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
-use super::{bit_aggregates, range_aggregates};
+use super::{bit_aggregates, float_moments, range_aggregates};
 
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
     let kept = |inner: Arc<AggregateUDF>| Arc::new(AggregateUDF::new_from_impl(Kept::new(inner)));
@@ -27,6 +27,7 @@ pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
     .into_iter()
     .chain(bit_aggregates::functions().into_iter().map(kept))
     .chain(range_aggregates::functions().into_iter().map(kept))
+    .chain(float_moments::functions().into_iter().map(kept))
     .collect()
 }
 

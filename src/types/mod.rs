@@ -246,6 +246,14 @@ impl SqlType {
         }
     }
 
+    /// What an array of any depth is an array of; any other type itself.
+    pub fn innermost(&self) -> &SqlType {
+        match self {
+            SqlType::Array(element) => element.innermost(),
+            other => other,
+        }
+    }
+
     /// pg_type.typlen: -1 for types of variable length.
     pub fn length(&self) -> i16 {
         match self {
