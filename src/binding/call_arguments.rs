@@ -1,7 +1,7 @@
 //! Calls of users' functions with their arguments in place: those given by name go where they belong, and those left
 //! out are their defaults. The planner knows positions alone.
 
-use datafusion::sql::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, VisitMut};
+use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, VisitMut};
 
 use super::rewrite::{folded, replace_expressions, rewrite_expression};
 use super::{expression, names};
@@ -14,14 +14,15 @@ pub(super) fn complete(tree: &mut impl VisitMut, candidates: &dyn Fn(&[String]) 
         let Expr::Function(function) = expression else {
             return Ok(());
         };
+        let FunctionArguments::List(list) = &mut function.args else {
+            return Ok(());
+        };
         let candidates = candidates(&names::parts(&function.name));
-        if let Some(placed) = candidates.iter().find_map(|parameters| placed(function, parameters))
-            && let FunctionArguments::List(list) = &mut function.args
-        {
-            list.args = placed
-                .into_iter()
-                .map(|place| Ok(FunctionArg::Unnamed(FunctionArgExpr::Expr(place.value()?))))
-                .collect::<Result<_>>()?;
+        for parameters in &candidates {
+            if let Some(placed) = placed(&list.args, parameters)? {
+                list.args = placed;
+                break;
+            }
         }
         Ok(())
     })
@@ -47,12 +48,17 @@ impl Place<'_> {
 }
 
 /// The arguments by their places; `None` where they do not fit these parameters.
-fn placed<'a>(function: &Function, parameters: &'a [Argument]) -> Option<Vec<Place<'a>>> {
-    let FunctionArguments::List(list) = &function.args else {
-        return None;
+pub(super) fn placed(arguments: &[FunctionArg], parameters: &[Argument]) -> Result<Option<Vec<FunctionArg>>> {
+    let Some(places) = places(arguments, parameters) else {
+        return Ok(None);
     };
+    let values = places.into_iter().map(|place| Ok(FunctionArg::Unnamed(FunctionArgExpr::Expr(place.value()?))));
+    values.collect::<Result<_>>().map(Some)
+}
+
+fn places<'a>(arguments: &[FunctionArg], parameters: &'a [Argument]) -> Option<Vec<Place<'a>>> {
     let mut places: Vec<Option<Expr>> = vec![None; parameters.len()];
-    for (index, argument) in list.args.iter().enumerate() {
+    for (index, argument) in arguments.iter().enumerate() {
         let (place, value) = match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => (index, value),
             FunctionArg::Named {

@@ -38,7 +38,7 @@ pub async fn bind_expression_over(
 ) -> Result<Expr> {
     super::rewrite::rewrite_expression(&mut expression)?;
     let rights = Rights::of_statement(context);
-    let scope = relations::load_for_expression(services, context, &expression, rights, 0).await?;
+    let scope = relations::load_for_expression(services, context, &mut expression, rights, 0).await?;
     scope.plan_expression(expression, schema)
 }
 

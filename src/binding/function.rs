@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
+use super::query_function::{BoundRows, bind_rows};
 use super::{BindingServices, Rights, relations};
 use crate::catalog::model::{Argument, Function, Oid, Reference};
 use crate::context::QueryContext;
@@ -29,7 +30,13 @@ use crate::types::coercion::is_same;
 #[derive(Debug)]
 pub(crate) struct SqlFunction {
     definition: Function,
-    body: Expr,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    Value(Expr),
+    Rows(BoundRows),
 }
 
 impl SqlFunction {
@@ -39,6 +46,16 @@ impl SqlFunction {
 
     pub fn parameters(&self) -> &[Argument] {
         &self.definition.arguments
+    }
+
+    /// The rows of a function whose body is a query, for these arguments.
+    pub fn rows(&self, arguments: Vec<Expr>) -> Option<Result<LogicalPlan>> {
+        match &self.body {
+            Body::Rows(rows) if arguments.len() == self.definition.arguments.len() => {
+                Some(rows.with_arguments(&self.definition, arguments))
+            }
+            _ => None,
+        }
     }
 
     /// The body with these expressions in the arguments' places.
@@ -54,13 +71,16 @@ impl SqlFunction {
                 ),
             ));
         }
-        let body = substitute(self.body.clone(), &self.definition, &arguments)?;
+        let Body::Value(body) = &self.body else {
+            return Err(Error::unsupported("a function whose body is a query here"));
+        };
+        let body = substitute(body.clone(), &self.definition, &arguments)?;
         Ok(declared_as(body, &self.definition.returns))
     }
 }
 
 /// A value as an argument or a result of this type.
-fn declared_as(value: Expr, sql_type: &SqlType) -> Expr {
+pub(super) fn declared_as(value: Expr, sql_type: &SqlType) -> Expr {
     match sql_type {
         SqlType::Composite(composite) => as_composite(value, composite),
         other => cast(value, other.to_arrow()),
@@ -76,13 +96,18 @@ pub(crate) async fn bind_function(
     rights: Rights,
     depth: usize,
 ) -> Result<SqlFunction> {
+    if let Some(query) = &definition.query {
+        let (rows, _) = bind_rows(services, context, &definition, query, rights, depth).await?;
+        let body = Body::Rows(rows);
+        return Ok(SqlFunction { definition, body });
+    }
     let mut expression = super::expression::parse(&definition.body)?;
-    name_placeholders(&mut expression, &definition);
+    name_arguments(&mut expression, &definition, None);
     super::rewrite::rewrite_expression(&mut expression)?;
-    let scope = relations::load_for_expression(services, context, &expression, rights, depth).await?;
+    let scope = relations::load_for_expression(services, context, &mut expression, rights, depth).await?;
     let schema = argument_schema(&definition)?;
     let body = inline_in_expression(scope.plan_expression(expression, &schema)?)?;
-    let body = read_literal(body, &definition.returns)?;
+    let body = Body::Value(read_literal(body, &definition.returns)?);
     Ok(SqlFunction { definition, body })
 }
 
@@ -92,11 +117,16 @@ pub async fn check_function(
     context: &QueryContext,
     definition: Function,
 ) -> Result<Vec<Reference>> {
+    if let Some(query) = &definition.query {
+        let rights = Rights::of_function(&definition, context.principal.role);
+        let (_, references) = bind_rows(services, context, &definition, query, rights, 0).await?;
+        return Ok(references);
+    }
     let mut expression = super::expression::parse(&definition.body)?;
-    name_placeholders(&mut expression, &definition);
+    name_arguments(&mut expression, &definition, None);
     super::rewrite::rewrite_expression(&mut expression)?;
     let rights = Rights::of_function(&definition, context.principal.role);
-    let scope = relations::load_for_expression(services, context, &expression, rights, 0).await?;
+    let scope = relations::load_for_expression(services, context, &mut expression, rights, 0).await?;
     let references = scope.references().to_vec();
     let schema = argument_schema(&definition)?;
     let body = scope.plan_expression(expression, &schema)?;
@@ -131,23 +161,23 @@ fn is_row(record: &Field, sql_type: &SqlType) -> bool {
     }
 }
 
-fn argument_schema(definition: &Function) -> Result<DFSchema> {
+pub(super) fn argument_schema(definition: &Function) -> Result<DFSchema> {
     let named =
         |(index, argument): (usize, &Argument)| argument.sql_type.to_field(argument_name(definition, index), true);
     let fields: Vec<Field> = definition.arguments.iter().enumerate().map(named).collect();
     Ok(DFSchema::from_unqualified_fields(fields.into(), Default::default())?)
 }
 
-fn argument_name(function: &Function, index: usize) -> String {
+pub(super) fn argument_name(function: &Function, index: usize) -> String {
     match function.arguments.get(index) {
         Some(argument) if !argument.name.is_empty() => argument.name.clone(),
         _ => format!("argument_{}", index + 1),
     }
 }
 
-/// `$1` in a body is its first argument.
-fn name_placeholders(expression: &mut sql::Expr, function: &Function) {
-    struct Namer<'a>(&'a Function);
+/// `$1` in a body is its first argument: a column of this relation.
+pub(super) fn name_arguments(body: &mut impl VisitMut, function: &Function, relation: Option<&str>) {
+    struct Namer<'a>(&'a Function, Option<&'a str>);
     impl VisitorMut for Namer<'_> {
         type Break = ();
         fn pre_visit_expr(&mut self, expression: &mut sql::Expr) -> ControlFlow<()> {
@@ -158,12 +188,18 @@ fn name_placeholders(expression: &mut sql::Expr, function: &Function) {
                     .and_then(|digits| digits.parse::<usize>().ok())
                 && number >= 1
             {
-                *expression = sql::Expr::Identifier(sql::Ident::with_quote('"', argument_name(self.0, number - 1)));
+                let name = sql::Ident::with_quote('"', argument_name(self.0, number - 1));
+                *expression = match self.1 {
+                    Some(relation) => {
+                        sql::Expr::CompoundIdentifier(vec![sql::Ident::with_quote('"', relation), name])
+                    }
+                    None => sql::Expr::Identifier(name),
+                };
             }
             ControlFlow::Continue(())
         }
     }
-    let _ = VisitMut::visit(expression, &mut Namer(function));
+    let _ = VisitMut::visit(body, &mut Namer(function, relation));
 }
 
 /// Puts arguments in the places of the body's columns, inside subqueries too.
@@ -310,7 +346,9 @@ impl SqlFunctionMarker {
     fn candidate(&self, argument_count: usize) -> Option<&Arc<SqlFunction>> {
         self.candidates
             .iter()
-            .find(|candidate| candidate.definition.arguments.len() == argument_count)
+            .find(|candidate| {
+                matches!(candidate.body, Body::Value(_)) && candidate.definition.arguments.len() == argument_count
+            })
     }
 }
 

@@ -17,7 +17,7 @@ use super::names;
 use super::scope::{LoadedRelation, Scope, ViewSource};
 use super::time_travel::{self, TimeTravel};
 use super::types::{load_type, users_name};
-use super::{BindingServices, Rights, call_arguments};
+use super::{BindingServices, Rights, call_arguments, function_rows};
 use crate::catalog::model::{Function, Object, Oid, Privilege, Table, TableLocation, View};
 use crate::catalog::{CatalogSnapshot, Resolved, Scope as NameScope};
 use crate::context::QueryContext;
@@ -39,6 +39,7 @@ pub(crate) fn load<'a>(
     depth: usize,
 ) -> Loading<'a, Scope> {
     Box::pin(async move {
+        function_rows::rewrite(query, &|name| function_candidates(services, context, name, &rights))?;
         time_travel::hide_versions_in_names(query)?;
         super::spellings::rewrite(query, &|name| has_function(services, context, name, &rights))?;
         let used = used_names(query);
@@ -52,11 +53,12 @@ pub(crate) fn load<'a>(
 pub(crate) fn load_for_expression<'a>(
     services: &'a BindingServices,
     context: &'a QueryContext,
-    expression: &'a sql::Expr,
+    expression: &'a mut sql::Expr,
     rights: Rights,
     depth: usize,
 ) -> Loading<'a, Scope> {
     Box::pin(async move {
+        function_rows::rewrite(expression, &|name| function_candidates(services, context, name, &rights))?;
         let used = used_names(expression);
         load_names(services, context, used, rights, depth).await
     })
@@ -450,13 +452,12 @@ fn is_engines(services: &BindingServices, name: &str) -> bool {
 }
 
 /// The functions that a name may mean; empty for one that the engine has itself or that nobody made.
-async fn load_functions(
+fn function_candidates(
     services: &BindingServices,
     context: &QueryContext,
     name: &[String],
     rights: &Rights,
-    depth: usize,
-) -> Result<Vec<Arc<SqlFunction>>> {
+) -> Result<Vec<Function>> {
     if let [plain] = name
         && is_engines(services, plain)
     {
@@ -466,15 +467,24 @@ async fn load_functions(
         database: context.database,
         search_path: &rights.search_path,
     };
-    let candidates: Vec<Function> = match referenced(&context.catalog, rights, name) {
+    Ok(match referenced(&context.catalog, rights, name) {
         Some(Object::Function(function)) => vec![function.clone()],
-        _ => context
-            .catalog
-            .find_functions(names, name)?
-            .into_iter()
-            .cloned()
-            .collect(),
-    };
+        _ => {
+            let found = context.catalog.find_functions(names, name)?;
+            found.into_iter().cloned().collect()
+        }
+    })
+}
+
+/// The same with their bodies bound.
+async fn load_functions(
+    services: &BindingServices,
+    context: &QueryContext,
+    name: &[String],
+    rights: &Rights,
+    depth: usize,
+) -> Result<Vec<Arc<SqlFunction>>> {
+    let candidates = function_candidates(services, context, name, rights)?;
     let mut bound = vec![];
     for function in candidates {
         context
@@ -519,6 +529,12 @@ impl Visitor for UsedNames {
 
     fn pre_visit_relation(&mut self, relation: &sql::ObjectName) -> ControlFlow<()> {
         let parts = names::parts(relation);
+        if let Some(function) = function_rows::function_called(&parts) {
+            if self.seen.insert((Kind::Function, function.clone())) {
+                self.functions.push(function);
+            }
+            return ControlFlow::Continue(());
+        }
         if self.seen.insert((Kind::Relation, parts.clone())) {
             self.relations.push(parts);
         }

@@ -23,6 +23,7 @@ use datafusion::sql::sqlparser::ast as sql;
 use super::BindingServices;
 use super::column_sources::{self, ColumnSource};
 use super::domains;
+use super::function_rows;
 use super::function::{SqlFunction, sql_function_udf};
 use super::names::reference_parts;
 use super::positions::Positions;
@@ -178,6 +179,17 @@ impl Scope {
         )?)?)
     }
 
+    /// The same for a query that reads columns from outside of it.
+    pub fn plan_dependent(&self, query: sql::Query, outer: DFSchema) -> Result<LogicalPlan> {
+        let mut context = PlannerContext::new();
+        context.append_outer_query_schema(Arc::new(outer));
+        let plan = self.plan_in(query, &[], context)?;
+        Ok(with_parts::settle(super::meaning::of_plan(
+            plan,
+            &self.services.format,
+        )?)?)
+    }
+
     /// The same for the client's own text: errors tell where in it, and the columns where they come from.
     pub fn plan_statement(
         &self,
@@ -198,21 +210,29 @@ impl Scope {
         Ok((with_parts::settle(plan)?, sources))
     }
 
-    fn plan_as_written(&self, mut query: sql::Query, declared: &[Option<SqlType>]) -> PlanResult<LogicalPlan> {
+    fn plan_as_written(&self, query: sql::Query, declared: &[Option<SqlType>]) -> PlanResult<LogicalPlan> {
         let fields = declared
             .iter()
             .map(|declared| declared.as_ref().map(|sql_type| Arc::new(sql_type.to_field("", true))))
             .collect();
+        let context = PlannerContext::new().with_prepare_param_data_types(fields);
+        self.plan_in(query, declared, context)
+    }
+
+    fn plan_in(
+        &self,
+        mut query: sql::Query,
+        declared: &[Option<SqlType>],
+        mut context: PlannerContext,
+    ) -> PlanResult<LogicalPlan> {
         self.expand_rows(&mut query, declared)?;
         domains::test_casts(&mut query, &self.tests);
         with_parts::mark(&mut query, &|name| {
             let function = self.services.base.scalar_functions().get(name);
             function.is_some_and(|function| function.signature().volatility == Volatility::Volatile)
         })?;
-        let mut planner_context = PlannerContext::new().with_prepare_param_data_types(fields);
         let statement = sql::Statement::Query(Box::new(query));
-        self.planner()
-            .sql_statement_to_plan_with_context(statement, &mut planner_context)
+        self.planner().sql_statement_to_plan_with_context(statement, &mut context)
     }
 
     /// Spells out rows and their fields.
@@ -313,12 +333,12 @@ impl ContextProvider for Scope {
     }
 
     fn get_table_function_source(&self, name: &str, arguments: Vec<Expr>) -> PlanResult<Arc<dyn TableSource>> {
-        let Some(function) = self.services.base.table_functions().get(name) else {
-            return Err(Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist")).into());
-        };
-        let arguments = super::expression::simplify_arguments(&self.services, arguments)?;
-        let arguments = datafusion::catalog::TableFunctionArgs::new(&arguments, self.services.base.as_ref());
-        Ok(provider_as_source(function.create_table_provider_with_args(arguments)?))
+        let called = function_rows::function_called(&[name.to_string()]).map(|name| name.join("."));
+        let mut candidates = called.iter().filter_map(|name| self.functions.get(name)).flatten();
+        match candidates.find_map(|function| function.rows(arguments.clone())) {
+            Some(rows) => Ok(Arc::new(ViewSource::computed(rows?))),
+            None => Err(Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist")).into()),
+        }
     }
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> PlanResult<Arc<dyn TableSource>> {
@@ -439,13 +459,19 @@ impl ViewSource {
             .into_iter()
             .zip(&view.columns)
             .map(|(column, named)| Expr::Column(column).alias(&named.name));
-        let plan = LogicalPlanBuilder::from(plan.clone()).project(renamed)?.build()?;
-        let schema = Arc::new(plan.schema().as_arrow().clone());
-        Ok(ViewSource { schema, plan })
+        Ok(ViewSource::computed(
+            LogicalPlanBuilder::from(plan.clone()).project(renamed)?.build()?,
+        ))
     }
 }
 
 impl ViewSource {
+    /// Rows that a plan computes.
+    pub fn computed(plan: LogicalPlan) -> ViewSource {
+        let schema = Arc::new(plan.schema().as_arrow().clone());
+        ViewSource { schema, plan }
+    }
+
     /// These columns of a relation, under other names.
     pub fn renamed<'a>(
         source: Arc<dyn TableSource>,
@@ -453,9 +479,7 @@ impl ViewSource {
     ) -> Result<ViewSource> {
         let plan = LogicalPlanBuilder::scan("known", source, None)?;
         let columns = columns.map(|(name, known)| Expr::Column(Column::new(Some("known"), name)).alias(known));
-        let plan = plan.project(columns)?.build()?;
-        let schema = Arc::new(plan.schema().as_arrow().clone());
-        Ok(ViewSource { schema, plan })
+        Ok(ViewSource::computed(plan.project(columns)?.build()?))
     }
 
     /// The query alone.

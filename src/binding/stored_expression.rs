@@ -197,7 +197,7 @@ async fn bind(
 ) -> Result<(Expr, Vec<Reference>)> {
     let mut expression: sql::Expr = crate::statement::parse_expression(text)?;
     rewrite::rewrite_expression(&mut expression)?;
-    let scope = relations::load_for_expression(services, context, &expression, rights, 0).await?;
+    let scope = relations::load_for_expression(services, context, &mut expression, rights, 0).await?;
     let references = scope.references().to_vec();
     let planned = scope.plan_expression(expression, schema)?;
     Ok((function::inline_in_expression(planned)?, references))

@@ -431,8 +431,11 @@ pub struct Function {
     pub owner: Oid,
     pub arguments: Vec<Argument>,
     pub returns: SqlType,
-    /// An SQL expression; arguments appear by name or as $1, $2 ….
+    /// An SQL expression, or a query; arguments appear by name or as $1, $2 ….
     pub body: String,
+    /// What the rows are whose query the body is; `None` where it is an expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<QueryResult>,
     /// Schema ids against which unqualified names of the body resolve.
     pub search_path: Vec<Oid>,
     /// What the names in `body` meant when it was written.
@@ -442,6 +445,39 @@ pub struct Function {
     pub grants: Vec<Grant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+}
+
+/// What a function gives whose body is a query.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryResult {
+    /// All rows of the query, and not its first alone.
+    pub is_set: bool,
+    /// A NULL among the arguments gives no rows.
+    #[serde(default)]
+    pub is_strict: bool,
+    /// The columns of its rows, if the function names them; else its type tells what they are.
+    #[serde(default)]
+    pub outputs: Vec<OutputArgument>,
+}
+
+/// A column that a function's declaration names, as an argument or in TABLE.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputArgument {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub sql_type: SqlType,
+    pub mode: OutputMode,
+    /// How many arguments are given before it; of INOUT it is the next one.
+    pub inputs_before: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutputMode {
+    Out,
+    InOut,
+    Table,
 }
 
 /// One object that a view's or function's text names. Whoever binds the text looks names up here first,

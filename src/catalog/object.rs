@@ -473,6 +473,16 @@ impl Function {
         format!("{}({})", self.name, types.join(", "))
     }
 
+    /// Whether it gives any number of rows.
+    pub fn is_set(&self) -> bool {
+        self.query.as_ref().is_some_and(|query| query.is_set)
+    }
+
+    /// The columns that its declaration names.
+    pub fn outputs(&self) -> &[OutputArgument] {
+        self.query.as_ref().map_or(&[], |query| &query.outputs)
+    }
+
     /// The OIDs of the argument types: what tells overloads apart.
     pub fn argument_oids(&self) -> Vec<u32> {
         self.arguments.iter().map(|argument| argument.sql_type.oid()).collect()

@@ -20,7 +20,9 @@ impl Object {
             Object::View(view) => view.columns.iter().map(|column| &column.sql_type).collect(),
             Object::Function(function) => {
                 let arguments = function.arguments.iter().map(|argument| &argument.sql_type);
-                arguments.chain([&function.returns]).collect()
+                let outputs = function.query.iter().flat_map(|query| &query.outputs);
+                let outputs = outputs.map(|output| &output.sql_type);
+                arguments.chain([&function.returns]).chain(outputs).collect()
             }
             Object::Index(index) => index.keys.iter().filter_map(|key| key.of.expression_type()).collect(),
             Object::Type(user_type) => {
@@ -40,7 +42,9 @@ impl Object {
             Object::View(view) => view.columns.iter_mut().map(|column| &mut column.sql_type).collect(),
             Object::Function(function) => {
                 let arguments = function.arguments.iter_mut().map(|argument| &mut argument.sql_type);
-                arguments.chain([&mut function.returns]).collect()
+                let outputs = function.query.iter_mut().flat_map(|query| &mut query.outputs);
+                let outputs = outputs.map(|output| &mut output.sql_type);
+                arguments.chain([&mut function.returns]).chain(outputs).collect()
             }
             Object::Index(index) => index
                 .keys

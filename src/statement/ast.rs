@@ -28,7 +28,7 @@ pub use user_types::{AlterAttributes, CreateComposite};
 
 use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, SequenceOptions};
 pub use crate::catalog::model::ObjectKind;
-use crate::catalog::model::{NumberingKind, Privilege};
+use crate::catalog::model::{NumberingKind, Privilege, QueryResult};
 use crate::types::SqlType;
 pub use crate::types::copy::{CopyFormat, CopyOptions, Forced};
 
@@ -382,8 +382,9 @@ pub struct CreateFunction {
     /// Of each argument.
     pub defaults: Vec<Option<String>>,
     pub returns: SqlType,
-    /// One expression: RETURN expr, or AS 'SELECT expr' LANGUAGE sql.
+    /// One expression, RETURN expr or AS 'SELECT expr' LANGUAGE sql, or a query where `query` tells what it gives.
     pub body: String,
+    pub query: Option<QueryResult>,
     pub comment: Option<String>,
 }
 

@@ -82,7 +82,7 @@ impl Reader<'_> {
         if self.accept_token(&Token::RParen) {
             return Ok(());
         }
-        self.list(|reader| reader.argument())?;
+        self.list(|reader| reader.parameter())?;
         self.expect_token(&Token::RParen)
     }
 }

@@ -79,7 +79,7 @@ pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
     let mut statements = vec![];
     let mut tokens = vec![];
     for token in lexer::tokenize(sql)? {
-        if token.token == Token::SemiColon {
+        if token.token == Token::SemiColon && !create_function::is_in_body(&tokens) {
             let end = token.span.start.column as usize;
             statements.extend(parse_one(&source, std::mem::take(&mut tokens), end, true)?);
         } else {

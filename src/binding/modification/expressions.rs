@@ -40,7 +40,7 @@ pub(crate) fn assigned(
 }
 
 /// The same for a column of a query: its texts may be literals that nothing typed.
-pub(super) fn assigned_from_query(
+pub(crate) fn assigned_from_query(
     value: Expr,
     schema: &DFSchema,
     name: &str,

@@ -16,7 +16,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast as sql;
 
 pub use change::{bind_delete, bind_update};
-pub(crate) use expressions::{assigned, null};
+pub(crate) use expressions::{assigned, assigned_from_query, null};
 pub use insert::{bind_insert, insert_columns};
 pub use merge::bind_merge;
 

@@ -12,6 +12,7 @@ use super::super::relations::parse_query;
 use super::syntax::{call, plain_arguments, system_name};
 use super::{named_arguments, numbered_name};
 use crate::error::{Error, Result};
+use crate::functions::builtin::builtin_functions_named;
 
 /// A set-returning function: its columns, and for each the function that gives the column as an array.
 struct SetReturning {
@@ -224,16 +225,9 @@ fn from_call(
         )));
     }
     let Some(declared) = SET_RETURNING.iter().find(|declared| declared.name == function) else {
-        // Any other function is a table of one row.
-        let array = call("make_array", vec![call(&function, arguments)]);
-        let mut rows = unnest(&function, vec![function.clone()], vec![array], alias, with_ordinality);
-        // A row has more columns than one.
-        if let (TableFactor::UNNEST { alias: Some(named), .. }, Some(alias)) = (&mut rows, alias) {
-            named
-                .columns
-                .extend(alias.columns.iter().skip(named.columns.len()).cloned());
-        }
-        return Ok(Some(rows));
+        // What others may have made is looked up later.
+        let is_postgres = builtin_functions_named(&function).next().is_some();
+        return Ok(is_postgres.then(|| one_row(&function, call(&function, arguments), alias, with_ordinality)));
     };
     let columns = declared.columns.iter().map(|(column, _)| column.to_string()).collect();
     let arrays = declared
@@ -242,6 +236,18 @@ fn from_call(
         .map(|(_, array)| column_array(array, &arguments))
         .collect();
     Ok(Some(unnest(declared.name, columns, arrays, alias, with_ordinality)))
+}
+
+/// A function that gives one value is a table of one row.
+pub(crate) fn one_row(function: &str, call_of_it: Expr, alias: Option<&TableAlias>, with_ordinality: bool) -> TableFactor {
+    let array = call("make_array", vec![call_of_it]);
+    let mut rows = unnest(function, vec![function.to_string()], vec![array], alias, with_ordinality);
+    // A row has more columns than one.
+    if let (TableFactor::UNNEST { alias: Some(named), .. }, Some(alias)) = (&mut rows, alias) {
+        let others = alias.columns.iter().skip(named.columns.len());
+        named.columns.extend(others.cloned());
+    }
+    rows
 }
 
 /// The name of rows whose fields are about to be spelled out.

@@ -32,7 +32,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 
 use crate::error::Result;
 
-pub(crate) use function_in_from::ROWS;
+pub(crate) use function_in_from::{ROWS, one_row};
 pub(super) use number_literals::negative_offset;
 pub use output_names::{numbered_name, output_column_name, output_name};
 pub(super) use syntax::replace_expressions;

@@ -1,4 +1,6 @@
-//! CREATE [OR REPLACE] FUNCTION: scalar SQL functions, told apart by their argument types.
+//! CREATE [OR REPLACE] FUNCTION: SQL functions, told apart by their argument types.
+
+use std::collections::HashSet;
 
 use super::view::check_recursion;
 use super::*;
@@ -14,6 +16,7 @@ pub struct NewFunction {
     pub arguments: Vec<Argument>,
     pub returns: SqlType,
     pub body: String,
+    pub query: Option<QueryResult>,
     pub search_path: Vec<Oid>,
     pub references: Vec<Reference>,
     pub comment: Option<String>,
@@ -24,10 +27,13 @@ pub struct NewFunction {
 pub fn create_function(staged: &mut Staged, role: Oid, new: NewFunction, when_taken: WhenTaken) -> Result<Created> {
     require_create(staged, role, new.schema)?;
     check_name(ObjectKind::Function, &new.name)?;
-    for (position, argument) in new.arguments.iter().enumerate() {
-        let same = |earlier: &Argument| !argument.name.is_empty() && earlier.name == argument.name;
-        if new.arguments[..position].iter().any(same) {
-            let message = format!("parameter name \"{}\" used more than once", argument.name);
+    let outputs = new.query.iter().flat_map(|query| &query.outputs);
+    let outputs = outputs.filter(|output| output.mode != OutputMode::InOut);
+    let names = new.arguments.iter().map(|argument| argument.name.as_str());
+    let mut seen = HashSet::new();
+    for name in names.chain(outputs.map(|output| output.name.as_str())) {
+        if !name.is_empty() && !seen.insert(name) {
+            let message = format!("parameter name \"{name}\" used more than once");
             return Err(Error::new(SqlState::InvalidFunctionDefinition, message));
         }
     }
@@ -48,8 +54,16 @@ pub fn create_function(staged: &mut Staged, role: Oid, new: NewFunction, when_ta
     staged.require(Permission::Owns { role, object: old.id })?;
     let hint = format!("Use DROP FUNCTION {} first.", old.signature());
     let refuse = |message| Err(Error::new(SqlState::InvalidFunctionDefinition, message).with_hint(hint));
-    if old.returns != new.returns {
-        return refuse("cannot change return type of existing function".to_string());
+    let message = "cannot change return type of existing function".to_string();
+    if old.returns != new.returns || old.is_set() != is_set(new.query.as_ref()) {
+        return refuse(message);
+    }
+    let rows = |query: Option<&QueryResult>| -> Vec<(String, SqlType)> {
+        let outputs = query.iter().flat_map(|query| &query.outputs);
+        outputs.map(|output| (output.name.clone(), output.sql_type.clone())).collect()
+    };
+    if rows(old.query.as_ref()) != rows(new.query.as_ref()) {
+        return refuse(message).map_err(|error| error.with_detail("Row type defined by OUT parameters is different."));
     }
     let renamed = old
         .arguments
@@ -73,6 +87,10 @@ pub fn create_function(staged: &mut Staged, role: Oid, new: NewFunction, when_ta
     Ok(Created::Replaced(old.id))
 }
 
+fn is_set(query: Option<&QueryResult>) -> bool {
+    query.is_some_and(|query| query.is_set)
+}
+
 fn function(new: NewFunction, id: Oid, owner: Oid, grants: Vec<Grant>) -> Function {
     let NewFunction {
         schema,
@@ -80,6 +98,7 @@ fn function(new: NewFunction, id: Oid, owner: Oid, grants: Vec<Grant>) -> Functi
         arguments,
         returns,
         body,
+        query,
         search_path,
         references,
         comment,
@@ -92,6 +111,7 @@ fn function(new: NewFunction, id: Oid, owner: Oid, grants: Vec<Grant>) -> Functi
         arguments,
         returns,
         body,
+        query,
         search_path,
         references,
         grants,

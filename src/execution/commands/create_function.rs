@@ -1,4 +1,4 @@
-//! CREATE FUNCTION: a scalar SQL function, whose body is bound once to see that it holds.
+//! CREATE FUNCTION: a function in SQL, whose body is bound once to see that it holds.
 
 use super::CommandContext;
 use super::create::when_taken;
@@ -18,7 +18,8 @@ pub async fn run(
         .arguments
         .iter()
         .map(|(_, sql_type)| sql_type)
-        .chain([&create.returns]);
+        .chain([&create.returns])
+        .chain(create.query.iter().flat_map(|query| &query.outputs).map(|output| &output.sql_type));
     if types.any(|sql_type| matches!(sql_type, SqlType::Domain(_))) {
         return Err(Error::unsupported("a function of a domain"));
     }
@@ -45,6 +46,7 @@ pub async fn run(
         arguments,
         returns: create.returns.clone(),
         body: create.body.clone(),
+        query: create.query.clone(),
         search_path: command.context.catalog.without_temporary(&command.context.search_path),
         references: vec![],
         comment: create.comment.clone(),
@@ -67,6 +69,7 @@ fn draft(new: &NewFunction, owner: Oid) -> Function {
         arguments: new.arguments.clone(),
         returns: new.returns.clone(),
         body: new.body.clone(),
+        query: new.query.clone(),
         search_path: new.search_path.clone(),
         references: vec![],
         grants: vec![],

@@ -25,9 +25,16 @@ impl Statement {
             Statement::CreateTable(CreateTable { columns, .. }) => {
                 columns.iter_mut().map(|column| &mut column.sql_type).collect()
             }
-            Statement::CreateFunction(CreateFunction { arguments, returns, .. }) => {
+            Statement::CreateFunction(CreateFunction {
+                arguments,
+                returns,
+                query,
+                ..
+            }) => {
                 let arguments = arguments.iter_mut().map(|(_, sql_type)| sql_type);
-                arguments.chain([returns]).collect()
+                let outputs = query.iter_mut().flat_map(|query| &mut query.outputs);
+                let outputs = outputs.map(|output| &mut output.sql_type);
+                arguments.chain([returns]).chain(outputs).collect()
             }
             Statement::CreateDomain(create) => vec![&mut create.base],
             Statement::CreateComposite(create) => create.fields.iter_mut().map(|(_, sql_type)| sql_type).collect(),

@@ -123,6 +123,7 @@ fn function(world: &mut World, name: &str, arguments: &[SqlType], returns: SqlTy
         arguments: arguments.collect(),
         returns,
         body: "true".into(),
+        query: None,
         search_path: vec![],
         references: vec![],
         comment: None,
