@@ -22,6 +22,7 @@ mod environment;
 mod excluded_rows;
 mod float_frame;
 mod float_moments;
+mod hashes;
 mod identity;
 mod index_definitions;
 mod intervals;
@@ -149,6 +150,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         array_functions::functions(),
         assigned_parts::functions(),
         bit_strings::functions(),
+        hashes::functions(),
         json::functions(),
         marks::functions(),
         mathematics::functions(),

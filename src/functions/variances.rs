@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 
 use super::float_moments::{self, spread_accumulator, spread_groups, spread_state};
 use super::overload::{Given, undefined_function};
+use super::sliding::kept_frame;
 use crate::error::Result;
 use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
 use crate::types::numeric::{COMPUTED_NUMERIC, MAX_SCALE, Number, overflow};
@@ -47,7 +48,7 @@ pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
     ]
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Spread {
     name: &'static str,
     inner: Arc<AggregateUDF>,
@@ -120,6 +121,16 @@ impl AggregateUDFImpl for Spread {
                 shape: ExactSpread::new(exact, self.sample, self.root),
             })),
             _ => Ok(spread_groups(self.of_floats())),
+        }
+    }
+
+    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
+        match arguments.return_field.data_type() {
+            DataType::Decimal256(..) => self.accumulator(arguments),
+            _ => Ok(kept_frame(
+                Arc::new(AggregateUDF::new_from_impl(self.clone())),
+                arguments,
+            )),
         }
     }
 

@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
 };
 
-use super::syntax::{call, plain_arguments, replace_expressions, system_name};
+use super::syntax::{call, plain_arguments, replace_expressions, system_name, take};
 use super::{interval_literals, named_arguments};
 use crate::error::{Error, Result};
 
@@ -411,10 +411,6 @@ fn unnested(expression: Expr) -> Expr {
         Expr::Nested(inner) => *inner,
         other => other,
     }
-}
-
-fn take(expression: &mut Expr) -> Expr {
-    std::mem::replace(expression, Expr::value(Value::Null))
 }
 
 /// `x = ANY (array)`: a list where the array is written out, so that files can be skipped by its values.

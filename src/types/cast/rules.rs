@@ -58,7 +58,7 @@ pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContex
         // Text output.
         (_, target) if is_text(target) => true,
         (source, target) if is_number(source) && is_number(target) => true,
-        (Int4, Bool) | (Bool, Int4) => explicit,
+        (Int4, Bool | Char) | (Bool | Char, Int4) => explicit,
         (source, target) if is_integer(source) && is_oid(target) => true,
         (source, target) if is_oid(source) && (is_oid(target) || is_integer(target)) => *target != SqlType::Int2,
         (Date, Timestamp | Timestamptz) | (Timestamp | Timestamptz, Date | Time) => true,
