@@ -383,7 +383,7 @@ fn extent(words: impl Iterator<Item = i64>) -> Dimension {
 }
 
 /// What an entry of an index keeps of a hash.
-pub fn tag_of(hash: u64) -> u32 {
+fn tag_of(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
