@@ -9,7 +9,7 @@ use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::{Request, binding_services, planning_session, settings_fingerprint};
-use crate::binding;
+use crate::binding::{self, BoundQuery};
 use crate::error::Result;
 use crate::governance;
 use crate::planning::{self, CachedPlan, Kept, PlanKey};
@@ -90,18 +90,15 @@ async fn plan_of_shape(request: &Request<'_>, query: &sql::Query, key: &PlanKey)
     let kept = match cache.get(&shape) {
         Some(Kept::Literal) => return Ok(None),
         Some(Kept::Plan(plan)) if is_current(request, &plan).await? => Some(plan),
-        Some(_) => match plan(request, &open.query, &shape.declared, true).await {
-            Ok(plan) if plan.repeatable && leaves_open(&plan, &open) => {
-                let plan = Arc::new(plan);
-                cache.insert(shape, Kept::Plan(Arc::clone(&plan)));
-                Some(plan)
-            }
+        Some(_) => {
             // What is wrong with the statement, it is told with its literals in it.
-            _ => {
-                cache.insert(shape, Kept::Literal);
-                None
-            }
-        },
+            let plan = open_plan(request, &open, &shape.declared)
+                .await
+                .unwrap_or(None)
+                .map(Arc::new);
+            cache.insert(shape, plan.clone().map_or(Kept::Literal, Kept::Plan));
+            plan
+        }
         None => {
             cache.insert(shape, Kept::Seen);
             None
@@ -122,11 +119,19 @@ fn values_of(open: &OpenQuery, request: &Request<'_>) -> Result<Vec<ScalarValue>
     values.collect()
 }
 
-/// Whether the parameters have the literals' types: those of strings are read as their column's type, and only one that
-/// is a text is the same in every column.
-fn leaves_open(plan: &CachedPlan, open: &OpenQuery) -> bool {
-    let types = open.literals.iter().map(|literal| literal.sql_type.as_ref());
-    plan.parameter_types.iter().eq(types.map(|sql_type| sql_type.unwrap_or(&SqlType::Text)))
+/// Plans a shape; `None` where its parameters would mean something else than its literals, or where the plan holds once.
+async fn open_plan(
+    request: &Request<'_>,
+    open: &OpenQuery,
+    declared: &[Option<SqlType>],
+) -> Result<Option<CachedPlan>> {
+    let bound = bind(request, &open.query, declared, true).await?;
+    let strings = declared.iter().map(Option::is_none).collect::<Vec<_>>();
+    if !binding::compares_with_texts(&bound.plan, &strings)? {
+        return Ok(None);
+    }
+    let plan = optimize(request, bound)?;
+    Ok(Some(plan).filter(|plan| plan.repeatable))
 }
 
 /// What the plan of a text depends on; `None` where a plan may not be kept.
@@ -169,34 +174,37 @@ async fn plan_and_keep(
     if key.is_some() {
         count(request, false);
     }
-    let plan = Arc::new(plan(request, query, request.declared, shown).await?);
+    let plan = Arc::new(optimize(request, bind(request, query, request.declared, shown).await?)?);
     if let (Some(key), true) = (key, plan.repeatable) {
         request.engine.plan_cache.insert(key, Kept::Plan(Arc::clone(&plan)));
     }
     Ok(plan)
 }
 
-/// Plans a query, whose rows a client is `shown` or a command takes.
-async fn plan(
+/// Binds a query, whose rows a client is `shown` or a command takes.
+async fn bind(
     request: &Request<'_>,
     query: &sql::Query,
     declared: &[Option<SqlType>],
     shown: bool,
-) -> Result<CachedPlan> {
-    let record = &request.context.record;
-    let bind_start = Instant::now();
-    let bound = binding::bind_query(&binding_services(request), request.context, query, declared).await?;
-    let plan = match shown {
-        true => binding::show_digits(bound.plan)?,
-        false => bound.plan,
-    };
+) -> Result<BoundQuery> {
+    let started = Instant::now();
+    let mut bound = binding::bind_query(&binding_services(request), request.context, query, declared).await?;
+    if shown {
+        bound.plan = binding::show_digits(bound.plan)?;
+    }
+    request.context.record.add_bind_time(started.elapsed());
+    Ok(bound)
+}
+
+/// Puts a bound query behind its barriers and optimizes it.
+fn optimize(request: &Request<'_>, bound: BoundQuery) -> Result<CachedPlan> {
+    let started = Instant::now();
     let session = planning_session(request);
-    let governed = governance::govern(plan, request.context, session.config_options())?;
-    record.add_bind_time(bind_start.elapsed());
-    let plan_start = Instant::now();
+    let governed = governance::govern(bound.plan, request.context, session.config_options())?;
     let optimized = planning::optimize(&governed, &session)?;
     let plan = CachedPlan::new(optimized, bound.parameter_types, &bound.sources, &session)?;
-    record.add_plan_time(plan_start.elapsed());
+    request.context.record.add_plan_time(started.elapsed());
     Ok(plan)
 }
 
