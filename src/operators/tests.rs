@@ -306,6 +306,9 @@ fn query(random: &mut StdRng) -> String {
     format!("select {aliased} from t where {filter} group by {grouping}")
 }
 
+/// How often a query that memory was too short for is run again.
+const ATTEMPTS: usize = 5;
+
 /// How many operators of ours the plan of a random query has.
 async fn compare(seed: u64, rows: usize, memory: Option<usize>) -> usize {
     let random = &mut StdRng::seed_from_u64(seed);
@@ -326,11 +329,20 @@ async fn compare(seed: u64, rows: usize, memory: Option<usize>) -> usize {
         }
         // An overflow is one wherever it is computed, unless a row that the filter drops had it.
         (Err(_), _) => 0,
-        // The stock operators may need more memory than there is.
-        (Ok(_), Err(error)) => match memory.is_some() && answer(again, &short).await.is_err() {
-            true => 0,
-            false => panic!("seed {seed}: {sql}: {error}"),
-        },
+        (Ok(expected), Err(error)) => {
+            assert!(memory.is_some(), "seed {seed}: {sql}: {error}");
+            // The stock operators may need more memory than there is: a merge of what they spilled needs its share, which is
+            // less the more partitions are at work at that moment.
+            for _ in 0..ATTEMPTS {
+                let (ours, count) = fused(short.sql(&sql).await.unwrap().create_physical_plan().await.unwrap());
+                if let Ok(given) = answer(ours, &short).await {
+                    assert_eq!(expected.columns(), given.columns(), "seed {seed}: {sql}");
+                    return count;
+                }
+            }
+            assert!(answer(again, &short).await.is_err(), "seed {seed}: {sql}: {error}");
+            0
+        }
     }
 }
 
