@@ -19,7 +19,11 @@ use crate::types::SqlType;
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
     let function = |(name, measure)| {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Arc::new(AggregateUDF::new_from_impl(OfPairs { name, measure, signature }))
+        Arc::new(AggregateUDF::new_from_impl(OfPairs {
+            name,
+            measure,
+            signature,
+        }))
     };
     PAIR_FUNCTIONS.into_iter().map(function).collect()
 }
@@ -261,14 +265,10 @@ impl Sums for Pairs {
                 sloped(self.products / root).filter(|_| self.squares_y != 0.0)
             }
             PairMeasure::Slope => sloped(self.products / self.squares_x),
-            PairMeasure::Intercept => {
-                sloped((self.sum_y - self.sum_x * self.products / self.squares_x) / self.count)
-            }
+            PairMeasure::Intercept => sloped((self.sum_y - self.sum_x * self.products / self.squares_x) / self.count),
             // A horizontal line fits exactly.
             PairMeasure::Determination if self.squares_y == 0.0 => sloped(1.0),
-            PairMeasure::Determination => {
-                sloped((self.products * self.products) / (self.squares_x * self.squares_y))
-            }
+            PairMeasure::Determination => sloped((self.products * self.products) / (self.squares_x * self.squares_y)),
         }
     }
 

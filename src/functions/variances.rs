@@ -19,8 +19,8 @@ use super::float_moments::{self, spread_accumulator, spread_groups, spread_state
 use super::overload::{Given, undefined_function};
 use super::sliding::kept_frame;
 use crate::error::Result;
-use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
 use crate::types::numeric::{COMPUTED_NUMERIC, MAX_SCALE, Number, overflow};
+use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
 
 /// Digits behind the point to which computed numerics are squared, so that squares and sums of them fit.
 const COMPUTED_SCALE: i8 = 20;
