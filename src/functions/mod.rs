@@ -22,6 +22,7 @@ mod environment;
 mod excluded_rows;
 mod float_frame;
 mod float_moments;
+mod float_sums;
 mod hashes;
 mod identity;
 mod index_definitions;
