@@ -20,7 +20,7 @@ pub fn read(text: &str) -> Result<u64> {
     }
     let mut bytes = vec![];
     for pairs in trimmed.split(|next| Some(next) == separator) {
-        if pairs.is_empty() || pairs.len() % 2 != 0 || !pairs.bytes().all(|next| next.is_ascii_hexdigit()) {
+        if pairs.is_empty() || !pairs.len().is_multiple_of(2) || !pairs.bytes().all(|next| next.is_ascii_hexdigit()) {
             return Err(invalid());
         }
         let digits = (0..pairs.len()).step_by(2).map(|place| &pairs[place..place + 2]);

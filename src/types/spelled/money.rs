@@ -159,7 +159,7 @@ fn number_in_words(value: usize) -> String {
     let rest = value % 100;
     let below_hundred = match rest {
         0..20 => SMALL[rest].to_string(),
-        _ if rest % 10 == 0 => TENS[rest / 10].to_string(),
+        _ if rest.is_multiple_of(10) => TENS[rest / 10].to_string(),
         _ => format!("{} {}", TENS[rest / 10], SMALL[rest % 10]),
     };
     match (value / 100, rest) {
