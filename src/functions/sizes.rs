@@ -54,6 +54,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 Some(_) if fixed.is_some_and(|length| length > 0) => fixed.map(i64::from).into(),
                 Some(Datum::Text(text)) => (text.len() as i64 + 4).into(),
                 Some(Datum::Bytes(bytes)) => (bytes.len() as i64 + 4).into(),
+                Some(Datum::Bool(_)) => 1.into(),
                 Some(_) => 8.into(),
             })
         }),
