@@ -284,7 +284,9 @@ fn subscript(args: &Arguments<'_>) -> Result<ArrayRef> {
         dimensions.push(lists);
         values = lists.values();
     }
-    let positions = (1..args.len()).map(|index| args.int4(index)).collect::<Result<Vec<_>>>()?;
+    let positions = (1..args.len())
+        .map(|index| args.int4(index))
+        .collect::<Result<Vec<_>>>()?;
     let mut indices = Int32Builder::with_capacity(args.rows());
     for row in 0..args.rows() {
         let inside = |at: usize, (lists, position): (&&ListArray, Option<i32>)| {
@@ -292,7 +294,9 @@ fn subscript(args: &Arguments<'_>) -> Result<ArrayRef> {
             let place = lists.is_valid(at).then(|| lists.value_offsets()[at] + position - 1)?;
             usize::try_from(place).ok()
         };
-        let mut steps = dimensions.iter().zip(positions.iter().map(|position| position.get(row)));
+        let mut steps = dimensions
+            .iter()
+            .zip(positions.iter().map(|position| position.get(row)));
         let place = match dimensions.len() == positions.len() {
             true => steps.try_fold(args.row_of(0, row), inside),
             false => None,

@@ -62,17 +62,22 @@ fn is_wide(args: &Arguments<'_>) -> bool {
 }
 
 fn hashed(args: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
-    let hash = row.first().and_then(|value| key(value, is_wide(args))).map(|key| match key {
-        Key::Word(word) => State::new(4, 0).word(word).low(),
-        Key::Bytes(bytes) => State::new(bytes.len(), 0).bytes(&bytes).low(),
-        Key::Zero => 0,
-    });
+    let hash = row
+        .first()
+        .and_then(|value| key(value, is_wide(args)))
+        .map(|key| match key {
+            Key::Word(word) => State::new(4, 0).word(word).low(),
+            Key::Bytes(bytes) => State::new(bytes.len(), 0).bytes(&bytes).low(),
+            Key::Zero => 0,
+        });
     Ok(hash.map(|hash| i64::from(hash as i32)).into())
 }
 
 fn hashed_with_seed(args: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
     let [value, seed] = row else { return Ok(Datum::Null) };
-    let Some(seed) = seed.as_int() else { return Ok(Datum::Null) };
+    let Some(seed) = seed.as_int() else {
+        return Ok(Datum::Null);
+    };
     let hash = key(value, is_wide(args)).map(|key| match key {
         Key::Word(word) => State::new(4, seed as u64).word(word).both(),
         Key::Bytes(bytes) => State::new(bytes.len(), seed as u64).bytes(&bytes).both(),
@@ -127,8 +132,14 @@ impl State {
     }
 
     fn mix(&mut self) {
-        const STEPS: [(usize, usize, usize, u32); 6] =
-            [(0, 2, 1, 4), (1, 0, 2, 6), (2, 1, 0, 8), (0, 2, 1, 16), (1, 0, 2, 19), (2, 1, 0, 4)];
+        const STEPS: [(usize, usize, usize, u32); 6] = [
+            (0, 2, 1, 4),
+            (1, 0, 2, 6),
+            (2, 1, 0, 8),
+            (0, 2, 1, 16),
+            (1, 0, 2, 19),
+            (2, 1, 0, 4),
+        ];
         let words = &mut self.words;
         for (x, y, z, distance) in STEPS {
             words[x] = words[x].wrapping_sub(words[y]) ^ words[y].rotate_left(distance);
@@ -137,8 +148,15 @@ impl State {
     }
 
     fn finish(mut self) -> State {
-        const STEPS: [(usize, usize, u32); 7] =
-            [(2, 1, 14), (0, 2, 11), (1, 0, 25), (2, 1, 16), (0, 2, 4), (1, 0, 14), (2, 1, 24)];
+        const STEPS: [(usize, usize, u32); 7] = [
+            (2, 1, 14),
+            (0, 2, 11),
+            (1, 0, 25),
+            (2, 1, 16),
+            (0, 2, 4),
+            (1, 0, 14),
+            (2, 1, 24),
+        ];
         let words = &mut self.words;
         for (x, y, distance) in STEPS {
             words[x] = (words[x] ^ words[y]).wrapping_sub(words[y].rotate_left(distance));

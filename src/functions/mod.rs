@@ -22,6 +22,7 @@ mod environment;
 mod excluded_rows;
 mod float_frame;
 mod float_moments;
+mod float_sums;
 mod hashes;
 mod identity;
 mod index_definitions;
@@ -91,7 +92,7 @@ pub use comments::{
 };
 pub use datum::{Datum, to_array};
 pub use definitions::{function_source, view_definition};
-pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, fails_somewhere};
+pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, first_failing};
 pub use enumerations::{enum_label, enum_position};
 pub use environment::{ColumnNumbers, FunctionEnvironment, environment, install_environment};
 pub use excluded_rows::{Exclusion, excluding};

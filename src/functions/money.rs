@@ -33,7 +33,9 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             }
         }),
         ("cash_mul_int8", "(money, int8) money", |_, row| {
-            by_integer(row, |amount, factor| amount.checked_mul(factor).ok_or_else(out_of_range))
+            by_integer(row, |amount, factor| {
+                amount.checked_mul(factor).ok_or_else(out_of_range)
+            })
         }),
         ("cash_div_int8", "(money, int8) money", |_, row| {
             by_integer(row, |amount, divisor| match divisor {

@@ -117,7 +117,9 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         ),
         immutable(
             "macaddr8_set7bit",
-            vec![rows("(macaddr8) macaddr8", |_, row| wide_hardware(row, |bits| bits | 1 << 57))],
+            vec![rows("(macaddr8) macaddr8", |_, row| {
+                wide_hardware(row, |bits| bits | 1 << 57)
+            })],
         ),
         immutable(
             "inetpl",
@@ -154,7 +156,9 @@ pub(super) fn truncated() -> [Overload; 2] {
         rows("(macaddr) macaddr", |_, row| {
             hardware(row, |bits| bits & 0xffff_ff00_0000)
         }),
-        rows("(macaddr8) macaddr8", |_, row| wide_hardware(row, |bits| bits >> 40 << 40)),
+        rows("(macaddr8) macaddr8", |_, row| {
+            wide_hardware(row, |bits| bits >> 40 << 40)
+        }),
     ]
 }
 

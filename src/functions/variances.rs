@@ -15,12 +15,13 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
 };
 
-use super::float_moments::{self, spread_accumulator, spread_groups, spread_state};
+use super::float_moments::{spread_accumulator, spread_groups, spread_state};
+use super::float_sums;
 use super::overload::{Given, undefined_function};
 use super::sliding::kept_frame;
 use crate::error::Result;
-use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
 use crate::types::numeric::{COMPUTED_NUMERIC, MAX_SCALE, Number, overflow};
+use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
 
 /// Digits behind the point to which computed numerics are squared, so that squares and sums of them fit.
 const COMPUTED_SCALE: i8 = 20;
@@ -58,8 +59,8 @@ struct Spread {
 }
 
 impl Spread {
-    fn of_floats(&self) -> float_moments::Spread {
-        float_moments::Spread {
+    fn of_floats(&self) -> float_sums::Spread {
+        float_sums::Spread {
             sample: self.sample,
             root: self.root,
         }

@@ -549,6 +549,14 @@ impl FromStr for SqlType {
             "void" => SqlType::Void,
             "record" => SqlType::Record,
             "unknown" => SqlType::Unknown,
+            // The internal name of an array type.
+            name if let Some(element) = name.strip_prefix('_')
+                && arguments.is_empty()
+                && let Ok(element_type) = element.parse::<SqlType>()
+                && element_type.internal_name() == element =>
+            {
+                SqlType::Array(Box::new(element_type))
+            }
             name => {
                 return Spelled::named(name, &arguments)?
                     .map(SqlType::Spelled)

@@ -16,7 +16,9 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
         fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
             select.selection.iter_mut().chain(&mut select.having).for_each(read);
             let joins = select.from.iter_mut().flat_map(|relation| &mut relation.joins);
-            joins.filter_map(|join| condition(&mut join.join_operator)).for_each(read);
+            joins
+                .filter_map(|join| condition(&mut join.join_operator))
+                .for_each(read);
             ControlFlow::Continue(())
         }
 

@@ -35,7 +35,10 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         function("jsonb_populated_rows", true),
         OverloadedFunction::immutable(
             "json_array_literal",
-            vec![rows("(json, text) text", array_literal), rows("(jsonb, text) text", array_literal)],
+            vec![
+                rows("(json, text) text", array_literal),
+                rows("(jsonb, text) text", array_literal),
+            ],
         ),
     ]
 }

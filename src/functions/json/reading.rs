@@ -67,18 +67,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 Ok(steps(row, 1).iter().all(|key| exists(text(row), key)).into())
             })],
         ),
-        immutable(
-            "jsonb_contains",
-            vec![kernel("(jsonb, jsonb) bool", |args| {
-                let (values, parts) = (args.texts(0)?, args.texts(1)?);
-                args.build_bool(|row| {
-                    Ok(values
-                        .get(row)
-                        .zip(parts.get(row))
-                        .map(|(value, part)| contains(value, part, true)))
-                })
-            })],
-        ),
+        immutable("jsonb_contains", vec![kernel("(jsonb, jsonb) bool", |args| contained(args, 0, 1))]),
+        immutable("jsonb_contained", vec![kernel("(jsonb, jsonb) bool", |args| contained(args, 1, 0))]),
     ];
     for (typeof_name, length_name, prefix) in [
         ("json_typeof", "json_array_length", "json"),
@@ -172,6 +162,15 @@ pub(crate) fn subscripts() -> Vec<Overload> {
     let mut overloads = picked("jsonb", "jsonb", false);
     overloads.push(kernel("(jsonb, any, any, variadic any) jsonb", by_path));
     overloads
+}
+
+/// Whether one argument holds the other.
+fn contained(args: &Arguments<'_>, whole: usize, part: usize) -> Result<ArrayRef> {
+    let (values, parts) = (args.texts(whole)?, args.texts(part)?);
+    args.build_bool(|row| {
+        let pair = values.get(row).zip(parts.get(row));
+        Ok(pair.map(|(value, part)| contains(value, part, true)))
+    })
 }
 
 /// One subscript after the other: positions of elements, names of members.

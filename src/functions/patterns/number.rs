@@ -29,6 +29,8 @@ enum Place {
     Digit(bool),
     Comma,
     Text(String),
+    /// SG: plus or minus, right here.
+    Sign,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +47,8 @@ enum Sign {
     PlusBefore,
     /// PR: angle brackets.
     Brackets,
+    /// Among the places.
+    Placed,
 }
 
 fn picture(pattern: &str) -> Result<Picture> {
@@ -93,9 +97,9 @@ fn picture(pattern: &str) -> Result<Picture> {
                 None
             }
             _ if upper.starts_with("SG") => {
-                picture.sign = if has_digits { Sign::After } else { Sign::Before };
+                picture.sign = Sign::Placed;
                 taken = 2;
-                None
+                Some(Place::Sign)
             }
             _ if upper.starts_with("PR") => {
                 picture.sign = Sign::Brackets;
@@ -199,6 +203,7 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
                 Place::Digit(_) => "#".to_string(),
                 Place::Comma => ",".to_string(),
                 Place::Text(text) => text.clone(),
+                Place::Sign => sign_text(is_negative).to_string(),
             })
             .collect();
         if picture.has_point {
@@ -226,6 +231,7 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
                 false => String::new(),
             },
             Place::Text(text) => text.clone(),
+            Place::Sign => sign_text(is_negative).to_string(),
         });
     }
     let integer: String = reversed.into_iter().rev().collect();
@@ -250,7 +256,7 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
     let leading = prefix + after_prefix.len() - after_prefix.trim_start_matches(' ').len();
     if picture.has_point {
         body.push('.');
-        body.push_str(&fraction_text(&picture, fraction));
+        body.push_str(&fraction_text(&picture, fraction, is_negative));
     }
     if let Some(is_upper) = picture.has_ordinal.filter(|_| !is_negative && !picture.has_point) {
         body.push_str(ordinal(rounded, is_upper));
@@ -320,7 +326,7 @@ fn roman(value: u128, is_upper: bool, fill: bool) -> String {
 }
 
 /// The places after the point; FM drops the 9s that are zero at the end.
-fn fraction_text(picture: &Picture, fraction: &str) -> String {
+fn fraction_text(picture: &Picture, fraction: &str, is_negative: bool) -> String {
     let mut digits = fraction.chars();
     let mut text = String::new();
     let mut kept = 0;
@@ -336,6 +342,10 @@ fn fraction_text(picture: &Picture, fraction: &str) -> String {
             Place::Comma => text.push(','),
             Place::Text(other) => {
                 text.push_str(other);
+                kept = text.len();
+            }
+            Place::Sign => {
+                text.push_str(sign_text(is_negative));
                 kept = text.len();
             }
         }
@@ -366,8 +376,12 @@ fn with_sign(picture: &Picture, body: String, is_negative: bool, leading: usize)
         Sign::MinusBefore => body,
         Sign::Brackets if is_negative => format!("{spaces}<{digits}>"),
         Sign::Brackets if picture.fill => format!(" {body} "),
-        Sign::Brackets => body,
+        Sign::Brackets | Sign::Placed => body,
     }
+}
+
+fn sign_text(is_negative: bool) -> &'static str {
+    if is_negative { "-" } else { "+" }
 }
 
 fn ordinal(value: u128, is_upper: bool) -> &'static str {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Int32Array, IntervalMonthDayNanoArray, ListArray, StringViewArray,
-    StringViewBuilder, StructArray,
-    Time64MicrosecondArray, TimestampMicrosecondArray, new_null_array,
+    StringViewBuilder, StructArray, Time64MicrosecondArray, TimestampMicrosecondArray, new_null_array,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, IntervalMonthDayNano};

@@ -20,7 +20,7 @@ pub fn read(text: &str) -> Result<u64> {
     }
     let mut bytes = vec![];
     for pairs in trimmed.split(|next| Some(next) == separator) {
-        if pairs.is_empty() || pairs.len() % 2 != 0 || !pairs.bytes().all(|next| next.is_ascii_hexdigit()) {
+        if pairs.is_empty() || !pairs.len().is_multiple_of(2) || !pairs.bytes().all(|next| next.is_ascii_hexdigit()) {
             return Err(invalid());
         }
         let digits = (0..pairs.len()).step_by(2).map(|place| &pairs[place..place + 2]);
@@ -86,7 +86,12 @@ mod tests {
 
     #[test]
     fn addresses_of_both_lengths_are_read() {
-        for text in ["08:00:2b:ff:fe:01:02:03", "08002b:010203", "0800.2b01.0203", " 08002BFFFE010203 "] {
+        for text in [
+            "08:00:2b:ff:fe:01:02:03",
+            "08002b:010203",
+            "0800.2b01.0203",
+            " 08002BFFFE010203 ",
+        ] {
             assert_eq!(spelling(read(text).unwrap()), "08:00:2b:ff:fe:01:02:03", "{text}");
         }
         for text in ["08:00-2b:01:02:03", "0:8:0:2b:1:2", "08:00:2b:01:02", ""] {

@@ -96,7 +96,14 @@ pub fn order_key(hundredths: i64, out: &mut Vec<u8>) {
 
 /// The amount in words, as cash_words() has it.
 pub fn in_words(hundredths: i64) -> String {
-    const GROUPS: [&str; 6] = ["", " thousand ", " million ", " billion ", " trillion ", " quadrillion "];
+    const GROUPS: [&str; 6] = [
+        "",
+        " thousand ",
+        " million ",
+        " billion ",
+        " trillion ",
+        " quadrillion ",
+    ];
     let magnitude = hundredths.unsigned_abs();
     let (dollars, cents) = (magnitude / 100, magnitude % 100);
     let mut words = String::from(if hundredths < 0 { "minus " } else { "" });
@@ -114,15 +121,37 @@ pub fn in_words(hundredths: i64) -> String {
     words.push_str(if dollars == 1 { " dollar and " } else { " dollars and " });
     words.push_str(&number_in_words(cents as usize));
     words.push_str(if cents == 1 { " cent" } else { " cents" });
-    let first = if is_signed { "M" } else { &words[..1].to_ascii_uppercase() };
+    let first = if is_signed {
+        "M"
+    } else {
+        &words[..1].to_ascii_uppercase()
+    };
     format!("{first}{}", &words[1..])
 }
 
 /// A number below a thousand.
 fn number_in_words(value: usize) -> String {
     const SMALL: [&str; 20] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
     ];
     const TENS: [&str; 10] = [
         "", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
@@ -130,7 +159,7 @@ fn number_in_words(value: usize) -> String {
     let rest = value % 100;
     let below_hundred = match rest {
         0..20 => SMALL[rest].to_string(),
-        _ if rest % 10 == 0 => TENS[rest / 10].to_string(),
+        _ if rest.is_multiple_of(10) => TENS[rest / 10].to_string(),
         _ => format!("{} {}", TENS[rest / 10], SMALL[rest % 10]),
     };
     match (value / 100, rest) {
