@@ -119,7 +119,8 @@ fn values_of(open: &OpenQuery, request: &Request<'_>) -> Result<Vec<ScalarValue>
     values.collect()
 }
 
-/// Plans a shape; `None` where its parameters would mean something else than its literals, or where the plan holds once.
+/// Plans a shape; `None` where its parameters would mean something else than its literals, where the plan holds once, and
+/// where what the literals select decides how it is best run.
 async fn open_plan(
     request: &Request<'_>,
     open: &OpenQuery,
@@ -131,7 +132,7 @@ async fn open_plan(
         return Ok(None);
     }
     let plan = optimize(request, bound)?;
-    Ok(Some(plan).filter(|plan| plan.repeatable))
+    Ok(Some(plan).filter(|plan| plan.repeatable && planning::runs_well_open(&plan.plan)))
 }
 
 /// What the plan of a text depends on; `None` where a plan may not be kept.
