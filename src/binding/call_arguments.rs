@@ -52,7 +52,9 @@ pub(super) fn placed(arguments: &[FunctionArg], parameters: &[Argument]) -> Resu
     let Some(places) = places(arguments, parameters) else {
         return Ok(None);
     };
-    let values = places.into_iter().map(|place| Ok(FunctionArg::Unnamed(FunctionArgExpr::Expr(place.value()?))));
+    let values = places
+        .into_iter()
+        .map(|place| Ok(FunctionArg::Unnamed(FunctionArgExpr::Expr(place.value()?))));
     values.collect::<Result<_>>().map(Some)
 }
 

@@ -190,9 +190,7 @@ pub(super) fn name_arguments(body: &mut impl VisitMut, function: &Function, rela
             {
                 let name = sql::Ident::with_quote('"', argument_name(self.0, number - 1));
                 *expression = match self.1 {
-                    Some(relation) => {
-                        sql::Expr::CompoundIdentifier(vec![sql::Ident::with_quote('"', relation), name])
-                    }
+                    Some(relation) => sql::Expr::CompoundIdentifier(vec![sql::Ident::with_quote('"', relation), name]),
                     None => sql::Expr::Identifier(name),
                 };
             }
@@ -344,11 +342,9 @@ struct SqlFunctionMarker {
 
 impl SqlFunctionMarker {
     fn candidate(&self, argument_count: usize) -> Option<&Arc<SqlFunction>> {
-        self.candidates
-            .iter()
-            .find(|candidate| {
-                matches!(candidate.body, Body::Value(_)) && candidate.definition.arguments.len() == argument_count
-            })
+        self.candidates.iter().find(|candidate| {
+            matches!(candidate.body, Body::Value(_)) && candidate.definition.arguments.len() == argument_count
+        })
     }
 }
 

@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function as Call, FunctionArg, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, SetExpr,
-    TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, VisitMut, VisitorMut,
+    Expr, Function as Call, FunctionArg, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, SelectItem,
+    SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, Value, VisitMut, VisitorMut,
 };
 
 use super::call_arguments::placed;
@@ -167,13 +167,22 @@ impl Calls<'_> {
         let Some((definition, placed)) = self.called(&function.name, &list.args)? else {
             return Ok(None);
         };
+        if definition.is_set() && is_row(&definition) {
+            let message = format!("the rows of function {} as values", definition.name);
+            return Err(Error::unsupported(message).with_hint("Call the function in FROM."));
+        }
         let names: Vec<String> = columns(&definition).into_iter().map(|(name, _)| name).collect();
         let column = |name: &String| Expr::CompoundIdentifier(vec![Ident::new("f"), Ident::with_quote('"', name)]);
         let value = match (is_row(&definition), names.as_slice()) {
             (false, [only]) => column(only),
             _ => {
                 let fields = names.iter().flat_map(|name| [text(name), column(name)]);
-                call(ROW_VALUE, std::iter::once(Expr::value(true_value())).chain(fields).collect())
+                call(
+                    ROW_VALUE,
+                    std::iter::once(Expr::value(Value::Boolean(true)))
+                        .chain(fields)
+                        .collect(),
+                )
             }
         };
         let value = match definition.is_set() {
@@ -193,7 +202,7 @@ impl Calls<'_> {
         };
         let mut query = over_rows("SELECT 1 FROM f", rows)?;
         if let SetExpr::Select(select) = query.body.as_mut() {
-            select.projection = vec![datafusion::sql::sqlparser::ast::SelectItem::UnnamedExpr(value)];
+            select.projection = vec![SelectItem::UnnamedExpr(value)];
         }
         let value = Expr::Subquery(Box::new(query));
         Ok(Some(match definition.is_set() {
@@ -211,12 +220,8 @@ fn is_row(function: &Function) -> bool {
     }
 }
 
-fn true_value() -> datafusion::sql::sqlparser::ast::Value {
-    datafusion::sql::sqlparser::ast::Value::Boolean(true)
-}
-
 fn text(value: &str) -> Expr {
-    Expr::value(datafusion::sql::sqlparser::ast::Value::SingleQuotedString(value.to_string()))
+    Expr::value(Value::SingleQuotedString(value.to_string()))
 }
 
 fn quoted(name: &str) -> TableAliasColumnDef {

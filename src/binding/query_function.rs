@@ -69,14 +69,19 @@ pub(super) fn columns(definition: &Function) -> Vec<(String, SqlType)> {
     match (definition.outputs(), definition.returns.base()) {
         ([], SqlType::Composite(composite)) => {
             let fields = composite.fields.iter();
-            fields.map(|field| (field.name.clone(), field.sql_type.clone())).collect()
+            fields
+                .map(|field| (field.name.clone(), field.sql_type.clone()))
+                .collect()
         }
         ([], returns) => vec![(definition.name.clone(), returns.clone())],
         (outputs, _) => {
-            let named = outputs.iter().zip(1..).map(|(output, number)| match output.name.as_str() {
-                "" => (format!("column{number}"), output.sql_type.clone()),
-                name => (name.to_string(), output.sql_type.clone()),
-            });
+            let named = outputs
+                .iter()
+                .zip(1..)
+                .map(|(output, number)| match output.name.as_str() {
+                    "" => (format!("column{number}"), output.sql_type.clone()),
+                    name => (name.to_string(), output.sql_type.clone()),
+                });
             named.collect()
         }
     }
@@ -139,7 +144,9 @@ fn values_of(plan: &LogicalPlan, returns: &SqlType) -> Vec<Expr> {
     match (columns.as_slice(), returns, plan.schema().fields().first(), field) {
         ([row], SqlType::Composite(composite), Some(found), Some(field)) if SqlType::from_field(found) == *returns => {
             let fields = composite.fields.iter();
-            fields.map(|of| field.call(vec![row.clone(), lit(of.name.as_str())])).collect()
+            fields
+                .map(|of| field.call(vec![row.clone(), lit(of.name.as_str())]))
+                .collect()
         }
         _ => columns,
     }
@@ -166,7 +173,10 @@ impl BoundRows {
         let mut beside = vec![];
         for (index, (argument, declared)) in arguments.into_iter().zip(&definition.arguments).enumerate() {
             if argument.is_volatile() {
-                let message = format!("a volatile argument of function {}, whose body is a query", definition.name);
+                let message = format!(
+                    "a volatile argument of function {}, whose body is a query",
+                    definition.name
+                );
                 return Err(Error::unsupported(message));
             }
             let argument = calls::typed(argument, &declared.sql_type);

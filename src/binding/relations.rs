@@ -58,7 +58,9 @@ pub(crate) fn load_for_expression<'a>(
     depth: usize,
 ) -> Loading<'a, Scope> {
     Box::pin(async move {
-        function_rows::rewrite(expression, &|name| function_candidates(services, context, name, &rights))?;
+        function_rows::rewrite(expression, &|name| {
+            function_candidates(services, context, name, &rights)
+        })?;
         let used = used_names(expression);
         load_names(services, context, used, rights, depth).await
     })

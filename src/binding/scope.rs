@@ -23,8 +23,8 @@ use datafusion::sql::sqlparser::ast as sql;
 use super::BindingServices;
 use super::column_sources::{self, ColumnSource};
 use super::domains;
-use super::function_rows;
 use super::function::{SqlFunction, sql_function_udf};
+use super::function_rows;
 use super::names::reference_parts;
 use super::positions::Positions;
 use super::time_travel;
@@ -232,7 +232,8 @@ impl Scope {
             function.is_some_and(|function| function.signature().volatility == Volatility::Volatile)
         })?;
         let statement = sql::Statement::Query(Box::new(query));
-        self.planner().sql_statement_to_plan_with_context(statement, &mut context)
+        self.planner()
+            .sql_statement_to_plan_with_context(statement, &mut context)
     }
 
     /// Spells out rows and their fields.

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::SqlType;
 
+pub use super::function::{OutputArgument, OutputMode, QueryResult};
+
 /// Identifies an object for ever; it is the OID that PostgreSQL clients see. Never reused.
 pub type Oid = u32;
 
@@ -445,39 +447,6 @@ pub struct Function {
     pub grants: Vec<Grant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-}
-
-/// What a function gives whose body is a query.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QueryResult {
-    /// All rows of the query, and not its first alone.
-    pub is_set: bool,
-    /// A NULL among the arguments gives no rows.
-    #[serde(default)]
-    pub is_strict: bool,
-    /// The columns of its rows, if the function names them; else its type tells what they are.
-    #[serde(default)]
-    pub outputs: Vec<OutputArgument>,
-}
-
-/// A column that a function's declaration names, as an argument or in TABLE.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OutputArgument {
-    pub name: String,
-    #[serde(rename = "type")]
-    pub sql_type: SqlType,
-    pub mode: OutputMode,
-    /// How many arguments are given before it; of INOUT it is the next one.
-    pub inputs_before: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OutputMode {
-    Out,
-    InOut,
-    Table,
 }
 
 /// One object that a view's or function's text names. Whoever binds the text looks names up here first,

@@ -462,39 +462,6 @@ impl View {
     }
 }
 
-impl Function {
-    /// `f(integer, text)`.
-    pub fn signature(&self) -> String {
-        let types: Vec<String> = self
-            .arguments
-            .iter()
-            .map(|argument| unmodified(&argument.sql_type))
-            .collect();
-        format!("{}({})", self.name, types.join(", "))
-    }
-
-    /// Whether it gives any number of rows.
-    pub fn is_set(&self) -> bool {
-        self.query.as_ref().is_some_and(|query| query.is_set)
-    }
-
-    /// The columns that its declaration names.
-    pub fn outputs(&self) -> &[OutputArgument] {
-        self.query.as_ref().map_or(&[], |query| &query.outputs)
-    }
-
-    /// The OIDs of the argument types: what tells overloads apart.
-    pub fn argument_oids(&self) -> Vec<u32> {
-        self.arguments.iter().map(|argument| argument.sql_type.oid()).collect()
-    }
-}
-
-fn unmodified(sql_type: &crate::types::SqlType) -> String {
-    crate::types::SqlType::from_oid(sql_type.oid())
-        .unwrap_or_else(|| sql_type.clone())
-        .to_string()
-}
-
 impl ObjectKind {
     /// The word for it in messages.
     pub fn word(self) -> &'static str {

@@ -7,7 +7,8 @@ use super::datum::Datum;
 use super::lookup::{Lookup, Relation, quote_identifier};
 use super::names::relation_argument;
 use super::row_function::{Argument, Call, RowFunction};
-use crate::catalog::model::{self, Function, Object, Oid, View};
+use crate::catalog::Parameter;
+use crate::catalog::model::{Function, Object, Oid, OutputMode, View};
 use crate::error::Result;
 use crate::types::SqlType;
 
@@ -45,12 +46,16 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 None => Datum::Null,
             })
         }),
-        stable("pg_get_function_arguments", OID, SqlType::Text, arguments),
-        stable("pg_get_function_identity_arguments", OID, SqlType::Text, arguments),
+        stable("pg_get_function_arguments", OID, SqlType::Text, |call, row| {
+            arguments(call, row, &full_arguments)
+        }),
+        stable("pg_get_function_identity_arguments", OID, SqlType::Text, |call, row| {
+            arguments(call, row, &identity_arguments)
+        }),
         stable("pg_get_function_result", OID, SqlType::Text, |call, row| {
             let lookup = Lookup::of(call)?;
             if let Some(function) = function(&lookup, row) {
-                return Ok(function.returns.to_string().into());
+                return Ok(result(function).into());
             }
             let builtin = row.first().and_then(Datum::as_oid).and_then(builtin_function);
             Ok(builtin
@@ -171,17 +176,10 @@ fn function<'a>(lookup: &Lookup<'a>, row: &[Datum]) -> Option<&'a Function> {
     }
 }
 
-fn arguments(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
+fn arguments(call: &Call<'_>, row: &[Datum], of: &dyn Fn(&Function) -> String) -> Result<Datum> {
     let lookup = Lookup::of(call)?;
     if let Some(function) = function(&lookup, row) {
-        let arguments = function.arguments.iter().map(|argument| {
-            let shown = shown_argument(argument);
-            match &argument.default {
-                Some(default) => format!("{shown} DEFAULT {default}"),
-                None => shown,
-            }
-        });
-        return Ok(arguments.collect::<Vec<_>>().join(", ").into());
+        return Ok(of(function).into());
     }
     let builtin = row.first().and_then(Datum::as_oid).and_then(builtin_function);
     let names = |oids: &[u32]| {
@@ -193,21 +191,58 @@ fn arguments(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
     Ok(builtin.map(|builtin| names(&builtin.arguments)).into())
 }
 
-fn argument_list(function: &Function) -> String {
-    let arguments = function.arguments.iter().map(shown_argument);
-    arguments.collect::<Vec<_>>().join(", ")
+fn full_arguments(function: &Function) -> String {
+    let shown = shown_parameters(function, |parameter| parameter.mode != Some(OutputMode::Table));
+    let with_defaults = shown.map(|(parameter, shown)| match parameter.default {
+        Some(default) => format!("{shown} DEFAULT {default}"),
+        None => shown,
+    });
+    with_defaults.collect::<Vec<_>>().join(", ")
 }
 
-fn shown_argument(argument: &model::Argument) -> String {
-    match argument.name.as_str() {
-        "" => argument.sql_type.to_string(),
-        name => format!("{} {}", quote_identifier(name), argument.sql_type),
+fn identity_arguments(function: &Function) -> String {
+    let is_argument = |parameter: &Parameter<'_>| !matches!(parameter.mode, Some(OutputMode::Table | OutputMode::Out));
+    let shown = shown_parameters(function, is_argument).map(|(_, shown)| shown);
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+/// What a call gives, as RETURNS says it.
+fn result(function: &Function) -> String {
+    let columns = shown_parameters(function, |parameter| parameter.mode == Some(OutputMode::Table));
+    let columns: Vec<String> = columns.map(|(_, shown)| shown).collect();
+    match (columns.as_slice(), function.is_set()) {
+        ([], false) => function.returns.to_string(),
+        ([], true) => format!("SETOF {}", function.returns),
+        (columns, _) => format!("TABLE({})", columns.join(", ")),
     }
+}
+
+fn shown_parameters(
+    function: &Function,
+    is_shown: impl Fn(&Parameter<'_>) -> bool,
+) -> impl Iterator<Item = (Parameter<'_>, String)> {
+    let parameters = function.parameters().into_iter();
+    let shown = parameters.filter(move |parameter| is_shown(parameter));
+    shown.map(|parameter| {
+        let mode = match parameter.mode {
+            Some(OutputMode::Out) => "OUT ",
+            Some(OutputMode::InOut) => "INOUT ",
+            Some(OutputMode::Table) | None => "",
+        };
+        let name = match parameter.name {
+            "" => String::new(),
+            name => format!("{} ", quote_identifier(name)),
+        };
+        (parameter, format!("{mode}{name}{}", parameter.sql_type))
+    })
 }
 
 /// The function's text as a query, which is how PostgreSQL keeps it.
 pub fn function_source(function: &Function) -> String {
-    format!("select {}", function.body.trim())
+    match function.query {
+        Some(_) => function.body.clone(),
+        None => format!("select {}", function.body.trim()),
+    }
 }
 
 fn function_definition(lookup: &Lookup<'_>, function: &Function) -> String {
@@ -219,8 +254,8 @@ fn function_definition(lookup: &Lookup<'_>, function: &Function) -> String {
         "CREATE OR REPLACE FUNCTION {}.{}({})\n RETURNS {}\n LANGUAGE sql\nAS $function${}$function$\n",
         quote_identifier(schema),
         quote_identifier(&function.name),
-        argument_list(function),
-        function.returns,
+        full_arguments(function),
+        result(function),
         function_source(function),
     )
 }

@@ -70,7 +70,9 @@ pub(super) fn is_in_body(tokens: &[TokenWithSpan]) -> bool {
     if !words.next().is_some_and(|first| is_word(first, "create")) {
         return false;
     }
-    let begins = tokens.windows(2).position(|pair| is_word(&pair[0].token, "begin") && is_word(&pair[1].token, "atomic"));
+    let begins = tokens
+        .windows(2)
+        .position(|pair| is_word(&pair[0].token, "begin") && is_word(&pair[1].token, "atomic"));
     let Some(begin) = begins else { return false };
     let depth = tokens[begin + 2..].iter().fold(1, |depth, token| match &token.token {
         token if is_word(token, "case") => depth + 1,
@@ -91,7 +93,11 @@ struct Declared {
 }
 
 impl Declared {
-    fn add(&mut self, (mode, (name, sql_type)): (Option<OutputMode>, (String, SqlType)), default: Option<String>) -> Result<()> {
+    fn add(
+        &mut self,
+        (mode, (name, sql_type)): (Option<OutputMode>, (String, SqlType)),
+        default: Option<String>,
+    ) -> Result<()> {
         if let Some(mode) = mode {
             self.outputs.push(OutputArgument {
                 name: name.clone(),

@@ -239,9 +239,20 @@ fn from_call(
 }
 
 /// A function that gives one value is a table of one row.
-pub(crate) fn one_row(function: &str, call_of_it: Expr, alias: Option<&TableAlias>, with_ordinality: bool) -> TableFactor {
+pub(crate) fn one_row(
+    function: &str,
+    call_of_it: Expr,
+    alias: Option<&TableAlias>,
+    with_ordinality: bool,
+) -> TableFactor {
     let array = call("make_array", vec![call_of_it]);
-    let mut rows = unnest(function, vec![function.to_string()], vec![array], alias, with_ordinality);
+    let mut rows = unnest(
+        function,
+        vec![function.to_string()],
+        vec![array],
+        alias,
+        with_ordinality,
+    );
     // A row has more columns than one.
     if let (TableFactor::UNNEST { alias: Some(named), .. }, Some(alias)) = (&mut rows, alias) {
         let others = alias.columns.iter().skip(named.columns.len());

@@ -27,16 +27,10 @@ pub struct NewFunction {
 pub fn create_function(staged: &mut Staged, role: Oid, new: NewFunction, when_taken: WhenTaken) -> Result<Created> {
     require_create(staged, role, new.schema)?;
     check_name(ObjectKind::Function, &new.name)?;
+    // What is taken may be called as something that is given.
     let outputs = new.query.iter().flat_map(|query| &query.outputs);
-    let outputs = outputs.filter(|output| output.mode != OutputMode::InOut);
-    let names = new.arguments.iter().map(|argument| argument.name.as_str());
-    let mut seen = HashSet::new();
-    for name in names.chain(outputs.map(|output| output.name.as_str())) {
-        if !name.is_empty() && !seen.insert(name) {
-            let message = format!("parameter name \"{name}\" used more than once");
-            return Err(Error::new(SqlState::InvalidFunctionDefinition, message));
-        }
-    }
+    refuse_repeated(new.arguments.iter().map(|argument| argument.name.as_str()))?;
+    refuse_repeated(outputs.map(|output| output.name.as_str()))?;
     let types = new.arguments.iter().map(|argument| argument.sql_type.oid()).collect();
     let snapshot = staged.snapshot();
     let Some(existing) = snapshot.named(&Name::Function(new.schema, new.name.clone(), types)) else {
@@ -60,7 +54,9 @@ pub fn create_function(staged: &mut Staged, role: Oid, new: NewFunction, when_ta
     }
     let rows = |query: Option<&QueryResult>| -> Vec<(String, SqlType)> {
         let outputs = query.iter().flat_map(|query| &query.outputs);
-        outputs.map(|output| (output.name.clone(), output.sql_type.clone())).collect()
+        outputs
+            .map(|output| (output.name.clone(), output.sql_type.clone()))
+            .collect()
     };
     if rows(old.query.as_ref()) != rows(new.query.as_ref()) {
         return refuse(message).map_err(|error| error.with_detail("Row type defined by OUT parameters is different."));
@@ -85,6 +81,17 @@ pub fn create_function(staged: &mut Staged, role: Oid, new: NewFunction, when_ta
         ..replacement
     })?;
     Ok(Created::Replaced(old.id))
+}
+
+fn refuse_repeated<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut seen = HashSet::new();
+    match names.filter(|name| !name.is_empty()).find(|name| !seen.insert(*name)) {
+        Some(name) => {
+            let message = format!("parameter name \"{name}\" used more than once");
+            Err(Error::new(SqlState::InvalidFunctionDefinition, message))
+        }
+        None => Ok(()),
+    }
 }
 
 fn is_set(query: Option<&QueryResult>) -> bool {

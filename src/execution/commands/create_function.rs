@@ -19,7 +19,13 @@ pub async fn run(
         .iter()
         .map(|(_, sql_type)| sql_type)
         .chain([&create.returns])
-        .chain(create.query.iter().flat_map(|query| &query.outputs).map(|output| &output.sql_type));
+        .chain(
+            create
+                .query
+                .iter()
+                .flat_map(|query| &query.outputs)
+                .map(|output| &output.sql_type),
+        );
     if types.any(|sql_type| matches!(sql_type, SqlType::Domain(_))) {
         return Err(Error::unsupported("a function of a domain"));
     }

@@ -2,7 +2,7 @@
 
 use super::columns::Facets;
 use super::{catalog, yes_or_no};
-use crate::catalog::model::{Function, Object, Schema};
+use crate::catalog::model::{Function, Object, OutputMode, Schema};
 use crate::error::Result;
 use crate::functions::function_source;
 use crate::introspection::{Introspection, Rows};
@@ -55,21 +55,26 @@ pub(super) fn routines(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
 
 pub(super) fn parameters(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     for (schema, function) in functions(introspection) {
-        for (argument, position) in function.arguments.iter().zip(1_i64..) {
-            let name = (!argument.name.is_empty()).then_some(argument.name.as_str());
+        for (parameter, position) in function.parameters().into_iter().zip(1_i64..) {
+            let name = (!parameter.name.is_empty()).then_some(parameter.name);
+            let mode = match parameter.mode {
+                None => "IN",
+                Some(OutputMode::InOut) => "INOUT",
+                Some(OutputMode::Out | OutputMode::Table) => "OUT",
+            };
             rows.add([
                 ("specific_catalog", catalog(introspection)),
                 ("specific_schema", schema.name.as_str().into()),
                 ("specific_name", format!("{}_{}", function.name, function.id).into()),
                 ("ordinal_position", position.into()),
-                ("parameter_mode", "IN".into()),
+                ("parameter_mode", mode.into()),
                 ("is_result", yes_or_no(false)),
                 ("as_locator", yes_or_no(false)),
                 ("parameter_name", name.into()),
-                ("data_type", Facets::of(&argument.sql_type).data_type.into()),
+                ("data_type", Facets::of(parameter.sql_type).data_type.into()),
                 ("udt_catalog", catalog(introspection)),
                 ("udt_schema", "pg_catalog".into()),
-                ("udt_name", argument.sql_type.internal_name().into()),
+                ("udt_name", parameter.sql_type.internal_name().into()),
                 ("dtd_identifier", position.to_string().into()),
             ])?;
         }

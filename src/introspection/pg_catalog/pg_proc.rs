@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::catalog::acl::access_list;
-use crate::catalog::model::{BOOTSTRAP_ROLE, Object, PG_CATALOG_SCHEMA};
+use crate::catalog::model::{BOOTSTRAP_ROLE, Object, OutputMode, PG_CATALOG_SCHEMA};
 use crate::error::Result;
 use crate::functions::builtin::builtin_functions;
 use crate::functions::{Datum, function_source};
@@ -23,11 +23,14 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             continue;
         }
         let types: Vec<i64> = function.argument_oids().into_iter().map(i64::from).collect();
-        let names: Vec<&str> = function
-            .arguments
+        let parameters = function.parameters();
+        let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
+        let gives = parameters.iter().any(|parameter| parameter.mode.is_some());
+        let all_types: Vec<i64> = parameters
             .iter()
-            .map(|argument| argument.name.as_str())
+            .map(|parameter| parameter.sql_type.oid().into())
             .collect();
+        let modes: Vec<&str> = parameters.iter().map(|parameter| mode(parameter.mode)).collect();
         let default_count = function.arguments.iter().filter(|argument| argument.default.is_some());
         let default_count = default_count.count() as i64;
         let has_names = names.iter().any(|name| !name.is_empty());
@@ -38,20 +41,25 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("proowner", function.owner.into()),
             ("prolang", SQL.into()),
             ("procost", 100.into()),
-            ("prorows", 0.into()),
+            ("prorows", if function.is_set() { 1000.into() } else { 0.into() }),
             ("provariadic", 0.into()),
             ("prosupport", 0.into()),
             ("prokind", "f".into()),
             ("prosecdef", false.into()),
             ("proleakproof", false.into()),
-            ("proisstrict", false.into()),
-            ("proretset", false.into()),
+            (
+                "proisstrict",
+                function.query.as_ref().is_some_and(|query| query.is_strict).into(),
+            ),
+            ("proretset", function.is_set().into()),
             ("provolatile", "v".into()),
             ("proparallel", "u".into()),
             ("pronargs", (types.len() as i64).into()),
             ("pronargdefaults", default_count.into()),
             ("prorettype", function.returns.oid().into()),
             ("proargtypes", types.into()),
+            ("proallargtypes", if gives { all_types.into() } else { Datum::Null }),
+            ("proargmodes", if gives { modes.into() } else { Datum::Null }),
             ("proargnames", if has_names { names.into() } else { Datum::Null }),
             ("prosrc", function_source(function).into()),
             ("proacl", access_list(lookup.catalog, &object).into()),
@@ -87,4 +95,14 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         }
         Ok(())
     })
+}
+
+/// pg_proc.proargmodes.
+fn mode(mode: Option<OutputMode>) -> &'static str {
+    match mode {
+        None => "i",
+        Some(OutputMode::Out) => "o",
+        Some(OutputMode::InOut) => "b",
+        Some(OutputMode::Table) => "t",
+    }
 }
