@@ -180,6 +180,7 @@ pub(super) fn catalog() -> CatalogSnapshot {
             }],
             returns: SqlType::Bool,
             body: "region = 'north'".into(),
+            query: None,
             search_path: vec![PUBLIC_SCHEMA],
             references: vec![],
             grants: grant(PUBLIC_ROLE, &[Privilege::Execute]),
