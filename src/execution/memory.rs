@@ -1,5 +1,6 @@
-//! The memory of all queries. Each operator that can spill has a fair share; but most of those that are there use little
-//! of theirs, so one may have more while much is free: otherwise many small queries would leave none enough for a batch.
+//! The memory of all queries. Each operator that can spill has a fair share, but most use little of theirs; where many are
+//! there, a share is less than the batch that a sort begins with or a merge of spilled rows needs. That much of what is
+//! free is refused to nobody.
 
 use std::fmt;
 
@@ -7,15 +8,15 @@ use datafusion::common::Result as PlanResult;
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use parking_lot::Mutex;
 
-/// Beyond their shares operators have this part of all memory at most, and each no more than it leaves to others.
-const LENT: usize = 2;
+/// Such a part of all memory an operator may have beyond its share.
+const LITTLE: usize = 16;
 
 /// Fair shares, and what nobody uses.
 #[derive(Debug)]
 pub struct QueryMemory {
     limit: usize,
     shares: FairSpillPool,
-    /// Held from the look at what is free until it is taken.
+    /// Held from a look at what is free until it is taken.
     beyond_shares: Mutex<()>,
 }
 
@@ -63,8 +64,8 @@ impl MemoryPool for QueryMemory {
             answer => return answer,
         };
         let _looking = self.beyond_shares.lock();
-        let free = (self.limit / LENT).saturating_sub(self.shares.reserved());
-        if reservation.size().saturating_add(additional) > free {
+        let free = self.limit.saturating_sub(self.shares.reserved());
+        if additional > free || reservation.size().saturating_add(additional) > self.limit / LITTLE {
             return Err(refused);
         }
         self.shares.grow(reservation, additional);
@@ -93,12 +94,15 @@ mod tests {
         let idle: Vec<MemoryReservation> = (0..58).map(|_| spilling("idle")).collect();
         let (sorter, other) = (spilling("sorter"), spilling("other"));
         // The share of each is 20.
-        assert!(sorter.try_grow(300).is_ok());
-        assert!(sorter.try_grow(1).is_err());
-        assert!(other.try_grow(301).is_err());
-        assert!(other.try_grow(300).is_ok());
-        assert!(idle[0].try_grow(21).is_err());
-        assert!(idle.iter().all(|idle| idle.try_grow(20).is_ok()));
+        assert!(sorter.try_grow(76).is_err());
+        assert!(sorter.try_grow(75).is_ok());
+        assert!(other.try_grow(75).is_ok());
+        assert!(idle.iter().all(|idle| idle.try_grow(18).is_ok()));
+        // All but six is taken, and a share is nevertheless one.
+        assert!(idle[0].try_grow(7).is_err());
+        assert!(idle[0].try_grow(6).is_ok());
+        assert!(idle[1].try_grow(2).is_ok());
+        assert!(idle[1].try_grow(1).is_err());
         drop((idle, sorter, other));
         assert_eq!(pool.reserved(), 0);
     }
