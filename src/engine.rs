@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
 
@@ -22,6 +21,7 @@ use crate::context::sessions::Sessions;
 use crate::context::settings::{ReadFreshness, Settings};
 use crate::error::{Error, Result};
 use crate::execution::admission::Admission;
+use crate::execution::memory::QueryMemory;
 use crate::execution::services::Services;
 use crate::functions;
 use crate::introspection::VirtualTables;
@@ -254,7 +254,7 @@ fn runtime(config: &Config) -> Result<Arc<RuntimeEnv>> {
         .with_mode(mode)
         .with_max_temp_directory_size(config.memory.spill_limit.0);
     Ok(RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(limit)))
+        .with_memory_pool(Arc::new(QueryMemory::new(limit)))
         .with_disk_manager_builder(disk)
         .build_arc()?)
 }

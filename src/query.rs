@@ -10,6 +10,7 @@ mod explained;
 mod locking;
 mod materialized_view;
 mod modification;
+mod plans;
 mod user_types;
 mod with_changes;
 
@@ -35,13 +36,14 @@ use crate::execution::outcome::{Notice, Outcome, OutputColumn, RowSet, Rows};
 use crate::execution::partial_aggregates;
 use crate::execution::transaction::Transaction;
 use crate::governance::{self, GovernedPlan};
-use crate::planning::{self, CachedPlan, PlanKey, PlanningSession};
+use crate::planning::{self, CachedPlan, PlanningSession};
 use crate::result_cache::{ResultKey, StateKey};
 use crate::statement::ast::{CopyDirection, CopyTarget, ParsedStatement, Statement, Vacuum};
 use crate::types::SqlType;
 use crate::types::format::Format;
 
 use locking::Locked;
+use plans::{get_or_plan, plan_statement};
 
 /// One statement about to run, with all that its meaning depends on.
 pub struct Request<'a> {
@@ -97,10 +99,10 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
             if let Some(described) = catalog::describe(request, query)? {
                 return Ok(described);
             }
-            let cached = get_or_plan(request, query, &request.statement.text).await?;
+            let planned = plan_statement(request, query).await?;
             Ok(Description {
-                parameters: cached.parameter_types.clone(),
-                columns: Some(Arc::clone(&cached.columns)),
+                parameters: planned.parameter_types(),
+                columns: Some(Arc::clone(&planned.plan.columns)),
             })
         }
         Statement::WithChanges(changes) => with_changes::describe_all(request, changes).await,
@@ -324,9 +326,10 @@ async fn run_query(
     if let Some(rows) = catalog::answer(request, query, parameters, formats)? {
         return Ok(rows);
     }
-    let cached = get_or_plan(request, query, &request.statement.text).await?;
+    let planned = plan_statement(request, query).await?;
+    let cached = &planned.plan;
     let columns = Arc::clone(&cached.columns);
-    let key = result_key(request, &cached, parameters, formats);
+    let key = result_key(request, cached, parameters, formats);
     if let Some(key) = &key
         && let Some(rows) = request.engine.result_cache.get(key)
     {
@@ -341,7 +344,8 @@ async fn run_query(
         request.context.record.result_cache_miss();
     }
     let statement = state_key(request, query, key.as_ref());
-    let (physical, session) = plan_operators(request, &cached, parameters, statement.as_ref()).await?;
+    let values = planned.values(parameters);
+    let (physical, session) = plan_operators(request, cached, values, statement.as_ref()).await?;
     let stream = start(request, &cached.plan, physical, &session).await?;
     let fill = key.map(|key| request.engine.result_cache.fill(key));
     Ok(RowSet {
@@ -389,50 +393,6 @@ async fn run_query_for_command(
 ) -> Result<SendableRecordBatchStream> {
     let cached = get_or_plan(request, query, "").await?;
     execute(request, &cached, parameters).await
-}
-
-/// The optimized, governed plan of a query: bind → govern → optimize, or the plan cache. An empty `text`
-/// is not cached.
-async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> Result<Arc<CachedPlan>> {
-    let record = &request.context.record;
-    // A plan may hold an answer (a count from the file list), so one over uncommitted files is nobody else's.
-    let private = request.context.catalog.is_staged() || request.context.own_writes || !request.relations.is_empty();
-    let cacheable = !text.is_empty() && request.settings.plan_cache && !private;
-    let key = cacheable.then(|| plan_key(request, text));
-    if let Some(key) = &key
-        && let Some(cached) = request.engine.plan_cache.get(key)
-        && binding::is_current(&binding_services(request), request.context, cached.plan.relations()).await?
-    {
-        record.plan_cache_hit();
-        return Ok(cached);
-    }
-    if key.is_some() {
-        record.plan_cache_miss();
-    }
-    let bind_start = Instant::now();
-    let bound = binding::bind_query(&binding_services(request), request.context, query, request.declared).await?;
-    // Only a client is shown digits; what is stored or copied keeps its numbers.
-    let plan = match text.is_empty() {
-        true => bound.plan,
-        false => binding::show_digits(bound.plan)?,
-    };
-    let session = planning_session(request);
-    let governed = governance::govern(plan, request.context, session.config_options())?;
-    record.add_bind_time(bind_start.elapsed());
-    let plan_start = Instant::now();
-    let optimized = planning::optimize(&governed, &session)?;
-    let cached = Arc::new(CachedPlan::new(
-        optimized,
-        bound.parameter_types,
-        &bound.sources,
-        &session,
-    )?);
-    record.add_plan_time(plan_start.elapsed());
-    let repeatable = cached.repeatable;
-    if let (Some(key), true) = (key, repeatable) {
-        request.engine.plan_cache.insert(key, Arc::clone(&cached));
-    }
-    Ok(cached)
 }
 
 /// Starts a plan's operators.
@@ -503,20 +463,6 @@ async fn plan_operators(
     governance::verify(governed, &physical)?;
     request.context.record.add_plan_time(plan_start.elapsed());
     Ok((physical, session))
-}
-
-fn plan_key(request: &Request<'_>, text: &str) -> PlanKey {
-    let context = request.context;
-    PlanKey {
-        text: text.to_string(),
-        declared: request.declared.to_vec(),
-        login: context.principal.login,
-        role: context.principal.role,
-        database: context.database,
-        search_path: context.search_path.clone(),
-        settings: settings_fingerprint(request.settings),
-        catalog_version: context.catalog.definitions_changed_at(),
-    }
 }
 
 /// The key of a statement's answer; `None` where an answer may not be kept.
@@ -591,6 +537,7 @@ fn command_context<'a>(
         notices,
         binding: binding_services(request),
         text: &request.statement.text,
+        settings: request.settings,
         format_settings: request.settings.format.clone(),
         session: planning_session(request),
     }

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 
 use super::sort_keys::sort_key;
 use crate::error::{Error, Result};
-use crate::functions::{agree, retyped};
+use crate::functions::{agree, retyped, row_key};
 use crate::types::SqlType;
 
 /// The key of an expression; `None` where its own values do.
@@ -229,9 +229,14 @@ pub(super) fn null_if(arguments: &[Expr], schema: &DFSchema) -> PlanResult<Optio
     }
 }
 
-/// What `count(DISTINCT …)` counts.
+/// What `count(DISTINCT …)` counts. The engine takes each row and array for as large as all that it was read with, so
+/// their keys are counted.
 pub(super) fn counted(arguments: &mut [Expr], schema: &DFSchema) {
     for argument in arguments {
-        *argument = key_or_value(argument.clone(), schema);
+        let sql_type = argument.to_field(schema).map(|(_, field)| SqlType::from_field(&field));
+        *argument = match sql_type {
+            Ok(nested @ (SqlType::Record | SqlType::Array(_))) => row_key(argument.clone(), nested),
+            _ => key_or_value(argument.clone(), schema),
+        };
     }
 }

@@ -66,7 +66,7 @@ pub use modification::{
 };
 pub(crate) use names::parts as name_parts;
 pub use output_column::OutputColumn;
-pub use parameters::parameter_types;
+pub use parameters::{compares_with_texts, parameter_types};
 pub use relations::{is_current, table_address};
 pub(crate) use rewrite::folded;
 pub use rewrite::{output_column_name, output_name};

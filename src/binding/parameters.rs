@@ -1,5 +1,6 @@
 //! Types of `$1`, `$2` …: what the client declared wins, then what the plan says, then text.
 
+use datafusion::common::ExprSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -37,6 +38,49 @@ pub(crate) fn first_uses(plan: &LogicalPlan, declared: &[Option<SqlType>]) -> Re
 pub(crate) fn infer(plan: LogicalPlan, declared: &[Option<SqlType>]) -> Result<(LogicalPlan, Vec<SqlType>)> {
     let types = parameter_types(&plan, declared)?;
     Ok((plan, types))
+}
+
+/// Whether the plan compares each of the parameters that are `strings` with columns of texts and nothing else: a string
+/// that other types are compared with is read as one of them, or without the blanks at its end.
+pub fn compares_with_texts(plan: &LogicalPlan, strings: &[bool]) -> Result<bool> {
+    let is_string = |id: &str| {
+        let number = id.trim_start_matches('$').parse::<usize>().unwrap_or(0);
+        number > 0 && strings.get(number - 1) == Some(&true)
+    };
+    let (mut uses, mut comparisons) = (0, 0);
+    plan.apply_with_subqueries(|node| {
+        let schema = match node {
+            LogicalPlan::Filter(filter) => Some(filter.input.schema()),
+            _ => None,
+        };
+        let is_text = |operand: &Expr| match (operand, schema) {
+            (Expr::Column(column), Some(schema)) => schema
+                .field_from_column(column)
+                .is_ok_and(|field| matches!(SqlType::from_field(field), SqlType::Text | SqlType::Varchar(_))),
+            _ => false,
+        };
+        let is_open = |operand: &Expr| matches!(operand, Expr::Placeholder(place) if is_string(&place.id));
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                match part {
+                    part if is_open(part) => uses += 1,
+                    Expr::BinaryExpr(binary) if is_text(&binary.left) => {
+                        comparisons += usize::from(is_open(&binary.right))
+                    }
+                    Expr::BinaryExpr(binary) if is_text(&binary.right) => {
+                        comparisons += usize::from(is_open(&binary.left))
+                    }
+                    Expr::Between(between) if is_text(&between.expr) => {
+                        let bounds = [&between.low, &between.high];
+                        comparisons += bounds.into_iter().filter(|bound| is_open(bound)).count();
+                    }
+                    _ => {}
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(uses == comparisons)
 }
 
 /// The types of a plan's parameters, one for each number up to the highest.

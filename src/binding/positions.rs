@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::{self as sql, Spanned, Visit, Visitor};
 use super::names;
 use super::rewrite::folded;
 use crate::error::{Error, SqlState};
+use crate::types::json;
 
 /// What a query's text names, with the position of each in characters from one.
 #[derive(Default)]
@@ -16,6 +17,11 @@ pub(super) struct Positions {
     functions: Vec<(String, usize)>,
     literals: Vec<(String, usize)>,
     operators: Vec<(String, usize)>,
+    /// Numbers of output columns that rows are grouped by, and that they are sorted by.
+    grouping: Vec<(String, usize)>,
+    sorting: Vec<(String, usize)>,
+    /// Texts that are cast to json.
+    json: Vec<(String, usize)>,
 }
 
 impl Positions {
@@ -61,6 +67,17 @@ impl Positions {
                 let name = message.strip_prefix("column \"")?.split('"').next()?;
                 first(&self.columns, name.rsplit('.').next()?)
             }
+            SqlState::InvalidColumnReference => {
+                let (list, rest) = match message.strip_prefix("GROUP BY position ") {
+                    Some(rest) => (&self.grouping, rest),
+                    None => (&self.sorting, message.strip_prefix("ORDER BY position ")?),
+                };
+                first(list, rest.split(' ').next()?)
+            }
+            SqlState::InvalidTextRepresentation if message == "invalid input syntax for type json" => {
+                let bad = self.json.iter().find(|(text, _)| json::check(text).is_err());
+                bad.map(|(_, position)| *position)
+            }
             SqlState::InvalidTextRepresentation
             | SqlState::InvalidDatetimeFormat
             | SqlState::DatetimeFieldOverflow
@@ -73,8 +90,34 @@ impl Positions {
     }
 }
 
+/// A literal number or text, and where it stands.
+fn literal(expression: &sql::Expr) -> Option<(String, usize)> {
+    let start = usize::try_from(expression.span().start.column).ok()?;
+    match expression {
+        sql::Expr::Value(value) if start > 0 => match &value.value {
+            sql::Value::SingleQuotedString(text) | sql::Value::Number(text, _) => Some((text.clone(), start)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 impl Visitor for Positions {
     type Break = ();
+
+    fn pre_visit_query(&mut self, query: &sql::Query) -> ControlFlow<()> {
+        if let Some(sql::OrderByKind::Expressions(keys)) = query.order_by.as_ref().map(|order| &order.kind) {
+            self.sorting.extend(keys.iter().filter_map(|key| literal(&key.expr)));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &sql::Select) -> ControlFlow<()> {
+        if let sql::GroupByExpr::Expressions(keys, _) = &select.group_by {
+            self.grouping.extend(keys.iter().filter_map(literal));
+        }
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_expr(&mut self, expression: &sql::Expr) -> ControlFlow<()> {
         let start = usize::try_from(expression.span().start.column).unwrap_or_default();
@@ -87,13 +130,12 @@ impl Visitor for Positions {
                 let name = names::parts(&function.name).join(".");
                 self.functions.push((name, start));
             }
-            sql::Expr::Value(value) => {
-                if let (true, sql::Value::SingleQuotedString(text) | sql::Value::Number(text, _)) =
-                    (start > 0, &value.value)
-                {
-                    self.literals.push((text.clone(), start));
-                }
-            }
+            sql::Expr::Value(_) => self.literals.extend(literal(expression)),
+            sql::Expr::Cast {
+                expr,
+                data_type: sql::DataType::JSON | sql::DataType::JSONB,
+                ..
+            } => self.json.extend(literal(expr)),
             sql::Expr::BinaryOp { left, op, right } => {
                 let sign = op.to_string();
                 let end = usize::try_from(left.span().end.column).unwrap_or_default();

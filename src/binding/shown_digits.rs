@@ -5,7 +5,8 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::expr::{BinaryExpr, Case, ScalarFunction};
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, Filter, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Sort, SubqueryAlias, lit,
+    Aggregate, Expr, ExprSchemable, Filter, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Sort,
+    SubqueryAlias, lit,
 };
 use std::sync::Arc;
 
@@ -87,6 +88,7 @@ impl Tracer {
     fn trace(&mut self, plan: &LogicalPlan) -> Result<(LogicalPlan, Scales)> {
         match plan {
             LogicalPlan::Projection(projection) => self.trace_projection(projection),
+            LogicalPlan::Aggregate(aggregate) => self.trace_aggregate(aggregate),
             LogicalPlan::Sort(sort) => {
                 let (input, scales) = self.trace(&sort.input)?;
                 let sort = Sort {
@@ -128,6 +130,36 @@ impl Tracer {
         }
     }
 
+    /// Variances and deviations, whose digits follow from the value in ways of their own.
+    fn trace_aggregate(&mut self, aggregate: &Aggregate) -> Result<(LogicalPlan, Scales)> {
+        let plan = LogicalPlan::Aggregate(aggregate.clone());
+        let keys = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
+        let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let mut scales = vec![];
+        for (index, field) in aggregate.schema.fields().iter().enumerate() {
+            let call = index.checked_sub(keys).and_then(|index| aggregate.aggr_expr.get(index));
+            let is_root = call.filter(|_| field.data_type().is_decimal()).and_then(is_deviation);
+            let scale = is_root
+                .and_then(|is_root| function("spread_scale", vec![columns[index].clone(), lit(i32::from(is_root))]));
+            scales.push(match scale {
+                Some(scale) => Some(Expr::Column(self.marked(scale, &mut columns))),
+                None => static_scale(field.data_type()).map(lit),
+            });
+        }
+        match columns.len() > scales.len() {
+            true => Ok((LogicalPlanBuilder::from(plan).project(columns)?.build()?, scales)),
+            false => Ok((plan, scales)),
+        }
+    }
+
+    /// A further column that holds a scale.
+    fn marked(&mut self, scale: Expr, columns: &mut Vec<Expr>) -> Column {
+        self.columns += 1;
+        let name = format!("{MARK}{}", self.columns);
+        columns.push(scale.alias(&name));
+        Column::new_unqualified(name)
+    }
+
     fn trace_projection(&mut self, projection: &Projection) -> Result<(LogicalPlan, Scales)> {
         let (input, below) = self.trace(&projection.input)?;
         let known = Known {
@@ -140,12 +172,7 @@ impl Tracer {
             let is_number = field.data_type().is_decimal() || field.data_type().is_integer();
             let scale = if is_number { known.scale_of(expression) } else { None };
             scales.push(match scale {
-                Some(scale) if literal(&scale).is_none() => {
-                    self.columns += 1;
-                    let name = format!("{MARK}{}", self.columns);
-                    expressions.push(scale.alias(&name));
-                    Some(Expr::Column(Column::new_unqualified(name)))
-                }
+                Some(scale) if literal(&scale).is_none() => Some(Expr::Column(self.marked(scale, &mut expressions))),
                 other => other,
             });
         }
@@ -256,6 +283,19 @@ impl Known<'_> {
             true => first.map(lit),
             false => Some(Expr::Case(Case::new(case.expr.clone(), pairs, otherwise))),
         }
+    }
+}
+
+/// Of a variance `false`, of a deviation, which is the root of one, `true`.
+fn is_deviation(call: &Expr) -> Option<bool> {
+    match call {
+        Expr::Alias(alias) => is_deviation(&alias.expr),
+        Expr::AggregateFunction(call) => match call.func.name() {
+            "variance" | "var_samp" | "var_pop" => Some(false),
+            "stddev" | "stddev_samp" | "stddev_pop" => Some(true),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn sort_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
         SqlType::Interval => called("interval_length", expression, schema),
         SqlType::Jsonb => called("jsonb_order_key", expression, schema),
         rows @ (SqlType::Composite(_) | SqlType::Record) => Some(row_key(expression.clone(), rows)),
-        other => match innermost(&other) {
+        other => match other.innermost() {
             SqlType::Enum(definition) => Some(enum_position(expression.clone(), definition)),
             SqlType::Spelled(spelled) if !spelled.is_ordered_by_spelling() => {
                 Some(spelled_key(expression.clone(), *spelled))
@@ -44,14 +44,6 @@ fn called(name: &str, expression: &Expr, schema: &DFSchema) -> Option<Expr> {
 fn type_of(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {
     let (_, field) = expression.to_field(schema).ok()?;
     Some(SqlType::from_field(&field))
-}
-
-/// What an array of any depth is an array of; any other type itself.
-fn innermost(sql_type: &SqlType) -> &SqlType {
-    match sql_type {
-        SqlType::Array(element) => innermost(element),
-        other => other,
-    }
 }
 
 /// ORDER BY of a query and DISTINCT ON.
@@ -203,7 +195,7 @@ impl Restored {
             return Restored::Nothing;
         };
         let Some(compared) = Compared::of(&sql_type) else {
-            return match innermost(&sql_type) {
+            return match sql_type.innermost() {
                 SqlType::Enum(_) | SqlType::Spelled(_) | SqlType::Composite(_) => Restored::Type(sql_type),
                 SqlType::Bpchar(_) if !matches!(sql_type, SqlType::Array(_)) => {
                     Restored::Type(sql_type.without_modifier())

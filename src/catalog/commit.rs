@@ -257,6 +257,7 @@ pub(super) fn first_objects(verifier: Option<String>) -> Vec<Object> {
         verifier,
         connection_limit: -1,
         valid_until: None,
+        settings: vec![],
         member_of: vec![],
         comment: None,
     };

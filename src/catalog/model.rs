@@ -492,6 +492,9 @@ pub struct Role {
     /// Microseconds since 1970 UTC after which the password no longer works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<i64>,
+    /// What its sessions start with: names and values of settings, in the order in which they were set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<(String, String)>,
     /// The roles this one is a member of.
     #[serde(default)]
     pub member_of: Vec<Membership>,

@@ -129,7 +129,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             .called_on_null(),
         ],
     ));
-    let of_array = kernel("(anyarray, int4) element($1)", subscript);
+    let of_array = kernel("(anyarray, variadic int4) innermost($1)", subscript);
     functions.push(OverloadedFunction::immutable(
         "array_subscript",
         std::iter::once(of_array).chain(super::json::subscripts()).collect(),
@@ -275,23 +275,35 @@ pub(super) fn is_less(left: &Datum, right: &Datum) -> bool {
     }
 }
 
-/// `a[n]`: positions count from one, and those outside the array are NULL.
+/// `a[n]`, `a[m][n]`: positions count from one; those outside the array are NULL, and so are others than one for each
+/// dimension.
 fn subscript(args: &Arguments<'_>) -> Result<ArrayRef> {
-    let lists = args.array(0).as_list_opt::<i32>();
-    let lists = lists.ok_or_else(|| Error::internal("an array was expected"))?;
-    let positions = args.int4(1)?;
+    let mut dimensions: Vec<&ListArray> = vec![];
+    let mut values = args.array(0);
+    while let Some(lists) = values.as_list_opt::<i32>() {
+        dimensions.push(lists);
+        values = lists.values();
+    }
+    let positions = (1..args.len())
+        .map(|index| args.int4(index))
+        .collect::<Result<Vec<_>>>()?;
     let mut indices = Int32Builder::with_capacity(args.rows());
     for row in 0..args.rows() {
-        let at = args.row_of(0, row);
-        let inside = match positions.get(row) {
-            Some(position) if lists.is_valid(at) && (1..=lists.value_length(at)).contains(&position) => {
-                Some(lists.value_offsets()[at] + position - 1)
-            }
-            _ => None,
+        let inside = |at: usize, (lists, position): (&&ListArray, Option<i32>)| {
+            let position = position.filter(|position| (1..=lists.value_length(at)).contains(position))?;
+            let place = lists.is_valid(at).then(|| lists.value_offsets()[at] + position - 1)?;
+            usize::try_from(place).ok()
         };
-        indices.append_option(inside);
+        let mut steps = dimensions
+            .iter()
+            .zip(positions.iter().map(|position| position.get(row)));
+        let place = match dimensions.len() == positions.len() {
+            true => steps.try_fold(args.row_of(0, row), inside),
+            false => None,
+        };
+        indices.append_option(place.map(|place| place as i32));
     }
-    Ok(take(lists.values(), &indices.finish(), None)?)
+    Ok(take(values, &indices.finish(), None)?)
 }
 
 /// `a[from:to]`: positions outside the array are left away.

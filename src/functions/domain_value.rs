@@ -43,13 +43,13 @@ impl DomainRule {
     }
 }
 
-/// Whether some row's condition is false.
-pub fn fails_somewhere(condition: &dyn PhysicalExpr, rows: &RecordBatch) -> Result<bool> {
+/// The first row whose condition is false.
+pub fn first_failing(condition: &dyn PhysicalExpr, rows: &RecordBatch) -> Result<Option<usize>> {
     let outcome = condition.evaluate(rows)?.into_array(rows.num_rows())?;
     let Some(outcome) = outcome.as_boolean_opt() else {
-        return Ok(false);
+        return Ok(None);
     };
-    Ok((0..outcome.len()).any(|row| outcome.is_valid(row) && !outcome.value(row)))
+    Ok((0..outcome.len()).find(|row| outcome.is_valid(*row) && !outcome.value(*row)))
 }
 
 /// The function for the domain of this OID. The rules' conditions are over the one column of `schema`.
@@ -84,7 +84,7 @@ impl DomainValue {
         };
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), vec![values])?;
         for (rule, condition) in &self.rules {
-            if fails_somewhere(condition.as_ref(), &rows)? {
+            if first_failing(condition.as_ref(), &rows)?.is_some() {
                 return Err(rule.broken());
             }
         }

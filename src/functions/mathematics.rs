@@ -17,6 +17,7 @@ use crate::types::numeric::{COMPUTED_NUMERIC, MAX_SCALE, Number};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
+    let [hardware, wide_hardware] = super::network_addresses::truncated();
     let mut functions = vec![
         immutable(
             "average",
@@ -80,7 +81,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             vec![
                 kernel("(numeric) numeric", |args| unary(args, |number| number.truncated(0))).returning(whole),
                 kernel("(float8) float8", |args| float(args, |value| Ok(value.trunc()))),
-                super::network_addresses::truncated(),
+                hardware,
+                wide_hardware,
                 kernel("(numeric, int4) numeric", |args| rescaled(args, Number::truncated)).returning(to_places),
             ],
         ),

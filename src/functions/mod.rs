@@ -21,6 +21,9 @@ mod enumerations;
 mod environment;
 mod excluded_rows;
 mod float_frame;
+mod float_moments;
+mod float_sums;
+mod hashes;
 mod identity;
 mod index_definitions;
 mod intervals;
@@ -33,6 +36,7 @@ mod marks;
 mod mathematics;
 mod missing;
 mod moments;
+mod money;
 mod multiranges;
 mod names;
 mod network_addresses;
@@ -88,7 +92,7 @@ pub use comments::{
 };
 pub use datum::{Datum, to_array};
 pub use definitions::{function_source, view_definition};
-pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, fails_somewhere};
+pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, first_failing};
 pub use enumerations::{enum_label, enum_position};
 pub use environment::{ColumnNumbers, FunctionEnvironment, environment, install_environment};
 pub use excluded_rows::{Exclusion, excluding};
@@ -120,8 +124,8 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
     static FUNCTIONS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         let declared = row_functions().map(row_function::RowFunction::into_udf);
         declared
-            .chain([array_or_empty::function(), sleep::function()])
-            .chain(advisory_locks::waiting_functions())
+            .chain([array_or_empty::function()])
+            .chain(waiting_functions())
             .chain(overloaded_functions())
             .chain(records::functions())
             .chain(enumerations::functions())
@@ -131,16 +135,28 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
     &FUNCTIONS
 }
 
+fn waiting_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
+    std::iter::once(sleep::function()).chain(advisory_locks::waiting_functions())
+}
+
+/// Whether a function of this name gives up its thread while it waits, which only a running query can do.
+pub fn waits(name: &str) -> bool {
+    static NAMES: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| waiting_functions().collect());
+    NAMES.iter().any(|function| function.name().eq_ignore_ascii_case(name))
+}
+
 /// The functions that are declared by their signatures, a family after the other.
 fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
     let families = [
         array_functions::functions(),
         assigned_parts::functions(),
         bit_strings::functions(),
+        hashes::functions(),
         json::functions(),
         marks::functions(),
         mathematics::functions(),
         moments::functions(),
+        money::functions(),
         multiranges::functions(),
         network_addresses::functions(),
         ordered_sets::functions(),

@@ -7,6 +7,7 @@ use datafusion::logical_expr::ScalarUDF;
 use super::datum::Datum;
 use super::overload::{Arguments, Overload, OverloadedFunction, RowBody, rows};
 use crate::error::{Error, Result};
+use crate::types::spelled::macaddr8;
 use crate::types::spelled::network::{Address, host_text, macaddr_bits, macaddr_text};
 use crate::types::{Spelled, SqlType};
 
@@ -95,6 +96,9 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 rows("(macaddr, macaddr) macaddr", |_, row| {
                     hardware_pair(row, |left, right| left & right)
                 }),
+                rows("(macaddr8, macaddr8) macaddr8", |_, row| {
+                    wide_hardware_pair(row, |left, right| left & right)
+                }),
             ],
         ),
         immutable(
@@ -106,7 +110,16 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 rows("(macaddr, macaddr) macaddr", |_, row| {
                     hardware_pair(row, |left, right| left | right)
                 }),
+                rows("(macaddr8, macaddr8) macaddr8", |_, row| {
+                    wide_hardware_pair(row, |left, right| left | right)
+                }),
             ],
+        ),
+        immutable(
+            "macaddr8_set7bit",
+            vec![rows("(macaddr8) macaddr8", |_, row| {
+                wide_hardware(row, |bits| bits | 1 << 57)
+            })],
         ),
         immutable(
             "inetpl",
@@ -133,14 +146,20 @@ pub(super) fn inverted() -> Vec<Overload> {
             Ok(address(args, row, 0)?.inverted().spelling(false).into())
         }),
         rows("(macaddr) macaddr", |_, row| hardware(row, |bits| !bits)),
+        rows("(macaddr8) macaddr8", |_, row| wide_hardware(row, |bits| !bits)),
     ]
 }
 
 /// trunc() of hardware addresses: the maker alone.
-pub(super) fn truncated() -> Overload {
-    rows("(macaddr) macaddr", |_, row| {
-        hardware(row, |bits| bits & 0xffff_ff00_0000)
-    })
+pub(super) fn truncated() -> [Overload; 2] {
+    [
+        rows("(macaddr) macaddr", |_, row| {
+            hardware(row, |bits| bits & 0xffff_ff00_0000)
+        }),
+        rows("(macaddr8) macaddr8", |_, row| {
+            wide_hardware(row, |bits| bits >> 40 << 40)
+        }),
+    ]
 }
 
 fn address(args: &Arguments<'_>, row: &[Datum], index: usize) -> Result<Address> {
@@ -204,6 +223,20 @@ fn hardware(row: &[Datum], change: fn(u64) -> u64) -> Result<Datum> {
         return Ok(Datum::Null);
     };
     Ok(macaddr_text(change(macaddr_bits(spelling)?)).into())
+}
+
+fn wide_hardware(row: &[Datum], change: fn(u64) -> u64) -> Result<Datum> {
+    let [Datum::Text(spelling)] = row else {
+        return Ok(Datum::Null);
+    };
+    Ok(macaddr8::spelling(change(macaddr8::read(spelling)?)).into())
+}
+
+fn wide_hardware_pair(row: &[Datum], combine: fn(u64, u64) -> u64) -> Result<Datum> {
+    let [Datum::Text(left), Datum::Text(right)] = row else {
+        return Ok(Datum::Null);
+    };
+    Ok(macaddr8::spelling(combine(macaddr8::read(left)?, macaddr8::read(right)?)).into())
 }
 
 fn hardware_pair(row: &[Datum], combine: fn(u64, u64) -> u64) -> Result<Datum> {

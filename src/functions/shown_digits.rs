@@ -37,6 +37,27 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 })
             })],
         ),
+        // A variance of zero has no digits; a deviation has those of the variance that it is the root of.
+        immutable(
+            "spread_scale",
+            vec![kernel("(numeric, int4) int4", |args| {
+                let (spreads, roots) = (args.decimals(0)?, args.int4(1)?);
+                args.build::<Int32Type>(|row| {
+                    let Some((spread, is_root)) = spreads.get(row).zip(roots.get(row)) else {
+                        return Ok(None);
+                    };
+                    let variance = if is_root == 1 {
+                        spread.multiply(spread).unwrap_or(spread)
+                    } else {
+                        spread
+                    };
+                    Ok(Some(match spread.compare(Number::new(0, 0)).is_eq() {
+                        true => 0,
+                        false => variance.natural_scale().max(spread.trimmed().scale),
+                    }))
+                })
+            })],
+        ),
         immutable(
             "sqrt_scale",
             vec![kernel("(numeric) int4", |args| scale_of_one(args, Number::square_root))],

@@ -44,13 +44,18 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 .transpose()
                 .map(Datum::from)
         }),
-        RowFunction::immutable("pg_column_size", &[&[Argument::Any]], SqlType::Int4, |_, row| {
+        RowFunction::immutable("pg_column_size", &[&[Argument::Any]], SqlType::Int4, |call, row| {
+            let fixed = call
+                .argument_fields
+                .first()
+                .map(|field| SqlType::from_field(field).length());
             Ok(match row.first() {
+                None | Some(Datum::Null) => Datum::Null,
+                Some(_) if fixed.is_some_and(|length| length > 0) => fixed.map(i64::from).into(),
                 Some(Datum::Text(text)) => (text.len() as i64 + 4).into(),
                 Some(Datum::Bytes(bytes)) => (bytes.len() as i64 + 4).into(),
                 Some(Datum::Bool(_)) => 1.into(),
                 Some(_) => 8.into(),
-                None => Datum::Null,
             })
         }),
     ]

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
-use super::{bit_aggregates, range_aggregates};
+use super::{bit_aggregates, float_moments, range_aggregates};
 
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
     let kept = |inner: Arc<AggregateUDF>| Arc::new(AggregateUDF::new_from_impl(Kept::new(inner)));
@@ -27,6 +27,7 @@ pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
     .into_iter()
     .chain(bit_aggregates::functions().into_iter().map(kept))
     .chain(range_aggregates::functions().into_iter().map(kept))
+    .chain(float_moments::functions().into_iter().map(kept))
     .collect()
 }
 
@@ -88,19 +89,7 @@ impl AggregateUDFImpl for Kept {
     }
 
     fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
-        Ok(Box::new(Frame {
-            inner: Arc::clone(&self.inner),
-            return_field: Arc::clone(&arguments.return_field),
-            schema: arguments.schema.clone(),
-            ignores_nulls: arguments.ignore_nulls,
-            order: arguments.order_bys.to_vec(),
-            is_reversed: arguments.is_reversed,
-            name: arguments.name.to_string(),
-            is_distinct: arguments.is_distinct,
-            expressions: arguments.exprs.to_vec(),
-            fields: arguments.expr_fields.to_vec(),
-            rows: VecDeque::new(),
-        }))
+        Ok(kept_frame(Arc::clone(&self.inner), arguments))
     }
 
     fn with_beneficial_ordering(self: Arc<Self>, beneficial: bool) -> PlanResult<Option<Arc<dyn AggregateUDFImpl>>> {
@@ -119,6 +108,23 @@ impl AggregateUDFImpl for Kept {
     fn default_value(&self, data_type: &DataType) -> PlanResult<ScalarValue> {
         self.inner.default_value(data_type)
     }
+}
+
+/// An accumulator that keeps the rows of its frame for a function that forgets none.
+pub(super) fn kept_frame(inner: Arc<AggregateUDF>, arguments: AccumulatorArgs) -> Box<dyn Accumulator> {
+    Box::new(Frame {
+        inner,
+        return_field: Arc::clone(&arguments.return_field),
+        schema: arguments.schema.clone(),
+        ignores_nulls: arguments.ignore_nulls,
+        order: arguments.order_bys.to_vec(),
+        is_reversed: arguments.is_reversed,
+        name: arguments.name.to_string(),
+        is_distinct: arguments.is_distinct,
+        expressions: arguments.exprs.to_vec(),
+        fields: arguments.expr_fields.to_vec(),
+        rows: VecDeque::new(),
+    })
 }
 
 /// The rows of a frame, and what a new accumulator is made of.

@@ -1,10 +1,12 @@
-//! sum() with PostgreSQL's types: bigints add up to a numeric, so that no sum wraps; intervals add up too.
+//! sum() with PostgreSQL's types: bigints add up to a numeric, so that no sum wraps; intervals and money add up too.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, FieldRef, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit};
+use datafusion::arrow::datatypes::{
+    DataType, Field, FieldRef, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -14,9 +16,10 @@ use datafusion::logical_expr::{
 };
 
 use super::float_frame::FloatFrame;
-use super::overload::{Given, undefined_function};
+use super::money::MoneySum;
+use super::overload::{Given, given, undefined_function};
 use crate::error::{Error, Result, SqlState};
-use crate::types::SqlType;
+use crate::types::{Spelled, SqlType};
 
 /// Digits of a bigint.
 const BIGINT_DIGITS: u8 = 19;
@@ -46,6 +49,15 @@ fn summed_as(data_type: &DataType) -> Option<DataType> {
         decimal if decimal.is_decimal() => decimal.clone(),
         _ => return None,
     })
+}
+
+/// The sum of values that the engine's own cannot add up.
+fn by_itself(returned: &DataType) -> Option<Box<dyn Accumulator>> {
+    match returned {
+        DataType::Interval(_) => Some(Box::<IntervalSum>::default()),
+        DataType::Utf8View => Some(Box::<MoneySum>::default()),
+        _ => None,
+    }
 }
 
 impl Sum {
@@ -82,6 +94,8 @@ impl AggregateUDFImpl for Sum {
         match types {
             [DataType::Null] => Ok(vec![DataType::Int32]),
             [summed] if summed_as(summed).is_some() => Ok(vec![summed.clone()]),
+            // Which texts are amounts their fields tell.
+            [DataType::Utf8View] => Ok(types.to_vec()),
             _ => {
                 let given: Vec<Given> = types
                     .iter()
@@ -95,6 +109,7 @@ impl AggregateUDFImpl for Sum {
     fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
         match types {
             [DataType::Interval(_)] => Ok(INTERVAL),
+            [DataType::Utf8View] => Ok(DataType::Utf8View),
             [DataType::Float32] => Ok(DataType::Float32),
             [input] => self
                 .inner
@@ -103,9 +118,24 @@ impl AggregateUDFImpl for Sum {
         }
     }
 
+    fn return_field(&self, fields: &[FieldRef]) -> PlanResult<FieldRef> {
+        let types: Vec<DataType> = fields.iter().map(|field| field.data_type().clone()).collect();
+        let data_type = self.return_type(&types)?;
+        if data_type != DataType::Utf8View {
+            return Ok(Arc::new(Field::new(self.name(), data_type, true)));
+        }
+        match fields.first().map(|field| SqlType::from_field(field)) {
+            Some(money @ SqlType::Spelled(Spelled::Money)) => Ok(Arc::new(money.to_field(self.name(), true))),
+            _ => {
+                let arguments: Vec<_> = fields.iter().map(|field| given(field)).collect();
+                Err(undefined_function(self.name(), &arguments).into())
+            }
+        }
+    }
+
     fn accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
-        if matches!(arguments.return_field.data_type(), DataType::Interval(_)) {
-            return Ok(Box::<IntervalSum>::default());
+        if let Some(sum) = by_itself(arguments.return_field.data_type()) {
+            return Ok(sum);
         }
         let (arguments, layouts) = self.inside(arguments)?;
         let inner = self.inner.accumulator(arguments)?;
@@ -116,6 +146,9 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs) -> PlanResult<Vec<FieldRef>> {
+        if arguments.return_field.data_type() == &DataType::Utf8View {
+            return Ok(vec![Arc::new(Field::new("sum", DataType::Utf8View, true))]);
+        }
         let inner = match arguments.return_field.data_type() {
             DataType::Float32 => DataType::Float64,
             other => other.clone(),
@@ -128,7 +161,7 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
-        !matches!(arguments.return_field.data_type(), DataType::Interval(_))
+        by_itself(arguments.return_field.data_type()).is_none()
             && self
                 .inside(arguments)
                 .is_ok_and(|(arguments, _)| self.inner.groups_accumulator_supported(arguments))
@@ -144,8 +177,8 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
-        if matches!(arguments.return_field.data_type(), DataType::Interval(_)) {
-            return Ok(Box::<IntervalSum>::default());
+        if let Some(sum) = by_itself(arguments.return_field.data_type()) {
+            return Ok(sum);
         }
         if arguments.return_field.data_type().is_floating() {
             return Ok(Box::new(FloatFrame::new(arguments.return_field.data_type())));

@@ -1,5 +1,5 @@
-//! Variances and standard deviations of whole numbers and numerics, exact to PostgreSQL's digits; floats stay with
-//! DataFusion's functions.
+//! Variances and standard deviations of whole numbers and numerics, exact to PostgreSQL's digits; `float_moments` has
+//! those of floats, and DataFusion's functions those of distinct ones.
 
 use std::sync::Arc;
 
@@ -15,10 +15,13 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
 };
 
+use super::float_moments::{spread_accumulator, spread_groups, spread_state};
+use super::float_sums;
 use super::overload::{Given, undefined_function};
+use super::sliding::kept_frame;
 use crate::error::Result;
-use crate::types::SqlType;
 use crate::types::numeric::{COMPUTED_NUMERIC, MAX_SCALE, Number, overflow};
+use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
 
 /// Digits behind the point to which computed numerics are squared, so that squares and sums of them fit.
 const COMPUTED_SCALE: i8 = 20;
@@ -46,13 +49,22 @@ pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
     ]
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Spread {
     name: &'static str,
     inner: Arc<AggregateUDF>,
     sample: bool,
     root: bool,
     signature: Signature,
+}
+
+impl Spread {
+    fn of_floats(&self) -> float_sums::Spread {
+        float_sums::Spread {
+            sample: self.sample,
+            root: self.root,
+        }
+    }
 }
 
 fn is_exact(data_type: &DataType) -> bool {
@@ -94,15 +106,13 @@ impl AggregateUDFImpl for Spread {
             Some(exact) if is_exact(exact) && !arguments.is_distinct => {
                 Ok(Box::new(ExactSpread::new(exact, self.sample, self.root)))
             }
-            _ => self.inner.accumulator(arguments),
+            _ if arguments.is_distinct => self.inner.accumulator(arguments),
+            _ => Ok(spread_accumulator(self.of_floats())),
         }
     }
 
     fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
-        match arguments.expr_fields.first().map(|field| field.data_type()) {
-            Some(exact) if is_exact(exact) => !arguments.is_distinct,
-            _ => self.inner.groups_accumulator_supported(arguments),
-        }
+        !arguments.is_distinct
     }
 
     fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn GroupsAccumulator>> {
@@ -111,13 +121,26 @@ impl AggregateUDFImpl for Spread {
                 groups: Vec::new(),
                 shape: ExactSpread::new(exact, self.sample, self.root),
             })),
-            _ => self.inner.create_groups_accumulator(arguments),
+            _ => Ok(spread_groups(self.of_floats())),
+        }
+    }
+
+    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
+        match arguments.return_field.data_type() {
+            DataType::Decimal256(..) => self.accumulator(arguments),
+            _ => Ok(kept_frame(
+                Arc::new(AggregateUDF::new_from_impl(self.clone())),
+                arguments,
+            )),
         }
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs) -> PlanResult<Vec<FieldRef>> {
         if !matches!(arguments.return_field.data_type(), DataType::Decimal256(..)) {
-            return self.inner.state_fields(arguments);
+            return match arguments.is_distinct {
+                true => self.inner.state_fields(arguments),
+                false => Ok(spread_state()),
+            };
         }
         Ok(vec![
             Arc::new(Field::new("count", DataType::Int64, true)),
@@ -188,6 +211,8 @@ impl Moments {
 struct ExactSpread {
     moments: Moments,
     scale: i8,
+    /// Whether the values' scale says nothing of their digits.
+    is_open: bool,
     sample: bool,
     root: bool,
 }
@@ -200,6 +225,10 @@ impl ExactSpread {
                 DataType::Decimal128(_, scale) => *scale,
                 DataType::Decimal256(_, scale) => (*scale).min(COMPUTED_SCALE),
                 _ => 0,
+            },
+            is_open: match exact {
+                DataType::Decimal128(precision, scale) => (*precision, *scale) == UNCONSTRAINED_NUMERIC,
+                other => matches!(other, DataType::Decimal256(..)),
             },
             sample,
             root,
@@ -234,6 +263,7 @@ impl ExactSpread {
             Some(difference) => Number::new(difference, 2 * scale),
             None => moments.difference(scale)?,
         };
+        let above = if self.is_open { above.trimmed() } else { above };
         if above.value <= i256::ZERO {
             return Ok(Some(Number::new(0, 0)));
         }

@@ -22,6 +22,8 @@ pub struct GroupTable {
     keys: Vec<i64>,
     index: Index,
     seed: u64,
+    /// Whether the last batch had groups that were new.
+    grows: bool,
     /// Work space: where in the index each row's key belongs.
     places: Vec<u64>,
     /// Work space: what the index has in those places.
@@ -115,6 +117,7 @@ impl GroupTable {
             keys: Vec::new(),
             index: Index::Direct(Direct::default()),
             seed: RandomState::new().hash_one(arity),
+            grows: true,
             places: Vec::new(),
             first_entries: Vec::new(),
         }
@@ -168,16 +171,24 @@ impl GroupTable {
         places.clear();
         match &mut self.index {
             Index::Direct(direct) => {
-                direct.places(&columns, &mut places);
-                for (row, place) in places.iter().enumerate() {
-                    let mut group = direct.groups[*place as usize];
-                    if group == NO_GROUP {
-                        group = (self.keys.len() / self.arity) as u32;
-                        direct.groups[*place as usize] = group;
-                        self.keys.extend(columns.iter().map(|column| column[row]));
+                let known = self.keys.len();
+                // Groups that are known are found without branches; where that does not find all, or is not expected to,
+                // each row is looked at.
+                let is_found = !self.grows && direct.look_up(&columns, groups);
+                if !is_found {
+                    groups.clear();
+                    direct.places(&columns, &mut places);
+                    for (row, place) in places.iter().enumerate() {
+                        let mut group = direct.groups[*place as usize];
+                        if group == NO_GROUP {
+                            group = (self.keys.len() / self.arity) as u32;
+                            direct.groups[*place as usize] = group;
+                            self.keys.extend(columns.iter().map(|column| column[row]));
+                        }
+                        groups.push(group);
                     }
-                    groups.push(group);
                 }
+                self.grows = self.keys.len() > known;
             }
             Index::Hashed(_) => {
                 places.resize(columns[0].len(), self.seed);
@@ -349,6 +360,20 @@ impl Direct {
             }
         }
     }
+
+    /// The groups of rows with one or two words, `NO_GROUP` where there is none yet; whether all have one.
+    fn look_up(&self, columns: &[&[i64]], groups: &mut Vec<u32>) -> bool {
+        let group = |place: u64| self.groups[place as usize];
+        match (self.dimensions.as_slice(), columns) {
+            ([dimension], [column]) => groups.extend(column.iter().map(|word| group(dimension.place(*word)))),
+            ([first, second], [column, other]) => {
+                let place = |(one, other): (&i64, &i64)| first.place(*one) * second.span + second.place(*other);
+                groups.extend(column.iter().zip(other.iter()).map(|words| group(place(words))));
+            }
+            _ => return false,
+        }
+        !groups.iter().fold(false, |any, group| any | (*group == NO_GROUP))
+    }
 }
 
 /// One grouping column of a batch.
@@ -383,7 +408,7 @@ fn extent(words: impl Iterator<Item = i64>) -> Dimension {
 }
 
 /// What an entry of an index keeps of a hash.
-pub fn tag_of(hash: u64) -> u32 {
+fn tag_of(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 

@@ -49,6 +49,21 @@ pub fn magnitude(values: &[i64]) -> u32 {
 pub fn load(array: &dyn Array, selection: Option<&[u32]>) -> Option<Lane> {
     let nulls = selected_nulls(array.nulls(), selection);
     let known_nulls = nulls.clone();
+    // The magnitude of all rows is found at their own width, of which a register holds more.
+    macro_rules! narrow {
+        ($type:ty) => {{
+            let narrow = array.as_primitive::<$type>().values();
+            let sign = <$type as ArrowPrimitiveType>::Native::BITS - 1;
+            let values = widen::<$type>(array, selection);
+            let fold = |folded, value: &<$type as ArrowPrimitiveType>::Native| folded | (value ^ (value >> sign));
+            let bits = match selection {
+                None => magnitude(&[narrow.iter().fold(0, fold).into()]),
+                Some(_) => magnitude(&values),
+            };
+            let nulls = known_nulls;
+            Lane { values, nulls, bits }
+        }};
+    }
     let lane = |values: ScalarBuffer<i64>| match (magnitude(&values), nulls) {
         // What is under a null may be anything.
         (bits, Some(nulls)) if bits > MOST_BITS => {
@@ -60,14 +75,14 @@ pub fn load(array: &dyn Array, selection: Option<&[u32]>) -> Option<Lane> {
         (bits, nulls) => Lane { values, nulls, bits },
     };
     Some(match array.data_type() {
-        DataType::Int8 => lane(widen::<Int8Type>(array, selection)),
-        DataType::Int16 => lane(widen::<Int16Type>(array, selection)),
-        DataType::Int32 => lane(widen::<Int32Type>(array, selection)),
+        DataType::Int8 => narrow!(Int8Type),
+        DataType::Int16 => narrow!(Int16Type),
+        DataType::Int32 => narrow!(Int32Type),
         DataType::UInt8 => lane(widen::<UInt8Type>(array, selection)),
         DataType::UInt16 => lane(widen::<UInt16Type>(array, selection)),
         DataType::UInt32 => lane(widen::<UInt32Type>(array, selection)),
-        DataType::Date32 => lane(widen::<Date32Type>(array, selection)),
-        DataType::Decimal32(..) => lane(widen::<Decimal32Type>(array, selection)),
+        DataType::Date32 => narrow!(Date32Type),
+        DataType::Decimal32(..) => narrow!(Decimal32Type),
         DataType::Int64 => lane(as_is::<Int64Type>(array, selection)),
         DataType::Date64 => lane(as_is::<Date64Type>(array, selection)),
         DataType::Decimal64(..) => lane(as_is::<Decimal64Type>(array, selection)),

@@ -12,6 +12,7 @@ mod conditional;
 mod group_table;
 mod groupings;
 mod handover;
+mod hash_index;
 mod join_build;
 mod join_probe;
 mod join_shape;

@@ -9,9 +9,9 @@ use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{ArrowDictionaryKeyType, DataType, UInt16Type, UInt32Type};
 use datafusion::arrow::error::ArrowError;
 
-use super::group_table::{folded, tag_of};
+use super::group_table::folded;
+use super::hash_index::{HashIndex, NO_NUMBER};
 
-const UNKNOWN: u32 = u32::MAX;
 /// Bytes that a view holds by itself.
 const INLINE: u32 = 12;
 /// Places for all strings of at most one byte.
@@ -19,21 +19,20 @@ const TINY_STRINGS: usize = 1 << 9;
 /// Rows that are looked up together: their places in the index are read before any is compared, so that the reads of
 /// far memory overlap.
 const TOGETHER: usize = 1 << 10;
-/// In the place of a tiny string that has no number yet.
+/// In the place of a string that has no number yet.
 const UNNUMBERED: i64 = -1;
+/// In the place of one that is being numbered.
+const AWAITED: i64 = -2;
 
 /// Distinct strings, numbered from zero in the order of appearance.
 #[derive(Debug)]
 pub struct StringNumbers {
+    /// The strings that no view holds.
     text: String,
-    /// Where each string ends in `text`.
-    ends: Vec<usize>,
     /// Each string's length and first bytes as a view has them: all of it where it is short, and else where it begins
     /// in `text`.
     views: Vec<u128>,
-    hashes: Vec<u64>,
-    /// Open addressing; an entry is the hash's upper half and the string's number.
-    entries: Vec<(u32, u32)>,
+    index: HashIndex,
     /// The numbers of the strings of at most one byte.
     tiny: Vec<i64>,
     seed: u64,
@@ -42,7 +41,8 @@ pub struct StringNumbers {
     /// The numbers of the values of the dictionary seen last.
     dictionary: Option<(ArrayRef, Vec<i64>)>,
     /// Work space: hashes of rows, and the string that each may be.
-    looked_up: Vec<(u64, u32)>,
+    hashes: Vec<u64>,
+    candidates: Vec<u32>,
     /// All strings as an array, if it was worth making.
     values: Option<StringViewArray>,
 }
@@ -62,15 +62,14 @@ impl StringNumbers {
     pub fn new() -> StringNumbers {
         StringNumbers {
             text: String::new(),
-            ends: Vec::new(),
             views: Vec::new(),
-            hashes: Vec::new(),
-            entries: vec![(0, UNKNOWN); 64],
+            index: HashIndex::default(),
             tiny: vec![UNNUMBERED; TINY_STRINGS],
             seed: RandomState::new().hash_one(0),
             null: None,
             dictionary: None,
-            looked_up: Vec::new(),
+            hashes: Vec::new(),
+            candidates: Vec::new(),
             values: None,
         }
     }
@@ -83,10 +82,8 @@ impl StringNumbers {
     /// Bytes that the strings and their index hold.
     pub fn size(&self) -> usize {
         self.text.capacity()
-            + self.ends.capacity() * size_of::<usize>()
             + self.views.capacity() * size_of::<u128>()
-            + self.hashes.capacity() * size_of::<u64>()
-            + self.entries.capacity() * size_of::<(u32, u32)>()
+            + self.index.size()
             + self.tiny.capacity() * size_of::<i64>()
             + self.values.as_ref().map_or(0, Array::get_array_memory_size)
     }
@@ -117,12 +114,16 @@ impl StringNumbers {
     {
         let coded = array.as_dictionary::<K>();
         let texts = coded.values().as_string_view();
+        let codes = coded.keys();
+        let nulls = codes.nulls().filter(|nulls| nulls.null_count() > 0);
+        let mut places = codes.values().iter().map(|code| Into::<u32>::into(*code)).zip(0..);
+        if nulls.is_none() && texts.len() == codes.len() && places.all(|(code, row)| code == row) {
+            return self.number_views(texts, selection, numbers);
+        }
         let mut known = match self.dictionary.take() {
             Some((values, known)) if Arc::ptr_eq(&values, coded.values()) => known,
             _ => vec![UNNUMBERED; texts.len()],
         };
-        let codes = coded.keys();
-        let nulls = codes.nulls().filter(|nulls| nulls.null_count() > 0);
         let null = self.null.map_or(UNNUMBERED, i64::from);
         let is_null = |row: usize| nulls.is_some_and(|nulls| nulls.is_null(row));
         let place = |row: usize| Into::<u32>::into(codes.values()[row]) as usize;
@@ -133,26 +134,28 @@ impl StringNumbers {
         }
         // A value that no row has gets no number: it is no group.
         if numbers.iter().fold(0, |all, number| all | number) < 0 {
-            for (index, number) in numbers
-                .iter_mut()
-                .enumerate()
-                .filter(|(_, number)| **number == UNNUMBERED)
-            {
-                let row = selection.map_or(index, |rows| rows[index] as usize);
-                if is_null(row) {
-                    *number = self.null_number();
-                    continue;
+            let row_of = |index: usize| selection.map_or(index, |rows| rows[index] as usize);
+            let unnumbered = |(_, number): &(usize, &mut i64)| **number < 0;
+            let mut new: Vec<u32> = Vec::new();
+            for (index, number) in numbers.iter_mut().enumerate().filter(unnumbered) {
+                let row = row_of(index);
+                match is_null(row) {
+                    true => *number = self.null_number(),
+                    false if known[place(row)] == UNNUMBERED => {
+                        known[place(row)] = AWAITED;
+                        new.push(place(row) as u32);
+                    }
+                    false => {}
                 }
-                let place = place(row);
-                if known[place] == UNNUMBERED && texts.is_null(place) {
-                    // A join's codes are of the built side's rows, which may have nulls.
-                    known[place] = self.null_number();
-                } else if known[place] == UNNUMBERED {
-                    let view = texts.views()[place];
-                    let hash = self.hash(view, || texts.value(place));
-                    known[place] = i64::from(self.find_or_add(view, hash, || texts.value(place)));
-                }
-                *number = known[place];
+            }
+            // A join's codes are of the built side's rows, which may be null, and have a string more than once.
+            let mut of_new = Vec::with_capacity(new.len());
+            self.number_views(texts, Some(&new), &mut of_new);
+            for (place, number) in new.iter().zip(of_new) {
+                known[*place as usize] = number;
+            }
+            for (index, number) in numbers.iter_mut().enumerate().filter(unnumbered) {
+                *number = known[place(row_of(index))];
             }
         }
         self.dictionary = Some((Arc::clone(coded.values()), known));
@@ -194,35 +197,32 @@ impl StringNumbers {
         numbers: &mut Vec<i64>,
     ) {
         let views = array.views();
-        let mut looked_up = std::mem::take(&mut self.looked_up);
+        let (mut hashes, mut candidates) = (std::mem::take(&mut self.hashes), std::mem::take(&mut self.candidates));
         for start in (0..count).step_by(TOGETHER) {
             let indices = start..count.min(start + TOGETHER);
-            looked_up.clear();
-            looked_up.extend(indices.clone().map(|index| {
+            hashes.clear();
+            hashes.extend(indices.clone().map(|index| {
                 let row = row(index);
                 match is_null(row) {
-                    true => (0, UNKNOWN),
-                    false => (self.hash(views[row], || array.value(row)), UNKNOWN),
+                    true => 0,
+                    false => self.hash(views[row], || array.value(row)),
                 }
             }));
-            let mask = self.entries.len() - 1;
-            for (hash, candidate) in &mut looked_up {
-                let (tag, found) = self.entries[*hash as usize & mask];
-                *candidate = if tag == tag_of(*hash) { found } else { UNKNOWN };
-            }
-            numbers.extend(indices.zip(&looked_up).map(|(index, (hash, candidate))| {
+            self.index.candidates(&hashes, &mut candidates);
+            let found = hashes.iter().zip(&candidates);
+            numbers.extend(indices.zip(found).map(|(index, (hash, candidate))| {
                 let row = row(index);
                 if is_null(row) {
                     return self.null_number();
                 }
                 let text = || array.value(row);
-                i64::from(match *candidate != UNKNOWN && self.is(*candidate, views[row], text) {
+                i64::from(match *candidate != NO_NUMBER && self.is(*candidate, views[row], text) {
                     true => *candidate,
                     false => self.find_or_add(views[row], *hash, text),
                 })
             }));
         }
-        self.looked_up = looked_up;
+        (self.hashes, self.candidates) = (hashes, candidates);
     }
 
     /// Most rows are found in one pass without branches, new strings are added in a second.
@@ -250,79 +250,44 @@ impl StringNumbers {
     fn null_number(&mut self) -> i64 {
         let null = match self.null {
             Some(null) => null,
-            None => self.push(0, 0, ""),
+            None => self.push(0, ""),
         };
         self.null = Some(null);
         i64::from(null)
     }
 
     fn find_or_add<'a>(&mut self, view: u128, hash: u64, text: impl Fn() -> &'a str) -> u32 {
-        let mask = self.entries.len() - 1;
-        let mut place = hash as usize & mask;
-        loop {
-            let (tag, found) = self.entries[place];
-            if found == UNKNOWN {
-                break;
-            }
-            if tag == tag_of(hash) && self.is(found, view, &text) {
-                return found;
-            }
-            place = (place + 1) & mask;
+        self.index.reserve(1);
+        let new = self.views.len() as u32;
+        let (views, texts) = (&self.views, self.text.as_bytes());
+        let is = |number: u32| are_equal(views[number as usize], texts, view, &text);
+        match self.index.find_or_insert(hash, new, is) {
+            Some(found) => found,
+            None => self.push(view, text()),
         }
-        let number = self.push(view, hash, text());
-        self.entries[place] = (tag_of(hash), number);
-        if 2 * self.views.len() > self.entries.len() {
-            self.grow();
-        }
-        number
     }
 
     /// Whether the string with this number has this view, and this text where the view does not hold it all.
+    #[inline]
     fn is<'a>(&self, number: u32, view: u128, text: impl Fn() -> &'a str) -> bool {
-        let known = self.views[number as usize];
-        if view as u32 <= INLINE {
-            return known == view;
-        }
-        known as u64 == view as u64 && {
-            let start = (known >> 64) as usize;
-            self.text.as_bytes()[start..start + view as u32 as usize] == *text().as_bytes()
-        }
+        are_equal(self.views[number as usize], self.text.as_bytes(), view, text)
     }
 
-    fn push(&mut self, view: u128, hash: u64, text: &str) -> u32 {
+    fn push(&mut self, view: u128, text: &str) -> u32 {
         // Of a long string, the upper half of the view said where it is in its array.
         self.views.push(match view as u32 <= INLINE {
             true => view,
-            false => u128::from(view as u64) | (self.text.len() as u128) << 64,
+            false => {
+                self.text.push_str(text);
+                u128::from(view as u64) | ((self.text.len() - text.len()) as u128) << 64
+            }
         });
-        self.hashes.push(hash);
-        self.text.push_str(text);
-        self.ends.push(self.text.len());
         (self.views.len() - 1) as u32
     }
 
+    #[inline]
     fn hash<'a>(&self, view: u128, text: impl Fn() -> &'a str) -> u64 {
         hash_of_string(self.seed, view, text)
-    }
-
-    fn grow(&mut self) {
-        let size = 4 * self.entries.len();
-        let mask = size - 1;
-        let mut entries = vec![(0, UNKNOWN); size];
-        for number in (0..self.views.len()).filter(|number| self.null != Some(*number as u32)) {
-            let hash = self.hashes[number];
-            let mut place = hash as usize & mask;
-            while entries[place].1 != UNKNOWN {
-                place = (place + 1) & mask;
-            }
-            entries[place] = (tag_of(hash), number as u32);
-        }
-        self.entries = entries;
-    }
-
-    fn text(&self, number: usize) -> &str {
-        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start..self.ends[number]]
     }
 
     /// Makes an array of all strings, if there are no more than what will be asked for.
@@ -358,9 +323,27 @@ impl StringNumbers {
         let null = self.null.map(|null| null as usize);
         let mut builder = StringViewBuilder::with_capacity(numbers.size_hint().0);
         for number in numbers {
-            builder.append_option((Some(number) != null).then(|| self.text(number)));
+            let view = self.views[number];
+            let (short, start) = (&view.to_le_bytes()[4..], (view >> 64) as usize);
+            let text = match view as u32 {
+                length @ ..=INLINE => str::from_utf8(&short[..length as usize]).ok(),
+                length => self.text.get(start..start + length as usize),
+            };
+            builder.append_option(text.filter(|_| Some(number) != null));
         }
         builder.finish()
+    }
+}
+
+/// Whether a string that is known by a view and, where it is long, a place in `texts` is that of another view.
+#[inline]
+fn are_equal<'a>(known: u128, texts: &[u8], view: u128, text: impl Fn() -> &'a str) -> bool {
+    if view as u32 <= INLINE {
+        return known == view;
+    }
+    known as u64 == view as u64 && {
+        let start = (known >> 64) as usize;
+        texts[start..start + view as u32 as usize] == *text().as_bytes()
     }
 }
 
@@ -370,6 +353,7 @@ fn tiny_place(view: u128) -> usize {
 }
 
 /// `text` is asked for only where the view does not hold it all.
+#[inline]
 pub fn hash_of_string<'a>(seed: u64, view: u128, text: impl Fn() -> &'a str) -> u64 {
     match view as u32 <= INLINE {
         true => folded(seed ^ view as u64 ^ ((view >> 64) as u64).rotate_left(23)),

@@ -9,10 +9,10 @@ use datafusion::arrow::compute::{interleave, take};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::error::ArrowError;
 
-use super::group_table::{folded, tag_of};
+use super::group_table::folded;
+use super::hash_index::{HashIndex, NO_NUMBER};
 use super::strings::hash_of_string;
 
-const UNKNOWN: u32 = u32::MAX;
 /// In the place of a row whose strings are all null.
 const NO_ROW: u32 = u32::MAX;
 /// In the place of a null's hash.
@@ -34,9 +34,7 @@ pub struct TextRows {
 /// Finds rows by their strings.
 #[derive(Debug)]
 struct Index {
-    /// Open addressing; an entry is the hash's upper half and the row's number.
-    entries: Vec<(u32, u32)>,
-    hashes: Vec<u64>,
+    rows: HashIndex,
     seed: u64,
 }
 
@@ -45,8 +43,7 @@ impl TextRows {
     pub fn indexed() -> TextRows {
         TextRows {
             index: Some(Index {
-                entries: vec![(0, UNKNOWN); 64],
-                hashes: Vec::new(),
+                rows: HashIndex::default(),
                 seed: RandomState::new().hash_one(0),
             }),
             ..TextRows::default()
@@ -62,9 +59,7 @@ impl TextRows {
     }
 
     pub fn size(&self) -> usize {
-        let index = self.index.as_ref().map_or(0, |index| {
-            size_of_val(index.entries.as_slice()) + size_of_val(index.hashes.as_slice())
-        });
+        let index = self.index.as_ref().map_or(0, |index| index.rows.size());
         size_of_val(self.places.as_slice()) + self.held + index
     }
 
@@ -124,28 +119,23 @@ impl TextRows {
             self.places.extend(rows.map(|row| (source, row)));
             return;
         };
-        index.reserve(rows.len());
+        index.rows.reserve(rows.len());
         let hashes = hashes(&self.sources[source as usize], index.seed, rows.clone());
-        let mask = index.entries.len() - 1;
-        for (row, hash) in rows.zip(hashes) {
-            let tag = tag_of(hash);
-            let mut place = hash as usize & mask;
-            let number = loop {
-                let (found_tag, found) = index.entries[place];
-                if found == UNKNOWN {
-                    let number = self.places.len() as u32;
-                    index.entries[place] = (tag, number);
-                    index.hashes.push(hash);
-                    self.places.push((source, row));
-                    break number;
-                }
-                let is_known = found_tag == tag && index.hashes[found as usize] == hash;
-                if is_known && are_equal(&self.sources, self.places[found as usize], (source, row)) {
-                    break found;
-                }
-                place = (place + 1) & mask;
-            };
-            numbers.push(i64::from(number));
+        let mut candidates = Vec::with_capacity(hashes.len());
+        index.rows.candidates(&hashes, &mut candidates);
+        for ((row, hash), candidate) in rows.zip(hashes).zip(candidates) {
+            let places = &self.places;
+            let is = |found: u32| are_equal(&self.sources, places[found as usize], (source, row));
+            if candidate != NO_NUMBER && is(candidate) {
+                numbers.push(i64::from(candidate));
+                continue;
+            }
+            let new = self.places.len() as u32;
+            let found = index.rows.find_or_insert(hash, new, is);
+            if found.is_none() {
+                self.places.push((source, row));
+            }
+            numbers.push(i64::from(found.unwrap_or(new)));
         }
     }
 
@@ -165,26 +155,6 @@ impl TextRows {
         let texts = interleave(&sources, &places.collect::<Vec<_>>())?;
         // Without the strings of the rows that have no number.
         Ok(Arc::new(views(&texts).gc()))
-    }
-}
-
-impl Index {
-    /// Makes place for more rows, so that it stays half empty.
-    fn reserve(&mut self, more: usize) {
-        let needed = (2 * (self.hashes.len() + more)).next_power_of_two();
-        if needed <= self.entries.len() {
-            return;
-        }
-        let mut entries = vec![(0, UNKNOWN); 2 * needed];
-        let mask = entries.len() - 1;
-        for (number, hash) in self.hashes.iter().enumerate() {
-            let mut place = *hash as usize & mask;
-            while entries[place].1 != UNKNOWN {
-                place = (place + 1) & mask;
-            }
-            entries[place] = (tag_of(*hash), number as u32);
-        }
-        self.entries = entries;
     }
 }
 

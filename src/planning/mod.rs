@@ -22,8 +22,8 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
-pub use partitions::{aggregates, partitions};
-pub use plan_cache::{CachedPlan, PlanCache, PlanKey};
+pub use partitions::{aggregates, partitions, runs_well_open};
+pub use plan_cache::{CachedPlan, Kept, PlanCache, PlanKey};
 pub use session::PlanningSession;
 
 use crate::error::Result;

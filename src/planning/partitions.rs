@@ -33,6 +33,20 @@ pub fn partitions(governed: &GovernedPlan, most: usize, others: usize) -> usize 
     }
 }
 
+/// Whether a plan runs about as well when it is made without its literals: nothing is joined, or little.
+pub fn runs_well_open(governed: &GovernedPlan) -> bool {
+    let mut joins = false;
+    let walked = governed.plan().apply_with_subqueries(|node| {
+        joins |= matches!(node, LogicalPlan::Join(_));
+        Ok(match joins {
+            true => TreeNodeRecursion::Stop,
+            false => TreeNodeRecursion::Continue,
+        })
+    });
+    let is_little = || work(governed.plan(), LITTLE_WORK).is_some_and(|rows| rows <= LITTLE_WORK);
+    walked.is_ok() && (!joins || is_little())
+}
+
 /// Whether the plan aggregates.
 pub fn aggregates(governed: &GovernedPlan) -> bool {
     let found = governed

@@ -20,6 +20,8 @@ use crate::types::SqlType;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PlanKey {
     pub text: String,
+    /// Whether the text's parameters are literals of the statements that it stands for.
+    pub is_shape: bool,
     pub declared: Vec<Option<SqlType>>,
     pub login: Oid,
     pub role: Oid,
@@ -28,6 +30,16 @@ pub struct PlanKey {
     /// A hash of the settings that change what a text means.
     pub settings: u64,
     pub catalog_version: u64,
+}
+
+/// What is kept for a key.
+#[derive(Debug, Clone)]
+pub enum Kept {
+    Plan(Arc<CachedPlan>),
+    /// A shape of which one statement was planned.
+    Seen,
+    /// A shape whose literals say more than parameters would.
+    Literal,
 }
 
 /// A plan that may run many times.
@@ -68,7 +80,7 @@ impl CachedPlan {
 /// Bounded by an estimate of the plans' bytes.
 #[derive(Debug)]
 pub struct PlanCache {
-    plans: Cache<PlanKey, Arc<CachedPlan>>,
+    plans: Cache<PlanKey, Kept>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -80,7 +92,13 @@ impl PlanCache {
     pub fn new(max_bytes: u64) -> PlanCache {
         let plans = Cache::builder()
             .max_capacity(max_bytes)
-            .weigher(|key: &PlanKey, plan: &Arc<CachedPlan>| key.text.len() as u32 + node_count(plan) * BYTES_PER_NODE)
+            .weigher(|key: &PlanKey, kept: &Kept| {
+                let nodes = match kept {
+                    Kept::Plan(plan) => node_count(plan),
+                    Kept::Seen | Kept::Literal => 0,
+                };
+                key.text.len() as u32 + nodes * BYTES_PER_NODE
+            })
             .build();
         PlanCache {
             plans,
@@ -89,15 +107,18 @@ impl PlanCache {
         }
     }
 
-    pub fn get(&self, key: &PlanKey) -> Option<Arc<CachedPlan>> {
-        let found = self.plans.get(key);
-        let counter = if found.is_some() { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
-        found
+    pub fn get(&self, key: &PlanKey) -> Option<Kept> {
+        self.plans.get(key)
     }
 
-    pub fn insert(&self, key: PlanKey, plan: Arc<CachedPlan>) {
-        self.plans.insert(key, plan);
+    pub fn insert(&self, key: PlanKey, kept: Kept) {
+        self.plans.insert(key, kept);
+    }
+
+    /// Counts a statement for which a plan was looked for.
+    pub fn count(&self, found: bool) {
+        let counter = if found { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn clear(&self) {

@@ -7,7 +7,8 @@ use std::time::Instant;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::{Request, get_or_plan, modification, plan_operators, result_key, start, state_key};
+use super::plans::get_or_plan;
+use super::{Request, modification, plan_operators, result_key, start, state_key};
 use crate::error::{Error, Result};
 use crate::execution::explain;
 use crate::execution::outcome::{Notice, Outcome};

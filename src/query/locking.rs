@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use datafusion::sql::sqlparser::ast::{self as sql, NonBlock};
 
-use super::{Request, command_context, get_or_plan};
+use super::plans::get_or_plan;
+use super::{Request, command_context};
 use crate::error::Result;
 use crate::execution::commands;
 use crate::execution::outcome::{Notice, RowSet, Rows, stream_of_batches};

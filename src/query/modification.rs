@@ -64,7 +64,9 @@ pub(super) async fn run(
     let session = planning_session(request);
     let stored = bound.target.snapshot.schema();
     let checks = binding::bind_checks(&command.binding, request.context, &table, &stored).await?;
-    let check = commands::row_checks::row_check(&checks, &table.name, &session)?;
+    let access = request.context.catalog.access(request.context.principal.role);
+    let shown = commands::row_checks::ShownRows::of(&table, &stored, &access, &command.format_settings);
+    let check = commands::row_checks::shown_row_check(&checks, &table.name, &session, shown)?;
     let planned = planned(request, &bound)?;
     let stream = execute(request, &planned, parameters).await?;
     commands::modify::run(&mut command, &table, &bound, stream, &session, kind, check)

@@ -198,6 +198,14 @@ impl Session {
         let mut settings = SessionSettings::new(Arc::clone(&engine.default_settings));
         settings.set_internal("session_authorization", &login.role_name, false);
         settings.set_internal("is_superuser", if superuser { "on" } else { "off" }, false);
+        let mut notices = vec![];
+        let of_role = catalog.role(login.role).map_or(&[][..], |role| &role.settings);
+        for (name, value) in of_role.iter().filter(|(name, _)| name != "role") {
+            // What is no longer valid must not keep anybody out.
+            if let Err(error) = settings.set_startup(name, value, true) {
+                notices.push(Notice::warning(error.state(), error.message()));
+            }
+        }
         for (name, value) in &login.parameters {
             settings.set_startup(name, value, superuser)?;
         }
@@ -213,7 +221,11 @@ impl Session {
             Arc::clone(&login.interrupt),
         );
         handle.rest(SessionState::Idle, &settings.current().application_name);
-        Ok(Session {
+        let acts_as = of_role
+            .iter()
+            .find(|(name, _)| name == "role")
+            .map(|(_, role)| role.clone());
+        let mut session = Session {
             entered: engine.sessions.enter(handle),
             identity: Identity::new(login.role, login.role_name),
             database: database.id,
@@ -231,7 +243,7 @@ impl Session {
             in_script: false,
             nesting: 0,
             script: None,
-            notices: vec![],
+            notices,
             raised_bytes: 0,
             copy_in: None,
             time_limit: None,
@@ -239,7 +251,13 @@ impl Session {
             transaction_limit: None,
             context: None,
             engine,
-        })
+        };
+        if let Some(role) = acts_as
+            && let Err(error) = session.set_role(Some(&role), false).await
+        {
+            session.notices.push(Notice::warning(error.state(), error.message()));
+        }
+        Ok(session)
     }
 
     /// What the client is told once at its start.

@@ -6,6 +6,7 @@ use super::alter_table;
 use super::ast::{Alter, ObjectKind, ObjectName, Statement};
 use super::reader::Reader;
 use super::role_options::role_options;
+use super::set::role_setting;
 use super::{domain, sequence, user_type};
 use crate::error::{Error, Result};
 
@@ -153,9 +154,14 @@ fn alter_role(reader: &mut Reader) -> Result<Statement> {
             name: ObjectName(vec![name]),
             to: reader.name()?,
         }
-    } else if reader.peek_words(&["set"]) || reader.peek_words(&["reset"]) || reader.peek_words(&["in", "database"]) {
-        return Err(Error::unsupported("a role's own setting")
-            .with_hint("Set them in the session, or in the client's connection options.")
+    } else if reader.peek_words(&["set"]) || reader.peek_words(&["reset"]) {
+        Alter::RoleSetting {
+            name,
+            setting: role_setting(reader)?,
+        }
+    } else if reader.peek_words(&["in", "database"]) {
+        return Err(Error::unsupported("a role's setting in one database")
+            .with_hint("Leave out IN DATABASE: the setting then holds in every database.")
             .at(reader.position()));
     } else {
         Alter::Role {

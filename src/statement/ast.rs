@@ -7,6 +7,7 @@ mod like;
 mod maintenance;
 mod materialized_view;
 mod modification;
+mod role_setting;
 mod user_types;
 
 use datafusion::sql::sqlparser::ast as sql;
@@ -22,6 +23,7 @@ pub use modification::{
     AssignedColumn, ConflictAction, ConflictTarget, Delete, Insert, Merge, MergeAction, MergeClause, MergeWhen,
     OnConflict, Update,
 };
+pub use role_setting::RoleSetting;
 pub use user_types::{AlterAttributes, CreateComposite};
 
 use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, SequenceOptions};
@@ -414,6 +416,10 @@ pub struct RoleOptions {
 pub enum Alter {
     /// One after the other; none of them is `Several`.
     Several(Vec<Alter>),
+    RoleSetting {
+        name: String,
+        setting: RoleSetting,
+    },
     Rename {
         kind: ObjectKind,
         name: ObjectName,

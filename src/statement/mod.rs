@@ -34,6 +34,7 @@ mod lock;
 mod materialized_view;
 mod merge;
 mod notify;
+mod open_literals;
 mod optimize;
 mod own_expressions;
 pub mod plpgsql;
@@ -64,6 +65,7 @@ use crate::error::{Error, Result};
 
 pub use dialect::{ALL_FIELDS, WITH_TIES};
 pub use fingerprint::{fingerprint, normalized_text};
+pub use open_literals::{OpenLiteral, OpenQuery, with_open_literals};
 pub use own_expressions::change_own_expressions;
 pub use target::{rows_query, table as table_in_from};
 

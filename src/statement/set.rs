@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::{DiscardKind, SetValue, Statement};
+use super::ast::{DiscardKind, RoleSetting, SetValue, Statement};
 use super::reader::Reader;
 use super::transaction::modes;
 use crate::error::{Error, Result};
@@ -62,44 +62,7 @@ pub(super) fn set(reader: &mut Reader) -> Result<Statement> {
         };
         return Ok(Statement::SetRole { role, local });
     }
-    if reader.accept(&["time", "zone"]) {
-        return Ok(Statement::Set {
-            name: "timezone".into(),
-            value: time_zone(reader)?,
-            local,
-        });
-    }
-    if reader.accept(&["names"]) {
-        let value = match reader.peek() {
-            Token::SingleQuotedString(_) => SetValue::Values(vec![reader.string()?]),
-            _ => {
-                reader.accept(&["default"]);
-                SetValue::Default
-            }
-        };
-        return Ok(Statement::Set {
-            name: "client_encoding".into(),
-            value,
-            local,
-        });
-    }
-    if reader.accept(&["schema"]) {
-        let schema = reader.string()?;
-        return Ok(Statement::Set {
-            name: "search_path".into(),
-            value: SetValue::Values(vec![schema]),
-            local,
-        });
-    }
-    let name = setting_name(reader)?;
-    if !reader.accept_token(&Token::Eq) {
-        reader.expect(&["to"])?;
-    }
-    let value = if reader.accept(&["default"]) {
-        SetValue::Default
-    } else {
-        SetValue::Values(reader.list(value)?)
-    };
+    let (name, value) = assignment(reader)?;
     Ok(match (name.as_str(), value) {
         // `SET role = x` is the setting's spelling of SET ROLE.
         ("role", SetValue::Values(values)) if values.len() == 1 => Statement::SetRole {
@@ -114,6 +77,58 @@ pub(super) fn set(reader: &mut Reader) -> Result<Statement> {
             }
         }
         (_, value) => Statement::Set { name, value, local },
+    })
+}
+
+/// What follows SET: a setting and its value, in SQL's own spelling for some.
+fn assignment(reader: &mut Reader) -> Result<(String, SetValue)> {
+    if reader.accept(&["time", "zone"]) {
+        return Ok(("timezone".into(), time_zone(reader)?));
+    }
+    if reader.accept(&["names"]) {
+        let value = match reader.peek() {
+            Token::SingleQuotedString(_) => SetValue::Values(vec![reader.string()?]),
+            _ => {
+                reader.accept(&["default"]);
+                SetValue::Default
+            }
+        };
+        return Ok(("client_encoding".into(), value));
+    }
+    if reader.accept(&["schema"]) {
+        return Ok(("search_path".into(), SetValue::Values(vec![reader.string()?])));
+    }
+    let name = setting_name(reader)?;
+    if !reader.accept_token(&Token::Eq) {
+        reader.expect(&["to"])?;
+    }
+    let value = match reader.accept(&["default"]) {
+        true => SetValue::Default,
+        false => SetValue::Values(reader.list(value)?),
+    };
+    Ok((name, value))
+}
+
+/// SET and RESET after ALTER ROLE name.
+pub(super) fn role_setting(reader: &mut Reader) -> Result<RoleSetting> {
+    if reader.accept(&["set"]) {
+        let behind_name = match reader.peek_nth(1) {
+            Token::Period => 3,
+            _ => 1,
+        };
+        if matches!(reader.peek_nth(behind_name), Token::Word(word) if word.value.eq_ignore_ascii_case("from")) {
+            let name = setting_name(reader)?;
+            reader.expect(&["from", "current"])?;
+            return Ok(RoleSetting::SetFromCurrent(name));
+        }
+        return Ok(match assignment(reader)? {
+            (name, SetValue::Values(values)) => RoleSetting::Set { name, values },
+            (name, SetValue::Default) => RoleSetting::Reset(name),
+        });
+    }
+    Ok(match reset(reader)? {
+        Statement::Reset { name: Some(name) } => RoleSetting::Reset(name),
+        _ => RoleSetting::ResetAll,
     })
 }
 

@@ -94,7 +94,8 @@ impl DeltaFileSource {
 
     /// A scan with the same files and filters whose output is these columns of the scan's schema, each in its own
     /// or its compact type. From hot columns compact types cost less than the stock ones, and a row group's
-    /// batches share one dictionary; what is read through Parquet is cast.
+    /// batches share one dictionary, where it has one; what is read through Parquet is cast, and strings are codes of
+    /// their own rows.
     pub fn with_compact_output(&self, columns: &[(usize, DataType)]) -> Result<Arc<dyn FileSource>> {
         let projection = compact_projection(columns, self.whole.table_schema().table_schema());
         match self.whole.try_pushdown_projection(&projection)? {

@@ -84,6 +84,7 @@ pub fn is_implicit(source: &SqlType, target: &SqlType) -> bool {
         (Date, Timestamp | Timestamptz) | (Timestamp, Timestamptz) | (Time, Interval) => true,
         (Time, SqlType::Spelled(Spelled::Timetz)) => true,
         (SqlType::Spelled(Spelled::Cidr), SqlType::Spelled(Spelled::Inet)) => true,
+        (SqlType::Spelled(Spelled::Macaddr), SqlType::Spelled(Spelled::Macaddr8)) => true,
         (SqlType::Spelled(Spelled::Bit(_)), SqlType::Spelled(Spelled::Varbit(_))) => true,
         (SqlType::Spelled(Spelled::Varbit(_)), SqlType::Spelled(Spelled::Bit(_))) => true,
         (SqlType::Int2 | SqlType::Int4 | SqlType::Int8, Oid) => true,

@@ -246,6 +246,14 @@ impl SqlType {
         }
     }
 
+    /// What an array of any depth is an array of; any other type itself.
+    pub fn innermost(&self) -> &SqlType {
+        match self {
+            SqlType::Array(element) => element.innermost(),
+            other => other,
+        }
+    }
+
     /// pg_type.typlen: -1 for types of variable length.
     pub fn length(&self) -> i16 {
         match self {
@@ -541,6 +549,14 @@ impl FromStr for SqlType {
             "void" => SqlType::Void,
             "record" => SqlType::Record,
             "unknown" => SqlType::Unknown,
+            // The internal name of an array type.
+            name if let Some(element) = name.strip_prefix('_')
+                && arguments.is_empty()
+                && let Ok(element_type) = element.parse::<SqlType>()
+                && element_type.internal_name() == element =>
+            {
+                SqlType::Array(Box::new(element_type))
+            }
             name => {
                 return Spelled::named(name, &arguments)?
                     .map(SqlType::Spelled)

@@ -21,8 +21,6 @@ const SYSTEM_TYPES: &[(u32, u32, i16, &str)] = &[
     (604, 1027, -1, "polygon"),
     (628, 629, 24, "line"),
     (718, 719, 24, "circle"),
-    (774, 775, 8, "macaddr8"),
-    (790, 791, 8, "money"),
     (1033, 1034, 12, "aclitem"),
     (1790, 2201, -1, "refcursor"),
     (2202, 2207, 4, "regprocedure"),

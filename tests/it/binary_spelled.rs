@@ -112,3 +112,12 @@ pub fn hardware_address(raw: &[u8]) -> String {
     let bytes: Vec<String> = raw.iter().map(|byte| format!("{byte:02x}")).collect();
     bytes.join(":")
 }
+
+/// Dollars and cents, thousands apart.
+pub fn money(cents: i64) -> String {
+    let dollars: Vec<char> = (cents.unsigned_abs() / 100).to_string().chars().rev().collect();
+    let groups: Vec<String> = dollars.chunks(3).map(|group| group.iter().collect()).collect();
+    let whole: String = groups.join(",").chars().rev().collect();
+    let sign = if cents < 0 { "-" } else { "" };
+    format!("{sign}${whole}.{:02}", cents.unsigned_abs() % 100)
+}

@@ -64,7 +64,8 @@ fn render(sql_type: &Type, raw: &[u8]) -> Result<String, Failure> {
         }
         Type::BIT | Type::VARBIT => spelled::bits(raw)?,
         Type::INET | Type::CIDR => spelled::address(raw)?,
-        Type::MACADDR => spelled::hardware_address(raw),
+        Type::MACADDR | Type::MACADDR8 => spelled::hardware_address(raw),
+        Type::MONEY => spelled::money(i64::from_be_bytes(raw.try_into()?)),
         Type::TIMESTAMP => timestamp(i64::from_be_bytes(raw.try_into()?), ""),
         Type::TIMESTAMPTZ => timestamp(i64::from_be_bytes(raw.try_into()?), "+00"),
         Type::INTERVAL => interval(raw)?,

@@ -405,3 +405,11 @@ def test_transaction_timeout_reaches_an_idle_transaction(server, database):
         time.sleep(0.6)
         with pytest.raises(errors.TransactionTimeout):
             connection.execute("select 1")
+
+
+def test_what_waits_may_stand_in_values(connection):
+    connection.execute("create table late (a text, b int)")
+    connection.execute("insert into late values (pg_sleep(0.01) || %s, %s)", ["a", 1])
+    connection.execute("insert into late values (pg_sleep(0.01)::text, 2), ('b', 3)")
+    assert connection.execute("select * from late order by b").fetchall() == [("a", 1), ("", 2), ("b", 3)]
+    assert connection.execute("values (pg_sleep(0.01)::text || 'x')").fetchone() == ("x",)

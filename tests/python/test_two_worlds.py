@@ -159,6 +159,9 @@ def test_attack(worlds, attack, caches):
         assert first == second
 
 
+# Of two failing rows of one world any may be met first, in whichever partition. What the worlds' data decide
+# differs each time.
+RACES = 10
 # What an ungoverned table's plan names, and how long planning took.
 OF_A_RUN = [re.compile(rb"Planning Time: [0-9.]+ ms"), re.compile(rb"\[\[\S*parquet\]\]")]
 
@@ -176,6 +179,10 @@ def test_random_attacks(untouched_worlds, seed, caches):
             connections.append(connection.pgconn)
         for statement in random_attacks.statements(seed, 40):
             first, second = (answers(pgconn, statement) for pgconn in connections)
+            for _ in range(RACES):
+                if first == second:
+                    break
+                first, second = (answers(pgconn, statement) for pgconn in connections)
             assert first == second, statement
 
 

@@ -24,6 +24,7 @@ mod special_syntax;
 mod syntax;
 mod table_oid;
 mod table_sample;
+mod truth_literals;
 mod type_functions;
 mod value_lists;
 mod windows;
@@ -59,6 +60,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     // Early, because names come from the text as it was written.
     output_names::rewrite(tree);
     table_sample::rewrite(tree)?;
+    truth_literals::rewrite(tree);
     records_in_from::rewrite(tree)?;
     value_lists::rewrite(tree);
     table_oid::rewrite(tree);

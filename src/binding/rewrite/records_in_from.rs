@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    DataType, Expr, FunctionArg, Ident, ObjectName, TableAlias, TableAliasColumnDef, TableFactor, VisitMut, VisitorMut,
+    ArrayElemTypeDef, DataType, Expr, FunctionArg, Ident, ObjectName, TableAlias, TableAliasColumnDef, TableFactor,
+    VisitMut, VisitorMut,
 };
 
 use super::super::relations;
@@ -89,6 +90,23 @@ fn item(value: &str, column: &TableAliasColumnDef) -> Result<String> {
     let alias = Ident::with_quote('"', &name);
     Ok(match data_type {
         DataType::JSON | DataType::JSONB => format!("CAST({value} -> '{key}' AS {data_type}) AS {alias}"),
+        DataType::Array(element) if !is_json(element) => {
+            format!("CAST(json_array_literal({value} -> '{key}', '{key}') AS {data_type}) AS {alias}")
+        }
         _ => format!("CAST({value} ->> '{key}' AS {data_type}) AS {alias}"),
     })
+}
+
+/// Whether an array's elements are json, which stays as it is.
+fn is_json(element: &ArrayElemTypeDef) -> bool {
+    let element = match element {
+        ArrayElemTypeDef::AngleBracket(element)
+        | ArrayElemTypeDef::SquareBracket(element, _)
+        | ArrayElemTypeDef::Parenthesis(element) => element.as_ref(),
+        ArrayElemTypeDef::None => return false,
+    };
+    match element {
+        DataType::Array(inner) => is_json(inner),
+        element => matches!(element, DataType::JSON | DataType::JSONB),
+    }
 }

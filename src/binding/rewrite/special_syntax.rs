@@ -6,14 +6,14 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
 };
 
-use super::syntax::{call, plain_arguments, replace_expressions, system_name};
+use super::syntax::{call, plain_arguments, replace_expressions, system_name, take};
 use super::{interval_literals, named_arguments};
 use crate::error::{Error, Result};
 
 /// Types whose names are called as functions: `int8(5)` is a cast.
-const TYPES_AS_FUNCTIONS: [&str; 17] = [
+const TYPES_AS_FUNCTIONS: [&str; 19] = [
     "bool", "bpchar", "bytea", "cidr", "float4", "float8", "inet", "int2", "int4", "int8", "json", "jsonb", "macaddr",
-    "text", "timetz", "uuid", "varbit",
+    "macaddr8", "money", "text", "timetz", "uuid", "varbit",
 ];
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
@@ -199,7 +199,7 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             {
                 names.push(name);
             }
-            let mut value = match (take(root), names.is_empty()) {
+            let value = match (take(root), names.is_empty()) {
                 (Expr::Identifier(relation), false) => {
                     Expr::CompoundIdentifier(std::iter::once(relation).chain(names).collect())
                 }
@@ -209,10 +209,7 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             if accesses.len() > 1 && accesses.iter().any(is_slice) {
                 return sliced(value, accesses).map(Some);
             }
-            for access in accesses {
-                value = subscripted(value, access)?;
-            }
-            Some(value)
+            Some(subscripted(value, accesses)?)
         }
         Expr::Cast {
             expr,
@@ -335,22 +332,27 @@ fn sliced(value: Expr, accesses: Vec<AccessExpr>) -> Result<Expr> {
     Ok(call("array_slice_dimensions", arguments))
 }
 
-/// `a[n]` and `a[from:to]`; a step of a slice is no SQL.
-fn subscripted(value: Expr, access: AccessExpr) -> Result<Expr> {
+/// `a[m][n]` or `a[from:to]`; a step of a slice is no SQL.
+fn subscripted(value: Expr, accesses: Vec<AccessExpr>) -> Result<Expr> {
     let number = |text: &str| Expr::value(Value::Number(text.to_string(), false));
-    Ok(match access {
-        AccessExpr::Subscript(Subscript::Index { index }) => call("array_subscript", vec![value, index]),
-        AccessExpr::Subscript(Subscript::Slice {
-            lower_bound,
-            upper_bound,
-            stride: None,
-        }) => {
-            let lower = lower_bound.unwrap_or_else(|| number("1"));
-            let upper = upper_bound.unwrap_or_else(|| number(&i32::MAX.to_string()));
-            call("array_slice_bounds", vec![value, lower, upper])
+    let mut arguments = vec![value];
+    let mut function = "array_subscript";
+    for access in accesses {
+        match access {
+            AccessExpr::Subscript(Subscript::Index { index }) => arguments.push(index),
+            AccessExpr::Subscript(Subscript::Slice {
+                lower_bound,
+                upper_bound,
+                stride: None,
+            }) => {
+                function = "array_slice_bounds";
+                arguments.push(lower_bound.unwrap_or_else(|| number("1")));
+                arguments.push(upper_bound.unwrap_or_else(|| number(&i32::MAX.to_string())));
+            }
+            _ => return Err(Error::unsupported("this subscript")),
         }
-        _ => return Err(Error::unsupported("this subscript")),
-    })
+    }
+    Ok(call(function, arguments))
 }
 
 /// A time of fewer places than it could have.
@@ -409,10 +411,6 @@ fn unnested(expression: Expr) -> Expr {
         Expr::Nested(inner) => *inner,
         other => other,
     }
-}
-
-fn take(expression: &mut Expr) -> Expr {
-    std::mem::replace(expression, Expr::value(Value::Null))
 }
 
 /// `x = ANY (array)`: a list where the array is written out, so that files can be skipped by its values.

@@ -4,10 +4,15 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    ObjectNamePart, VisitMut, VisitorMut,
+    ObjectNamePart, Value, VisitMut, VisitorMut,
 };
 
 use crate::error::Error;
+
+/// The expression, with NULL in its place.
+pub(super) fn take(expression: &mut Expr) -> Expr {
+    std::mem::replace(expression, Expr::value(Value::Null))
+}
 
 /// A call of an unqualified function.
 pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {

@@ -12,6 +12,7 @@ use super::super::relations;
 use super::number_literals::is_float;
 use super::special_syntax::{bit_type, is_bit_string};
 use super::syntax::call;
+use crate::functions::waits;
 use crate::types::parse::{ArrayItem, parse_array};
 
 /// Longer lists are loads, whose columns the table decides.
@@ -32,7 +33,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
                 }
             }
             if let SetExpr::Values(values) = query.body.as_mut()
-                && (Visit::visit(&*values, &mut Subqueries).is_break() || has_null_beside_call(values))
+                && (Visit::visit(&*values, &mut Deferred).is_break() || has_null_beside_call(values))
                 && let Some(selects) = as_selects(values)
             {
                 *query.body = selects;
@@ -56,18 +57,27 @@ fn has_null_beside_call(values: &Values) -> bool {
     (2..=LONGEST).contains(&values.rows.len()) && (0..width).any(|column| has(column, is_null) && has(column, is_call))
 }
 
-/// Stops at a subquery.
-struct Subqueries;
+/// Stops at what only a running query can compute: a subquery, or a function that waits.
+struct Deferred;
 
-impl Visitor for Subqueries {
+impl Visitor for Deferred {
     type Break = ();
 
     fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
         ControlFlow::Break(())
     }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Function(function) if function.name.0.last().is_some_and(|name| waits(&name.to_string())) => {
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
 }
 
-/// The planner computes VALUES before any query runs; rows with subqueries are selected.
+/// The planner computes VALUES before any query runs; rows that only a running query can compute are selected.
 fn as_selects(values: &mut Values) -> Option<SetExpr> {
     let rows = std::mem::take(&mut values.rows).into_iter().map(|row| {
         let items = row

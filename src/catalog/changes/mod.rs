@@ -41,7 +41,7 @@ pub use membership::{grant_role, revoke_role};
 pub use owner::change_owner;
 pub use policy::{drop_column_mask, drop_row_filter, set_column_mask, set_row_filter};
 pub use rename::rename;
-pub use role::{RoleAttributes, alter_role, create_role, drop_role};
+pub use role::{RoleAttributes, alter_role, create_role, drop_role, reset_role_settings, set_role_setting};
 pub use schema::create_schema;
 pub use sequence::{IdentityChange, NewSequence, SequenceOptions, alter_sequence, change_identity, create_sequence};
 pub use set_schema::set_schema;

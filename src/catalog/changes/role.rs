@@ -67,6 +67,7 @@ pub fn create_role(
         verifier: None,
         connection_limit: -1,
         valid_until: None,
+        settings: vec![],
         member_of: vec![],
         comment: None,
     };
@@ -99,6 +100,34 @@ pub fn alter_role(staged: &mut Staged, role: Oid, target: Oid, attributes: &Role
     }
     attributes.apply(&mut changed);
     staged.put(changed)
+}
+
+/// Sets what the role's sessions start with, or takes it back where there is no value. Everybody may change his own.
+pub fn set_role_setting(staged: &mut Staged, role: Oid, target: Oid, name: &str, value: Option<&str>) -> Result<()> {
+    let mut changed = own_or_administered(staged, role, target)?;
+    let found = changed.settings.iter().position(|(known, _)| known == name);
+    match (found, value) {
+        (Some(place), Some(value)) => changed.settings[place].1 = value.to_string(),
+        (Some(place), None) => drop(changed.settings.remove(place)),
+        (None, Some(value)) => changed.settings.push((name.to_string(), value.to_string())),
+        (None, None) => {}
+    }
+    staged.put(changed)
+}
+
+/// Takes back all that the role's sessions start with.
+pub fn reset_role_settings(staged: &mut Staged, role: Oid, target: Oid) -> Result<()> {
+    let mut changed = own_or_administered(staged, role, target)?;
+    changed.settings.clear();
+    staged.put(changed)
+}
+
+fn own_or_administered(staged: &mut Staged, role: Oid, target: Oid) -> Result<Role> {
+    let found = existing_role(staged, target)?;
+    if role != target {
+        require_administration(staged, role, &found, "alter")?;
+    }
+    Ok(found)
 }
 
 /// Drops the role, and with it the memberships in it. `login` is the session's role, which like the effective

@@ -65,6 +65,7 @@ fn role(id: Oid, name: &str, superuser: bool, login: bool) -> Role {
         verifier: None,
         connection_limit: -1,
         valid_until: None,
+        settings: vec![],
         member_of: vec![],
         comment: None,
     }

@@ -44,6 +44,19 @@ impl Default for SessionSettings {
     }
 }
 
+/// The values that follow SET, as one text.
+pub fn text_of(name: &str, values: &[String]) -> Result<String> {
+    match (definition(name).map(|found| found.kind), values) {
+        (Some(Kind::Names), names) => Ok(quoted_names(names)),
+        (Some(Kind::DateStyle), words) => Ok(words.join(", ")),
+        (_, [value]) => Ok(value.clone()),
+        _ => Err(Error::new(
+            SqlState::InvalidParameterValue,
+            format!("SET {name} takes only one argument"),
+        )),
+    }
+}
+
 impl SessionSettings {
     /// Settings that start from the server's defaults.
     pub fn new(defaults: Arc<Settings>) -> SessionSettings {
@@ -74,18 +87,7 @@ impl SessionSettings {
     /// SET and SET LOCAL: the values as they were written, names of a list apart. SET LOCAL outside a
     /// transaction has no effect; PostgreSQL warns.
     pub fn set(&mut self, name: &str, values: &[String], local: bool, is_superuser: bool) -> Result<()> {
-        let text = match (definition(name).map(|found| found.kind), values) {
-            (Some(Kind::Names), names) => quoted_names(names),
-            (Some(Kind::DateStyle), words) => words.join(", "),
-            (_, [value]) => value.clone(),
-            _ => {
-                return Err(Error::new(
-                    SqlState::InvalidParameterValue,
-                    format!("SET {name} takes only one argument"),
-                ));
-            }
-        };
-        self.set_text(name, &text, local, is_superuser)
+        self.set_text(name, &text_of(name, values)?, local, is_superuser)
     }
 
     /// set_config(): like SET, with a list in one text.

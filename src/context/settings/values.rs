@@ -212,7 +212,8 @@ impl Settings {
 }
 
 /// 42704.
-pub(super) fn unrecognized(name: &str) -> Error {
+/// 42704 for a setting that nobody knows.
+pub fn unrecognized(name: &str) -> Error {
     Error::new(
         SqlState::UndefinedObject,
         format!("unrecognized configuration parameter \"{name}\""),

@@ -201,6 +201,7 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             Ok("ALTER TABLE")
         }
         Alter::Role { name, options } => role::alter(command, name, options).await,
+        Alter::RoleSetting { name, setting } => role::alter_setting(command, name, setting).await,
         Alter::TableProperties { table, properties } => {
             let table = command.table(table)?;
             command

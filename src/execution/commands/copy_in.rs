@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::CommandContext;
 use super::insert::{assigned, open, require_insert};
-use super::row_checks::{checked, row_check, taken_rows, with_defaults, with_generated};
+use super::row_checks::{ShownRows, checked, shown_row_check, taken_rows, with_defaults, with_generated};
 use crate::binding::{self, insert_columns};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
@@ -64,7 +64,9 @@ pub async fn begin(
     // What the table's rows are held to is as the catalog had it.
     command.context.check_decided(&table, &base)?;
     let checks = binding::bind_checks(&command.binding, command.context, &table, &base.schema()).await?;
-    let check = row_check(&checks, &table.name, session)?;
+    let access = command.context.catalog.access(command.context.principal.role);
+    let shown = ShownRows::of(&table, &base.schema(), &access, &command.format_settings);
+    let check = shown_row_check(&checks, &table.name, session, shown)?;
     let defaults = binding::bind_defaults(&command.binding, command.context, &table, &columns).await?;
     let fields = columns
         .iter()

@@ -45,6 +45,7 @@ use crate::binding::BindingServices;
 use crate::catalog::model::{Object, Oid, Table};
 use crate::catalog::{Scope, Severity, Staged};
 use crate::context::QueryContext;
+use crate::context::settings::Settings;
 use crate::error::{Error, Result, SqlState};
 use crate::planning::PlanningSession;
 use crate::statement::ast::{ObjectName, ShowTarget, Statement};
@@ -60,6 +61,7 @@ pub struct CommandContext<'a> {
     pub binding: BindingServices,
     /// The statement as it was written, for the catalog's audit trail.
     pub text: &'a str,
+    pub settings: &'a Settings,
     pub format_settings: FormatSettings,
     /// For expressions that a statement evaluates by itself.
     pub session: PlanningSession,

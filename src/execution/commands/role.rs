@@ -4,8 +4,9 @@ use super::CommandContext;
 use super::create::when_taken;
 use crate::catalog::changes::{self, Created, RoleAttributes};
 use crate::catalog::scram;
+use crate::context::settings::{text_of, unrecognized};
 use crate::error::Result;
-use crate::statement::ast::RoleOptions;
+use crate::statement::ast::{RoleOptions, RoleSetting};
 use crate::types::parse::parse_value;
 use crate::types::{SqlType, format::FormatSettings};
 
@@ -33,6 +34,38 @@ pub(super) async fn alter(command: &mut CommandContext<'_>, name: &str, options:
         .stage(|staged, role, _| changes::alter_role(staged, role, target, &attributes))
         .await?;
     memberships(command, target, options).await?;
+    Ok("ALTER ROLE")
+}
+
+pub(super) async fn alter_setting(
+    command: &mut CommandContext<'_>,
+    name: &str,
+    setting: &RoleSetting,
+) -> Result<&'static str> {
+    let target = command.role_named(name)?;
+    let (name, value) = match setting {
+        RoleSetting::ResetAll => {
+            command
+                .stage(|staged, role, _| changes::reset_role_settings(staged, role, target))
+                .await?;
+            return Ok("ALTER ROLE");
+        }
+        RoleSetting::Set { name, values } => (name, Some(text_of(name, values)?)),
+        RoleSetting::SetFromCurrent(name) => {
+            let value = command.settings.shown(name);
+            (name, Some(value.ok_or_else(|| unrecognized(name))?))
+        }
+        RoleSetting::Reset(name) => (name, None),
+    };
+    if let Some(value) = &value
+        && name != "role"
+    {
+        let is_superuser = command.context.catalog.access(command.role()).is_superuser();
+        command.settings.check(name, value, is_superuser)?;
+    }
+    command
+        .stage(|staged, role, _| changes::set_role_setting(staged, role, target, name, value.as_deref()))
+        .await?;
     Ok("ALTER ROLE")
 }
 

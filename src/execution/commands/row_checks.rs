@@ -16,12 +16,53 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
 use crate::binding::{BoundChecks, BoundGenerated, BoundRule, RowRule};
+use crate::catalog::Access;
+use crate::catalog::model::{Object, Privilege, Table};
 use crate::error::{Error, Result, SqlState};
-use crate::functions::fails_somewhere;
+use crate::functions::first_failing;
 use crate::storage::RowCheck;
+use crate::types::FormatSettings;
+use crate::types::cast::failing_row;
+
+/// How a row that fails is shown.
+#[derive(Debug, Clone)]
+pub struct ShownRows {
+    /// The stored columns with their types.
+    pub schema: SchemaRef,
+    pub settings: FormatSettings,
+}
+
+impl ShownRows {
+    /// Rows of a table that nothing hides from who changes it; `None` where a policy or a missing privilege could.
+    pub fn of(table: &Table, stored: &Schema, access: &Access<'_>, settings: &FormatSettings) -> Option<ShownRows> {
+        let is_governed = table.row_filter.is_some() || table.columns.iter().any(|column| column.mask.is_some());
+        if is_governed || !access.has(&Object::Table(table.clone()), Privilege::Select) {
+            return None;
+        }
+        let typed = |field: &Arc<Field>| {
+            let column = table.column_named(field.name())?;
+            Some(column.sql_type.to_field(field.name(), true))
+        };
+        let fields: Vec<Field> = stored.fields().iter().map(typed).collect::<Option<_>>()?;
+        Some(ShownRows {
+            schema: Arc::new(Schema::new(fields)),
+            settings: settings.clone(),
+        })
+    }
+}
 
 /// A test of stored rows: 23514 for the first that a condition is false of. `None`: there is nothing to test.
 pub fn row_check(checks: &BoundChecks, table: &str, session: &dyn Session) -> Result<Option<RowCheck>> {
+    shown_row_check(checks, table, session, None)
+}
+
+/// The same, whose error shows the row.
+pub fn shown_row_check(
+    checks: &BoundChecks,
+    table: &str,
+    session: &dyn Session,
+    shown: Option<ShownRows>,
+) -> Result<Option<RowCheck>> {
     if checks.conditions.is_empty() {
         return Ok(None);
     }
@@ -38,11 +79,18 @@ pub fn row_check(checks: &BoundChecks, table: &str, session: &dyn Session) -> Re
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         let rows = RecordBatch::try_new_with_options(Arc::clone(&schema), rows.columns().to_vec(), &options)?;
         for (rule, condition) in &conditions {
-            if fails_somewhere(condition.as_ref(), &rows)? {
+            if let Some(row) = first_failing(condition.as_ref(), &rows)? {
                 return Err(match rule {
                     RowRule::OfTable(name) => {
                         let message = format!("new row for relation \"{table}\" violates check constraint \"{name}\"");
-                        Error::new(SqlState::CheckViolation, message).of_constraint(name)
+                        let error = Error::new(SqlState::CheckViolation, message).of_constraint(name);
+                        let detail = shown
+                            .as_ref()
+                            .and_then(|shown| failing_row(&rows, &shown.schema, row, &shown.settings).ok());
+                        match detail {
+                            Some(detail) => error.with_detail(detail),
+                            None => error,
+                        }
                     }
                     RowRule::OfDomain(rule) => rule.broken(),
                 });

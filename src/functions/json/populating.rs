@@ -11,7 +11,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::super::overload::invalid;
+use super::super::datum::Datum;
+use super::super::overload::{Arguments, OverloadedFunction, invalid, rows};
 use super::scan::{self, Kind};
 use crate::error::{Error, Result, SqlState};
 use crate::types::builder::ColumnBuilder;
@@ -32,6 +33,13 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         // Sets are arrays here, which FROM and the select list unnest.
         function("json_populated_rows", true),
         function("jsonb_populated_rows", true),
+        OverloadedFunction::immutable(
+            "json_array_literal",
+            vec![
+                rows("(json, text) text", array_literal),
+                rows("(jsonb, text) text", array_literal),
+            ],
+        ),
     ]
 }
 
@@ -265,6 +273,20 @@ fn as_text(sql_type: &SqlType, value: &str) -> Result<Option<String>> {
         (_, Kind::String) => Some(scan::unquoted(value)?),
         _ => Some(value.to_string()),
     })
+}
+
+/// The member of this name, which is to be read as an array.
+fn array_literal(_: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
+    let [Datum::Text(value), Datum::Text(key)] = row else {
+        return Ok(Datum::Null);
+    };
+    let elements = SqlType::Array(Box::new(SqlType::Text));
+    let text = match scan::kind(value) {
+        // A literal of an array.
+        Kind::String => Some(scan::unquoted(value)?),
+        _ => as_text(&elements, value).map_err(|error| error.with_hint(format!("See the value of key \"{key}\".")))?,
+    };
+    Ok(text.into())
 }
 
 /// A text in quotes, for a literal of a row or an array.

@@ -3,13 +3,17 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::super::datum::Datum;
 use super::super::overload::{Arguments, Overload, OverloadedFunction, RowBody, invalid, kernel, rows};
 use super::scan::{self, Kind};
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
+use crate::types::SqlType;
+use crate::types::coercion::{self, Category, category};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
@@ -63,18 +67,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 Ok(steps(row, 1).iter().all(|key| exists(text(row), key)).into())
             })],
         ),
-        immutable(
-            "jsonb_contains",
-            vec![kernel("(jsonb, jsonb) bool", |args| {
-                let (values, parts) = (args.texts(0)?, args.texts(1)?);
-                args.build_bool(|row| {
-                    Ok(values
-                        .get(row)
-                        .zip(parts.get(row))
-                        .map(|(value, part)| contains(value, part, true)))
-                })
-            })],
-        ),
+        immutable("jsonb_contains", vec![kernel("(jsonb, jsonb) bool", |args| contained(args, 0, 1))]),
+        immutable("jsonb_contained", vec![kernel("(jsonb, jsonb) bool", |args| contained(args, 1, 0))]),
     ];
     for (typeof_name, length_name, prefix) in [
         ("json_typeof", "json_array_length", "json"),
@@ -165,7 +159,58 @@ fn named_steps(row: &[Datum]) -> Vec<String> {
 
 /// `value[key]` and `value[position]`.
 pub(crate) fn subscripts() -> Vec<Overload> {
-    picked("jsonb", "jsonb", false)
+    let mut overloads = picked("jsonb", "jsonb", false);
+    overloads.push(kernel("(jsonb, any, any, variadic any) jsonb", by_path));
+    overloads
+}
+
+/// Whether one argument holds the other.
+fn contained(args: &Arguments<'_>, whole: usize, part: usize) -> Result<ArrayRef> {
+    let (values, parts) = (args.texts(whole)?, args.texts(part)?);
+    args.build_bool(|row| {
+        let pair = values.get(row).zip(parts.get(row));
+        Ok(pair.map(|(value, part)| contains(value, part, true)))
+    })
+}
+
+/// One subscript after the other: positions of elements, names of members.
+fn by_path(args: &Arguments<'_>) -> Result<ArrayRef> {
+    enum Step {
+        Positions(Int64Array),
+        Names(StringViewArray),
+    }
+    let mut steps = vec![];
+    for index in 1..args.len() {
+        let given = args.array(index);
+        steps.push(match args.sql_type(index) {
+            SqlType::Int2 | SqlType::Int4 | SqlType::Int8 => {
+                Step::Positions(cast(given, &DataType::Int64)?.as_primitive().clone())
+            }
+            sql_type if matches!(category(sql_type), Category::Text | Category::Unknown) => {
+                Step::Names(cast(given, &DataType::Utf8View)?.as_string_view().clone())
+            }
+            other => {
+                let message = format!("subscript type {} is not supported", coercion::shown(other));
+                let hint = "jsonb subscript must be coercible to either integer or text.";
+                return Err(Error::new(SqlState::DatatypeMismatch, message).with_hint(hint));
+            }
+        });
+    }
+    let values = args.texts(0)?;
+    args.build_text(|row, out| {
+        let mut value = values.get(row);
+        for (index, step) in (1..).zip(&steps) {
+            let at = args.row_of(index, row);
+            value = value.and_then(|value| match step {
+                Step::Positions(positions) => {
+                    let position = positions.is_valid(at).then(|| positions.value(at))?;
+                    scan::element(value, position)
+                }
+                Step::Names(names) => scan::member(value, names.is_valid(at).then(|| names.value(at))?),
+            });
+        }
+        push(value, false, out)
+    })
 }
 
 fn picked(json: &str, returns: &str, as_text: bool) -> Vec<Overload> {

@@ -35,6 +35,7 @@ impl Operation {
         let known = match spelled {
             Spelled::Bit(_) | Spelled::Varbit(_) if is_shift => SqlType::Int4,
             Spelled::Cidr => SqlType::Spelled(Spelled::Inet),
+            Spelled::Money if self.op == BinaryOperator::Multiply => SqlType::Float8,
             _ => without_modifier(&SqlType::Spelled(spelled)),
         };
         for side in [&mut self.left, &mut self.right] {
@@ -47,7 +48,8 @@ impl Operation {
             Spelled::Range(range) | Spelled::Multirange(range) => self.of_range(range),
             Spelled::Bit(_) | Spelled::Varbit(_) => self.of_bits(),
             Spelled::Inet | Spelled::Cidr => self.of_addresses(),
-            Spelled::Macaddr => match self.op {
+            Spelled::Money => self.of_money(),
+            Spelled::Macaddr | Spelled::Macaddr8 => match self.op {
                 BinaryOperator::BitwiseAnd => self.into_call("inetand"),
                 BinaryOperator::BitwiseOr => self.into_call("inetor"),
                 _ => Err(self.undefined()),
@@ -83,6 +85,32 @@ impl Operation {
             _ => return Err(self.undefined()),
         };
         self.into_call(function)
+    }
+
+    fn of_money(self) -> Result<Planned> {
+        use BinaryOperator as B;
+        let is_money = |sql_type: &SqlType| *sql_type == SqlType::Spelled(Spelled::Money);
+        let is_integer = |sql_type: &SqlType| matches!(sql_type, SqlType::Int2 | SqlType::Int4 | SqlType::Int8);
+        let (left, right) = (&self.left.1.sql_type, &self.right.1.sql_type);
+        let (is_swapped, other) = match is_money(left) {
+            true => (false, right),
+            false => (true, left),
+        };
+        let function = match (&self.op, is_money(other)) {
+            (B::Plus, true) => "cash_pl",
+            (B::Minus, true) => "cash_mi",
+            (B::Divide, true) => "cash_div_cash",
+            (B::Multiply, false) if is_integer(other) => "cash_mul_int8",
+            (B::Multiply, false) if category(other) == Category::Number => "cash_mul_flt8",
+            (B::Divide, false) if is_swapped => return Err(self.undefined()),
+            (B::Divide, false) if is_integer(other) => "cash_div_int8",
+            (B::Divide, false) if category(other) == Category::Number => "cash_div_flt8",
+            _ => return Err(self.undefined()),
+        };
+        match is_swapped {
+            true => self.swapped_call(function),
+            false => self.into_call(function),
+        }
     }
 
     fn of_bits(self) -> Result<Planned> {

@@ -42,6 +42,8 @@ enum Returns {
     /// An array of an argument's type, and the element of an array.
     ArrayOf(usize),
     ElementOf(usize),
+    /// What an array of any depth is an array of.
+    InnermostOf(usize),
     By(ReturnType),
 }
 
@@ -119,6 +121,7 @@ impl Overload {
             "$1[]" => Returns::ArrayOf(0),
             "element($1)" => Returns::ElementOf(0),
             "element($2)" => Returns::ElementOf(1),
+            "innermost($1)" => Returns::InnermostOf(0),
             name => Returns::Type(named(name)),
         };
         Overload {
@@ -241,6 +244,17 @@ impl Resolved<'_> {
                 DataType::List(item) => item.as_ref().clone().with_name(name).with_nullable(true),
                 _ => element(*index).to_field(name, true),
             },
+            Returns::InnermostOf(index) => {
+                let innermost = self.choice.types[*index].innermost();
+                let mut item = argument(*index);
+                while let DataType::List(inner) = item.data_type() {
+                    item = inner.as_ref().clone();
+                }
+                match innermost.is_named() {
+                    true => innermost.to_field(name, true),
+                    false => item.with_name(name).with_nullable(true),
+                }
+            }
             Returns::By(returns) => Field::new(name, returns(&self.choice.types, literals)?, true),
         }))
     }

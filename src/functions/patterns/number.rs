@@ -16,6 +16,11 @@ struct Picture {
     /// MI, PL, SG, S or PR: where the sign stands.
     sign: Sign,
     has_ordinal: Option<bool>,
+    /// V: how many of the places before the point stand for a factor of ten each.
+    shift: usize,
+    /// RN: as a Roman number, in capitals or not.
+    roman: Option<bool>,
+    has_exponent: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +29,8 @@ enum Place {
     Digit(bool),
     Comma,
     Text(String),
+    /// SG: plus or minus, right here.
+    Sign,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +47,8 @@ enum Sign {
     PlusBefore,
     /// PR: angle brackets.
     Brackets,
+    /// Among the places.
+    Placed,
 }
 
 fn picture(pattern: &str) -> Result<Picture> {
@@ -48,14 +57,26 @@ fn picture(pattern: &str) -> Result<Picture> {
         ..Picture::default()
     };
     let mut rest = pattern;
+    let mut is_shifted = false;
     while let Some(first) = rest.chars().next() {
         let upper: String = rest.chars().take(4).collect::<String>().to_ascii_uppercase();
         let has_digits = !picture.integer.is_empty() || picture.has_point;
         let mut taken = first.len_utf8();
         let place = match first.to_ascii_uppercase() {
-            _ if upper.starts_with("EEEE") => return Err(Error::unsupported("EEEE in a number pattern")),
-            'V' => return Err(Error::unsupported("V in a number pattern")),
-            _ if upper.starts_with("RN") => return Err(Error::unsupported("RN in a number pattern")),
+            _ if upper.starts_with("EEEE") => {
+                picture.has_exponent = true;
+                taken = 4;
+                None
+            }
+            'V' => {
+                is_shifted = true;
+                None
+            }
+            _ if upper.starts_with("RN") => {
+                picture.roman = Some(first == 'R');
+                taken = 2;
+                None
+            }
             _ if upper.starts_with("FM") => {
                 picture.fill = false;
                 taken = 2;
@@ -76,9 +97,9 @@ fn picture(pattern: &str) -> Result<Picture> {
                 None
             }
             _ if upper.starts_with("SG") => {
-                picture.sign = if has_digits { Sign::After } else { Sign::Before };
+                picture.sign = Sign::Placed;
                 taken = 2;
-                None
+                Some(Place::Sign)
             }
             _ if upper.starts_with("PR") => {
                 picture.sign = Sign::Brackets;
@@ -114,11 +135,23 @@ fn picture(pattern: &str) -> Result<Picture> {
             _ => Some(Place::Text(first.to_string())),
         };
         rest = &rest[taken..];
+        if is_shifted && matches!(place, Some(Place::Digit(_))) {
+            picture.shift += 1;
+        }
         match place {
             Some(place) if picture.has_point => picture.fraction.push(place),
             Some(place) => picture.integer.push(place),
             None => {}
         }
+    }
+    let is_plain = picture.sign == Sign::Default && picture.fill && picture.shift == 0 && picture.roman.is_none();
+    if picture.has_exponent && !is_plain {
+        let message = "\"EEEE\" is incompatible with other formats";
+        let detail = "\"EEEE\" may only be used together with digit and decimal point patterns.";
+        return Err(Error::syntax(message).with_detail(detail));
+    }
+    if is_shifted && picture.has_point {
+        return Err(Error::syntax("cannot use \"V\" and decimal point together"));
     }
     Ok(picture)
 }
@@ -129,10 +162,14 @@ fn digits_of(places: &[Place]) -> usize {
 
 /// to_char() of a float.
 pub(super) fn format_float(pattern: &str, value: f64) -> Result<String> {
-    let scale = digits_of(&picture(pattern)?.fraction).min(15);
+    let picture = picture(pattern)?;
+    if picture.has_exponent && value.is_finite() {
+        return Ok(with_exponent(format!("{value:.*e}", digits_of(&picture.fraction))));
+    }
+    let scale = (digits_of(&picture.fraction) + picture.shift).min(15);
     let scaled = (value * 10_f64.powi(scale as i32)).round();
     if !scaled.is_finite() || scaled.abs() >= 1e37 {
-        return Ok("#".repeat(digits_of(&picture(pattern)?.integer).max(1)));
+        return Ok("#".repeat(digits_of(&picture.integer).max(1)));
     }
     format(pattern, scaled as i128, scale as i8)
 }
@@ -142,7 +179,15 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
     let picture = picture(pattern)?;
     let places = digits_of(&picture.fraction);
     let is_negative = value < 0;
-    let rounded = rescale(value.unsigned_abs(), i32::from(scale), places as i32);
+    if picture.has_exponent {
+        return Ok(with_exponent(scientific(value, i32::from(scale), places)));
+    }
+    if let Some(is_upper) = picture.roman {
+        let whole = rescale(value.unsigned_abs(), i32::from(scale), 0);
+        return Ok(roman(if is_negative { 0 } else { whole }, is_upper, picture.fill));
+    }
+    let scale = i32::from(scale) - picture.shift as i32;
+    let rounded = rescale(value.unsigned_abs(), scale, places as i32);
     let text = format!("{rounded:0width$}", width = places + 1);
     let (whole, fraction) = text.split_at(text.len() - places);
     let whole = if whole == "0" { "" } else { whole };
@@ -158,6 +203,7 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
                 Place::Digit(_) => "#".to_string(),
                 Place::Comma => ",".to_string(),
                 Place::Text(text) => text.clone(),
+                Place::Sign => sign_text(is_negative).to_string(),
             })
             .collect();
         if picture.has_point {
@@ -185,6 +231,7 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
                 false => String::new(),
             },
             Place::Text(text) => text.clone(),
+            Place::Sign => sign_text(is_negative).to_string(),
         });
     }
     let integer: String = reversed.into_iter().rev().collect();
@@ -209,7 +256,7 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
     let leading = prefix + after_prefix.len() - after_prefix.trim_start_matches(' ').len();
     if picture.has_point {
         body.push('.');
-        body.push_str(&fraction_text(&picture, fraction));
+        body.push_str(&fraction_text(&picture, fraction, is_negative));
     }
     if let Some(is_upper) = picture.has_ordinal.filter(|_| !is_negative && !picture.has_point) {
         body.push_str(ordinal(rounded, is_upper));
@@ -217,8 +264,69 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
     Ok(with_sign(&picture, body, is_negative, leading))
 }
 
+/// A number as one digit, so many behind the point, and a power of ten.
+fn scientific(value: i128, scale: i32, places: usize) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut exponent = digits.len() as i32 - 1 - scale;
+    let mut mantissa = rescale(value.unsigned_abs(), digits.len() as i32 - 1, places as i32).to_string();
+    if mantissa.len() > places + 1 {
+        // Rounded up to the next power.
+        mantissa.pop();
+        exponent += 1;
+    }
+    let (first, rest) = mantissa.split_at(mantissa.len().saturating_sub(places));
+    let sign = if value < 0 { "-" } else { "" };
+    let exponent = if value == 0 { 0 } else { exponent };
+    match rest {
+        "" => format!("{sign}{first}e{exponent}"),
+        rest => format!("{sign}{first:0>1}.{rest}e{exponent}"),
+    }
+}
+
+/// With the sign of the exponent, two digits of it at least, and a blank where a minus would stand.
+fn with_exponent(text: String) -> String {
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, digits) = match exponent.strip_prefix('-') {
+        Some(digits) => ('-', digits),
+        None => ('+', exponent),
+    };
+    let blank = if mantissa.starts_with('-') { "" } else { " " };
+    format!("{blank}{mantissa}e{sign}{digits:0>2}")
+}
+
+fn roman(value: u128, is_upper: bool, fill: bool) -> String {
+    const WIDTH: usize = 15;
+    const NUMERALS: [(u128, &str); 13] = [
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
+    ];
+    if !(1..4000).contains(&value) {
+        return "#".repeat(WIDTH);
+    }
+    let (mut rest, mut text) = (value, String::new());
+    for (worth, numeral) in NUMERALS {
+        while rest >= worth {
+            text.push_str(numeral);
+            rest -= worth;
+        }
+    }
+    let text = if is_upper { text } else { text.to_ascii_lowercase() };
+    if fill { format!("{text:>WIDTH$}") } else { text }
+}
+
 /// The places after the point; FM drops the 9s that are zero at the end.
-fn fraction_text(picture: &Picture, fraction: &str) -> String {
+fn fraction_text(picture: &Picture, fraction: &str, is_negative: bool) -> String {
     let mut digits = fraction.chars();
     let mut text = String::new();
     let mut kept = 0;
@@ -234,6 +342,10 @@ fn fraction_text(picture: &Picture, fraction: &str) -> String {
             Place::Comma => text.push(','),
             Place::Text(other) => {
                 text.push_str(other);
+                kept = text.len();
+            }
+            Place::Sign => {
+                text.push_str(sign_text(is_negative));
                 kept = text.len();
             }
         }
@@ -264,8 +376,12 @@ fn with_sign(picture: &Picture, body: String, is_negative: bool, leading: usize)
         Sign::MinusBefore => body,
         Sign::Brackets if is_negative => format!("{spaces}<{digits}>"),
         Sign::Brackets if picture.fill => format!(" {body} "),
-        Sign::Brackets => body,
+        Sign::Brackets | Sign::Placed => body,
     }
+}
+
+fn sign_text(is_negative: bool) -> &'static str {
+    if is_negative { "-" } else { "+" }
 }
 
 fn ordinal(value: u128, is_upper: bool) -> &'static str {
@@ -294,8 +410,14 @@ fn rescale(value: u128, from: i32, to: i32) -> u128 {
 /// to_number(): the digits of the text, its sign and its point; the picture only tells that there is one.
 pub(super) fn parse(text: &str, pattern: &str) -> Result<Datum> {
     let picture = picture(pattern)?;
+    for (refused, name) in [(picture.roman.is_some(), "RN"), (picture.has_exponent, "EEEE")] {
+        if refused {
+            let message = format!("\"{name}\" not supported for input");
+            return Err(Error::new(SqlState::FeatureNotSupported, message));
+        }
+    }
     let mut digits = String::new();
-    let (mut scale, mut after_point, mut is_negative) = (0_i8, false, false);
+    let (mut scale, mut after_point, mut is_negative) = (picture.shift as i8, false, false);
     for character in text.trim().chars() {
         match character {
             '0'..='9' => {

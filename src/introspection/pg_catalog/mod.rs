@@ -47,6 +47,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_collation" => constants::collations,
         "pg_cursors" => pg_cursors::cursors,
         "pg_database" => pg_database::generate,
+        "pg_db_role_setting" => pg_roles::role_settings,
         "pg_depend" => pg_depend::generate,
         "pg_enum" => pg_enum::generate,
         "pg_description" => pg_description::local,

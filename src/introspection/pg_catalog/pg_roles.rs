@@ -21,6 +21,7 @@ pub(super) fn roles(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
             ("rolpassword", MASK.into()),
             ("rolvaliduntil", valid_until(role)),
             ("rolbypassrls", false.into()),
+            ("rolconfig", settings(role)),
             ("oid", role.id.into()),
         ])?;
     }
@@ -92,6 +93,24 @@ pub(super) fn users(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
             ("usebypassrls", false.into()),
             ("passwd", MASK.into()),
             ("valuntil", valid_until(role)),
+            ("useconfig", settings(role)),
+        ])?;
+    }
+    Ok(())
+}
+
+/// pg_db_role_setting: what the sessions of roles start with, in every database.
+pub(super) fn role_settings(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    for role in introspection
+        .lookup
+        .catalog
+        .roles()
+        .filter(|role| !role.settings.is_empty())
+    {
+        rows.add([
+            ("setdatabase", 0_u32.into()),
+            ("setrole", role.id.into()),
+            ("setconfig", settings(role)),
         ])?;
     }
     Ok(())
@@ -121,6 +140,14 @@ pub(super) fn groups(introspection: &Introspection<'_>, rows: &mut Rows) -> Resu
 }
 
 const MASK: &str = "********";
+
+fn settings(role: &Role) -> Datum {
+    if role.settings.is_empty() {
+        return Datum::Null;
+    }
+    let texts = role.settings.iter().map(|(name, value)| format!("{name}={value}"));
+    Datum::List(texts.map(Datum::Text).collect())
+}
 
 fn valid_until(role: &Role) -> Datum {
     role.valid_until.map_or(Datum::Null, Datum::Micros)

@@ -1,6 +1,5 @@
-//! Lets our aggregation read a table's decimals in 32 or 64 bits: that is what it works on, and costs less to read; and
-//! a join's strings as codes of the built side's rows, of which each is looked at once.
-//! A table's strings stay as they are: as codes they would cost a cast wherever they are not hot, or are many. What
+//! Lets our aggregation read a table's decimals in 32 or 64 bits, and its strings as codes: that is what it works on, and
+//! costs less to read; and a join's strings as codes of the built side's rows, of which each is looked at once. What
 //! DataFusion moved into the scan to be computed there, at full width, is computed above it again.
 
 use std::sync::Arc;
@@ -112,7 +111,9 @@ fn compact_scan(scan: &Arc<dyn ExecutionPlan>, compactable: &[usize]) -> PlanRes
         Some((
             column,
             match schema.field(position).data_type() {
-                DataType::Decimal128(..) if compactable.contains(&position) => source.compact_type(column),
+                DataType::Decimal128(..) | DataType::Utf8View if compactable.contains(&position) => {
+                    source.compact_type(column)
+                }
                 other => other.clone(),
             },
         ))

@@ -11,6 +11,7 @@ use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, UInt16Type};
 use datafusion::common::Result;
 
+use super::coded::coded;
 use super::column::{Code, Rows, gather};
 
 /// Most strings of a dictionary: codes have to fit the compact type's 16 bits.
@@ -35,9 +36,10 @@ pub(super) fn read<C: Code>(
 
 /// The array under the type that the scan promised.
 pub(super) fn fit(array: ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
-    match array.data_type() == data_type {
-        true => Ok(array),
-        false => Ok(cast(&array, data_type)?),
+    match data_type {
+        _ if array.data_type() == data_type => Ok(array),
+        DataType::Dictionary(..) => coded(array),
+        _ => Ok(cast(&array, data_type)?),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray, new_null_array,
 };
 use datafusion::arrow::compute::concat;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -257,7 +257,7 @@ impl Compiler<'_> {
         let passes = self
             .expression(expression, vec![column], wanted)?
             .evaluate(vec![inputs], rows)?;
-        let allowed: Vec<u8> = (0..rows - 1).map(|row| u8::from(passes.value(row))).collect();
+        let allowed: Vec<u8> = passes.values().iter().take(rows - 1).map(u8::from).collect();
         Ok(Some(listed(column, allowed, passes.value(rows - 1))))
     }
 
@@ -332,11 +332,8 @@ impl Expression {
     }
 }
 
-/// A comparison of scaled values with a value of their type, as a range of codes.
+/// A comparison of scaled values or of a dictionary's strings with a value of their type, as a range of codes.
 fn compared(column: usize, values: &HotColumn, expression: &Arc<dyn PhysicalExpr>, wanted: bool) -> Option<Test> {
-    let Values::Scaled { base, .. } = &values.values else {
-        return None;
-    };
     let binary = expression.downcast_ref::<BinaryExpr>()?;
     let (left, right) = (binary.left(), binary.right());
     let (op, literal) = match (left.is::<Column>(), right.is::<Column>()) {
@@ -344,8 +341,56 @@ fn compared(column: usize, values: &HotColumn, expression: &Arc<dyn PhysicalExpr
         (false, true) => (binary.op().swap()?, left.downcast_ref::<Literal>()?),
         _ => return None,
     };
-    let value = i128::from(as_integer(literal.value(), &values.data_type)?);
     let op = if wanted { op } else { op.negate()? };
+    match &values.values {
+        Values::Scaled { base, .. } => {
+            let value = as_integer(literal.value(), &values.data_type)?;
+            compared_with_integer(column, *base, op, i128::from(value))
+        }
+        Values::Dictionary { values, .. } => match literal.value() {
+            ScalarValue::Utf8View(Some(text)) => compared_with_text(column, values.as_string_view_opt()?, op, text),
+            _ => None,
+        },
+        Values::Plain(_) => None,
+    }
+}
+
+/// The codes of ascending strings for which a comparison with a text holds.
+fn compared_with_text(column: usize, strings: &StringViewArray, op: Operator, text: &str) -> Option<Test> {
+    let below = |is_below: &dyn Fn(&str) -> bool| {
+        let (mut low, mut high) = (0, strings.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match is_below(strings.value(middle)) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
+    };
+    let (first, after) = (below(&|string| string < text), below(&|string| string <= text));
+    let (codes, inside) = match op {
+        Operator::Eq => (first..after, true),
+        Operator::NotEq => (first..after, false),
+        Operator::Lt => (0..first, true),
+        Operator::LtEq => (0..after, true),
+        Operator::Gt => (after..strings.len(), true),
+        Operator::GtEq => (first..strings.len(), true),
+        _ => return None,
+    };
+    Some(match (codes.is_empty(), inside) {
+        (true, true) => Test::Never,
+        (true, false) => Test::Null { column, is_null: false },
+        (false, _) => Test::Range {
+            column,
+            low: codes.start as u64,
+            high: codes.end as u64 - 1,
+            inside,
+        },
+    })
+}
+
+fn compared_with_integer(column: usize, base: i64, op: Operator, value: i128) -> Option<Test> {
     let (low, high, inside) = match op {
         Operator::Eq => (value, value, true),
         Operator::NotEq => (value, value, false),
@@ -355,8 +400,8 @@ fn compared(column: usize, values: &HotColumn, expression: &Arc<dyn PhysicalExpr
         Operator::GtEq => (value, i128::MAX, true),
         _ => return None,
     };
-    let code = |bound: i128| bound.saturating_sub(i128::from(*base)).clamp(0, i128::from(u64::MAX)) as u64;
-    let is_empty = high < i128::from(*base) || low > i128::from(i64::MAX);
+    let code = |bound: i128| bound.saturating_sub(i128::from(base)).clamp(0, i128::from(u64::MAX)) as u64;
+    let is_empty = high < i128::from(base) || low > i128::from(i64::MAX);
     Some(match (is_empty, inside) {
         (true, true) => Test::Never,
         (true, false) => Test::Null { column, is_null: false },

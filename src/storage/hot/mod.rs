@@ -3,6 +3,7 @@
 //! both ways give the same rows, filtered and projected alike.
 
 mod cache;
+mod coded;
 mod cold;
 mod column;
 mod compact;

@@ -57,12 +57,12 @@ impl ReadPlan {
         let mut moved = vec![];
         for given in projection.iter() {
             let expression = Arc::clone(&given.expr).transform_down(|part| {
-                let plain = |column| (column, schema.field(Column::index(column)).data_type());
+                let plain = |column| (column, schema.field(Column::index(column)).data_type().clone());
                 let read = compact_column(part.as_ref(), schema).or_else(|| part.downcast_ref().map(plain));
                 let Some((column, data_type)) = read else {
                     return Ok(Transformed::no(part));
                 };
-                let place = place_of(column.index(), data_type.clone());
+                let place = place_of(column.index(), data_type);
                 let moved: Arc<dyn PhysicalExpr> = Arc::new(Column::new(column.name(), place));
                 Ok(Transformed::new(moved, true, TreeNodeRecursion::Jump))
             });

@@ -6,6 +6,7 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, internal_datafusion_err};
 
+use super::coded::constant;
 use super::column::{BLOCK_ROWS, HotColumn, Rows};
 use super::dictionary::fit;
 
@@ -36,6 +37,9 @@ impl HotRows {
     pub(super) fn read(&self, column: usize, rows: &Rows<'_>, data_type: &DataType) -> Result<ArrayRef> {
         match self.slot(column)? {
             Slot::Column(column) => column.read(rows, data_type),
+            Slot::Constant(value) if matches!(data_type, DataType::Dictionary(..)) => {
+                constant(fit(value.to_array()?, &DataType::Utf8View)?, rows.len())
+            }
             Slot::Constant(value) => fit(value.to_array_of_size(rows.len())?, data_type),
         }
     }

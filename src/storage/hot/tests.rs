@@ -163,7 +163,11 @@ fn random_filter(random: &mut StdRng, schema: &Schema, samples: &[ArrayRef], dep
     }
     let at = random.random_range(0..samples.len());
     let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(schema.field(at).name(), at));
-    let mut value = || ScalarValue::try_from_array(&samples[at], random.random_range(0..ROWS)).unwrap();
+    let mut value = || match ScalarValue::try_from_array(&samples[at], random.random_range(0..ROWS)).unwrap() {
+        // A string that no row has.
+        ScalarValue::Utf8View(Some(text)) if random.random_bool(0.3) => ScalarValue::Utf8View(Some(text + "!")),
+        value => value,
+    };
     let literal = |value: ScalarValue| Arc::new(Literal::new(value)) as Arc<dyn PhysicalExpr>;
     let values = [value(), value(), value()].map(literal);
     let [first, second, _] = values.clone();

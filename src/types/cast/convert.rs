@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use datafusion::arrow::array::{
-    Array, ArrayRef, Date32Array, IntervalMonthDayNanoArray, ListArray, StringViewBuilder, StructArray,
-    Time64MicrosecondArray, TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, AsArray, Date32Array, Int32Array, IntervalMonthDayNanoArray, ListArray, StringViewArray,
+    StringViewBuilder, StructArray, Time64MicrosecondArray, TimestampMicrosecondArray, new_null_array,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, IntervalMonthDayNano};
@@ -61,6 +61,19 @@ pub(super) fn convert(
     if let Some(converted) = convert_spelled(&column, rows, target, context, settings)? {
         return Ok(converted);
     }
+    if let (SqlType::Char, ColumnValues::Int4(codes)) = (target, &column.values) {
+        let letters = (0..rows).map(|row| match column.is_null(row) {
+            true => Ok(None),
+            false => letter(codes.value(row)).map(Some),
+        });
+        return Ok(Arc::new(letters.collect::<Result<StringViewArray>>()?));
+    }
+    if (source, target) == (&SqlType::Char, &SqlType::Int4) {
+        let texts = datafusion::arrow::compute::cast(array, &DataType::Utf8View)?;
+        let first = |text: &str| text.bytes().next().map_or(0, |byte| i32::from(byte as i8));
+        let codes = texts.as_string_view().iter().map(|text| text.map(first));
+        return Ok(Arc::new(codes.collect::<Int32Array>()));
+    }
     if *source == SqlType::Jsonb && *target != SqlType::Json {
         return from_jsonb(&column, rows, target, settings);
     }
@@ -83,6 +96,19 @@ pub(super) fn convert(
             SqlState::CannotCoerce,
             format!("cannot cast type {source} to {target}"),
         )),
+    }
+}
+
+/// The `"char"` of a code; zero is the empty one.
+fn letter(code: i32) -> Result<String> {
+    match code {
+        0 => Ok(String::new()),
+        1..=127 => Ok(char::from(code as u8).to_string()),
+        -128..0 => Err(Error::unsupported("a \"char\" that is not ASCII")),
+        _ => {
+            let message = "\"char\" out of range";
+            Err(Error::new(SqlState::NumericValueOutOfRange, message))
+        }
     }
 }
 

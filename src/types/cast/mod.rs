@@ -9,7 +9,7 @@ mod rules;
 mod spelled;
 
 pub use assignment::{Assignment, TargetColumn};
-pub use not_null::check_not_null;
+pub use not_null::{check_not_null, failing_row};
 pub use rules::{CastContext, as_deep_as, as_deep_as_text};
 
 use std::sync::Arc;

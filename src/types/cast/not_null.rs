@@ -36,14 +36,11 @@ pub fn check_not_null(batch: &RecordBatch, table: &SchemaRef, relation: &str, se
     let name = table.field(column).name();
     let message = format!("null value in column \"{name}\" of relation \"{relation}\" violates not-null constraint");
     let error = Error::new(SqlState::NotNullViolation, message).in_column(name);
-    Err(error.with_detail(format!(
-        "Failing row contains ({}).",
-        row_text(batch, table, row, settings)?
-    )))
+    Err(error.with_detail(failing_row(batch, table, row, settings)?))
 }
 
-/// The values of a row with commas between; long ones are cut.
-fn row_text(batch: &RecordBatch, table: &SchemaRef, row: usize, settings: &FormatSettings) -> Result<String> {
+/// The DETAIL that shows a row: its values with commas between; long ones are cut.
+pub fn failing_row(batch: &RecordBatch, table: &SchemaRef, row: usize, settings: &FormatSettings) -> Result<String> {
     const MAX_SHOWN: usize = 64;
     let mut shown = Vec::with_capacity(batch.num_columns());
     for (array, field) in batch.columns().iter().zip(table.fields()) {
@@ -60,5 +57,5 @@ fn row_text(batch: &RecordBatch, table: &SchemaRef, row: usize, settings: &Forma
             false => format!("{}...", &text[..text.floor_char_boundary(MAX_SHOWN)]),
         });
     }
-    Ok(shown.join(", "))
+    Ok(format!("Failing row contains ({}).", shown.join(", ")))
 }

@@ -39,9 +39,10 @@ fn is_integer(sql_type: &SqlType) -> bool {
 }
 
 pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContext) -> bool {
-    use crate::types::Spelled::{Bit, Cidr, Inet, Multirange, Range, Timetz, Varbit};
+    use crate::types::Spelled::{Bit, Cidr, Inet, Macaddr, Macaddr8, Money, Multirange, Range, Timetz, Varbit};
     use SqlType::{
-        Array, Bool, Char, Date, Int4, Int8, Interval, Json, Jsonb, Spelled, Time, Timestamp, Timestamptz, Unknown,
+        Array, Bool, Char, Date, Int4, Int8, Interval, Json, Jsonb, Numeric, Spelled, Time, Timestamp, Timestamptz,
+        Unknown,
     };
     let explicit = context != CastContext::Assignment;
     if source.oid() == target.oid() && !matches!(source, Array(_)) {
@@ -57,7 +58,7 @@ pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContex
         // Text output.
         (_, target) if is_text(target) => true,
         (source, target) if is_number(source) && is_number(target) => true,
-        (Int4, Bool) | (Bool, Int4) => explicit,
+        (Int4, Bool | Char) | (Bool | Char, Int4) => explicit,
         (source, target) if is_integer(source) && is_oid(target) => true,
         (source, target) if is_oid(source) && (is_oid(target) || is_integer(target)) => *target != SqlType::Int2,
         (Date, Timestamp | Timestamptz) | (Timestamp | Timestamptz, Date | Time) => true,
@@ -65,6 +66,8 @@ pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContex
         (Json, Jsonb) | (Jsonb, Json) => true,
         (Int4 | Int8, Spelled(Bit(_))) | (Spelled(Bit(_)), Int4 | Int8) => explicit,
         (Spelled(Inet | Cidr), Spelled(Inet | Cidr)) => true,
+        (Spelled(Macaddr | Macaddr8), Spelled(Macaddr | Macaddr8)) => true,
+        (Int4 | Int8 | Numeric(_), Spelled(Money)) | (Spelled(Money), Numeric(_)) => true,
         (Spelled(Range(source)), Spelled(Multirange(target))) => explicit && source == target,
         (Spelled(Bit(_) | Varbit(_)), Spelled(Bit(_) | Varbit(_))) => true,
         (Time | Timestamptz, Spelled(Timetz)) | (Spelled(Timetz), Time) => true,

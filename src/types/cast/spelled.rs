@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, Int32Array, Int64Array, StringViewArray, Time64MicrosecondArray};
+use bytes::BytesMut;
+use datafusion::arrow::array::{
+    ArrayRef, Decimal128Array, Int32Array, Int64Array, StringViewArray, Time64MicrosecondArray,
+};
 
 use super::CastContext;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::types::calendar::{MICROS_PER_DAY, MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY};
 use crate::types::format::FormatSettings;
-use crate::types::parse::now;
-use crate::types::spelled::bits;
+use crate::types::parse::{fit_decimal, now, parse_decimal};
 use crate::types::spelled::multirange::Multirange;
-use crate::types::spelled::network::Address;
+use crate::types::spelled::network::{Address, macaddr_bits, macaddr_text};
 use crate::types::spelled::timetz::ZonedTime;
+use crate::types::spelled::{bits, macaddr8, money};
+use crate::types::text::write_text;
 use crate::types::values::{Column, ColumnValues};
-use crate::types::{Spelled, SqlType};
+use crate::types::{Spelled, SqlType, UNCONSTRAINED_NUMERIC};
 
 /// The column as values of `target`; `None` where neither type is one of these, or the cast goes through text.
 pub(super) fn convert_spelled(
@@ -89,6 +93,41 @@ pub(super) fn convert_spelled(
             };
             Arc::new((0..rows).map(integer).collect::<Result<Int64Array>>()?)
         }
+        (SqlType::Spelled(Spelled::Macaddr8), ColumnValues::Spelled(array, Spelled::Macaddr)) => spellings(&|row| {
+            let wide = macaddr8::widened(macaddr_bits(array.value(row))?);
+            Ok(Some(macaddr8::spelling(wide)))
+        })?,
+        (SqlType::Spelled(Spelled::Macaddr), ColumnValues::Spelled(array, Spelled::Macaddr8)) => spellings(&|row| {
+            let narrow = macaddr8::narrowed(macaddr8::read(array.value(row))?)?;
+            Ok(Some(macaddr_text(narrow)))
+        })?,
+        // A spelling has the digits of a numeric, and an amount those of a number that is read as money.
+        (SqlType::Numeric(modifier), ColumnValues::Spelled(array, Spelled::Money)) => {
+            let (precision, scale) = modifier.unwrap_or(UNCONSTRAINED_NUMERIC);
+            let number = |row: usize| match column.is_null(row) {
+                true => Ok(None),
+                false => fit_decimal(parse_decimal(array.value(row))?, precision, scale).map(Some),
+            };
+            let numbers = (0..rows).map(number).collect::<Result<Decimal128Array>>()?;
+            Arc::new(numbers.with_data_type(target.to_arrow()))
+        }
+        (
+            SqlType::Spelled(Spelled::Money),
+            values @ (ColumnValues::Int4(_)
+            | ColumnValues::Int8(_)
+            | ColumnValues::Numeric { .. }
+            | ColumnValues::WideNumeric { .. }
+            | ColumnValues::NumericText(_)),
+        ) => spellings(&|row| {
+            let mut number = BytesMut::new();
+            write_text(values, row, settings, &mut number);
+            let number = std::str::from_utf8(&number).unwrap_or_default();
+            let amount = money::read(number).map_err(|_| match values {
+                ColumnValues::Int4(_) | ColumnValues::Int8(_) => money::out_of_range(),
+                _ => Error::new(SqlState::NumericValueOutOfRange, "bigint out of range"),
+            })?;
+            Ok(Some(money::spelling(amount)))
+        })?,
         _ => return Ok(None),
     }))
 }

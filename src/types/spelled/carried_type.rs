@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::network::Address;
 use super::timetz::ZonedTime;
-use super::{RangeType, bits, network};
+use super::{RangeType, bits, macaddr8, money, network};
 use crate::error::Result;
 use crate::types::format::FormatSettings;
 
@@ -24,18 +24,22 @@ pub enum Spelled {
     Inet,
     Cidr,
     Macaddr,
+    Macaddr8,
+    Money,
 }
 
 impl Spelled {
     /// The types, without modifiers.
     pub fn all() -> impl Iterator<Item = Spelled> {
-        const OTHERS: [Spelled; 6] = [
+        const OTHERS: [Spelled; 8] = [
             Spelled::Timetz,
             Spelled::Bit(None),
             Spelled::Varbit(None),
             Spelled::Inet,
             Spelled::Cidr,
             Spelled::Macaddr,
+            Spelled::Macaddr8,
+            Spelled::Money,
         ];
         let ranges = RangeType::ALL.into_iter().map(Spelled::Range);
         let multiranges = RangeType::ALL.into_iter().map(Spelled::Multirange);
@@ -53,6 +57,8 @@ impl Spelled {
             Spelled::Inet => 869,
             Spelled::Cidr => 650,
             Spelled::Macaddr => 829,
+            Spelled::Macaddr8 => 774,
+            Spelled::Money => 790,
         }
     }
 
@@ -60,6 +66,7 @@ impl Spelled {
     pub fn array_oid(self) -> u32 {
         match self {
             Spelled::Range(_) | Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Cidr => self.oid() + 1,
+            Spelled::Macaddr8 | Spelled::Money => self.oid() + 1,
             Spelled::Multirange(range) => range.multirange_array_oid(),
             Spelled::Timetz => 1270,
             Spelled::Inet => 1041,
@@ -78,15 +85,16 @@ impl Spelled {
             Spelled::Inet => "inet",
             Spelled::Cidr => "cidr",
             Spelled::Macaddr => "macaddr",
+            Spelled::Macaddr8 => "macaddr8",
+            Spelled::Money => "money",
         }
     }
 
     /// format_type(): the name with the modifier.
     pub fn shown_name(self) -> Cow<'static, str> {
         match self {
-            Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Inet | Spelled::Cidr | Spelled::Macaddr => {
-                self.internal_name().into()
-            }
+            Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Inet | Spelled::Cidr => self.internal_name().into(),
+            Spelled::Macaddr | Spelled::Macaddr8 | Spelled::Money => self.internal_name().into(),
             Spelled::Timetz => "time with time zone".into(),
             // Without quotes it is of one bit.
             Spelled::Bit(None) => "\"bit\"".into(),
@@ -128,6 +136,7 @@ impl Spelled {
         match self {
             Spelled::Timetz => 12,
             Spelled::Macaddr => 6,
+            Spelled::Macaddr8 | Spelled::Money => 8,
             _ => -1,
         }
     }
@@ -143,6 +152,8 @@ impl Spelled {
             Spelled::Inet => Ok(Address::read(text, false)?.spelling(false)),
             Spelled::Cidr => Ok(Address::read(text, true)?.spelling(true)),
             Spelled::Macaddr => network::read_macaddr(text),
+            Spelled::Macaddr8 => Ok(macaddr8::spelling(macaddr8::read(text)?)),
+            Spelled::Money => Ok(money::spelling(money::read(text)?)),
         }
     }
 
@@ -151,6 +162,7 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.shown(spelling, settings),
             Spelled::Multirange(range) => range.shown_multirange(spelling, settings),
+            Spelled::Money => money::read(spelling).map_or(spelling.into(), |amount| money::shown(amount).into()),
             _ => spelling.into(),
         }
     }
@@ -166,6 +178,8 @@ impl Spelled {
             Spelled::Inet => Ok(Address::receive(bytes, false)?.spelling(false)),
             Spelled::Cidr => Ok(Address::receive(bytes, true)?.spelling(true)),
             Spelled::Macaddr => network::receive_macaddr(bytes),
+            Spelled::Macaddr8 => Ok(macaddr8::spelling(macaddr8::receive(bytes)?)),
+            Spelled::Money => Ok(money::spelling(money::receive(bytes)?)),
         }
     }
 
@@ -179,6 +193,8 @@ impl Spelled {
             Spelled::Inet => Address::read(spelling, false)?.send(false, out),
             Spelled::Cidr => Address::read(spelling, true)?.send(true, out),
             Spelled::Macaddr => network::send_macaddr(spelling, out)?,
+            Spelled::Macaddr8 => macaddr8::send(macaddr8::read(spelling)?, out),
+            Spelled::Money => money::send(money::read(spelling)?, out),
         }
         Ok(())
     }
@@ -194,8 +210,9 @@ impl Spelled {
     /// Whether values sort as their spellings do.
     pub fn is_ordered_by_spelling(self) -> bool {
         match self {
-            Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Timetz | Spelled::Inet | Spelled::Cidr => false,
-            Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr => true,
+            Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Timetz => false,
+            Spelled::Inet | Spelled::Cidr | Spelled::Money => false,
+            Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr | Spelled::Macaddr8 => true,
         }
     }
 
@@ -224,7 +241,8 @@ impl Spelled {
             Spelled::Timetz => ZonedTime::parse(spelling)?.order_key(out),
             Spelled::Inet => Address::read(spelling, false)?.order_key(out),
             Spelled::Cidr => Address::read(spelling, true)?.order_key(out),
-            Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr => {
+            Spelled::Money => money::order_key(money::read(spelling)?, out),
+            Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr | Spelled::Macaddr8 => {
                 out.extend(spelling.bytes());
                 out.push(0);
             }

@@ -4,6 +4,8 @@
 
 pub mod bits;
 mod carried_type;
+pub mod macaddr8;
+pub mod money;
 pub mod multirange;
 pub mod network;
 pub mod range;
