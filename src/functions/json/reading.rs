@@ -67,8 +67,14 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 Ok(steps(row, 1).iter().all(|key| exists(text(row), key)).into())
             })],
         ),
-        immutable("jsonb_contains", vec![kernel("(jsonb, jsonb) bool", |args| contained(args, 0, 1))]),
-        immutable("jsonb_contained", vec![kernel("(jsonb, jsonb) bool", |args| contained(args, 1, 0))]),
+        immutable(
+            "jsonb_contains",
+            vec![kernel("(jsonb, jsonb) bool", |args| contained(args, 0, 1))],
+        ),
+        immutable(
+            "jsonb_contained",
+            vec![kernel("(jsonb, jsonb) bool", |args| contained(args, 1, 0))],
+        ),
     ];
     for (typeof_name, length_name, prefix) in [
         ("json_typeof", "json_array_length", "json"),
