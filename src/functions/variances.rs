@@ -263,7 +263,10 @@ impl ExactSpread {
             Some(difference) => Number::new(difference, 2 * scale),
             None => moments.difference(scale)?,
         };
-        let above = if self.is_open { above.trimmed() } else { above };
+        let above = match self.is_open {
+            true => self.with_digits_of_values(above, moments),
+            false => above,
+        };
         if above.value <= i256::ZERO {
             return Ok(Some(Number::new(0, 0)));
         }
@@ -274,6 +277,17 @@ impl ExactSpread {
             true => variance.square_root_to(variance.scale).map(Some),
             false => Ok(Some(variance)),
         }
+    }
+
+    /// The difference with twice the digits behind the point that the values have, where their type does not tell: the
+    /// sums do.
+    fn with_digits_of_values(&self, difference: Number, moments: &Moments) -> Number {
+        let digits = |value: i256, scale: i32| Number { value, scale }.trimmed().scale;
+        let scale = i32::from(self.scale);
+        let doubled = digits(moments.squares, 2 * scale).max(2 * digits(moments.sum, scale));
+        let trimmed = difference.trimmed();
+        let wanted = (doubled + doubled % 2).clamp(trimmed.scale, MAX_SCALE.max(trimmed.scale));
+        trimmed.rounded(wanted).unwrap_or(trimmed)
     }
 }
 
