@@ -20,8 +20,8 @@ use super::float_sums;
 use super::overload::{Given, undefined_function};
 use super::sliding::kept_frame;
 use crate::error::Result;
+use crate::types::SqlType;
 use crate::types::numeric::{COMPUTED_NUMERIC, MAX_SCALE, Number, overflow};
-use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
 
 /// Digits behind the point to which computed numerics are squared, so that squares and sums of them fit.
 const COMPUTED_SCALE: i8 = 20;
@@ -211,8 +211,6 @@ impl Moments {
 struct ExactSpread {
     moments: Moments,
     scale: i8,
-    /// Whether the values' scale says nothing of their digits.
-    is_open: bool,
     sample: bool,
     root: bool,
 }
@@ -225,10 +223,6 @@ impl ExactSpread {
                 DataType::Decimal128(_, scale) => *scale,
                 DataType::Decimal256(_, scale) => (*scale).min(COMPUTED_SCALE),
                 _ => 0,
-            },
-            is_open: match exact {
-                DataType::Decimal128(precision, scale) => (*precision, *scale) == UNCONSTRAINED_NUMERIC,
-                other => matches!(other, DataType::Decimal256(..)),
             },
             sample,
             root,
@@ -263,10 +257,6 @@ impl ExactSpread {
             Some(difference) => Number::new(difference, 2 * scale),
             None => moments.difference(scale)?,
         };
-        let above = match self.is_open {
-            true => self.with_digits_of_values(above, moments),
-            false => above,
-        };
         if above.value <= i256::ZERO {
             return Ok(Some(Number::new(0, 0)));
         }
@@ -277,17 +267,6 @@ impl ExactSpread {
             true => variance.square_root_to(variance.scale).map(Some),
             false => Ok(Some(variance)),
         }
-    }
-
-    /// The difference with twice the digits behind the point that the values have, where their type does not tell: the
-    /// sums do.
-    fn with_digits_of_values(&self, difference: Number, moments: &Moments) -> Number {
-        let digits = |value: i256, scale: i32| Number { value, scale }.trimmed().scale;
-        let scale = i32::from(self.scale);
-        let doubled = digits(moments.squares, 2 * scale).max(2 * digits(moments.sum, scale));
-        let trimmed = difference.trimmed();
-        let wanted = (doubled + doubled % 2).clamp(trimmed.scale, MAX_SCALE.max(trimmed.scale));
-        trimmed.rounded(wanted).unwrap_or(trimmed)
     }
 }
 
