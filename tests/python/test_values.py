@@ -144,3 +144,20 @@ def test_untyped_parameters_take_the_types_of_their_columns(connection):
     assert connection.execute("select id from people where name like %s", ["a%"]).fetchall() == [(1,)]
     assert connection.execute("select id from people where id = any(%s)", [[1, 2]]).fetchall() == [(1,)]
     assert connection.execute("select id from people limit %s", [1]).fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_untyped_parameters_beside_padded_columns_are_padded_too(connection, prepare):
+    connection.execute("create table codes (code char(5), n int)")
+    connection.execute("insert into codes values ('ab', 1), ('cd', 2)")
+    for condition, given in [
+        ("code = %s", ["ab  "]),
+        ("%s = code", ["ab     "]),
+        ("code <= %s", ["ab  "]),
+        ("(code, n) = (%s, %s)", ["ab ", 1]),
+        ("code in (%s, %s)", ["ab ", "x"]),
+        ("case when code = %s then true end", ["ab "]),
+    ]:
+        found = connection.execute(f"select n from codes where {condition}", given, prepare=prepare).fetchall()
+        assert found == [(1,)], condition
+    assert connection.execute("select n from codes where code = %s", ["abcdefg"], prepare=prepare).fetchall() == []
