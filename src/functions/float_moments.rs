@@ -13,9 +13,8 @@ use datafusion::logical_expr::{
 };
 
 use super::float_sums::{PairMeasure, Pairs, Single, Spread, Sums};
-use super::overload::{Given, undefined_function};
+use super::overload::undefined_for;
 use crate::error::{Error, Result};
-use crate::types::SqlType;
 
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
     let function = |(name, measure)| {
@@ -102,13 +101,7 @@ impl AggregateUDFImpl for OfPairs {
         let is_number = |given: &DataType| given.is_numeric() || given.is_null();
         match types {
             [first, second] if is_number(first) && is_number(second) => Ok(vec![DataType::Float64; 2]),
-            _ => {
-                let given: Vec<Given> = types
-                    .iter()
-                    .map(|given| Given::Known(SqlType::from_arrow(given)))
-                    .collect();
-                Err(undefined_function(self.name, &given).into())
-            }
+            _ => Err(undefined_for(self.name, types).into()),
         }
     }
 

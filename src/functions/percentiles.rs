@@ -15,9 +15,8 @@ use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Sign
 use datafusion::physical_expr::expressions::Literal;
 
 use super::intervals::{interval_nanos, scaled};
-use super::overload::{Given, undefined_function};
+use super::overload::undefined_for;
 use crate::error::{Error, Result, SqlState};
-use crate::types::SqlType;
 
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
@@ -45,15 +44,8 @@ impl AggregateUDFImpl for PercentileCont {
         match types {
             [DataType::Interval(_), _] => Ok(vec![INTERVAL, DataType::Float64]),
             [value, _] if value.is_numeric() || value.is_null() => Ok(vec![DataType::Float64; 2]),
-            _ => {
-                let mut given: Vec<Given> = types
-                    .iter()
-                    .map(|given| Given::Known(SqlType::from_arrow(given)))
-                    .collect();
-                // The fraction is written first.
-                given.reverse();
-                Err(undefined_function(self.name(), &given).into())
-            }
+            // The fraction is written first.
+            _ => Err(undefined_for(self.name(), types.iter().rev()).into()),
         }
     }
 

@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 
 use super::float_frame::FloatFrame;
 use super::money::MoneySum;
-use super::overload::{Given, given, undefined_function};
+use super::overload::{given, undefined_for, undefined_function};
 use crate::error::{Error, Result, SqlState};
 use crate::types::{Spelled, SqlType};
 
@@ -96,13 +96,7 @@ impl AggregateUDFImpl for Sum {
             [summed] if summed_as(summed).is_some() => Ok(vec![summed.clone()]),
             // Which texts are amounts their fields tell.
             [DataType::Utf8View] => Ok(types.to_vec()),
-            _ => {
-                let given: Vec<Given> = types
-                    .iter()
-                    .map(|given| Given::Known(SqlType::from_arrow(given)))
-                    .collect();
-                Err(undefined_function("sum", &given).into())
-            }
+            _ => Err(undefined_for("sum", types).into()),
         }
     }
 

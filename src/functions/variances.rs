@@ -17,10 +17,9 @@ use datafusion::logical_expr::{
 
 use super::float_moments::{spread_accumulator, spread_groups, spread_state};
 use super::float_sums;
-use super::overload::{Given, undefined_function};
+use super::overload::undefined_for;
 use super::sliding::kept_frame;
 use crate::error::Result;
-use crate::types::SqlType;
 use crate::types::numeric::{COMPUTED_NUMERIC, MAX_SCALE, Number, overflow};
 
 /// Digits behind the point to which computed numerics are squared, so that squares and sums of them fit.
@@ -84,13 +83,7 @@ impl AggregateUDFImpl for Spread {
         match types {
             [exact] if is_exact(exact) => Ok(vec![exact.clone()]),
             [DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Null] => Ok(vec![DataType::Float64]),
-            _ => {
-                let given: Vec<Given> = types
-                    .iter()
-                    .map(|given| Given::Known(SqlType::from_arrow(given)))
-                    .collect();
-                Err(undefined_function(self.name, &given).into())
-            }
+            _ => Err(undefined_for(self.name, types).into()),
         }
     }
 

@@ -11,4 +11,4 @@ pub(crate) use arguments::{Arguments, Texts};
 pub(crate) use by_name::{call_overloaded, is_overloaded};
 pub use function::pinned;
 pub(crate) use function::{Kernel, Overload, OverloadedFunction, RowBody, delegate, invalid, kernel, rows};
-pub(crate) use resolve::{Given, given, undefined_function};
+pub(crate) use resolve::{Given, given, undefined_for, undefined_function};

@@ -55,6 +55,13 @@ pub(crate) fn undefined_function(name: &str, arguments: &[Given]) -> Error {
     .with_hint("No function matches the given name and argument types. You might need to add explicit type casts.")
 }
 
+/// 42883 for arguments of these layouts.
+pub(crate) fn undefined_for<'a>(name: &str, layouts: impl IntoIterator<Item = &'a DataType>) -> Error {
+    let known = |layout: &DataType| Given::Known(SqlType::from_arrow(layout));
+    let arguments: Vec<Given> = layouts.into_iter().map(known).collect();
+    undefined_function(name, &arguments)
+}
+
 /// The parameters of one overload, once for each argument.
 pub(crate) fn spread(parameters: &[Parameter], variadic: bool, count: usize) -> Option<Vec<Parameter>> {
     let least = parameters.len();
