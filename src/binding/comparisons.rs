@@ -7,7 +7,6 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, InList};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, Volatility};
 
-use super::calls::typed;
 use crate::functions::postgres_cast;
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
@@ -99,8 +98,6 @@ pub(super) fn trim_characters(binary: BinaryExpr, schema: &DFSchema, settings: &
             Expr::Literal(ScalarValue::Utf8(Some(text)), None) if is_comparison(binary.op) => {
                 Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_string())), None)
             }
-            // A parameter beside a `char(n)` is one of any length.
-            other if is_comparison(binary.op) => trimmed(typed(other, &SqlType::Bpchar(None)), schema, settings),
             other => trimmed(other, schema, settings),
         };
         Box::new(expression)

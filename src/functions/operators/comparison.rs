@@ -180,7 +180,11 @@ fn typed_by((expression, operand): (Expr, Operand), other: &Operand) -> (Expr, O
         return (expression, operand);
     }
     if is_text {
-        return (cast_unknown(expression, &SqlType::Text), operand);
+        let target = match other.sql_type {
+            SqlType::Bpchar(_) => SqlType::Bpchar(None),
+            _ => SqlType::Text,
+        };
+        return (cast_unknown(expression, &target), operand);
     }
     let expression = match &other.layout {
         // OIDs and arrays of them are read by the engine.
