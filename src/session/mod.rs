@@ -223,7 +223,7 @@ impl Session {
         handle.rest(SessionState::Idle, &settings.current().application_name);
         let acts_as = of_role
             .iter()
-            .find(|(name, _)| name == "role")
+            .find(|(name, role)| name == "role" && role != "none")
             .map(|(_, role)| role.clone());
         let mut session = Session {
             entered: engine.sessions.enter(handle),

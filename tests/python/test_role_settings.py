@@ -61,6 +61,12 @@ def test_a_session_may_begin_as_another_role(own_server, administrator):
     administrator.execute("revoke transformer from loader")
     with own_server.connect(user="loader", password="secret") as connection:
         assert connection.execute("select session_user, current_user").fetchone() == ("loader", "loader")
+    administrator.execute("alter role loader set role = none")
+    warnings = []
+    with own_server.connect(user="loader", password="secret") as connection:
+        connection.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
+        assert connection.execute("select session_user, current_user").fetchone() == ("loader", "loader")
+    assert warnings == []
 
 
 def test_who_may_change_them(own_server, administrator):
