@@ -56,6 +56,7 @@ mod regular;
 mod retyped;
 mod row_function;
 mod row_order;
+mod row_paths;
 mod sending;
 mod sequences;
 mod server;
@@ -112,6 +113,7 @@ pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ASSIGNED_FIELD, ROW_FIELD, ROW_VALUE, as_composite, assigned_field_type, composite_of};
 pub use retyped::{RETYPED, retyped};
 pub use row_order::{row_is_not_null, row_is_null, row_key};
+pub use row_paths::{ROW_ON_PATH, ROW_PATH};
 pub use server::VERSION;
 pub use shifted_rows::shifted;
 pub use shown_digits::shown_numeric;
@@ -128,6 +130,7 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
             .chain(waiting_functions())
             .chain(overloaded_functions())
             .chain(records::functions())
+            .chain(row_paths::functions())
             .chain(enumerations::functions())
             .chain(agreeing::functions())
             .collect()
