@@ -95,7 +95,7 @@ pub use definitions::{function_source, view_definition};
 pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, first_failing};
 pub use enumerations::{enum_label, enum_position};
 pub use environment::{ColumnNumbers, FunctionEnvironment, environment, install_environment};
-pub use excluded_rows::{Exclusion, excluding};
+pub use excluded_rows::{Exclusion, excluding, looks_at_peers};
 pub use intervals::{interval_key, interval_nanos, interval_of_key};
 pub use keys::{Key, column_names};
 pub use keywords::{Keyword, keywords};
