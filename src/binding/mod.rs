@@ -68,7 +68,7 @@ pub(crate) use names::parts as name_parts;
 pub use output_column::OutputColumn;
 pub use parameters::{compares_with_texts, parameter_types};
 pub use relations::{is_current, table_address};
-pub(crate) use rewrite::folded;
+pub(crate) use rewrite::{folded, literal_type};
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{

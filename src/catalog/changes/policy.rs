@@ -187,7 +187,7 @@ fn conversion(column: &SqlType, argument: &SqlType) -> Option<u32> {
         return Some(1);
     }
     match (column, argument) {
-        (SqlType::Float4, SqlType::Float8) | (SqlType::Date, SqlType::Timestamp) => Some(1),
+        (SqlType::Float4, SqlType::Float8) | (SqlType::Date, SqlType::Timestamp(_)) => Some(1),
         _ => width(argument)?.checked_sub(width(column)?),
     }
 }

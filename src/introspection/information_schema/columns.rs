@@ -140,6 +140,7 @@ fn add(
         ("numeric_precision_radix", facets.radix.into()),
         ("numeric_scale", facets.scale.into()),
         ("datetime_precision", facets.datetime_precision.into()),
+        ("interval_type", facets.interval_type.into()),
         ("udt_catalog", catalog(introspection)),
         ("domain_catalog", domain.map_or(Datum::Null, |_| catalog(introspection))),
         ("domain_schema", domain.map(|domain| domain.schema.as_str()).into()),
@@ -199,6 +200,7 @@ pub(super) struct Facets {
     pub radix: Option<i64>,
     pub scale: Option<i64>,
     pub datetime_precision: Option<i64>,
+    pub interval_type: Option<String>,
 }
 
 impl Facets {
@@ -213,6 +215,7 @@ impl Facets {
             radix: None,
             scale: None,
             datetime_precision: None,
+            interval_type: None,
         };
         match sql_type {
             SqlType::Varchar(length) | SqlType::Bpchar(length) => {
@@ -234,12 +237,16 @@ impl Facets {
             SqlType::Spelled(Spelled::Bit(_) | Spelled::Varbit(_)) => {
                 facets.length = Some(i64::from(sql_type.typmod())).filter(|length| *length > 0);
             }
-            SqlType::Time
-            | SqlType::Timestamp
-            | SqlType::Timestamptz
-            | SqlType::Interval
-            | SqlType::Spelled(Spelled::Timetz) => {
-                facets.datetime_precision = Some(6);
+            SqlType::Time(_)
+            | SqlType::Timestamp(_)
+            | SqlType::Timestamptz(_)
+            | SqlType::Interval(_)
+            | SqlType::Spelled(Spelled::Timetz(_)) => {
+                facets.datetime_precision = sql_type.datetime_precision().map(i64::from);
+                let modifier = sql_type
+                    .interval_modifier()
+                    .filter(|modifier| modifier.fields().is_some());
+                facets.interval_type = modifier.map(|modifier| modifier.to_string().trim().to_uppercase());
             }
             _ => {}
         }
