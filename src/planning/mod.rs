@@ -2,6 +2,7 @@
 //! with ours put in, each with its reason; the plan cache keeps optimized logical plans.
 
 mod cardinality;
+mod constant_faults;
 mod join_order;
 mod outer_joins;
 mod partitions;
@@ -35,7 +36,11 @@ use shared_parts::{SharedPartPlanner, share_equal_parts};
 /// Type coercion and all logical rules.
 pub fn optimize(governed: &GovernedPlan, session: &PlanningSession) -> Result<GovernedPlan> {
     beside_other_tasks(governed, || {
-        governed.rewrite(|plan| Ok(session.optimize_for_all(&plan)?))
+        governed.rewrite(|plan| {
+            let optimized = session.optimize_for_all(&plan)?;
+            constant_faults::check(&optimized, session)?;
+            Ok(optimized)
+        })
     })
 }
 

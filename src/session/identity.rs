@@ -9,6 +9,8 @@ use crate::context::Principal;
 pub(super) struct Identity {
     /// Proven at login; nothing changes it.
     login: (Oid, String),
+    /// The role that the settings of who logged in name.
+    starting_role: Option<String>,
     current: Principal,
     /// `current` without what SET LOCAL laid over it.
     lasting: Principal,
@@ -33,6 +35,7 @@ impl Identity {
         };
         Identity {
             login: (login, login_name),
+            starting_role: None,
             lasting: current.clone(),
             current,
             before_transaction: None,
@@ -51,6 +54,19 @@ impl Identity {
 
     pub fn login_name(&self) -> &str {
         &self.login.1
+    }
+
+    /// The session began as this role, and comes back to it.
+    pub fn start_as(&mut self, role: String) {
+        self.starting_role = Some(role);
+    }
+
+    /// The role to come back to, unless the session acts for another login.
+    pub fn starting_role(&self) -> Option<&str> {
+        match self.current.login == self.login.0 {
+            true => self.starting_role.as_deref(),
+            false => None,
+        }
     }
 
     /// From now on, or until the transaction's end.

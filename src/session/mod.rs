@@ -10,6 +10,7 @@ mod lone_statement;
 mod plpgsql;
 mod portal;
 mod prepared;
+mod schema;
 mod settings;
 mod statements;
 mod transactions;
@@ -252,10 +253,11 @@ impl Session {
             context: None,
             engine,
         };
-        if let Some(role) = acts_as
-            && let Err(error) = session.set_role(Some(&role), false).await
-        {
-            session.notices.push(Notice::warning(error.state(), error.message()));
+        if let Some(role) = acts_as {
+            match session.set_role(Some(&role), false).await {
+                Ok(()) => session.identity.start_as(role),
+                Err(error) => session.notices.push(Notice::warning(error.state(), error.message())),
+            }
         }
         Ok(session)
     }

@@ -18,6 +18,9 @@ impl Session {
         if !self.may_set(local) {
             return Ok(());
         }
+        if let ("role", SetValue::Default) = (name, value) {
+            return self.reset_role(local).await;
+        }
         let superuser = self.is_superuser().await?;
         match value {
             SetValue::Default => self.settings.reset(name, local, superuser)?,
@@ -37,7 +40,7 @@ impl Session {
     /// RESET name, RESET ALL.
     pub(super) async fn reset(&mut self, name: Option<&str>) -> Result<()> {
         match name {
-            Some("role") => self.set_role(None, false).await,
+            Some("role") => self.reset_role(false).await,
             Some("session_authorization") => self.set_session_authorization(None, false).await,
             Some(name) => {
                 let superuser = self.is_superuser().await?;
@@ -94,6 +97,12 @@ impl Session {
         let superuser = catalog.access(principal.role).is_superuser();
         self.act_as(principal, role.is_some(), superuser, local);
         Ok(())
+    }
+
+    /// RESET ROLE: back to the role that the login's own settings name, or to the login.
+    async fn reset_role(&mut self, local: bool) -> Result<()> {
+        let own = self.identity.starting_role().map(str::to_string);
+        self.set_role(own.as_deref(), local).await
     }
 
     /// SET SESSION AUTHORIZATION: only who logged in as a superuser becomes somebody else.

@@ -8,6 +8,7 @@ mod maintenance;
 mod materialized_view;
 mod modification;
 mod role_setting;
+mod schema;
 mod user_types;
 
 use datafusion::sql::sqlparser::ast as sql;
@@ -24,6 +25,7 @@ pub use modification::{
     OnConflict, Update,
 };
 pub use role_setting::RoleSetting;
+pub use schema::CreateSchema;
 pub use user_types::{AlterAttributes, CreateComposite};
 
 use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, SequenceOptions};
@@ -116,10 +118,10 @@ pub enum Statement {
         if_not_exists: bool,
         owner: Option<String>,
     },
-    CreateSchema {
-        name: ObjectName,
-        if_not_exists: bool,
-        owner: Option<String>,
+    CreateSchema(CreateSchema),
+    Checkpoint,
+    Load {
+        library: String,
     },
     CreateTable(CreateTable),
     CreateView {

@@ -20,7 +20,7 @@ impl Statement {
             Statement::Optimize(_) => "optimize",
             Statement::Restore(_) => "restore",
             Statement::CreateDatabase { .. }
-            | Statement::CreateSchema { .. }
+            | Statement::CreateSchema(_)
             | Statement::CreateTable(_)
             | Statement::CreateView { .. }
             | Statement::CreateMaterializedView(_)
@@ -59,6 +59,7 @@ impl Statement {
             Statement::DeclareCursor(_) | Statement::Fetch(_) | Statement::CloseCursor { .. } => "cursor",
             Statement::Listen { .. } | Statement::Unlisten { .. } | Statement::Notify { .. } => "notify",
             Statement::Do(_) => "do",
+            Statement::Checkpoint | Statement::Load { .. } => "server",
             Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate { .. } => "prepare",
             Statement::Empty => "empty",
         }
@@ -75,7 +76,7 @@ impl Statement {
             Statement::Copy(_) => "COPY FROM",
             Statement::Truncate { .. } => "TRUNCATE TABLE",
             Statement::CreateDatabase { .. } => "CREATE DATABASE",
-            Statement::CreateSchema { .. } => "CREATE SCHEMA",
+            Statement::CreateSchema(_) => "CREATE SCHEMA",
             Statement::CreateTable(create) if create.query.is_some() => "CREATE TABLE AS",
             Statement::CreateTable(_) => "CREATE TABLE",
             Statement::CreateView { .. } => "CREATE VIEW",

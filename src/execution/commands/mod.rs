@@ -4,6 +4,7 @@
 mod alter;
 mod alter_column;
 mod analyze;
+mod checkpoint;
 mod collected_rows;
 mod comment;
 mod constraint;
@@ -180,11 +181,9 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             if_not_exists,
             owner,
         } => create::database(command, name, *if_not_exists, owner.as_deref()).await?,
-        Statement::CreateSchema {
-            name,
-            if_not_exists,
-            owner,
-        } => create::schema(command, name, *if_not_exists, owner.as_deref()).await?,
+        Statement::Checkpoint => checkpoint::checkpoint(command)?,
+        Statement::Load { library } => checkpoint::load(command, library)?,
+        Statement::CreateSchema(create) => create::schema(command, create).await?,
         Statement::CreateExternalLocation {
             name,
             if_not_exists,
