@@ -42,6 +42,8 @@ mod prepare;
 mod query;
 mod reader;
 mod role_options;
+mod routine;
+mod routine_body;
 mod row_locks;
 mod sequence;
 mod set;
