@@ -23,7 +23,6 @@ pub(super) fn in_query<'t>(tokens: impl Iterator<Item = &'t TokenWithSpan>) -> O
 /// The answer to a statement by its first word; `None` for a word that begins no statement at all.
 pub(super) fn statement(word: &str) -> Option<Error> {
     let (name, hint) = match word {
-        "call" => ("CALL", None),
         "cluster" => ("CLUSTER", None),
         "checkpoint" => ("CHECKPOINT", None),
         "load" => ("LOAD", None),

@@ -90,7 +90,7 @@ impl Session {
         for factor in select.from.iter_mut().flat_map(factors) {
             self.make_in_from(factor, &mut calls).await?;
         }
-        if has_one_row && !self.make_set(select, &mut calls).await? || !has_one_row {
+        if !has_one_row || !self.make_set(select, &mut calls).await? {
             self.make_in_list(select, has_one_row, &mut calls).await?;
         }
         let mut made = calls.made;

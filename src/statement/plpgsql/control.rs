@@ -324,7 +324,7 @@ impl Parser<'_> {
             Returns::Outputs => Err(refused(
                 "RETURN cannot have a parameter in function with OUT parameters",
             )),
-            Returns::Procedure => Err(refused("RETURN cannot have a parameter in a procedure")),
+            Returns::Procedure => Err(Error::syntax("RETURN cannot have a parameter in a procedure").at(position)),
             Returns::Void => Err(refused("RETURN cannot have a parameter in function returning void")),
         }
     }
