@@ -107,6 +107,7 @@ pub use names::{quote_literal, registered_oid};
 pub use operators::{
     agree, cast_unknown, expression_planners, is_unknown_literal, passes_on, read_literal, type_quantified,
 };
+pub use overload::{chosen_function, given_types};
 pub use postgres_cast::{assignment_cast, attempted_cast, is_total_text_cast, postgres_cast};
 pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ASSIGNED_FIELD, ROW_FIELD, ROW_VALUE, as_composite, assigned_field_type, composite_of};

@@ -10,6 +10,7 @@ mod lone_statement;
 mod plpgsql;
 mod portal;
 mod prepared;
+mod routines;
 mod schema;
 mod settings;
 mod statements;

@@ -41,8 +41,8 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     if unique {
         return Err(reader.error_here());
     }
-    if reader.accept(&["function"]) {
-        return create_function::create_function(reader, or_replace);
+    if let Some(kind) = reader.accept_any(&["function", "procedure"]) {
+        return create_function::create_function(reader, or_replace, kind == "procedure");
     }
     if !or_replace && reader.accept(&["sequence"]) {
         return sequence::create_sequence(reader, temporary);
@@ -109,7 +109,6 @@ fn unsupported_object(reader: &Reader) -> Option<Error> {
             "CREATE POLICY",
             Some("Use ALTER TABLE t SET ROW FILTER function ON (columns)."),
         ),
-        "procedure" => ("CREATE PROCEDURE", None),
         "aggregate" => ("CREATE AGGREGATE", None),
         "operator" => ("CREATE OPERATOR", None),
         "cast" => ("CREATE CAST", None),

@@ -181,6 +181,7 @@ pub(super) fn catalog() -> CatalogSnapshot {
             returns: SqlType::Bool,
             body: "region = 'north'".into(),
             query: None,
+            script: None,
             search_path: vec![PUBLIC_SCHEMA],
             references: vec![],
             grants: grant(PUBLIC_ROLE, &[Privilege::Execute]),

@@ -41,13 +41,13 @@ pub(super) async fn run(
         ObjectKind::Table => "DROP TABLE",
         ObjectKind::View => "DROP VIEW",
         ObjectKind::MaterializedView => "DROP MATERIALIZED VIEW",
-        ObjectKind::Function => "DROP FUNCTION",
         ObjectKind::Sequence => "DROP SEQUENCE",
         ObjectKind::Index => "DROP INDEX",
         ObjectKind::Type => "DROP TYPE",
         ObjectKind::Domain => "DROP DOMAIN",
         ObjectKind::ExternalLocation => "DROP EXTERNAL LOCATION",
         ObjectKind::Role => "DROP ROLE",
+        ObjectKind::Function => return Err(Error::internal("functions are dropped by the types that they take")),
         ObjectKind::Column => return Err(Error::internal("a column is dropped by ALTER TABLE")),
     })
 }
