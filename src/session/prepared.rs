@@ -13,7 +13,7 @@ use crate::binding;
 use crate::context::sessions::PreparedStatus;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::Outcome;
-use crate::query::Description;
+use crate::query::{Description, Memory};
 use crate::statement::ast::{CreateTable, ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
@@ -26,6 +26,7 @@ pub(crate) struct PreparedStatement {
     /// Types that the client gave; `None` was left to us.
     pub declared: Vec<Option<SqlType>>,
     pub description: Description,
+    pub memory: Memory,
 }
 
 /// How a statement appears in the record of statements; made once, however often it runs.
@@ -67,7 +68,8 @@ impl Session {
             return Err(refuse_in_failed_transaction());
         }
         let texts = Texts::of(&parsed);
-        let description = self.describe(&parsed, &texts, &declared).await?;
+        let memory = Memory::default();
+        let description = self.describe(&parsed, &texts, &declared, &memory).await?;
         if !name.is_empty() {
             let types = |types: Vec<SqlType>| types.iter().map(SqlType::oid).collect();
             let columns = description.columns.as_ref();
@@ -86,6 +88,7 @@ impl Session {
             texts,
             declared,
             description,
+            memory,
         };
         self.statements.insert(name.to_string(), Arc::new(prepared));
         Ok(())
@@ -177,6 +180,7 @@ impl Session {
                 parameters: vec![],
                 columns: None,
             },
+            memory: Memory::default(),
         };
         self.run_statement(&around, parameters, &[]).await
     }

@@ -15,7 +15,7 @@ use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Outcome, OutputColumn, Rows};
 use crate::functions::{Lookup, registered_oid};
-use crate::query::{self, Description, Request};
+use crate::query::{self, Description, Memory, Request};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
@@ -40,6 +40,7 @@ impl Session {
         parsed: &ParsedStatement,
         texts: &Texts,
         declared: &[Option<SqlType>],
+        memory: &Memory,
     ) -> Result<Description> {
         if self.transaction.failed || !needs_catalog(&parsed.statement) {
             return self.describe_session_statement(parsed, declared);
@@ -48,7 +49,7 @@ impl Session {
         let taken = self.transaction.changes_taken();
         loop {
             let context = self.statement_context(texts).await?;
-            let described = query::describe(&self.request(&context, parsed, declared)).await;
+            let described = query::describe(&self.request(&context, parsed, declared, memory)).await;
             // Planning does not wait for anything: a cancel request that came meanwhile is noticed here.
             context.check_cancelled()?;
             match described {
@@ -63,6 +64,7 @@ impl Session {
         context: &'a Arc<QueryContext>,
         statement: &'a ParsedStatement,
         declared: &'a [Option<SqlType>],
+        memory: &'a Memory,
     ) -> Request<'a> {
         Request {
             engine: &self.engine,
@@ -72,6 +74,7 @@ impl Session {
             declared,
             relations: &[],
             keeps_rows: false,
+            memory: Some(memory),
         }
     }
 
@@ -358,6 +361,7 @@ impl Session {
                 declared: &statement.declared,
                 relations: &[],
                 keeps_rows,
+                memory: Some(&statement.memory),
             };
             // In its place while it is used: a statement that is dropped midway must not take the block with it.
             let (transaction, notices) = (&mut self.transaction, &mut self.notices);

@@ -13,7 +13,7 @@ use super::values::{Kind, Typed, Value, as_parameter, no_field, not_assigned, va
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Outcome, OutputColumn, Rows};
-use crate::query::Description;
+use crate::query::{Description, Memory};
 use crate::session::prepared::{PreparedStatement, Texts};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::statement::plpgsql::{Dynamic, Parameterized, Reference, Rows as RowsOf, Shape, Sql, parameterized};
@@ -390,7 +390,7 @@ impl Interpreter<'_> {
         for doubt in &parameterized.doubts {
             let parsed = one_statement(&doubt.text)?;
             let texts = Texts::of(&parsed);
-            let described = Box::pin(self.session.describe(&parsed, &texts, declared)).await;
+            let described = Box::pin(self.session.describe(&parsed, &texts, declared, &Memory::default())).await;
             self.session.context = None;
             if described.is_ok() {
                 let message = format!("column reference \"{}\" is ambiguous", doubt.name);
@@ -413,6 +413,7 @@ fn prepared(parsed: ParsedStatement, declared: Vec<Option<SqlType>>) -> Prepared
             parameters: vec![],
             columns: None,
         },
+        memory: Memory::default(),
     }
 }
 
