@@ -318,12 +318,10 @@ fn base_state(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionState {
         // Asked in their order: ours decide before DataFusion's own.
         .with_expr_planners(functions::expression_planners())
         .with_default_features()
-        .with_optimizer_rules(rules::optimizer());
+        .with_optimizer_rules(rules::optimizer())
+        .with_physical_optimizer_rules(vec![rules::physical()]);
     for rule in rules::analyzer() {
         builder = builder.with_analyzer_rule(rule);
-    }
-    for rule in rules::all() {
-        builder = builder.with_physical_optimizer_rule(rule);
     }
     let mut state = builder.build();
     {

@@ -16,7 +16,7 @@ use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Outcome, OutputColumn, Rows};
 use crate::functions::{Lookup, registered_oid};
-use crate::query::{self, Description, Request};
+use crate::query::{self, Description, Memory, Request};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
@@ -41,6 +41,7 @@ impl Session {
         parsed: &ParsedStatement,
         texts: &Texts,
         declared: &[Option<SqlType>],
+        memory: &Memory,
     ) -> Result<Description> {
         if self.transaction.failed || !needs_catalog(&parsed.statement) {
             return self.describe_session_statement(parsed, declared);
@@ -52,10 +53,10 @@ impl Session {
         }
         let called = Box::pin(self.with_calls(parsed, declared, None)).await;
         let Some(called) = called.map_err(|error| located(error, parsed))? else {
-            return self.describe_planned(parsed, texts, declared, &[]).await;
+            return self.describe_planned(parsed, texts, declared, &[], Some(memory)).await;
         };
         let mut described = self
-            .describe_planned(&called.parsed, texts, &called.declared, &called.relations)
+            .describe_planned(&called.parsed, texts, &called.declared, &called.relations, None)
             .await?;
         described.parameters.truncate(called.own_parameters);
         Ok(described)
@@ -67,13 +68,14 @@ impl Session {
         texts: &Texts,
         declared: &[Option<SqlType>],
         relations: &[WithRelation],
+        memory: Option<&Memory>,
     ) -> Result<Description> {
         let taken = self.transaction.changes_taken();
         loop {
             let context = self.statement_context(texts).await?;
             let request = Request {
                 relations,
-                ..self.request(&context, parsed, declared)
+                ..self.request(&context, parsed, declared, memory)
             };
             let described = query::describe(&request).await;
             // Planning does not wait for anything: a cancel request that came meanwhile is noticed here.
@@ -90,6 +92,7 @@ impl Session {
         context: &'a Arc<QueryContext>,
         statement: &'a ParsedStatement,
         declared: &'a [Option<SqlType>],
+        memory: Option<&'a Memory>,
     ) -> Request<'a> {
         Request {
             engine: &self.engine,
@@ -99,6 +102,7 @@ impl Session {
             declared,
             relations: &[],
             keeps_rows: false,
+            memory,
         }
     }
 
@@ -395,6 +399,7 @@ impl Session {
                 relations: called.as_ref().map_or(&[], |called| &called.relations),
                 // What a call gave is for nobody else.
                 keeps_rows: keeps_rows || called.is_some(),
+                memory: called.is_none().then_some(&statement.memory),
             };
             // In its place while it is used: a statement that is dropped midway must not take the block with it.
             let (transaction, notices) = (&mut self.transaction, &mut self.notices);

@@ -18,11 +18,7 @@ pub(super) async fn run(
     if kind == ObjectKind::Role {
         return drop_roles(command, names, if_exists).await;
     }
-    if kind == ObjectKind::Database
-        && names
-            .iter()
-            .any(|name| name.0 == [command.context.database_name.clone()])
-    {
+    if kind == ObjectKind::Database && names.iter().any(|name| name.0 == [&*command.context.database_name]) {
         return Err(Error::new(
             SqlState::ObjectInUse,
             "cannot drop the currently open database",

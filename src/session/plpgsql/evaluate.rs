@@ -14,7 +14,7 @@ use crate::catalog::model::Language;
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Outcome, OutputColumn, RowSet, Rows};
-use crate::query::Description;
+use crate::query::Memory;
 use crate::session::prepared::{PreparedStatement, Texts};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::statement::plpgsql::{Dynamic, Parameterized, Reference, Rows as RowsOf, Shape, Sql, parameterized};
@@ -240,7 +240,7 @@ impl Interpreter<'_> {
                 self.finish(rows).await?;
             }
             let shown = parsed.text.clone();
-            let statement = prepared(parsed, declared.clone());
+            let statement = PreparedStatement::undescribed(parsed, declared.clone());
             let ran = self.run_prepared(&statement, &values).await;
             answer = shown_as(ran, &shown)?;
         }
@@ -372,7 +372,7 @@ impl Interpreter<'_> {
                 for reference in &parameterized.references {
                     shapes.push((reference.variable(), self.shape(reference.variable())));
                 }
-                let statement = prepared(one_statement(&parameterized.text)?, declared);
+                let statement = PreparedStatement::undescribed(one_statement(&parameterized.text)?, declared);
                 Plan::Statement(Planned {
                     statement: Arc::new(statement),
                     parameterized,
@@ -411,7 +411,7 @@ impl Interpreter<'_> {
         for doubt in &parameterized.doubts {
             let parsed = one_statement(&doubt.text)?;
             let texts = Texts::of(&parsed);
-            let described = Box::pin(self.session.describe(&parsed, &texts, declared)).await;
+            let described = Box::pin(self.session.describe(&parsed, &texts, declared, &Memory::default())).await;
             self.session.context = None;
             columns.push(described.is_ok());
         }
@@ -430,19 +430,6 @@ impl Interpreter<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// A statement that is run without having been described: the variables' types are its parameters'.
-fn prepared(parsed: ParsedStatement, declared: Vec<Option<SqlType>>) -> PreparedStatement {
-    PreparedStatement {
-        texts: Texts::of(&parsed),
-        parsed,
-        declared,
-        description: Description {
-            parameters: vec![],
-            columns: None,
-        },
     }
 }
 

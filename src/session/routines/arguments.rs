@@ -8,7 +8,7 @@ use crate::binding;
 use crate::catalog::model::Function;
 use crate::error::{Error, Result};
 use crate::execution::outcome::Outcome;
-use crate::query::Description;
+use crate::query::{Description, Memory};
 use crate::session::Session;
 use crate::session::plpgsql::{RunningQuery, Typed, cast_value};
 use crate::session::prepared::{PreparedStatement, Texts};
@@ -62,7 +62,9 @@ impl Session {
         let described = match select_of(&plain, given.parsed) {
             Ok(parsed) if !plain.is_empty() => {
                 let texts = Texts::of(&parsed);
-                Box::pin(self.describe(&parsed, &texts, given.declared)).await.ok()
+                Box::pin(self.describe(&parsed, &texts, given.declared, &Memory::default()))
+                    .await
+                    .ok()
             }
             _ => None,
         };
@@ -108,7 +110,7 @@ impl Session {
         let parsed = select_of(arguments, given.parsed)?;
         let declared = declared_for(arguments, function, given.declared);
         let texts = Texts::of(&parsed);
-        let described = Box::pin(self.describe(&parsed, &texts, &declared)).await;
+        let described = Box::pin(self.describe(&parsed, &texts, &declared, &Memory::default())).await;
         self.context = None;
         described.map(Some)
     }
@@ -124,15 +126,8 @@ impl Session {
             return Ok(vec![]);
         }
         let parsed = select_of(&call.arguments, given.parsed)?;
-        let statement = PreparedStatement {
-            texts: Texts::of(&parsed),
-            declared: declared_for(&call.arguments, &call.function, given.declared),
-            parsed,
-            description: Description {
-                parameters: vec![],
-                columns: None,
-            },
-        };
+        let declared = declared_for(&call.arguments, &call.function, given.declared);
+        let statement = PreparedStatement::undescribed(parsed, declared);
         let values = self.only_row(&statement, parameters).await?;
         let settings = self.format_settings();
         let values = values.into_iter().zip(&call.arguments).zip(&call.function.arguments);
