@@ -221,10 +221,7 @@ fn from_call(
         return Ok(Some(unnest(&function, columns, arrays, alias, with_ordinality)));
     }
     // What others may have made is looked up later.
-    Ok(match value_of(name, arguments)? {
-        Some(value) => Some(one_row(&function, value, alias, with_ordinality)),
-        None => None,
-    })
+    Ok(value_of(name, arguments)?.map(|value| one_row(&function, value, alias, with_ordinality)))
 }
 
 /// A call's arguments by their places; `None` where they are no plain values.

@@ -79,7 +79,7 @@ fn side(item: &FunctionArg) -> Result<Side> {
     let FunctionArguments::List(list) = &function.args else {
         return Err(not_a_call());
     };
-    if !system_name(&function.name).is_some_and(|name| name == DEFINED) {
+    if system_name(&function.name).is_none_or(|name| name != DEFINED) {
         return Ok(Side {
             name: function.name.clone(),
             arguments: list.args.clone(),

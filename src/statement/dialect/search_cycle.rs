@@ -233,7 +233,6 @@ impl Clauses<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::statement::dialect::fixed;
 
     #[test]
