@@ -2,19 +2,19 @@
 //! one row, and those of its FROM, as long as nothing in the query decides whether or how often they are made. Values
 //! stand in the query as parameters behind its own, rows as relations. All others are refused where the query is bound.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Distinct, Expr, Function as CallOf, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-    Ident, ObjectName, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, Visit,
-    VisitMut, Visitor, VisitorMut,
+    Expr, Function as CallOf, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
+    SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
 use super::arguments::Given;
+use super::once::{are_constant, factors, has_one_row, is_conditional, reads_others};
 use super::{Resolved, require_execute, rows};
-use crate::binding::{self, WithRelation};
+use crate::binding::{self, BindingServices, WithRelation};
 use crate::catalog::Scope;
 use crate::catalog::model::{Function, Volatility};
 use crate::error::{Error, Result, SqlState};
@@ -59,8 +59,8 @@ impl Session {
         let Statement::Query(query) = &parsed.statement else {
             return Ok(None);
         };
-        let routines = self.routines_of(query).await?;
-        if routines.is_empty() {
+        let (routines, volatile) = self.routines_of(query).await?;
+        if routines.is_empty() && volatile.is_empty() {
             return Ok(None);
         }
         let mut query = query.as_ref().clone();
@@ -75,6 +75,7 @@ impl Session {
         let mut calls = Calls {
             around: parsed,
             routines,
+            volatile,
             made: WithCalls {
                 parsed: parsed.clone(),
                 declared: declared.to_vec(),
@@ -87,6 +88,7 @@ impl Session {
         calls.made.declared.resize(own_parameters, None);
         let taken = self.transaction.changes_taken();
         let has_one_row = has_one_row(select);
+        self.give_volatile_arguments(select, has_one_row, &mut calls).await?;
         for factor in select.from.iter_mut().flat_map(factors) {
             self.make_in_from(factor, &mut calls).await?;
         }
@@ -107,13 +109,13 @@ impl Session {
         Ok(Some(made))
     }
 
-    /// The routines of each name that the query calls by, if all of the name are such.
-    async fn routines_of(&mut self, query: &Query) -> Result<HashMap<Vec<String>, Vec<Function>>> {
+    /// The names by which the query calls routines alone, and those of functions whose body is a query.
+    async fn routines_of(&mut self, query: &Query) -> Result<(HashSet<Vec<String>>, HashSet<Vec<String>>)> {
         let services = self.engine.binding_services(self.settings.current());
         let names = binding::called_names(query, &services);
-        let mut routines = HashMap::new();
+        let (mut routines, mut volatile) = (HashSet::new(), HashSet::new());
         if names.is_empty() {
-            return Ok(routines);
+            return Ok((routines, volatile));
         }
         let catalog = self.catalog().await?;
         let path = catalog.search_path(
@@ -127,12 +129,84 @@ impl Session {
         };
         for name in names {
             let found = catalog.find_functions(scope, &name)?;
-            if !found.is_empty() && found.iter().all(|function| function.script.is_some()) {
-                let found = found.into_iter().cloned().collect();
-                routines.insert(name, found);
+            if found.is_empty() {
+                continue;
+            }
+            if found.iter().all(|function| function.script.is_some()) {
+                routines.insert(name);
+            } else if found
+                .iter()
+                .all(|function| function.script.is_none() && function.query.is_some())
+            {
+                volatile.insert(name);
             }
         }
-        Ok(routines)
+        Ok((routines, volatile))
+    }
+
+    /// A query that a call takes in may name an argument several times: one that is volatile is evaluated before.
+    async fn give_volatile_arguments(
+        &mut self,
+        select: &mut Select,
+        has_one_row: bool,
+        calls: &mut Calls<'_>,
+    ) -> Result<()> {
+        let services = self.engine.binding_services(self.settings.current());
+        let mut found = vec![];
+        for factor in select.from.iter_mut().flat_map(factors) {
+            let (name, arguments) = match factor {
+                TableFactor::Table {
+                    name,
+                    args: Some(arguments),
+                    ..
+                } => (name, &mut arguments.args),
+                TableFactor::Function { name, args, .. } => (name, args),
+                _ => continue,
+            };
+            if calls.volatile.contains(&binding::name_parts(name)) {
+                calls.take_volatile(arguments, &services, &mut found);
+            }
+        }
+        if has_one_row {
+            for item in &mut select.projection {
+                if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
+                    change_own_expressions(value, |part| {
+                        if let Expr::Function(CallOf {
+                            name,
+                            args: FunctionArguments::List(list),
+                            ..
+                        }) = part
+                            && calls.volatile.contains(&binding::name_parts(name))
+                        {
+                            calls.take_volatile(&mut list.args, &services, &mut found);
+                        }
+                    });
+                }
+            }
+        }
+        let (numbers, arguments): (Vec<usize>, Vec<Expr>) = found.into_iter().unzip();
+        let own = calls.made.own_parameters;
+        let given = Given {
+            parsed: calls.around,
+            declared: &calls.made.declared[..own],
+        };
+        let described = self.describe_arguments(&arguments, &[], &given).await?;
+        let columns = described.and_then(|described| described.columns).unwrap_or_default();
+        let mut values: Vec<Typed> = columns
+            .iter()
+            .map(|column| Typed {
+                sql_type: column.declared_type(),
+                value: ScalarValue::Null,
+            })
+            .collect();
+        if calls.is_run {
+            let parameters = calls.made.parameters[..own.min(calls.made.parameters.len())].to_vec();
+            values = self.values_of(&arguments, &[], &given, &parameters).await?;
+        }
+        for (number, value) in numbers.into_iter().zip(values) {
+            calls.set(number, value.sql_type, value.value);
+        }
+        Ok(())
     }
 
     /// A call in FROM becomes the relation of its rows.
@@ -155,12 +229,13 @@ impl Session {
             _ => return Ok(()),
         };
         let name = binding::name_parts(name);
-        if !calls.routines.contains_key(&name) || !are_constant(arguments) {
+        if !calls.routines.contains(&name) || !are_constant(arguments) {
             return Ok(());
         }
         let alias = alias.clone();
-        let resolved = self.resolve_in_query(&name, arguments, calls).await?;
+        let mut resolved = self.resolve_in_query(&name, arguments, calls).await?;
         let columns = binding::columns_of_call(&resolved.function, alias.as_ref(), with_ordinality)?;
+        resolved.columns = columns[..columns.len() - usize::from(with_ordinality)].to_vec();
         let shown = alias.map_or_else(|| Ident::with_quote('"', &resolved.function.name), |alias| alias.name);
         let rows = self.made(resolved, calls).await?;
         *factor = calls.relation(&columns, rows, with_ordinality, shown)?;
@@ -247,6 +322,11 @@ impl Session {
             }
             let is_row = binding::gives_row(function);
             let columns = resolved.columns.clone();
+            if matches!(columns.as_slice(), [(_, SqlType::Record)]) {
+                let message = format!("the record of function {} as a value", function.name);
+                let hint = "Call the function in FROM and say what its columns are: f() AS t(a int, b text).";
+                return Err(Error::unsupported(message).with_hint(hint));
+            }
             let mut values = self.made(resolved, calls).await?.into_iter().next().unwrap_or_default();
             values.resize(columns.len(), ScalarValue::Null);
             let numbers: Vec<usize> = match is_row {
@@ -342,7 +422,10 @@ impl Session {
 /// The calls of one statement.
 struct Calls<'a> {
     around: &'a ParsedStatement,
-    routines: HashMap<Vec<String>, Vec<Function>>,
+    /// Names of functions that are run.
+    routines: HashSet<Vec<String>>,
+    /// Names of functions that the query takes in.
+    volatile: HashSet<Vec<String>>,
     made: WithCalls,
     /// They are made, and not only described.
     is_run: bool,
@@ -356,6 +439,29 @@ impl Calls<'_> {
             self.made.parameters.resize(self.made.declared.len(), ScalarValue::Null);
         }
         self.made.declared.len()
+    }
+
+    /// Puts parameters in the places of volatile arguments.
+    fn take_volatile(
+        &mut self,
+        arguments: &mut [FunctionArg],
+        services: &BindingServices,
+        found: &mut Vec<(usize, Expr)>,
+    ) {
+        if !are_constant(arguments) {
+            return;
+        }
+        for argument in arguments {
+            let (FunctionArg::Unnamed(value)
+            | FunctionArg::Named { arg: value, .. }
+            | FunctionArg::ExprNamed { arg: value, .. }) = argument;
+            if let FunctionArgExpr::Expr(value) = value
+                && binding::calls_volatile(value, services)
+            {
+                let number = self.open();
+                found.push((number, std::mem::replace(value, parameter(number))));
+            }
+        }
     }
 
     fn set(&mut self, number: usize, sql_type: SqlType, value: ScalarValue) {
@@ -415,7 +521,7 @@ impl Calls<'_> {
             return None;
         };
         let name = binding::name_parts(name);
-        let is_routine = self.routines.contains_key(&name) && list.clauses.is_empty();
+        let is_routine = self.routines.contains(&name) && list.clauses.is_empty();
         (is_routine && are_constant(&list.args)).then(|| (name, list.args.clone()))
     }
 }
@@ -466,22 +572,6 @@ impl VisitorMut for Finder<'_, '_> {
     }
 }
 
-/// Whether the parts of an expression may go without being evaluated.
-fn is_conditional(expression: &Expr) -> bool {
-    match expression {
-        Expr::Case { .. } => true,
-        Expr::BinaryOp { op, .. } => matches!(op, BinaryOperator::And | BinaryOperator::Or),
-        Expr::Function(call) => {
-            let name = binding::name_parts(&call.name);
-            matches!(
-                name.last().map(String::as_str),
-                Some("coalesce" | "nullif" | "greatest" | "least")
-            )
-        }
-        _ => false,
-    }
-}
-
 fn parameter(number: usize) -> Expr {
     Expr::value(Value::Placeholder(format!("${number}")))
 }
@@ -498,64 +588,4 @@ fn row_of(columns: &[DeclaredColumn], numbers: &[usize]) -> Expr {
 fn rows_as_values(function: &Function) -> Error {
     let message = format!("the rows of function {} as values", function.name);
     Error::unsupported(message).with_hint("Call the function in FROM.")
-}
-
-/// The relations of a part of FROM that are on its own level.
-fn factors(from: &mut TableWithJoins) -> impl Iterator<Item = &mut TableFactor> {
-    let joined = from.joins.iter_mut().map(|join| &mut join.relation);
-    std::iter::once(&mut from.relation).chain(joined)
-}
-
-/// Whether the select list is evaluated once, whatever there is in tables.
-fn has_one_row(select: &Select) -> bool {
-    let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(keys, modifiers) if keys.is_empty() && modifiers.is_empty());
-    select.from.is_empty()
-        && select.selection.is_none()
-        && select.having.is_none()
-        && is_ungrouped
-        && !matches!(select.distinct, Some(Distinct::On(_)))
-}
-
-/// Whether arguments mean the same before the query runs: they name no column, and read no table.
-fn are_constant(arguments: &[FunctionArg]) -> bool {
-    struct Columns;
-    impl Visitor for Columns {
-        type Break = ();
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            ControlFlow::Break(())
-        }
-        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
-            match expression {
-                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    arguments.iter().all(|argument| {
-        let value = match argument {
-            FunctionArg::Unnamed(value)
-            | FunctionArg::Named { arg: value, .. }
-            | FunctionArg::ExprNamed { arg: value, .. } => value,
-        };
-        match value {
-            FunctionArgExpr::Expr(value) => value.visit(&mut Columns).is_continue(),
-            _ => false,
-        }
-    })
-}
-
-/// Whether the query names relations beside those that its calls gave.
-fn reads_others(query: &Query, own: &[WithRelation]) -> bool {
-    struct Others<'a>(&'a [WithRelation]);
-    impl Visitor for Others<'_> {
-        type Break = ();
-        fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
-            let parts = binding::name_parts(name);
-            match self.0.iter().any(|own| parts == [own.name.clone()]) {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            }
-        }
-    }
-    query.visit(&mut Others(own)).is_break()
 }

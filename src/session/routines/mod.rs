@@ -4,6 +4,7 @@
 mod arguments;
 mod call;
 mod in_queries;
+mod once;
 mod rows;
 
 use datafusion::sql::sqlparser::ast as sql;
