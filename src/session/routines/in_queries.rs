@@ -3,49 +3,29 @@
 //! stand in the query as parameters behind its own, rows as relations. All others are refused where the query is bound.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function as CallOf, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
-    SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    Expr, Function as CallOf, FunctionArg, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, TableFactor,
+    TableWithJoins, Values,
 };
 
 use super::arguments::Given;
-use super::once::{are_constant, factors, has_one_row, is_conditional, reads_others};
-use super::{Resolved, require_execute, rows};
-use crate::binding::{self, BindingServices, WithRelation};
+use super::calls::{Calls, Found, WithCalls, parameter, put_rows, row_of};
+use super::once::{are_constant, factors, has_one_row, reads_others};
+use super::{Resolved, require_execute};
+use crate::binding;
 use crate::catalog::Scope;
 use crate::catalog::model::{Function, Volatility};
 use crate::error::{Error, Result, SqlState};
-use crate::functions::ROW_VALUE;
 use crate::session::Session;
-use crate::session::plpgsql::{DeclaredColumn, RoutineCall, Typed, as_parameter};
+use crate::session::plpgsql::{RoutineCall, Typed};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::statement::change_own_expressions;
 use crate::types::SqlType;
 
 /// Behind the text of the statement, which no client can send: plans are found by their texts.
 const MARK: &str = "\u{0}calls";
-
-/// A statement after its calls were made.
-pub(in crate::session) struct WithCalls {
-    pub parsed: ParsedStatement,
-    pub declared: Vec<Option<SqlType>>,
-    /// Of all parameters, those of the statement's own among them.
-    pub parameters: Vec<ScalarValue>,
-    pub relations: Vec<WithRelation>,
-    /// How many parameters are the client's.
-    pub own_parameters: usize,
-}
-
-/// A call that was found.
-struct Found {
-    name: Vec<String>,
-    arguments: Vec<FunctionArg>,
-    /// The parameter that stands for its value.
-    number: usize,
-}
 
 impl Session {
     /// The statement with what its calls gave, or with their types alone where there are no `parameters`; `None` where
@@ -56,20 +36,14 @@ impl Session {
         declared: &[Option<SqlType>],
         parameters: Option<&[ScalarValue]>,
     ) -> Result<Option<WithCalls>> {
-        let Statement::Query(query) = &parsed.statement else {
+        let Some(query) = calling_query(&parsed.statement) else {
             return Ok(None);
         };
         let (routines, volatile) = self.routines_of(query).await?;
-        if routines.is_empty() && volatile.is_empty() {
+        if query.with.is_some() || routines.is_empty() && volatile.is_empty() {
             return Ok(None);
         }
-        let mut query = query.as_ref().clone();
-        let SetExpr::Select(select) = query.body.as_mut() else {
-            return Ok(None);
-        };
-        if query.with.is_some() {
-            return Ok(None);
-        }
+        let mut query = query.clone();
         let given = parameters.map_or(0, <[_]>::len);
         let own_parameters = parsed.parameter_count.max(declared.len()).max(given);
         let mut calls = Calls {
@@ -87,13 +61,11 @@ impl Session {
         };
         calls.made.declared.resize(own_parameters, None);
         let taken = self.transaction.changes_taken();
-        let has_one_row = has_one_row(select);
-        self.give_volatile_arguments(select, has_one_row, &mut calls).await?;
-        for factor in select.from.iter_mut().flat_map(factors) {
-            self.make_in_from(factor, &mut calls).await?;
-        }
-        if !has_one_row || !self.make_set(select, &mut calls).await? {
-            self.make_in_list(select, has_one_row, &mut calls).await?;
+        let is_limited = query.limit_clause.is_some() || query.fetch.is_some();
+        match query.body.as_mut() {
+            SetExpr::Select(select) => self.make_in_select(select, is_limited, &mut calls).await?,
+            SetExpr::Values(values) => self.make_in_values(values, &mut calls).await?,
+            _ => return Ok(None),
         }
         let mut made = calls.made;
         if made.declared.len() == own_parameters && made.relations.is_empty() {
@@ -105,8 +77,20 @@ impl Session {
         }
         made.parsed.text.push_str(MARK);
         made.parsed.parameter_count = made.declared.len();
-        made.parsed.statement = Statement::Query(Box::new(query));
+        put_query(&mut made.parsed.statement, query);
         Ok(Some(made))
+    }
+
+    async fn make_in_select(&mut self, select: &mut Select, is_limited: bool, calls: &mut Calls<'_>) -> Result<()> {
+        let has_one_row = !is_limited && has_one_row(select);
+        self.give_volatile_arguments(select, has_one_row, calls).await?;
+        for factor in select.from.iter_mut().flat_map(factors) {
+            self.make_in_from(factor, calls).await?;
+        }
+        if !has_one_row || !self.make_set(select, calls).await? {
+            self.make_in_list(select, has_one_row, calls).await?;
+        }
+        Ok(())
     }
 
     /// The names by which the query calls routines alone, and those of functions whose body is a query.
@@ -280,17 +264,10 @@ impl Session {
     async fn make_in_list(&mut self, select: &mut Select, has_one_row: bool, calls: &mut Calls<'_>) -> Result<()> {
         let mut found = vec![];
         for item in &mut select.projection {
-            let mut finder = Finder {
-                calls,
-                found: &mut found,
-                conditional: 0,
-            };
             match item {
                 SelectItem::UnnamedExpr(value) => {
                     let name = binding::output_column_name(value);
-                    let before = finder.found.len();
-                    let _ = VisitMut::visit(value, &mut finder);
-                    if finder.found.len() > before {
+                    if calls.take(value, &mut found) {
                         *item = SelectItem::ExprWithAlias {
                             expr: value.clone(),
                             alias: Ident::with_quote('"', name),
@@ -298,11 +275,40 @@ impl Session {
                     }
                 }
                 SelectItem::ExprWithAlias { expr: value, .. } => {
-                    let _ = VisitMut::visit(value, &mut finder);
+                    calls.take(value, &mut found);
                 }
                 _ => {}
             }
         }
+        let rows = self.make_found(found, has_one_row, calls).await?;
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
+                put_rows(value, &rows);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls in VALUES do, too.
+    async fn make_in_values(&mut self, values: &mut Values, calls: &mut Calls<'_>) -> Result<()> {
+        let mut found = vec![];
+        for value in values.rows.iter_mut().flat_map(|row| row.content.iter_mut()) {
+            calls.take(value, &mut found);
+        }
+        let rows = self.make_found(found, true, calls).await?;
+        for value in values.rows.iter_mut().flat_map(|row| row.content.iter_mut()) {
+            put_rows(value, &rows);
+        }
+        Ok(())
+    }
+
+    /// Makes calls, whose values become parameters; answers those that are rows, by the parameters in their places.
+    async fn make_found(
+        &mut self,
+        found: Vec<Found>,
+        is_once: bool,
+        calls: &mut Calls<'_>,
+    ) -> Result<HashMap<String, Expr>> {
         let mut rows = HashMap::new();
         for call in found {
             let resolved = self.resolve_in_query(&call.name, &call.arguments, calls).await?;
@@ -314,7 +320,7 @@ impl Session {
                 .script
                 .as_ref()
                 .map_or(Volatility::Volatile, |script| script.volatility);
-            if !has_one_row && volatility == Volatility::Volatile {
+            if !is_once && volatility == Volatility::Volatile {
                 let message = format!("a call of function {} for each row of a query", function.signature());
                 return Err(Error::unsupported(message).with_hint(
                     "Call it in a SELECT without FROM, or declare it STABLE if it gives the same for the same arguments.",
@@ -349,18 +355,7 @@ impl Session {
             calls.set(call.number, SqlType::Bool, ScalarValue::Boolean(Some(true)));
             rows.insert(parameter(call.number).to_string(), row_of(&columns, &numbers));
         }
-        for item in &mut select.projection {
-            if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
-                change_own_expressions(value, |part| {
-                    if let Expr::Value(_) = part
-                        && let Some(row) = rows.get(&part.to_string())
-                    {
-                        *part = row.clone();
-                    }
-                });
-            }
-        }
-        Ok(())
+        Ok(rows)
     }
 
     async fn resolve_in_query(
@@ -419,170 +414,23 @@ impl Session {
     }
 }
 
-/// The calls of one statement.
-struct Calls<'a> {
-    around: &'a ParsedStatement,
-    /// Names of functions that are run.
-    routines: HashSet<Vec<String>>,
-    /// Names of functions that the query takes in.
-    volatile: HashSet<Vec<String>>,
-    made: WithCalls,
-    /// They are made, and not only described.
-    is_run: bool,
-}
-
-impl Calls<'_> {
-    /// A further parameter.
-    fn open(&mut self) -> usize {
-        self.made.declared.push(None);
-        if self.is_run {
-            self.made.parameters.resize(self.made.declared.len(), ScalarValue::Null);
-        }
-        self.made.declared.len()
-    }
-
-    /// Puts parameters in the places of volatile arguments.
-    fn take_volatile(
-        &mut self,
-        arguments: &mut [FunctionArg],
-        services: &BindingServices,
-        found: &mut Vec<(usize, Expr)>,
-    ) {
-        if !are_constant(arguments) {
-            return;
-        }
-        for argument in arguments {
-            let (FunctionArg::Unnamed(value)
-            | FunctionArg::Named { arg: value, .. }
-            | FunctionArg::ExprNamed { arg: value, .. }) = argument;
-            if let FunctionArgExpr::Expr(value) = value
-                && binding::calls_volatile(value, services)
-            {
-                let number = self.open();
-                found.push((number, std::mem::replace(value, parameter(number))));
-            }
-        }
-    }
-
-    fn set(&mut self, number: usize, sql_type: SqlType, value: ScalarValue) {
-        let typed = match sql_type {
-            // Shown as an empty text.
-            SqlType::Void => Typed::text(""),
-            sql_type => as_parameter(Typed { sql_type, value }),
-        };
-        let place = number - 1;
-        if let Some(slot) = self.made.declared.get_mut(place) {
-            *slot = Some(typed.sql_type);
-        }
-        if let Some(slot) = self.made.parameters.get_mut(place) {
-            *slot = typed.value;
-        }
-    }
-
-    fn relation(
-        &mut self,
-        columns: &[DeclaredColumn],
-        rows: Vec<Vec<ScalarValue>>,
-        is_numbered: bool,
-        shown: Ident,
-    ) -> Result<TableFactor> {
-        let name = format!("(rows {})", self.made.relations.len() + 1);
-        let relation = rows::relation(name.clone(), columns, rows, is_numbered)?;
-        self.made.relations.push(relation);
-        Ok(TableFactor::Table {
-            name: ObjectName::from(vec![Ident::with_quote('"', name)]),
-            alias: Some(TableAlias {
-                explicit: true,
-                name: shown,
-                columns: vec![],
-                at: None,
-            }),
-            args: None,
-            with_hints: vec![],
-            version: None,
-            with_ordinality: false,
-            partitions: vec![],
-            json_path: None,
-            sample: None,
-            index_hints: vec![],
-        })
-    }
-
-    /// The routine's name and the arguments, if an expression is a call that can be made.
-    fn call(&self, expression: &Expr) -> Option<(Vec<String>, Vec<FunctionArg>)> {
-        let Expr::Function(CallOf {
-            name,
-            args: FunctionArguments::List(list),
-            over: None,
-            filter: None,
-            ..
-        }) = expression
-        else {
-            return None;
-        };
-        let name = binding::name_parts(name);
-        let is_routine = self.routines.contains(&name) && list.clauses.is_empty();
-        (is_routine && are_constant(&list.args)).then(|| (name, list.args.clone()))
+/// The query of a statement whose calls are made before it.
+fn calling_query(statement: &Statement) -> Option<&Query> {
+    match statement {
+        Statement::Query(query) => Some(query),
+        Statement::Insert(insert) => insert.source.as_deref(),
+        Statement::CreateTable(create) => create.query.as_deref(),
+        _ => None,
     }
 }
 
-/// Takes calls out of an expression, but for those that a condition decides about.
-struct Finder<'a, 'c> {
-    calls: &'a mut Calls<'c>,
-    found: &'a mut Vec<Found>,
-    conditional: usize,
-}
-
-impl VisitorMut for Finder<'_, '_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.conditional += 1;
-        ControlFlow::Continue(())
+fn put_query(statement: &mut Statement, query: Query) {
+    match statement {
+        Statement::Query(place) => **place = query,
+        Statement::Insert(insert) => insert.source = Some(Box::new(query)),
+        Statement::CreateTable(create) => create.query = Some(Box::new(query)),
+        _ => {}
     }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.conditional -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        if is_conditional(expression) {
-            self.conditional += 1;
-        }
-        if self.conditional == 0
-            && let Some((name, arguments)) = self.calls.call(expression)
-        {
-            let number = self.calls.open();
-            self.found.push(Found {
-                name,
-                arguments,
-                number,
-            });
-            *expression = parameter(number);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        if is_conditional(expression) {
-            self.conditional -= 1;
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn parameter(number: usize) -> Expr {
-    Expr::value(Value::Placeholder(format!("${number}")))
-}
-
-/// A row of parameters.
-fn row_of(columns: &[DeclaredColumn], numbers: &[usize]) -> Expr {
-    let text = |name: &str| Expr::value(Value::SingleQuotedString(name.to_string()));
-    let fields = columns.iter().zip(numbers);
-    let fields = fields.flat_map(|((name, _), number)| [text(name), parameter(*number)]);
-    let there = Expr::value(Value::Boolean(true));
-    binding::call(ROW_VALUE, std::iter::once(there).chain(fields).collect())
 }
 
 fn rows_as_values(function: &Function) -> Error {

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod call;
+mod calls;
 mod in_queries;
 mod once;
 mod rows;
