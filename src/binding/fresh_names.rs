@@ -12,13 +12,13 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::{function_rows, names};
 
-/// Renames the range variables of a query whose relations are known. `mark` tells this body from those that may stand
-/// around or inside of it; `is_column` knows what names the relations' columns have.
-pub(super) fn rename(query: &mut Query, mark: &str, is_column: &dyn Fn(&str) -> bool) {
+/// Renames the range variables of a body whose relations are known. `mark` tells this body from those that may stand
+/// around or inside of it; `is_column` knows what names columns and arguments have.
+pub(super) fn rename(body: &mut impl VisitMut, mark: &str, is_column: &dyn Fn(&str) -> bool) {
     let mut known = Known::default();
     // Neither breaks.
-    let _ = VisitMut::visit(query, &mut known);
-    let _ = VisitMut::visit(query, &mut Renamer { mark, is_column, known });
+    let _ = VisitMut::visit(body, &mut known);
+    let _ = VisitMut::visit(body, &mut Renamer { mark, is_column, known });
 }
 
 /// What names a body has.

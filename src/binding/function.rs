@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
-use super::query_function::{BoundRows, DeclaredColumn, bind_rows};
+use super::query_function::{BoundRows, DeclaredColumn, bind_rows, with_fresh_names};
 use super::{BindingServices, Rights, relations};
 use crate::catalog::model::{Argument, Function, Oid, Reference};
 use crate::context::QueryContext;
@@ -109,6 +109,7 @@ pub(crate) async fn bind_function(
     name_arguments(&mut expression, &definition, None);
     super::rewrite::rewrite_expression(&mut expression)?;
     let scope = relations::load_for_expression(services, context, &mut expression, rights, depth).await?;
+    with_fresh_names(&mut expression, &definition, &scope, depth);
     let schema = argument_schema(&definition)?;
     let body = inline_in_expression(scope.plan_expression(expression, &schema)?)?;
     let body = Body::Value(read_literal(body, &definition.returns)?);

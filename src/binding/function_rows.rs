@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::logical_expr::Volatility;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function as Call, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
     Query, SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, Value, Visit,
@@ -356,6 +357,26 @@ pub fn called_names(query: &Query, services: &BindingServices) -> Vec<Vec<String
     };
     let _ = Visit::visit(query, &mut visitor);
     visitor.found
+}
+
+/// Whether an expression calls something that gives another value each time.
+pub fn calls_volatile(expression: &Expr, services: &BindingServices) -> bool {
+    struct Volatile<'a>(&'a BindingServices);
+    impl Visitor for Volatile<'_> {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+            let Expr::Function(call) = expression else {
+                return ControlFlow::Continue(());
+            };
+            let name = names::parts(&call.name).pop().unwrap_or_default();
+            let function = self.0.base.scalar_functions().get(&name);
+            match function.is_some_and(|function| function.signature().volatility == Volatility::Volatile) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+    expression.visit(&mut Volatile(services)).is_break()
 }
 
 /// 0A000 for a call that the session does not make before the query, 42809 for a procedure.

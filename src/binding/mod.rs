@@ -62,7 +62,7 @@ pub use domains::{bind_domain_rule, check_domain_condition};
 pub use expression::{bind_constant, bind_expression_over};
 pub use frame_bounds::{FramedQuery, with_frame_bounds};
 pub use function::check_function;
-pub use function_rows::{called_names, columns_of_call, gives_row};
+pub use function_rows::{called_names, calls_volatile, columns_of_call, gives_row};
 pub use modification::{
     ACTION, Action, BoundModification, FILE, FIRST_VALUE, PLACE, Repeated, bind_delete, bind_insert, bind_merge,
     bind_update, insert_columns,

@@ -7,10 +7,12 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, Result as PlanResult, Spans, TableReference};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery, lit};
+use datafusion::sql::sqlparser::ast::VisitMut;
 
 use super::function::{argument_name, declared_as, inline_functions, name_arguments};
 use super::modification::{assigned, assigned_from_query};
 use super::relations::{self, parse_query};
+use super::scope::Scope;
 use super::{BindingServices, Rights, calls, fresh_names};
 use crate::catalog::model::{Function, QueryResult, Reference};
 use crate::context::QueryContext;
@@ -49,8 +51,7 @@ pub(super) async fn bind_rows(
     let scope = relations::load(services, context, &mut body, rights, depth).await?;
     // Its statement is told what is wrong with it by the names that it has.
     if depth > 0 {
-        let mark = format!("({} {depth})", definition.name);
-        fresh_names::rename(&mut body, &mark, &|name| scope.has_column(name));
+        with_fresh_names(&mut body, definition, &scope, depth);
     }
     let plan = scope.plan_dependent(body, argument_schema(definition)?)?;
     let plan = inline_functions(plan)?;
@@ -78,6 +79,13 @@ pub(super) async fn bind_rows(
     let plan = rows.build()?;
     let settings = services.format.clone();
     Ok((BoundRows { plan, settings }, scope.references().to_vec()))
+}
+
+/// Gives the relations of a body names that nothing around it has.
+pub(super) fn with_fresh_names(body: &mut impl VisitMut, definition: &Function, scope: &Scope, depth: usize) {
+    let mark = format!("({} {depth})", definition.name);
+    let is_argument = |name: &str| definition.arguments.iter().any(|argument| argument.name == name);
+    fresh_names::rename(body, &mark, &|name| scope.has_column(name) || is_argument(name));
 }
 
 /// Whether neither the function's type nor its arguments tell what its rows are.

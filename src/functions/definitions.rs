@@ -204,7 +204,7 @@ fn full_arguments(function: &Function) -> String {
 }
 
 fn identity_arguments(function: &Function) -> String {
-    let is_argument = |parameter: &Parameter<'_>| !matches!(parameter.mode, Some(OutputMode::Table | OutputMode::Out));
+    let is_argument = |parameter: &Parameter<'_>| parameter.mode != Some(OutputMode::Table);
     let shown = shown_parameters(function, is_argument).map(|(_, shown)| shown);
     shown.collect::<Vec<_>>().join(", ")
 }
@@ -224,12 +224,14 @@ fn shown_parameters(
     function: &Function,
     is_shown: impl Fn(&Parameter<'_>) -> bool,
 ) -> impl Iterator<Item = (Parameter<'_>, String)> {
+    let is_procedure = function.is_procedure();
     let parameters = function.parameters().into_iter();
     let shown = parameters.filter(move |parameter| is_shown(parameter));
-    shown.map(|parameter| {
+    shown.map(move |parameter| {
         let mode = match parameter.mode {
             Some(OutputMode::Out) => "OUT ",
             Some(OutputMode::InOut) => "INOUT ",
+            None if is_procedure => "IN ",
             Some(OutputMode::Table) | None => "",
         };
         let name = match parameter.name {

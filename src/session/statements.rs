@@ -46,7 +46,10 @@ impl Session {
         if self.transaction.failed || !needs_catalog(&parsed.statement) {
             return self.describe_session_statement(parsed, declared);
         }
-        self.start_clock();
+        // What a routine describes is a part of the statement that runs it.
+        if self.nesting == 0 {
+            self.start_clock();
+        }
         if let Statement::Call(call) = &parsed.statement {
             let described = Box::pin(self.describe_call(parsed, call, declared)).await;
             return described.map_err(|error| located(error, parsed));

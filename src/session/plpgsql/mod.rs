@@ -90,7 +90,6 @@ impl Session {
         parsed: &'a ParsedStatement,
         inline: &'a Inline,
     ) -> BoxFuture<'a, Result<()>> {
-        let outermost = self.nesting == 0;
         let recorded = async move {
             let context = self.statement_context(&Texts::of(parsed)).await?;
             let ran = self.interpret_inline(inline).await;
@@ -98,10 +97,7 @@ impl Session {
             self.context = None;
             ran
         };
-        match outermost {
-            true => stack::outermost(recorded.boxed()).boxed(),
-            false => recorded.boxed(),
-        }
+        stack::measured(recorded.boxed()).boxed()
     }
 
     async fn interpret_inline(&mut self, inline: &Inline) -> Result<()> {
@@ -120,12 +116,7 @@ impl Session {
 
     /// Runs a function's or a procedure's statements.
     pub(super) fn run_routine<'a>(&'a mut self, call: RoutineCall<'a>) -> BoxFuture<'a, Result<Given>> {
-        let outermost = self.nesting == 0;
-        let ran = self.interpret(call).boxed();
-        match outermost {
-            true => stack::outermost(ran).boxed(),
-            false => ran,
-        }
+        stack::measured(self.interpret(call).boxed()).boxed()
     }
 
     async fn interpret(&mut self, call: RoutineCall<'_>) -> Result<Given> {

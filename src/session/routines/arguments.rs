@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::ast as sql;
 
 use super::{Resolved, placeholder};
 use crate::binding;
-use crate::catalog::model::Function;
+use crate::catalog::model::{Argument, Function};
 use crate::error::{Error, Result};
 use crate::execution::outcome::Outcome;
 use crate::query::{Description, Memory};
@@ -33,7 +33,7 @@ impl Session {
         function: &Function,
         given: &Given<'_>,
     ) -> Result<Vec<Option<SqlType>>> {
-        let Some(described) = self.describe_arguments(arguments, function, given).await? else {
+        let Some(described) = self.describe_arguments(arguments, &function.arguments, given).await? else {
             return Ok(vec![]);
         };
         let columns = described.columns.unwrap_or_default();
@@ -82,7 +82,9 @@ impl Session {
 
     /// The types of the statement's parameters, those among them that arguments are by what the routine takes.
     pub(super) async fn parameter_types(&mut self, call: &Resolved, given: &Given<'_>) -> Result<Vec<Option<SqlType>>> {
-        let described = self.describe_arguments(&call.arguments, &call.function, given).await?;
+        let described = self
+            .describe_arguments(&call.arguments, &call.function.arguments, given)
+            .await?;
         let inferred = described.map(|described| described.parameters).unwrap_or_default();
         let mut types = given.declared.to_vec();
         types.resize(types.len().max(given.parsed.parameter_count), None);
@@ -98,17 +100,18 @@ impl Session {
         Ok(types)
     }
 
-    async fn describe_arguments(
+    /// What the query of arguments takes and gives; `taken` says what types they are given for.
+    pub(super) async fn describe_arguments(
         &mut self,
         arguments: &[sql::Expr],
-        function: &Function,
+        taken: &[Argument],
         given: &Given<'_>,
     ) -> Result<Option<Description>> {
         if arguments.is_empty() {
             return Ok(None);
         }
         let parsed = select_of(arguments, given.parsed)?;
-        let declared = declared_for(arguments, function, given.declared);
+        let declared = declared_for(arguments, taken, given.declared);
         let texts = Texts::of(&parsed);
         let described = Box::pin(self.describe(&parsed, &texts, &declared, &Memory::default())).await;
         self.context = None;
@@ -122,13 +125,8 @@ impl Session {
         given: &Given<'_>,
         parameters: &[ScalarValue],
     ) -> Result<Vec<ScalarValue>> {
-        if call.arguments.is_empty() {
-            return Ok(vec![]);
-        }
-        let parsed = select_of(&call.arguments, given.parsed)?;
-        let declared = declared_for(&call.arguments, &call.function, given.declared);
-        let statement = PreparedStatement::undescribed(parsed, declared);
-        let values = self.only_row(&statement, parameters).await?;
+        let taken = &call.function.arguments;
+        let values = self.values_of(&call.arguments, taken, given, parameters).await?;
         let settings = self.format_settings();
         let values = values.into_iter().zip(&call.arguments).zip(&call.function.arguments);
         let values = values.map(|((value, written), argument)| {
@@ -143,6 +141,23 @@ impl Session {
             cast_value(value, &argument.sql_type, &settings)
         });
         values.collect()
+    }
+
+    /// The values of expressions by themselves.
+    pub(super) async fn values_of(
+        &mut self,
+        arguments: &[sql::Expr],
+        taken: &[Argument],
+        given: &Given<'_>,
+        parameters: &[ScalarValue],
+    ) -> Result<Vec<Typed>> {
+        if arguments.is_empty() {
+            return Ok(vec![]);
+        }
+        let parsed = select_of(arguments, given.parsed)?;
+        let declared = declared_for(arguments, taken, given.declared);
+        let statement = PreparedStatement::undescribed(parsed, declared);
+        self.only_row(&statement, parameters).await
     }
 
     /// The row of a query that has one.
@@ -194,9 +209,9 @@ fn select_of(arguments: &[sql::Expr], around: &ParsedStatement) -> Result<Parsed
 }
 
 /// The types of the statement's parameters, where an argument that is one of them is of the type that the routine takes.
-fn declared_for(arguments: &[sql::Expr], function: &Function, declared: &[Option<SqlType>]) -> Vec<Option<SqlType>> {
+fn declared_for(arguments: &[sql::Expr], taken: &[Argument], declared: &[Option<SqlType>]) -> Vec<Option<SqlType>> {
     let mut types = declared.to_vec();
-    for (argument, taken) in arguments.iter().zip(&function.arguments) {
+    for (argument, taken) in arguments.iter().zip(taken) {
         if let Some(place) = placeholder(argument) {
             types.resize(types.len().max(place + 1), None);
             if let Some(slot @ None) = types.get_mut(place) {

@@ -125,14 +125,12 @@ impl Session {
         ))
     }
 
-    /// The context of looking names up, which no statement's record is about.
+    /// The context of looking names up, which no statement's record is about. It is of now: what was revoked meanwhile is.
     pub(super) async fn lookup_context(&mut self) -> Result<Arc<QueryContext>> {
-        if let Some(context) = &self.context {
-            return Ok(Arc::clone(context));
-        }
+        let around = self.context.take();
         let texts = Texts::of(&one_statement("SELECT 1")?);
-        let context = self.statement_context(&texts).await?;
-        self.context = None;
-        Ok(context)
+        let context = self.statement_context(&texts).await;
+        self.context = around;
+        context
     }
 }

@@ -2,50 +2,30 @@
 //! one row, and those of its FROM, as long as nothing in the query decides whether or how often they are made. Values
 //! stand in the query as parameters behind its own, rows as relations. All others are refused where the query is bound.
 
-use std::collections::HashMap;
-use std::ops::ControlFlow;
+use std::collections::{HashMap, HashSet};
 
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Distinct, Expr, Function as CallOf, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-    Ident, ObjectName, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, Visit,
-    VisitMut, Visitor, VisitorMut,
+    Expr, Function as CallOf, FunctionArg, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr, TableFactor,
+    TableWithJoins, Values,
 };
 
 use super::arguments::Given;
-use super::{Resolved, require_execute, rows};
-use crate::binding::{self, WithRelation};
+use super::calls::{Calls, Found, WithCalls, parameter, put_rows, row_of};
+use super::once::{are_constant, factors, has_one_row, reads_others};
+use super::{Resolved, require_execute};
+use crate::binding;
 use crate::catalog::Scope;
 use crate::catalog::model::{Function, Volatility};
 use crate::error::{Error, Result, SqlState};
-use crate::functions::ROW_VALUE;
 use crate::session::Session;
-use crate::session::plpgsql::{DeclaredColumn, RoutineCall, Typed, as_parameter};
+use crate::session::plpgsql::{RoutineCall, Typed};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::statement::change_own_expressions;
 use crate::types::SqlType;
 
 /// Behind the text of the statement, which no client can send: plans are found by their texts.
 const MARK: &str = "\u{0}calls";
-
-/// A statement after its calls were made.
-pub(in crate::session) struct WithCalls {
-    pub parsed: ParsedStatement,
-    pub declared: Vec<Option<SqlType>>,
-    /// Of all parameters, those of the statement's own among them.
-    pub parameters: Vec<ScalarValue>,
-    pub relations: Vec<WithRelation>,
-    /// How many parameters are the client's.
-    pub own_parameters: usize,
-}
-
-/// A call that was found.
-struct Found {
-    name: Vec<String>,
-    arguments: Vec<FunctionArg>,
-    /// The parameter that stands for its value.
-    number: usize,
-}
 
 impl Session {
     /// The statement with what its calls gave, or with their types alone where there are no `parameters`; `None` where
@@ -56,25 +36,20 @@ impl Session {
         declared: &[Option<SqlType>],
         parameters: Option<&[ScalarValue]>,
     ) -> Result<Option<WithCalls>> {
-        let Statement::Query(query) = &parsed.statement else {
+        let Some(query) = calling_query(&parsed.statement) else {
             return Ok(None);
         };
-        let routines = self.routines_of(query).await?;
-        if routines.is_empty() {
+        let (routines, volatile) = self.routines_of(query).await?;
+        if query.with.is_some() || routines.is_empty() && volatile.is_empty() {
             return Ok(None);
         }
-        let mut query = query.as_ref().clone();
-        let SetExpr::Select(select) = query.body.as_mut() else {
-            return Ok(None);
-        };
-        if query.with.is_some() {
-            return Ok(None);
-        }
+        let mut query = query.clone();
         let given = parameters.map_or(0, <[_]>::len);
         let own_parameters = parsed.parameter_count.max(declared.len()).max(given);
         let mut calls = Calls {
             around: parsed,
             routines,
+            volatile,
             made: WithCalls {
                 parsed: parsed.clone(),
                 declared: declared.to_vec(),
@@ -86,12 +61,11 @@ impl Session {
         };
         calls.made.declared.resize(own_parameters, None);
         let taken = self.transaction.changes_taken();
-        let has_one_row = has_one_row(select);
-        for factor in select.from.iter_mut().flat_map(factors) {
-            self.make_in_from(factor, &mut calls).await?;
-        }
-        if !has_one_row || !self.make_set(select, &mut calls).await? {
-            self.make_in_list(select, has_one_row, &mut calls).await?;
+        let is_limited = query.limit_clause.is_some() || query.fetch.is_some();
+        match query.body.as_mut() {
+            SetExpr::Select(select) => self.make_in_select(select, is_limited, &mut calls).await?,
+            SetExpr::Values(values) => self.make_in_values(values, &mut calls).await?,
+            _ => return Ok(None),
         }
         let mut made = calls.made;
         if made.declared.len() == own_parameters && made.relations.is_empty() {
@@ -103,17 +77,29 @@ impl Session {
         }
         made.parsed.text.push_str(MARK);
         made.parsed.parameter_count = made.declared.len();
-        made.parsed.statement = Statement::Query(Box::new(query));
+        put_query(&mut made.parsed.statement, query);
         Ok(Some(made))
     }
 
-    /// The routines of each name that the query calls by, if all of the name are such.
-    async fn routines_of(&mut self, query: &Query) -> Result<HashMap<Vec<String>, Vec<Function>>> {
+    async fn make_in_select(&mut self, select: &mut Select, is_limited: bool, calls: &mut Calls<'_>) -> Result<()> {
+        let has_one_row = !is_limited && has_one_row(select);
+        self.give_volatile_arguments(select, has_one_row, calls).await?;
+        for factor in select.from.iter_mut().flat_map(factors) {
+            self.make_in_from(factor, calls).await?;
+        }
+        if !has_one_row || !self.make_set(select, calls).await? {
+            self.make_in_list(select, has_one_row, calls).await?;
+        }
+        Ok(())
+    }
+
+    /// The names by which the query calls routines alone, and those of functions whose body is a query.
+    async fn routines_of(&mut self, query: &Query) -> Result<(HashSet<Vec<String>>, HashSet<Vec<String>>)> {
         let services = self.engine.binding_services(self.settings.current());
         let names = binding::called_names(query, &services);
-        let mut routines = HashMap::new();
+        let (mut routines, mut volatile) = (HashSet::new(), HashSet::new());
         if names.is_empty() {
-            return Ok(routines);
+            return Ok((routines, volatile));
         }
         let catalog = self.catalog().await?;
         let path = catalog.search_path(
@@ -127,12 +113,84 @@ impl Session {
         };
         for name in names {
             let found = catalog.find_functions(scope, &name)?;
-            if !found.is_empty() && found.iter().all(|function| function.script.is_some()) {
-                let found = found.into_iter().cloned().collect();
-                routines.insert(name, found);
+            if found.is_empty() {
+                continue;
+            }
+            if found.iter().all(|function| function.script.is_some()) {
+                routines.insert(name);
+            } else if found
+                .iter()
+                .all(|function| function.script.is_none() && function.query.is_some())
+            {
+                volatile.insert(name);
             }
         }
-        Ok(routines)
+        Ok((routines, volatile))
+    }
+
+    /// A query that a call takes in may name an argument several times: one that is volatile is evaluated before.
+    async fn give_volatile_arguments(
+        &mut self,
+        select: &mut Select,
+        has_one_row: bool,
+        calls: &mut Calls<'_>,
+    ) -> Result<()> {
+        let services = self.engine.binding_services(self.settings.current());
+        let mut found = vec![];
+        for factor in select.from.iter_mut().flat_map(factors) {
+            let (name, arguments) = match factor {
+                TableFactor::Table {
+                    name,
+                    args: Some(arguments),
+                    ..
+                } => (name, &mut arguments.args),
+                TableFactor::Function { name, args, .. } => (name, args),
+                _ => continue,
+            };
+            if calls.volatile.contains(&binding::name_parts(name)) {
+                calls.take_volatile(arguments, &services, &mut found);
+            }
+        }
+        if has_one_row {
+            for item in &mut select.projection {
+                if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
+                    change_own_expressions(value, |part| {
+                        if let Expr::Function(CallOf {
+                            name,
+                            args: FunctionArguments::List(list),
+                            ..
+                        }) = part
+                            && calls.volatile.contains(&binding::name_parts(name))
+                        {
+                            calls.take_volatile(&mut list.args, &services, &mut found);
+                        }
+                    });
+                }
+            }
+        }
+        let (numbers, arguments): (Vec<usize>, Vec<Expr>) = found.into_iter().unzip();
+        let own = calls.made.own_parameters;
+        let given = Given {
+            parsed: calls.around,
+            declared: &calls.made.declared[..own],
+        };
+        let described = self.describe_arguments(&arguments, &[], &given).await?;
+        let columns = described.and_then(|described| described.columns).unwrap_or_default();
+        let mut values: Vec<Typed> = columns
+            .iter()
+            .map(|column| Typed {
+                sql_type: column.declared_type(),
+                value: ScalarValue::Null,
+            })
+            .collect();
+        if calls.is_run {
+            let parameters = calls.made.parameters[..own.min(calls.made.parameters.len())].to_vec();
+            values = self.values_of(&arguments, &[], &given, &parameters).await?;
+        }
+        for (number, value) in numbers.into_iter().zip(values) {
+            calls.set(number, value.sql_type, value.value);
+        }
+        Ok(())
     }
 
     /// A call in FROM becomes the relation of its rows.
@@ -155,12 +213,13 @@ impl Session {
             _ => return Ok(()),
         };
         let name = binding::name_parts(name);
-        if !calls.routines.contains_key(&name) || !are_constant(arguments) {
+        if !calls.routines.contains(&name) || !are_constant(arguments) {
             return Ok(());
         }
         let alias = alias.clone();
-        let resolved = self.resolve_in_query(&name, arguments, calls).await?;
+        let mut resolved = self.resolve_in_query(&name, arguments, calls).await?;
         let columns = binding::columns_of_call(&resolved.function, alias.as_ref(), with_ordinality)?;
+        resolved.columns = columns[..columns.len() - usize::from(with_ordinality)].to_vec();
         let shown = alias.map_or_else(|| Ident::with_quote('"', &resolved.function.name), |alias| alias.name);
         let rows = self.made(resolved, calls).await?;
         *factor = calls.relation(&columns, rows, with_ordinality, shown)?;
@@ -205,17 +264,10 @@ impl Session {
     async fn make_in_list(&mut self, select: &mut Select, has_one_row: bool, calls: &mut Calls<'_>) -> Result<()> {
         let mut found = vec![];
         for item in &mut select.projection {
-            let mut finder = Finder {
-                calls,
-                found: &mut found,
-                conditional: 0,
-            };
             match item {
                 SelectItem::UnnamedExpr(value) => {
                     let name = binding::output_column_name(value);
-                    let before = finder.found.len();
-                    let _ = VisitMut::visit(value, &mut finder);
-                    if finder.found.len() > before {
+                    if calls.take(value, &mut found) {
                         *item = SelectItem::ExprWithAlias {
                             expr: value.clone(),
                             alias: Ident::with_quote('"', name),
@@ -223,11 +275,40 @@ impl Session {
                     }
                 }
                 SelectItem::ExprWithAlias { expr: value, .. } => {
-                    let _ = VisitMut::visit(value, &mut finder);
+                    calls.take(value, &mut found);
                 }
                 _ => {}
             }
         }
+        let rows = self.make_found(found, has_one_row, calls).await?;
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
+                put_rows(value, &rows);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls in VALUES do, too.
+    async fn make_in_values(&mut self, values: &mut Values, calls: &mut Calls<'_>) -> Result<()> {
+        let mut found = vec![];
+        for value in values.rows.iter_mut().flat_map(|row| row.content.iter_mut()) {
+            calls.take(value, &mut found);
+        }
+        let rows = self.make_found(found, true, calls).await?;
+        for value in values.rows.iter_mut().flat_map(|row| row.content.iter_mut()) {
+            put_rows(value, &rows);
+        }
+        Ok(())
+    }
+
+    /// Makes calls, whose values become parameters; answers those that are rows, by the parameters in their places.
+    async fn make_found(
+        &mut self,
+        found: Vec<Found>,
+        is_once: bool,
+        calls: &mut Calls<'_>,
+    ) -> Result<HashMap<String, Expr>> {
         let mut rows = HashMap::new();
         for call in found {
             let resolved = self.resolve_in_query(&call.name, &call.arguments, calls).await?;
@@ -239,7 +320,7 @@ impl Session {
                 .script
                 .as_ref()
                 .map_or(Volatility::Volatile, |script| script.volatility);
-            if !has_one_row && volatility == Volatility::Volatile {
+            if !is_once && volatility == Volatility::Volatile {
                 let message = format!("a call of function {} for each row of a query", function.signature());
                 return Err(Error::unsupported(message).with_hint(
                     "Call it in a SELECT without FROM, or declare it STABLE if it gives the same for the same arguments.",
@@ -247,6 +328,11 @@ impl Session {
             }
             let is_row = binding::gives_row(function);
             let columns = resolved.columns.clone();
+            if matches!(columns.as_slice(), [(_, SqlType::Record)]) {
+                let message = format!("the record of function {} as a value", function.name);
+                let hint = "Call the function in FROM and say what its columns are: f() AS t(a int, b text).";
+                return Err(Error::unsupported(message).with_hint(hint));
+            }
             let mut values = self.made(resolved, calls).await?.into_iter().next().unwrap_or_default();
             values.resize(columns.len(), ScalarValue::Null);
             let numbers: Vec<usize> = match is_row {
@@ -269,18 +355,7 @@ impl Session {
             calls.set(call.number, SqlType::Bool, ScalarValue::Boolean(Some(true)));
             rows.insert(parameter(call.number).to_string(), row_of(&columns, &numbers));
         }
-        for item in &mut select.projection {
-            if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
-                change_own_expressions(value, |part| {
-                    if let Expr::Value(_) = part
-                        && let Some(row) = rows.get(&part.to_string())
-                    {
-                        *part = row.clone();
-                    }
-                });
-            }
-        }
-        Ok(())
+        Ok(rows)
     }
 
     async fn resolve_in_query(
@@ -339,223 +414,26 @@ impl Session {
     }
 }
 
-/// The calls of one statement.
-struct Calls<'a> {
-    around: &'a ParsedStatement,
-    routines: HashMap<Vec<String>, Vec<Function>>,
-    made: WithCalls,
-    /// They are made, and not only described.
-    is_run: bool,
-}
-
-impl Calls<'_> {
-    /// A further parameter.
-    fn open(&mut self) -> usize {
-        self.made.declared.push(None);
-        if self.is_run {
-            self.made.parameters.resize(self.made.declared.len(), ScalarValue::Null);
-        }
-        self.made.declared.len()
-    }
-
-    fn set(&mut self, number: usize, sql_type: SqlType, value: ScalarValue) {
-        let typed = match sql_type {
-            // Shown as an empty text.
-            SqlType::Void => Typed::text(""),
-            sql_type => as_parameter(Typed { sql_type, value }),
-        };
-        let place = number - 1;
-        if let Some(slot) = self.made.declared.get_mut(place) {
-            *slot = Some(typed.sql_type);
-        }
-        if let Some(slot) = self.made.parameters.get_mut(place) {
-            *slot = typed.value;
-        }
-    }
-
-    fn relation(
-        &mut self,
-        columns: &[DeclaredColumn],
-        rows: Vec<Vec<ScalarValue>>,
-        is_numbered: bool,
-        shown: Ident,
-    ) -> Result<TableFactor> {
-        let name = format!("(rows {})", self.made.relations.len() + 1);
-        let relation = rows::relation(name.clone(), columns, rows, is_numbered)?;
-        self.made.relations.push(relation);
-        Ok(TableFactor::Table {
-            name: ObjectName::from(vec![Ident::with_quote('"', name)]),
-            alias: Some(TableAlias {
-                explicit: true,
-                name: shown,
-                columns: vec![],
-                at: None,
-            }),
-            args: None,
-            with_hints: vec![],
-            version: None,
-            with_ordinality: false,
-            partitions: vec![],
-            json_path: None,
-            sample: None,
-            index_hints: vec![],
-        })
-    }
-
-    /// The routine's name and the arguments, if an expression is a call that can be made.
-    fn call(&self, expression: &Expr) -> Option<(Vec<String>, Vec<FunctionArg>)> {
-        let Expr::Function(CallOf {
-            name,
-            args: FunctionArguments::List(list),
-            over: None,
-            filter: None,
-            ..
-        }) = expression
-        else {
-            return None;
-        };
-        let name = binding::name_parts(name);
-        let is_routine = self.routines.contains_key(&name) && list.clauses.is_empty();
-        (is_routine && are_constant(&list.args)).then(|| (name, list.args.clone()))
+/// The query of a statement whose calls are made before it.
+fn calling_query(statement: &Statement) -> Option<&Query> {
+    match statement {
+        Statement::Query(query) => Some(query),
+        Statement::Insert(insert) => insert.source.as_deref(),
+        Statement::CreateTable(create) => create.query.as_deref(),
+        _ => None,
     }
 }
 
-/// Takes calls out of an expression, but for those that a condition decides about.
-struct Finder<'a, 'c> {
-    calls: &'a mut Calls<'c>,
-    found: &'a mut Vec<Found>,
-    conditional: usize,
-}
-
-impl VisitorMut for Finder<'_, '_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.conditional += 1;
-        ControlFlow::Continue(())
+fn put_query(statement: &mut Statement, query: Query) {
+    match statement {
+        Statement::Query(place) => **place = query,
+        Statement::Insert(insert) => insert.source = Some(Box::new(query)),
+        Statement::CreateTable(create) => create.query = Some(Box::new(query)),
+        _ => {}
     }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.conditional -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        if is_conditional(expression) {
-            self.conditional += 1;
-        }
-        if self.conditional == 0
-            && let Some((name, arguments)) = self.calls.call(expression)
-        {
-            let number = self.calls.open();
-            self.found.push(Found {
-                name,
-                arguments,
-                number,
-            });
-            *expression = parameter(number);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        if is_conditional(expression) {
-            self.conditional -= 1;
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// Whether the parts of an expression may go without being evaluated.
-fn is_conditional(expression: &Expr) -> bool {
-    match expression {
-        Expr::Case { .. } => true,
-        Expr::BinaryOp { op, .. } => matches!(op, BinaryOperator::And | BinaryOperator::Or),
-        Expr::Function(call) => {
-            let name = binding::name_parts(&call.name);
-            matches!(
-                name.last().map(String::as_str),
-                Some("coalesce" | "nullif" | "greatest" | "least")
-            )
-        }
-        _ => false,
-    }
-}
-
-fn parameter(number: usize) -> Expr {
-    Expr::value(Value::Placeholder(format!("${number}")))
-}
-
-/// A row of parameters.
-fn row_of(columns: &[DeclaredColumn], numbers: &[usize]) -> Expr {
-    let text = |name: &str| Expr::value(Value::SingleQuotedString(name.to_string()));
-    let fields = columns.iter().zip(numbers);
-    let fields = fields.flat_map(|((name, _), number)| [text(name), parameter(*number)]);
-    let there = Expr::value(Value::Boolean(true));
-    binding::call(ROW_VALUE, std::iter::once(there).chain(fields).collect())
 }
 
 fn rows_as_values(function: &Function) -> Error {
     let message = format!("the rows of function {} as values", function.name);
     Error::unsupported(message).with_hint("Call the function in FROM.")
-}
-
-/// The relations of a part of FROM that are on its own level.
-fn factors(from: &mut TableWithJoins) -> impl Iterator<Item = &mut TableFactor> {
-    let joined = from.joins.iter_mut().map(|join| &mut join.relation);
-    std::iter::once(&mut from.relation).chain(joined)
-}
-
-/// Whether the select list is evaluated once, whatever there is in tables.
-fn has_one_row(select: &Select) -> bool {
-    let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(keys, modifiers) if keys.is_empty() && modifiers.is_empty());
-    select.from.is_empty()
-        && select.selection.is_none()
-        && select.having.is_none()
-        && is_ungrouped
-        && !matches!(select.distinct, Some(Distinct::On(_)))
-}
-
-/// Whether arguments mean the same before the query runs: they name no column, and read no table.
-fn are_constant(arguments: &[FunctionArg]) -> bool {
-    struct Columns;
-    impl Visitor for Columns {
-        type Break = ();
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            ControlFlow::Break(())
-        }
-        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
-            match expression {
-                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    arguments.iter().all(|argument| {
-        let value = match argument {
-            FunctionArg::Unnamed(value)
-            | FunctionArg::Named { arg: value, .. }
-            | FunctionArg::ExprNamed { arg: value, .. } => value,
-        };
-        match value {
-            FunctionArgExpr::Expr(value) => value.visit(&mut Columns).is_continue(),
-            _ => false,
-        }
-    })
-}
-
-/// Whether the query names relations beside those that its calls gave.
-fn reads_others(query: &Query, own: &[WithRelation]) -> bool {
-    struct Others<'a>(&'a [WithRelation]);
-    impl Visitor for Others<'_> {
-        type Break = ();
-        fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
-            let parts = binding::name_parts(name);
-            match self.0.iter().any(|own| parts == [own.name.clone()]) {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            }
-        }
-    }
-    query.visit(&mut Others(own)).is_break()
 }

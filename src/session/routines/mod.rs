@@ -3,7 +3,9 @@
 
 mod arguments;
 mod call;
+mod calls;
 mod in_queries;
+mod once;
 mod rows;
 
 use datafusion::sql::sqlparser::ast as sql;
