@@ -41,6 +41,7 @@ mod time_travel;
 mod typed_elements;
 mod types;
 mod unions;
+mod updatable;
 mod whole_rows;
 mod with_parts;
 
@@ -60,9 +61,10 @@ pub use domains::{bind_domain_rule, check_domain_condition};
 pub use expression::{bind_constant, bind_expression_over};
 pub use frame_bounds::{FramedQuery, with_frame_bounds};
 pub use function::check_function;
+pub(crate) use modification::not_updatable;
 pub use modification::{
-    ACTION, Action, BoundModification, FILE, FIRST_VALUE, PLACE, Repeated, bind_delete, bind_insert, bind_merge,
-    bind_update, insert_columns,
+    ACTION, Action, BoundModification, Changed, FILE, FIRST_VALUE, PLACE, Repeated, TargetView, ViewCheck, ViewLevel,
+    bind_delete, bind_insert, bind_merge, bind_update, insert_columns,
 };
 pub(crate) use names::parts as name_parts;
 pub use output_column::OutputColumn;
@@ -72,10 +74,12 @@ pub(crate) use rewrite::{folded, literal_type};
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{
-    BoundChecks, BoundGenerated, BoundRule, RowExpression, RowRule, bind_checks, bind_conversion, bind_copied,
-    bind_defaults, bind_stored_generated, check_condition, check_default, check_generated, check_row_expression,
+    BoundChecks, BoundGenerated, BoundRule, RowExpression, RowRule, add_view_checks, bind_checks, bind_conversion,
+    bind_copied, bind_defaults, bind_stored_generated, check_condition, check_default, check_generated,
+    check_row_expression,
 };
 pub use time_travel::TimeTravel;
+pub(crate) use updatable::updatable;
 pub use with_parts::SharedPart;
 
 use crate::catalog::CatalogSnapshot;

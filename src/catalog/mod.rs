@@ -5,6 +5,7 @@
 mod access;
 pub mod acl;
 pub mod changes;
+mod check_option;
 mod checkpoint;
 mod clock;
 mod commit;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::SqlType;
 
+pub use super::check_option::CheckOption;
 pub use super::function::{OutputArgument, OutputMode, QueryResult};
 
 /// Identifies an object for ever; it is the OID that PostgreSQL clients see. Never reused.
@@ -417,6 +418,8 @@ pub struct View {
     /// What the names in `query` meant when it was written.
     #[serde(default)]
     pub references: Vec<Reference>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_option: Option<CheckOption>,
     #[serde(default)]
     pub grants: Vec<Grant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -304,6 +304,7 @@ impl Table {
             search_path: materialized.search_path,
             columns: self.columns.clone(),
             references: materialized.references,
+            check_option: None,
             grants: vec![],
             comment: None,
         })
