@@ -10,7 +10,7 @@ use datafusion::datasource::provider_as_source;
 
 use super::authorize::for_each_scan;
 use super::subject::recognise_bound_table;
-use crate::binding::{Action, BoundModification, BoundTable, ViewLevel, bound_table};
+use crate::binding::{Action, BoundModification, BoundTable, ViewCheck, ViewLevel, bound_table};
 use crate::catalog::model::{Object, Oid, Privilege};
 use crate::context::QueryContext;
 use crate::error::{Error, Result};
@@ -41,6 +41,15 @@ pub fn check_write(
         }
     }
     let inserts = modification.actions.contains(&Action::Insert);
+    // The condition looks at the rows as they are stored: whether it holds would tell what the mask hides.
+    let checks = target.view.iter().flat_map(|view| &view.checks);
+    if !assigned.is_empty()
+        && checks
+            .flat_map(ViewCheck::columns)
+            .any(|column| masked.contains(&column))
+    {
+        return Err(masked_value("The view's CHECK OPTION reads a masked column."));
+    }
     let is_new = |column: &usize| inserts || assigned.contains(column);
     if modification
         .returned

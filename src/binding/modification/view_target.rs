@@ -68,9 +68,20 @@ pub struct ViewCheck {
     pub condition: Expr,
 }
 
+impl ViewCheck {
+    /// Positions of the table's columns that the condition reads.
+    pub fn columns(&self) -> Vec<usize> {
+        let position = |column: &Column| column.name.strip_prefix(BELOW)?.parse().ok();
+        self.condition.column_refs().into_iter().filter_map(position).collect()
+    }
+}
+
+/// What the names of `below_name` begin with.
+const BELOW: &str = "\u{0}below ";
+
 /// What a column of the table is called in the plans of the views over it.
 pub(crate) fn below_name(position: usize) -> String {
-    format!("\u{0}below {position}")
+    format!("{BELOW}{position}")
 }
 
 /// 55000 for a view that no statement can change rows through.
