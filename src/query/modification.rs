@@ -113,8 +113,8 @@ fn changed(request: &Request<'_>) -> Result<Changed> {
     match relation {
         Object::Table(table) if table.materialized.is_some() => {
             let message = format!("cannot change materialized view \"{}\"", table.name);
-            return Err(Error::new(SqlState::WrongObjectType, message)
-                .with_hint("REFRESH MATERIALIZED VIEW replaces its rows."));
+            Err(Error::new(SqlState::WrongObjectType, message)
+                .with_hint("REFRESH MATERIALIZED VIEW replaces its rows."))
         }
         Object::Table(table) => Ok(Changed {
             table: table.clone(),
