@@ -246,7 +246,7 @@ async fn run_other(
             columns,
             query,
             query_text,
-            check_option,
+            options,
         } => {
             let bound = binding::bind_query(&binding_services(request), request.context, query, &[]).await?;
             let references = binding::with_used_columns(bound.references, &bound.plan, &request.context.catalog)?;
@@ -260,7 +260,7 @@ async fn run_other(
                 temporary: *temporary,
                 column_names: columns,
                 query_text,
-                check_option: *check_option,
+                options: *options,
                 output: OutputColumn::of_schema(governed.schema(), &bound.sources),
                 references,
             };

@@ -179,7 +179,7 @@ pub fn with_used_columns(
 
 /// Binds the query of a materialized view for its owner.
 pub async fn bind_view(services: &BindingServices, context: &QueryContext, view: &View) -> Result<LogicalPlan> {
-    let source = relations::load_definition(services, context, view, 0).await?;
+    let source = relations::load_definition(services, context, view, view.owner, 0).await?;
     correlation::unnest_subqueries(registered_output::show_names(source.into_plan())?)
 }
 

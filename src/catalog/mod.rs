@@ -5,7 +5,6 @@
 mod access;
 pub mod acl;
 pub mod changes;
-mod check_option;
 mod checkpoint;
 mod clock;
 mod commit;
@@ -27,6 +26,7 @@ mod staged;
 pub mod store;
 mod temporary;
 mod user_types;
+mod view_options;
 
 pub use access::Access;
 pub use commit::Committer;

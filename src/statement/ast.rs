@@ -28,7 +28,7 @@ pub use user_types::{AlterAttributes, CreateComposite};
 
 use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, SequenceOptions};
 pub use crate::catalog::model::ObjectKind;
-use crate::catalog::model::{CheckOption, NumberingKind, Privilege, QueryResult};
+use crate::catalog::model::{NumberingKind, Privilege, QueryResult, ViewOptions};
 use crate::types::SqlType;
 pub use crate::types::copy::{CopyFormat, CopyOptions, Forced};
 
@@ -130,7 +130,7 @@ pub enum Statement {
         columns: Vec<String>,
         query: Box<sql::Query>,
         query_text: String,
-        check_option: Option<CheckOption>,
+        options: ViewOptions,
     },
     CreateMaterializedView(CreateMaterializedView),
     CreateIndex(CreateIndex),

@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::{ObjectName, Statement};
 use super::reader::Reader;
 use super::{create_function, create_table, domain, index, materialized_view, role_options, sequence, user_type};
-use crate::catalog::model::CheckOption;
+use crate::catalog::model::{CheckOption, ViewOptions};
 use crate::error::{Error, Result, SqlState};
 
 pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
@@ -160,19 +160,21 @@ fn create_view(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result
     } else {
         vec![]
     };
-    let mut check_option = None;
+    let mut options = ViewOptions::default();
     if reader.accept(&["with"]) {
         for (option, value) in properties(reader)? {
             match (option.as_str(), value.to_lowercase().as_str()) {
                 // What every view has here: policies lie below it.
                 ("security_barrier", _) => {}
-                ("check_option", "local") => check_option = Some(CheckOption::Local),
-                ("check_option", "cascaded") => check_option = Some(CheckOption::Cascaded),
+                ("check_option", "local") => options.check_option = Some(CheckOption::Local),
+                ("check_option", "cascaded") => options.check_option = Some(CheckOption::Cascaded),
                 ("check_option", _) => {
                     let message = format!("invalid value for enum option \"check_option\": {value}");
                     return Err(Error::new(SqlState::InvalidParameterValue, message)
                         .with_detail("Valid values are \"local\" and \"cascaded\"."));
                 }
+                ("security_invoker", "true" | "on" | "yes" | "1") => options.security_invoker = true,
+                ("security_invoker", "false" | "off" | "no" | "0") => options.security_invoker = false,
                 _ => return Err(Error::unsupported(format!("the view option {option}"))),
             }
         }
@@ -182,7 +184,7 @@ fn create_view(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result
     let query = reader.query()?;
     let query_text = reader.text_since(start).to_string();
     if reader.accept(&["with"]) {
-        check_option = Some(match reader.accept_any(&["local", "cascaded"]) {
+        options.check_option = Some(match reader.accept_any(&["local", "cascaded"]) {
             Some("local") => CheckOption::Local,
             _ => CheckOption::Cascaded,
         });
@@ -196,7 +198,7 @@ fn create_view(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result
         columns,
         query,
         query_text,
-        check_option,
+        options,
     })
 }
 

@@ -108,24 +108,26 @@ struct BelowColumn {
 /// The table below a view as the statement's target.
 pub(super) async fn load(services: &BindingServices, context: &QueryContext, view: &View) -> Result<BoundTable> {
     let chain = updatable(&context.catalog, view).map_err(|detail| not_updatable("change", view, detail))?;
-    let owner = chain.levels.last().map_or(view.owner, |level| level.view.owner);
+    // Whose rights each view is used with, and below them the table.
+    let mut roles = vec![context.principal.role];
+    for level in &chain.levels {
+        roles.push(level.view.reads_as(roles.last().copied().unwrap_or(level.view.owner)));
+    }
+    let reader = roles.last().copied().unwrap_or(view.owner);
     let table = Arc::new(chain.table.clone());
-    let bound = relations::load_table(services, context, table, None, owner, 0).await?;
+    let bound = relations::load_table(services, context, table, None, reader, 0).await?;
     let bound = Arc::try_unwrap(bound).map_err(|_| Error::internal("a target is in use"))?;
     let mut target = bound.into_target();
     let count = target.column_count();
     let mut below = of_table(&target)?;
     let (mut levels, mut checks) = (vec![], vec![]);
-    let role = context.principal.role;
     let checked = checked_levels(&chain);
     for (place, level) in chain.levels.iter().enumerate().rev() {
-        let (above, condition) = over(services, context, level, below, count).await?;
+        let (above, condition) = over(services, context, level, roles[place + 1], below, count).await?;
         below = above;
         levels.push(ViewLevel {
             view: level.view.id,
-            checked_as: place
-                .checked_sub(1)
-                .map_or(role, |above| chain.levels[above].view.owner),
+            checked_as: roles[place],
             columns: (0..count)
                 .map(|base| {
                     below
@@ -158,7 +160,7 @@ pub(super) async fn load(services: &BindingServices, context: &QueryContext, vie
 fn checked_levels(chain: &UpdatableView<'_>) -> Vec<bool> {
     let mut cascades = false;
     let of_level = |level: &SimpleView<'_>| {
-        let option = level.view.check_option;
+        let option = level.view.options.check_option;
         let checked = cascades || option.is_some();
         cascades |= option == Some(CheckOption::Cascaded);
         checked
@@ -208,6 +210,7 @@ async fn over(
     services: &BindingServices,
     context: &QueryContext,
     level: &SimpleView<'_>,
+    checked_as: Oid,
     below: Below,
     count: usize,
 ) -> Result<(Below, Condition)> {
@@ -254,7 +257,7 @@ async fn over(
     let rights = Rights {
         search_path: level.view.search_path.clone(),
         references: level.view.references.clone(),
-        checked_as: level.view.owner,
+        checked_as,
     };
     let mut scope = relations::load(services, context, &mut query, rights, 1).await?;
     let source: Arc<dyn TableSource> = Arc::new(ViewSource::computed(source));

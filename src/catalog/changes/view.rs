@@ -12,7 +12,7 @@ pub struct NewView {
     pub search_path: Vec<Oid>,
     pub columns: Vec<NewColumn>,
     pub references: Vec<Reference>,
-    pub check_option: Option<CheckOption>,
+    pub options: ViewOptions,
 }
 
 /// Creates or replaces the view; needs CREATE on the schema, replacing needs ownership. A replacement keeps
@@ -31,7 +31,7 @@ pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: Whe
             query,
             search_path,
             references,
-            check_option,
+            options,
             ..
         } = new;
         let (grants, comment, owner) = (vec![], None, role);
@@ -44,7 +44,7 @@ pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: Whe
             search_path,
             columns,
             references,
-            check_option,
+            options,
             grants,
             comment,
         })?;
@@ -64,7 +64,7 @@ pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: Whe
         query,
         search_path,
         references,
-        check_option,
+        options,
         ..
     } = new;
     staged.put(View {
@@ -72,7 +72,7 @@ pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: Whe
         search_path,
         columns,
         references,
-        check_option,
+        options,
         ..view.clone()
     })?;
     Ok(Created::Replaced(view.id))

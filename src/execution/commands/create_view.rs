@@ -4,7 +4,7 @@ use super::CommandContext;
 use super::create::when_taken;
 use crate::binding::updatable;
 use crate::catalog::changes::{self, NewColumn};
-use crate::catalog::model::{CheckOption, Oid, Reference, View};
+use crate::catalog::model::{Oid, Reference, View, ViewOptions};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Notice, OutputColumn};
 use crate::statement::ast::ObjectName;
@@ -18,7 +18,7 @@ pub struct NewView<'a> {
     pub temporary: bool,
     pub column_names: &'a [String],
     pub query_text: &'a str,
-    pub check_option: Option<CheckOption>,
+    pub options: ViewOptions,
     pub output: Vec<OutputColumn>,
     pub references: Vec<Reference>,
 }
@@ -64,9 +64,9 @@ pub async fn run(command: &mut CommandContext<'_>, view: NewView<'_>) -> Result<
         search_path: command.context.catalog.without_temporary(&command.context.search_path),
         columns: columns.collect(),
         references: view.references,
-        check_option: view.check_option,
+        options: view.options,
     };
-    if new.check_option.is_some() {
+    if new.options.check_option.is_some() {
         check_updatable(command, &new)?;
     }
     let when = when_taken(view.if_not_exists, view.or_replace);
@@ -99,7 +99,7 @@ fn check_updatable(command: &CommandContext<'_>, new: &changes::NewView) -> Resu
         search_path: new.search_path.clone(),
         columns: new.columns.iter().zip(1..).map(column).collect(),
         references: new.references.clone(),
-        check_option: new.check_option,
+        options: new.options,
         grants: vec![],
         comment: None,
     };

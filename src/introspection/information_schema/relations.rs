@@ -53,6 +53,7 @@ pub(super) fn views(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
             .then(|| view_definition(view));
         let is_updatable = yes_or_no(updatable(lookup.catalog, view).is_ok());
         let check_option = view
+            .options
             .check_option
             .map_or("NONE".into(), |option| option.name().to_uppercase());
         rows.add([

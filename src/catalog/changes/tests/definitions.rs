@@ -160,7 +160,7 @@ fn views_are_replaced_compatibly() {
             name: vec![],
             columns: vec![],
         }],
-        check_option: None,
+        options: Default::default(),
     };
     let more = vec![column("id", SqlType::Int4), column("pay", SqlType::Int8)];
     for (bad, expected) in [
@@ -302,7 +302,7 @@ fn temporary_objects_are_seen_and_no_part_of_the_entry() {
             name: vec!["t".into()],
             columns: vec![],
         }],
-        check_option: None,
+        options: Default::default(),
     };
     assert_eq!(code(create_view(&mut world.staged, role, new, refuse)), "42P16");
     let mut own = world.staged.temporary().unwrap();
