@@ -251,6 +251,7 @@ async fn run_other(
             columns,
             query,
             query_text,
+            options,
         } => {
             let bound = binding::bind_query(&binding_services(request), request.context, query, &[]).await?;
             let references = binding::with_used_columns(bound.references, &bound.plan, &request.context.catalog)?;
@@ -264,6 +265,7 @@ async fn run_other(
                 temporary: *temporary,
                 column_names: columns,
                 query_text,
+                options: *options,
                 output: OutputColumn::of_schema(governed.schema(), &bound.sources),
                 references,
             };

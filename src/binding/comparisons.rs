@@ -137,8 +137,8 @@ pub(super) fn trim_members(mut call: ScalarFunction, schema: &DFSchema, settings
 }
 
 /// A parameter beside LIKE is a text, whatever character type stands on the other side.
-pub(super) fn text_operand(side: Box<Expr>) -> Box<Expr> {
-    match *side {
+pub(super) fn text_operand(side: Expr) -> Expr {
+    match side {
         Expr::Placeholder(parameter)
             if parameter
                 .field
@@ -146,9 +146,9 @@ pub(super) fn text_operand(side: Box<Expr>) -> Box<Expr> {
                 .is_none_or(|field| category(&SqlType::from_field(field)) == Category::Text) =>
         {
             let open = Placeholder::new_with_field(parameter.id, None);
-            Box::new(cast_unknown(Expr::Placeholder(open), &SqlType::Text))
+            cast_unknown(Expr::Placeholder(open), &SqlType::Text)
         }
-        other => Box::new(other),
+        other => other,
     }
 }
 

@@ -171,8 +171,8 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             Ok(Transformed::yes(described(Expr::Case(case), sql_type)))
         }
         Expr::Like(mut like) => {
-            like.expr = text_operand(like.expr);
-            like.pattern = text_operand(like.pattern);
+            like.expr = Box::new(text_operand(*like.expr));
+            like.pattern = Box::new(text_operand(*like.pattern));
             Ok(Transformed::yes(Expr::Like(like)))
         }
         Expr::IsNull(inner) => Ok(super::composites::null_test(*inner, true, schema)),

@@ -42,6 +42,7 @@ mod time_travel;
 mod typed_elements;
 mod types;
 mod unions;
+mod updatable;
 mod whole_rows;
 mod with_parts;
 
@@ -63,9 +64,10 @@ pub use expression::{bind_constant, bind_expression_over};
 pub use frame_bounds::{FramedQuery, with_frame_bounds};
 pub use function::check_function;
 pub use function_rows::{called_names, calls_volatile, columns_of_call, gives_row};
+pub(crate) use modification::not_updatable;
 pub use modification::{
-    ACTION, Action, BoundModification, FILE, FIRST_VALUE, PLACE, Repeated, bind_delete, bind_insert, bind_merge,
-    bind_update, insert_columns,
+    ACTION, Action, BoundModification, Changed, FILE, FIRST_VALUE, PLACE, Repeated, TargetView, ViewCheck, ViewLevel,
+    bind_delete, bind_insert, bind_merge, bind_update, insert_columns,
 };
 pub(crate) use names::parts as name_parts;
 pub use output_column::OutputColumn;
@@ -77,10 +79,12 @@ pub(crate) use rewrite::{call, folded, literal_type};
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{
-    BoundChecks, BoundGenerated, BoundRule, RowExpression, RowRule, bind_checks, bind_conversion, bind_copied,
-    bind_defaults, bind_stored_generated, check_condition, check_default, check_generated, check_row_expression,
+    BoundChecks, BoundGenerated, BoundRule, RowExpression, RowRule, add_view_checks, bind_checks, bind_conversion,
+    bind_copied, bind_defaults, bind_stored_generated, check_condition, check_default, check_generated,
+    check_row_expression,
 };
 pub use time_travel::TimeTravel;
+pub(crate) use updatable::updatable;
 pub use with_parts::SharedPart;
 
 use crate::catalog::CatalogSnapshot;
@@ -180,7 +184,7 @@ pub fn with_used_columns(
 
 /// Binds the query of a materialized view for its owner.
 pub async fn bind_view(services: &BindingServices, context: &QueryContext, view: &View) -> Result<LogicalPlan> {
-    let source = relations::load_definition(services, context, view, 0).await?;
+    let source = relations::load_definition(services, context, view, view.owner, 0).await?;
     correlation::unnest_subqueries(registered_output::show_names(source.into_plan())?)
 }
 

@@ -409,14 +409,15 @@ async fn load_view(
     if !context.catalog.access(checked_as).has(&object, Privilege::Select) {
         return Err(Error::denied("view", &view.name));
     }
-    load_definition(services, context, view, depth).await
+    load_definition(services, context, view, checked_as, depth).await
 }
 
-/// The view's query, with its owner's rights.
+/// The view's query, with its owner's rights, or those of who reads it where the view says so.
 pub(crate) async fn load_definition(
     services: &BindingServices,
     context: &QueryContext,
     view: &View,
+    checked_as: Oid,
     depth: usize,
 ) -> Result<ViewSource> {
     let mut query = parse_query(&view.query)?;
@@ -424,7 +425,7 @@ pub(crate) async fn load_definition(
     let rights = Rights {
         search_path: view.search_path.clone(),
         references: view.references.clone(),
-        checked_as: view.owner,
+        checked_as: view.reads_as(checked_as),
     };
     let scope = load(services, context, &mut query, rights, depth + 1).await?;
     let plan = super::function::inline_functions(scope.plan_query(query, &[])?)?;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::SqlType;
 
 pub use super::function::{Language, OutputArgument, OutputMode, QueryResult, RoutineKind, Script, Volatility};
+pub use super::view_options::{CheckOption, ViewOptions};
 
 /// Identifies an object for ever; it is the OID that PostgreSQL clients see. Never reused.
 pub type Oid = u32;
@@ -417,6 +418,8 @@ pub struct View {
     /// What the names in `query` meant when it was written.
     #[serde(default)]
     pub references: Vec<Reference>,
+    #[serde(default, skip_serializing_if = "ViewOptions::is_empty")]
+    pub options: ViewOptions,
     #[serde(default)]
     pub grants: Vec<Grant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

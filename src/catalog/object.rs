@@ -306,6 +306,7 @@ impl Table {
             search_path: materialized.search_path,
             columns: self.columns.clone(),
             references: materialized.references,
+            options: ViewOptions::default(),
             grants: vec![],
             comment: None,
         })
@@ -459,6 +460,14 @@ impl Reference {
 }
 
 impl View {
+    /// Whose rights what it reads is for, where `role` reads the view.
+    pub fn reads_as(&self, role: Oid) -> Oid {
+        match self.options.security_invoker {
+            true => role,
+            false => self.owner,
+        }
+    }
+
     pub fn column(&self, id: i16) -> Option<&Column> {
         self.columns.iter().find(|column| column.id == id)
     }

@@ -12,6 +12,7 @@ pub mod bit_aggregates;
 mod bit_strings;
 pub mod builtin;
 mod checked_arithmetic;
+mod column_size;
 mod comments;
 mod dates;
 mod datum;

@@ -32,7 +32,7 @@ pub use user_types::{AlterAttributes, CreateComposite};
 
 use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, SequenceOptions};
 pub use crate::catalog::model::ObjectKind;
-use crate::catalog::model::{NumberingKind, Privilege};
+use crate::catalog::model::{NumberingKind, Privilege, ViewOptions};
 use crate::types::SqlType;
 pub use crate::types::copy::{CopyFormat, CopyOptions, Forced};
 
@@ -134,6 +134,7 @@ pub enum Statement {
         columns: Vec<String>,
         query: Box<sql::Query>,
         query_text: String,
+        options: ViewOptions,
     },
     CreateMaterializedView(CreateMaterializedView),
     CreateIndex(CreateIndex),

@@ -1,7 +1,8 @@
 //! columns: those that the principal owns or holds a privilege on.
 
 use super::{catalog, schema_name, yes_or_no};
-use crate::catalog::model::{Column, NumberingKind, Object, ObjectKind, Privilege, Sequence};
+use crate::binding::updatable;
+use crate::catalog::model::{Column, NumberingKind, Object, ObjectKind, Privilege, Sequence, View};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::builtin_relations;
@@ -41,7 +42,10 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 .default_of(column)
                 .filter(|_| column.generated().is_none()),
             generated: column.generated().map(|generated| generated.text.as_str()),
-            is_updatable: matches!(object, Object::Table(_)),
+            is_updatable: match object {
+                Object::View(view) => updated_columns(introspection, view).contains(&column.id),
+                _ => matches!(object, Object::Table(_)),
+            },
             identity: identity(introspection, column),
         };
         add(introspection, rows, place, &column.name, &column.sql_type)?;
@@ -62,6 +66,15 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         }
     }
     Ok(())
+}
+
+/// The columns of a view that are columns of a table below it.
+fn updated_columns(introspection: &Introspection<'_>, view: &View) -> Vec<i16> {
+    let Ok(found) = updatable(introspection.lookup.catalog, view) else {
+        return vec![];
+    };
+    let columns = view.columns.iter().zip(found.table_columns());
+    columns.filter_map(|(column, id)| id.map(|_| column.id)).collect()
 }
 
 /// Arrays' elements. Their modifiers are not shown, as in PostgreSQL.

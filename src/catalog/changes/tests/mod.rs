@@ -104,6 +104,7 @@ fn view(world: &mut World, name: &str, on: Oid, columns: Vec<(i16, String)>) -> 
             name: vec!["t".into()],
             columns,
         }],
+        options: Default::default(),
     };
     create_view(&mut world.staged, world.alice, new, WhenTaken::Refuse)
         .unwrap()
