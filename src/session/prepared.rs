@@ -34,7 +34,6 @@ pub(crate) struct PreparedStatement {
 pub(crate) struct Texts {
     pub kind: &'static str,
     pub shown: Arc<str>,
-    pub normalized: Arc<str>,
     pub fingerprint: u64,
 }
 
@@ -43,7 +42,6 @@ impl Texts {
         Texts {
             kind: statement.statement.kind(),
             shown: statement.shown_text().into(),
-            normalized: crate::statement::normalized_text(statement).into(),
             fingerprint: crate::statement::fingerprint(statement),
         }
     }
