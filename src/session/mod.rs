@@ -472,7 +472,6 @@ impl Session {
             application_name: Arc::clone(&self.settings.current().application_name),
             kind: texts.kind,
             text: Arc::clone(&texts.shown),
-            normalized_text: Arc::clone(&texts.normalized),
             fingerprint: texts.fingerprint,
         }
     }

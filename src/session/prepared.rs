@@ -50,7 +50,6 @@ impl PreparedStatement {
 pub(crate) struct Texts {
     pub kind: &'static str,
     pub shown: Arc<str>,
-    pub normalized: Arc<str>,
     pub fingerprint: u64,
 }
 
@@ -59,7 +58,6 @@ impl Texts {
         Texts {
             kind: statement.statement.kind(),
             shown: statement.shown_text().into(),
-            normalized: crate::statement::normalized_text(statement).into(),
             fingerprint: crate::statement::fingerprint(statement),
         }
     }

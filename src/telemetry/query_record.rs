@@ -79,7 +79,6 @@ pub struct QueryIdentity {
     pub kind: &'static str,
     /// The statement's text; its normalized text where the text may hold a password.
     pub text: Arc<str>,
-    pub normalized_text: Arc<str>,
     pub fingerprint: u64,
 }
 
@@ -221,13 +220,11 @@ impl FinishedQuery {
         self.stages[stage as usize]
     }
 
-    /// Keeps the texts within `bytes` each.
+    /// Keeps the text within `bytes`.
     pub(super) fn shorten(&mut self, bytes: usize) {
-        for text in [&mut self.identity.text, &mut self.identity.normalized_text] {
-            if text.len() > bytes {
-                let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-                *text = format!("{}…", &text[..end]).into();
-            }
+        let text = &mut self.identity.text;
+        if text.len() > bytes {
+            *text = format!("{}…", &text[..text.floor_char_boundary(bytes)]).into();
         }
     }
 }
@@ -242,7 +239,6 @@ pub(crate) fn identity_for_tests(text: &str) -> QueryIdentity {
         application_name: "psql".into(),
         kind: "select",
         text: text.into(),
-        normalized_text: text.into(),
         fingerprint: 7,
     }
 }

@@ -243,7 +243,6 @@ pub(super) fn context(role_name: &str) -> QueryContext {
             application_name: "psql".into(),
             kind: "select",
             text: "".into(),
-            normalized_text: "".into(),
             fingerprint: 0,
         })),
         changed_settings: Default::default(),
