@@ -138,6 +138,7 @@ sql_states! {
     DeadlockDetected = "40P01",
     SyntaxError = "42601",
     InsufficientPrivilege = "42501",
+    WithCheckOptionViolation = "44000",
     InvalidName = "42602",
     ReservedName = "42939",
     UndefinedColumn = "42703",

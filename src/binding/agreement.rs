@@ -117,17 +117,18 @@ pub(super) fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> 
         false => types.iter().map(without_modifier).collect(),
     };
     common_type(&types).ok().filter(|common| {
-        matches!(
-            common,
-            SqlType::Json
-                | SqlType::Jsonb
-                | SqlType::Uuid
-                | SqlType::Varchar(_)
-                | SqlType::Bpchar(_)
-                | SqlType::Enum(_)
-                | SqlType::Spelled(_)
-                | SqlType::Composite(_)
-        )
+        common.innermost().is_rounded()
+            || matches!(
+                common,
+                SqlType::Json
+                    | SqlType::Jsonb
+                    | SqlType::Uuid
+                    | SqlType::Varchar(_)
+                    | SqlType::Bpchar(_)
+                    | SqlType::Enum(_)
+                    | SqlType::Spelled(_)
+                    | SqlType::Composite(_)
+            )
     })
 }
 

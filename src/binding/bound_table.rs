@@ -16,6 +16,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 use super::TimeTravel;
+use super::modification::TargetView;
 use crate::catalog::model::{Column, Oid, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::storage::TableSnapshot;
@@ -36,7 +37,7 @@ pub struct BoundPolicies {
     pub masks: HashMap<i16, Expr>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BoundTable {
     pub table: Arc<Table>,
     pub snapshot: Arc<TableSnapshot>,
@@ -51,6 +52,8 @@ pub struct BoundTable {
     column_ids: Vec<Option<i16>>,
     /// The table is the target of a change: two columns after all others locate each row.
     is_target: bool,
+    /// The view that the statement names in the table's place.
+    pub view: Option<Arc<TargetView>>,
 }
 
 /// The columns that locate a target's rows: the file and the place in it. No identifier can hold such a name.
@@ -119,6 +122,7 @@ impl BoundTable {
             physical,
             column_ids,
             is_target: false,
+            view: None,
         })
     }
 
@@ -151,12 +155,40 @@ impl BoundTable {
         self.schema.fields().len() - locators
     }
 
-    /// The position in `schema()` of the column of this name.
+    /// The position in `schema()` of the column that the statement knows by this name.
     pub fn position(&self, name: &str) -> Result<usize> {
-        self.schema.index_of(name).map_err(|_| {
-            let message = format!("column \"{name}\" of relation \"{}\" does not exist", self.table.name);
+        let position = match &self.view {
+            None => self.schema.index_of(name).ok(),
+            Some(view) => view.position(name),
+        };
+        position.ok_or_else(|| {
+            let relation = &self.shown_table().name;
+            let message = format!("column \"{name}\" of relation \"{relation}\" does not exist");
             Error::new(SqlState::UndefinedColumn, message)
         })
+    }
+
+    /// The name by which the statement knows the column of `schema()` at this position.
+    pub fn shown_name(&self, index: usize) -> String {
+        let shown = self.view.as_ref().and_then(|view| view.name(index));
+        shown.map_or_else(|| self.column_name(index), str::to_string)
+    }
+
+    /// The table as the statement knows it.
+    pub fn shown_table(&self) -> &Arc<Table> {
+        self.view.as_ref().map_or(&self.table, |view| view.shown())
+    }
+
+    /// The columns under the names by which the statement knows them.
+    pub fn shown_schema(&self) -> SchemaRef {
+        match &self.view {
+            None => Arc::clone(&self.schema),
+            Some(_) => {
+                let fields = self.schema.fields().iter().enumerate();
+                let named = fields.map(|(index, field)| field.as_ref().clone().with_name(self.shown_name(index)));
+                Arc::new(Schema::new(named.collect::<Vec<_>>()))
+            }
+        }
     }
 
     /// The SQL type of the column of `schema()` at this position.

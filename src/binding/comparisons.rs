@@ -4,12 +4,13 @@
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::expr::{BinaryExpr, InList};
+use datafusion::logical_expr::expr::{BinaryExpr, InList, Placeholder, ScalarFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, Volatility};
 
-use crate::functions::postgres_cast;
+use crate::functions::{cast_unknown, postgres_cast};
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
+use crate::types::coercion::{Category, category};
 use crate::types::format::FormatSettings;
 use crate::types::numeric::COMPUTED_NUMERIC;
 
@@ -103,6 +104,52 @@ pub(super) fn trim_characters(binary: BinaryExpr, schema: &DFSchema, settings: &
         Box::new(expression)
     };
     BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
+}
+
+/// `c = ANY (array)` with a `char(n)` on either side: both are compared without the blanks at their ends, and a parameter
+/// is of the other side's type.
+pub(super) fn trim_members(mut call: ScalarFunction, schema: &DFSchema, settings: &FormatSettings) -> ScalarFunction {
+    let [Expr::Literal(operator, _), value, array] = call.args.as_mut_slice() else {
+        return call;
+    };
+    let compares = operator
+        .try_as_str()
+        .flatten()
+        .is_some_and(|operator| !operator.contains('~'));
+    if !matches!(call.func.name(), "array_any" | "array_all") || !compares {
+        return call;
+    }
+    let open = SqlType::Bpchar(None);
+    let members = SqlType::Array(Box::new(open.clone()));
+    let type_of = |side: &Expr| side.to_field(schema).ok().map(|(_, field)| SqlType::from_field(&field));
+    let is_open = |side: &Expr| matches!(side, Expr::Placeholder(parameter) if parameter.field.is_none());
+    if is_open(array) && characters(value, schema).is_some() {
+        *array = cast_unknown(array.clone(), &members);
+    }
+    if matches!(type_of(array), Some(SqlType::Array(element)) if matches!(*element, SqlType::Bpchar(_))) {
+        if is_open(value) {
+            *value = cast_unknown(value.clone(), &open);
+        }
+        let texts = SqlType::Array(Box::new(SqlType::Text));
+        *array = postgres_cast(array.clone(), members, texts, settings, Volatility::Immutable);
+    }
+    call
+}
+
+/// A parameter beside LIKE is a text, whatever character type stands on the other side.
+pub(super) fn text_operand(side: Expr) -> Expr {
+    match side {
+        Expr::Placeholder(parameter)
+            if parameter
+                .field
+                .as_ref()
+                .is_none_or(|field| category(&SqlType::from_field(field)) == Category::Text) =>
+        {
+            let open = Placeholder::new_with_field(parameter.id, None);
+            cast_unknown(Expr::Placeholder(open), &SqlType::Text)
+        }
+        other => other,
+    }
 }
 
 pub(super) fn is_comparison(operator: Operator) -> bool {

@@ -22,7 +22,7 @@ use crate::types::SqlType;
 fn equal_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
     let (_, field) = expression.to_field(schema).ok()?;
     match SqlType::from_field(&field) {
-        SqlType::Interval | SqlType::Composite(_) => sort_key(expression, schema),
+        SqlType::Interval(_) | SqlType::Composite(_) => sort_key(expression, schema),
         SqlType::Spelled(spelled) if !spelled.is_equal_by_spelling() => sort_key(expression, schema),
         _ => None,
     }

@@ -116,7 +116,7 @@ impl Bounds<'_> {
 
     /// What stands for `$number`.
     fn offset(&self, number: usize, side: &str) -> Result<Expr> {
-        let is_interval = self.declared.get(number - 1) == Some(&Some(SqlType::Interval));
+        let is_interval = matches!(self.declared.get(number - 1), Some(Some(SqlType::Interval(_))));
         let text = match self.values {
             None => "0".to_string(),
             Some(values) => match values.get(number - 1) {
@@ -162,7 +162,7 @@ fn parameter(offset: &Expr) -> Option<(usize, SqlType)> {
         Expr::Cast { expr, data_type, .. } => {
             let (number, counted) = parameter(expr)?;
             let sql_type = match data_type {
-                DataType::Interval { .. } => SqlType::Interval,
+                DataType::Interval { .. } => SqlType::Interval(None),
                 DataType::SmallInt(_) | DataType::Int2(_) => SqlType::Int2,
                 DataType::Int(_) | DataType::Integer(_) | DataType::Int4(_) => SqlType::Int4,
                 DataType::Numeric(_) | DataType::Decimal(_) => SqlType::Numeric(None),

@@ -16,8 +16,8 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Union, Volatili
 
 use super::agreement::{described, is_agreeing, named_type, of_agreeing, typed_bounds, typed_case, typed_list};
 use super::comparisons::{
-    compare_as_floats, compare_dates, compare_distinct_numerics, is_comparison, pad_list, pad_literals,
-    trim_characters, trimmed,
+    compare_as_floats, compare_dates, compare_distinct_numerics, is_comparison, pad_list, pad_literals, text_operand,
+    trim_characters, trim_members, trimmed,
 };
 use super::{calls, equal_keys, frame_exclusion, inherited_order, outer_aggregates, sort_keys};
 use crate::error::{Error, Result, SqlState};
@@ -58,7 +58,7 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
                     Transformed::yes(sort_keys::of_aggregate(inherited_order::of_aggregate(aggregate)?)?)
                 }
                 LogicalPlan::Distinct(distinct) => Transformed::yes(equal_keys::of_distinct(distinct)?),
-                LogicalPlan::Window(window) => Transformed::yes(sort_keys::of_window(window)?),
+                LogicalPlan::Window(window) => Transformed::yes(inherited_order::of_window(window)?),
                 LogicalPlan::Unnest(unnest) => Transformed::yes(super::typed_elements::of_unnest(unnest)?),
                 LogicalPlan::Join(join) if super::multisets::is_set_operation(&join) => {
                     let mut join = super::unions::agree_in_set_operation(join)?;
@@ -170,6 +170,11 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             let sql_type = named_type(&results, schema);
             Ok(Transformed::yes(described(Expr::Case(case), sql_type)))
         }
+        Expr::Like(mut like) => {
+            like.expr = Box::new(text_operand(*like.expr));
+            like.pattern = Box::new(text_operand(*like.pattern));
+            Ok(Transformed::yes(Expr::Like(like)))
+        }
         Expr::IsNull(inner) => Ok(super::composites::null_test(*inner, true, schema)),
         Expr::IsNotNull(inner) => Ok(super::composites::null_test(*inner, false, schema)),
         Expr::Negative(inner) => calls::negative(*inner, schema),
@@ -180,7 +185,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
         }
         Expr::ScalarFunction(call) if is_agreeing(call.func.name()) => Ok(Transformed::yes(of_agreeing(call, schema)?)),
         Expr::ScalarFunction(call) if !KEEPS_PADDING.contains(&call.func.name()) => {
-            let ScalarFunction { func, args } = call;
+            let ScalarFunction { func, args } = trim_members(call, schema, settings);
             let args = args
                 .into_iter()
                 .map(|argument| trimmed(argument, schema, settings))
@@ -245,12 +250,19 @@ fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> Plan
     }
     let unchanged = |cast| Ok(Transformed::no(Expr::Cast(cast)));
     match cast.expr.as_ref() {
-        // The cast says what the parameter is.
+        // The cast says what the parameter is; a length or precision is for the cast to keep.
         Expr::Placeholder(placeholder) if placeholder.field.is_none() => {
-            let field = Some(Arc::new(target.to_field("", true)));
-            let typed = Placeholder::new_with_field(placeholder.id.clone(), field);
-            let cast = Cast::new_from_field(Box::new(Expr::Placeholder(typed)), cast.field);
-            return Ok(Transformed::yes(Expr::Cast(cast)));
+            let open = match target.innermost() {
+                SqlType::Numeric(_) => target.clone(),
+                _ => target.without_modifier(),
+            };
+            let field = Some(Arc::new(open.to_field("", true)));
+            let typed = Expr::Placeholder(Placeholder::new_with_field(placeholder.id.clone(), field));
+            let meant = match open == target {
+                true => Expr::Cast(Cast::new_from_field(Box::new(typed), cast.field)),
+                false => postgres_cast(typed, open, target, settings, Volatility::Immutable),
+            };
+            return Ok(Transformed::yes(meant));
         }
         Expr::Literal(value, metadata) if metadata.is_none() && !is_registered(&target) => {
             if let Some(value) = literal(value, &target, settings)? {
@@ -337,7 +349,7 @@ fn literal(value: &ScalarValue, target: &SqlType, settings: &FormatSettings) -> 
     };
     let is_clock = matches!(
         target,
-        SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz | SqlType::Spelled(_)
+        SqlType::Date | SqlType::Time(_) | SqlType::Timestamp(_) | SqlType::Timestamptz(_) | SqlType::Spelled(_)
     );
     if is_clock && reads_the_clock(text) {
         return Ok(None);
@@ -382,7 +394,11 @@ fn is_plain(source: &SqlType, layout: &DataType, target: &SqlType) -> bool {
         (source, target) if is_float(source) && is_float(target) => true,
         (source, target) if is_numeric(source) && is_numeric(target) => matches!(layout, DataType::Decimal128(..)),
         (source, target) if is_numeric(source) && is_float(target) => true,
-        (SqlType::Date, SqlType::Timestamp) => true,
+        (SqlType::Date, SqlType::Timestamp(_)) => true,
+        // Nothing is rounded to the microsecond.
+        (source, target) if source.is_rounded() && source.oid() == target.oid() => {
+            !target.is_rounded() && layout == &target.to_arrow()
+        }
         _ => false,
     }
 }

@@ -16,6 +16,7 @@ mod equal_keys;
 mod expression;
 mod frame_bounds;
 mod frame_exclusion;
+mod fresh_names;
 mod function;
 mod function_rows;
 mod inherited_order;
@@ -41,6 +42,7 @@ mod time_travel;
 mod typed_elements;
 mod types;
 mod unions;
+mod updatable;
 mod whole_rows;
 mod with_parts;
 
@@ -54,28 +56,35 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast as sql;
 
 pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
+pub use call_arguments::placed_values as placed_arguments;
 pub use column_sources::{ColumnOrigin, ColumnSource};
 pub use declared_keys::{BoundKey, KeyValue, bind_keys};
 pub use domains::{bind_domain_rule, check_domain_condition};
 pub use expression::{bind_constant, bind_expression_over};
 pub use frame_bounds::{FramedQuery, with_frame_bounds};
 pub use function::check_function;
+pub use function_rows::{called_names, calls_volatile, columns_of_call, gives_row};
+pub(crate) use modification::not_updatable;
 pub use modification::{
-    ACTION, Action, BoundModification, FILE, FIRST_VALUE, PLACE, Repeated, bind_delete, bind_insert, bind_merge,
-    bind_update, insert_columns,
+    ACTION, Action, BoundModification, Changed, FILE, FIRST_VALUE, PLACE, Repeated, TargetView, ViewCheck, ViewLevel,
+    bind_delete, bind_insert, bind_merge, bind_update, insert_columns,
 };
 pub(crate) use names::parts as name_parts;
 pub use output_column::OutputColumn;
 pub use parameters::{compares_with_texts, parameter_types};
+pub use query_function::columns as function_columns;
+pub(crate) use relations::parse_query as query_of;
 pub use relations::{is_current, table_address};
-pub(crate) use rewrite::folded;
+pub(crate) use rewrite::{call, folded, literal_type};
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{
-    BoundChecks, BoundGenerated, BoundRule, RowExpression, RowRule, bind_checks, bind_conversion, bind_copied,
-    bind_defaults, bind_stored_generated, check_condition, check_default, check_generated, check_row_expression,
+    BoundChecks, BoundGenerated, BoundRule, RowExpression, RowRule, add_view_checks, bind_checks, bind_conversion,
+    bind_copied, bind_defaults, bind_stored_generated, check_condition, check_default, check_generated,
+    check_row_expression,
 };
 pub use time_travel::TimeTravel;
+pub(crate) use updatable::updatable;
 pub use with_parts::SharedPart;
 
 use crate::catalog::CatalogSnapshot;
@@ -175,7 +184,7 @@ pub fn with_used_columns(
 
 /// Binds the query of a materialized view for its owner.
 pub async fn bind_view(services: &BindingServices, context: &QueryContext, view: &View) -> Result<LogicalPlan> {
-    let source = relations::load_definition(services, context, view, 0).await?;
+    let source = relations::load_definition(services, context, view, view.owner, 0).await?;
     correlation::unnest_subqueries(registered_output::show_names(source.into_plan())?)
 }
 

@@ -409,14 +409,15 @@ async fn load_view(
     if !context.catalog.access(checked_as).has(&object, Privilege::Select) {
         return Err(Error::denied("view", &view.name));
     }
-    load_definition(services, context, view, depth).await
+    load_definition(services, context, view, checked_as, depth).await
 }
 
-/// The view's query, with its owner's rights.
+/// The view's query, with its owner's rights, or those of who reads it where the view says so.
 pub(crate) async fn load_definition(
     services: &BindingServices,
     context: &QueryContext,
     view: &View,
+    checked_as: Oid,
     depth: usize,
 ) -> Result<ViewSource> {
     let mut query = parse_query(&view.query)?;
@@ -424,7 +425,7 @@ pub(crate) async fn load_definition(
     let rights = Rights {
         search_path: view.search_path.clone(),
         references: view.references.clone(),
-        checked_as: view.owner,
+        checked_as: view.reads_as(checked_as),
     };
     let scope = load(services, context, &mut query, rights, depth + 1).await?;
     let plan = super::function::inline_functions(scope.plan_query(query, &[])?)?;
@@ -447,7 +448,7 @@ fn has_function(services: &BindingServices, context: &QueryContext, name: &str, 
             .is_ok_and(|found| !found.is_empty())
 }
 
-fn is_engines(services: &BindingServices, name: &str) -> bool {
+pub(super) fn is_engines(services: &BindingServices, name: &str) -> bool {
     services.base.scalar_functions().contains_key(name)
         || services.base.aggregate_functions().contains_key(name)
         || services.base.window_functions().contains_key(name)
@@ -469,13 +470,14 @@ fn function_candidates(
         database: context.database,
         search_path: &rights.search_path,
     };
-    Ok(match referenced(&context.catalog, rights, name) {
-        Some(Object::Function(function)) => vec![function.clone()],
-        _ => {
-            let found = context.catalog.find_functions(names, name)?;
-            found.into_iter().cloned().collect()
-        }
-    })
+    let known = rights.references.iter().filter(|reference| reference.name == name);
+    let known = known.filter_map(|reference| context.catalog.function(reference.object));
+    let known: Vec<Function> = known.cloned().collect();
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    let found = context.catalog.find_functions(names, name)?;
+    Ok(found.into_iter().cloned().collect())
 }
 
 /// The same with their bodies bound.
@@ -488,7 +490,9 @@ async fn load_functions(
 ) -> Result<Vec<Arc<SqlFunction>>> {
     let candidates = function_candidates(services, context, name, rights)?;
     let mut bound = vec![];
-    for function in candidates {
+    // Scripts are no part of any plan.
+    for function in candidates.into_iter().filter(|function| function.script.is_none()) {
+        require_schema_usage(context, function.schema, rights)?;
         context
             .catalog
             .access(rights.checked_as)

@@ -19,7 +19,7 @@ use crate::types::{EnumType, Spelled, SqlType};
 /// The key of an expression; `None` where its own values do.
 pub(super) fn sort_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
     match type_of(expression, schema)? {
-        SqlType::Interval => called("interval_length", expression, schema),
+        SqlType::Interval(_) => called("interval_length", expression, schema),
         SqlType::Jsonb => called("jsonb_order_key", expression, schema),
         rows @ (SqlType::Composite(_) | SqlType::Record) => Some(row_key(expression.clone(), rows)),
         other => match other.innermost() {
@@ -145,7 +145,7 @@ impl Compared {
     fn of(sql_type: &SqlType) -> Option<Compared> {
         match sql_type {
             SqlType::Enum(definition) => Some(Compared::Labels(Arc::clone(definition))),
-            SqlType::Interval => Some(Compared::Intervals),
+            SqlType::Interval(_) => Some(Compared::Intervals),
             SqlType::Spelled(spelled) if !spelled.is_ordered_by_spelling() => Some(Compared::Spelled(*spelled)),
             _ => None,
         }
@@ -221,7 +221,7 @@ impl Restored {
                 *call = plain.alias_qualified(relation, name);
                 Restored::Compared(compared)
             }
-            false if sql_type == SqlType::Interval => Restored::Nothing,
+            false if matches!(sql_type, SqlType::Interval(_)) => Restored::Nothing,
             false => Restored::Type(sql_type),
         }
     }

@@ -12,7 +12,8 @@ use datafusion::logical_expr::{Expr, ExprSchemable, Volatility, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::{BindingServices, Rights, domains, function, relations, rewrite};
+use super::modification::below_name;
+use super::{BindingServices, BoundTable, Rights, domains, function, relations, rewrite};
 use crate::catalog::model::{Column, Reference, StoredExpression, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -41,6 +42,8 @@ pub enum RowRule {
     OfTable(String),
     /// The domain of a column.
     OfDomain(DomainRule),
+    /// WITH CHECK OPTION of a view that the row is written through, by its name.
+    OfView(String),
 }
 
 /// Binds the CHECK constraints over rows with the columns of `stored`.
@@ -64,6 +67,45 @@ pub async fn bind_checks(
     }
     bound.schema = positions(stored)?;
     Ok(bound)
+}
+
+/// Adds what the views say that the statement writes rows through.
+pub fn add_view_checks(
+    services: &BindingServices,
+    context: &QueryContext,
+    target: &BoundTable,
+    stored: &Schema,
+    checks: &mut BoundChecks,
+) -> Result<()> {
+    let Some(view) = &target.view else { return Ok(()) };
+    let nameless = StoredExpression {
+        text: String::new(),
+        search_path: vec![],
+        references: vec![],
+        columns: vec![],
+        generated: false,
+    };
+    let schema = stored_row(&target.table, stored, &nameless)?;
+    for check in &view.checks {
+        let placed = check.condition.clone().transform(|part| {
+            let Expr::Column(column) = &part else {
+                return Ok(Transformed::no(part));
+            };
+            let mut positions = 0..target.column_count();
+            let position = positions.find(|position| below_name(*position) == column.name);
+            let stored = position.and_then(|position| target.stored_position(position));
+            let stored = stored.ok_or_else(|| Error::internal("a view's condition reads what is not stored"))?;
+            let name = position_name(stored);
+            Ok(Transformed::yes(Expr::Column(
+                datafusion::common::Column::new_unqualified(name),
+            )))
+        })?;
+        checks.conditions.push(BoundRule {
+            rule: RowRule::OfView(check.view.clone()),
+            condition: simplified(services, context, placed.data, &schema)?,
+        });
+    }
+    Ok(())
 }
 
 /// The row under the names by which the text knows its columns.
@@ -178,6 +220,10 @@ pub(super) async fn bind_stored(
         checked_as: context.principal.role,
     };
     let (expression, _) = bind(services, context, &stored.text, schema, rights).await?;
+    simplified(services, context, expression, schema)
+}
+
+fn simplified(services: &BindingServices, context: &QueryContext, expression: Expr, schema: &DFSchema) -> Result<Expr> {
     let simplify = SimplifyContext::builder()
         .with_schema(Arc::new(schema.clone()))
         .with_config_options(Arc::clone(services.base.config_options()))

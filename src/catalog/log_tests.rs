@@ -97,6 +97,7 @@ fn view(staged: &Staged, schema: Oid, name: &str) -> View {
         search_path: vec![],
         columns: vec![],
         references: vec![],
+        options: Default::default(),
         grants: vec![],
         comment: None,
     }

@@ -26,6 +26,7 @@ mod staged;
 pub mod store;
 mod temporary;
 mod user_types;
+mod view_options;
 
 pub use access::Access;
 pub use commit::Committer;

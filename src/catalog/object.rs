@@ -220,6 +220,8 @@ impl Object {
             .into_iter()
             .any(|sql_type| sql_type.user_type().is_some());
         match self {
+            Object::Function(function) if function.script.is_some() => 5,
+            Object::Function(function) if matches!(function.returns, SqlType::Composite(_)) => 5,
             Object::Type(_) => 4,
             _ if has_user_types => 4,
             Object::Table(table) if table.materialized.is_some() => 3,
@@ -304,6 +306,7 @@ impl Table {
             search_path: materialized.search_path,
             columns: self.columns.clone(),
             references: materialized.references,
+            options: ViewOptions::default(),
             grants: vec![],
             comment: None,
         })
@@ -457,6 +460,14 @@ impl Reference {
 }
 
 impl View {
+    /// Whose rights what it reads is for, where `role` reads the view.
+    pub fn reads_as(&self, role: Oid) -> Oid {
+        match self.options.security_invoker {
+            true => role,
+            false => self.owner,
+        }
+    }
+
     pub fn column(&self, id: i16) -> Option<&Column> {
         self.columns.iter().find(|column| column.id == id)
     }
@@ -487,7 +498,7 @@ impl ObjectKind {
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Object::Function(function) => write!(f, "function {}", function.signature()),
+            Object::Function(function) => write!(f, "{} {}", function.word(), function.signature()),
             other => write!(f, "{} {}", other.kind().word(), other.name()),
         }
     }

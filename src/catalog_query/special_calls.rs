@@ -7,9 +7,9 @@ use super::coercion::Place;
 use super::expressions::{text_type, unknown, value_text};
 use super::node::{Kind, Node};
 use super::value_type::{BOOL, Type};
+use crate::binding::literal_type;
 use crate::error::Result;
-
-const INTERVAL: u32 = 1186;
+use crate::types::SqlType;
 
 impl Analyzer<'_> {
     pub fn special_call(&mut self, expression: &Expr) -> Result<Node> {
@@ -91,11 +91,9 @@ impl Analyzer<'_> {
         let Expr::Value(value) = interval.value.as_ref() else {
             return Err(not_covered("an interval of an expression"));
         };
-        let mut text = value_text(&value.value)?;
-        if let Some(field) = &interval.leading_field {
-            text = format!("{text} {field}");
-        }
-        self.coerce(unknown(text), &Type::of(INTERVAL), Place::Explicit)
+        let (text, data_type) = literal_type(&value_text(&value.value)?, interval);
+        let sql_type: SqlType = data_type.to_string().parse()?;
+        self.coerce(unknown(text), &Type::of_sql_type(&sql_type), Place::Explicit)
     }
 
     pub fn like(

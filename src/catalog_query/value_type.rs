@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::functions::builtin::{BuiltinType, builtin_type};
-use crate::types::SqlType;
+use crate::types::{IntervalModifier, Spelled, SqlType};
 
 pub(super) const BOOL: u32 = 16;
 pub(super) const CHAR: u32 = 18;
@@ -189,6 +189,8 @@ impl Type {
             UNKNOWN => SqlType::Text,
             oid => SqlType::from_oid(oid).unwrap_or(SqlType::System(oid)),
         };
+        let digits = u8::try_from(self.typmod).ok();
+        let length = u32::try_from(self.typmod).ok().filter(|length| *length > 0);
         let modified = |sql_type: SqlType| match sql_type {
             SqlType::Varchar(_) if self.typmod >= 4 => SqlType::Varchar(Some((self.typmod - 4) as u32)),
             SqlType::Bpchar(_) if self.typmod >= 4 => SqlType::Bpchar(Some((self.typmod - 4) as u32)),
@@ -196,6 +198,13 @@ impl Type {
                 let packed = self.typmod - 4;
                 SqlType::Numeric(Some(((packed >> 16) as u8, (packed & 0x7ff) as i8)))
             }
+            SqlType::Time(_) => SqlType::Time(digits),
+            SqlType::Timestamp(_) => SqlType::Timestamp(digits),
+            SqlType::Timestamptz(_) => SqlType::Timestamptz(digits),
+            SqlType::Interval(_) => SqlType::Interval(IntervalModifier::of_typmod(self.typmod)),
+            SqlType::Spelled(Spelled::Timetz(_)) => SqlType::Spelled(Spelled::Timetz(digits)),
+            SqlType::Spelled(Spelled::Bit(_)) => SqlType::Spelled(Spelled::Bit(length)),
+            SqlType::Spelled(Spelled::Varbit(_)) => SqlType::Spelled(Spelled::Varbit(length)),
             other => other,
         };
         match plain {

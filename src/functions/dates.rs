@@ -35,34 +35,44 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 &[Argument::Timestamp, Argument::Timestamp],
                 &[Argument::Timestamptz, Argument::Timestamptz],
             ],
-            SqlType::Interval,
+            SqlType::Interval(None),
             age_of,
         ),
-        RowFunction::stable("now", &[&[]], SqlType::Timestamptz, transaction_start),
-        RowFunction::stable("current_timestamp", &[&[]], SqlType::Timestamptz, transaction_start),
+        RowFunction::stable("now", &[&[]], SqlType::Timestamptz(None), transaction_start),
+        RowFunction::stable(
+            "current_timestamp",
+            &[&[]],
+            SqlType::Timestamptz(None),
+            transaction_start,
+        ),
         RowFunction::stable("current_date", &[&[]], SqlType::Date, |call, _| {
             let now = call.environment()?.context().transaction_start.timestamp_micros();
             let clock = now + i64::from(zone(call).offset_at(now)) * MICROS_PER_SECOND;
             Ok(Datum::Date(clock.div_euclid(MICROS_PER_DAY) as i32))
         }),
-        immutable("justify_hours", INTERVAL, SqlType::Interval, |_, row| {
+        immutable("justify_hours", INTERVAL, SqlType::Interval(None), |_, row| {
             Ok(justified(row, true, false))
         }),
-        immutable("justify_days", INTERVAL, SqlType::Interval, |_, row| {
+        immutable("justify_days", INTERVAL, SqlType::Interval(None), |_, row| {
             Ok(justified(row, false, true))
         }),
-        immutable("justify_interval", INTERVAL, SqlType::Interval, |_, row| {
+        immutable("justify_interval", INTERVAL, SqlType::Interval(None), |_, row| {
             Ok(justified(row, true, true))
         }),
-        immutable("make_timestamp", FROM_NUMBERS, SqlType::Timestamp, |_, row| {
+        immutable("make_timestamp", FROM_NUMBERS, SqlType::Timestamp(None), |_, row| {
             made_timestamp(row).map(Datum::Micros)
         }),
-        RowFunction::stable("make_timestamptz", FROM_NUMBERS, SqlType::Timestamptz, |call, row| {
-            let local = made_timestamp(row)?;
-            Ok(Datum::Micros(
-                local - i64::from(zone(call).offset_for_local(local)) * MICROS_PER_SECOND,
-            ))
-        }),
+        RowFunction::stable(
+            "make_timestamptz",
+            FROM_NUMBERS,
+            SqlType::Timestamptz(None),
+            |call, row| {
+                let local = made_timestamp(row)?;
+                Ok(Datum::Micros(
+                    local - i64::from(zone(call).offset_for_local(local)) * MICROS_PER_SECOND,
+                ))
+            },
+        ),
         immutable(
             "make_interval",
             &[
@@ -96,7 +106,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
                     Argument::Float,
                 ],
             ],
-            SqlType::Interval,
+            SqlType::Interval(None),
             made_interval,
         ),
         immutable(
@@ -148,7 +158,7 @@ fn age_of(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
     let is_zoned = call
         .argument_fields
         .first()
-        .is_some_and(|field| SqlType::from_field(field) == SqlType::Timestamptz);
+        .is_some_and(|field| matches!(SqlType::from_field(field), SqlType::Timestamptz(_)));
     let local = |instant: i64| match is_zoned {
         true => instant + i64::from(zone(call).offset_at(instant)) * MICROS_PER_SECOND,
         false => instant,

@@ -350,7 +350,7 @@ mod tests {
             (SqlType::Bool, vec![Datum::Bool(true), Datum::Null]),
             (SqlType::Oid, vec![Datum::Int(4_000_000_000)]),
             (SqlType::Text, vec![Datum::text("a"), Datum::Null]),
-            (SqlType::Timestamptz, vec![Datum::Micros(5)]),
+            (SqlType::Timestamptz(None), vec![Datum::Micros(5)]),
             (
                 SqlType::Array(Box::new(SqlType::Int2)),
                 vec![Datum::from(vec![1_i16, 2]), Datum::Null, Datum::List(vec![])],

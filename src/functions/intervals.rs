@@ -30,7 +30,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
             [Datum::Interval(interval)] => Ok(Datum::Bytes(to_key(*interval))),
             _ => Ok(Datum::Null),
         }),
-        RowFunction::immutable("interval_of_key", ANY, SqlType::Interval, |_, row| match row {
+        RowFunction::immutable("interval_of_key", ANY, SqlType::Interval(None), |_, row| match row {
             [Datum::Bytes(key)] => of_key(key).map(Datum::Interval),
             _ => Ok(Datum::Null),
         }),
@@ -41,22 +41,32 @@ pub(super) fn functions() -> Vec<RowFunction> {
 }
 
 fn multiply() -> RowFunction {
-    RowFunction::immutable("interval_mul", INTERVAL_FLOAT, SqlType::Interval, |_, row| match row {
-        [Datum::Interval(interval), Datum::Float(factor)] => {
-            Ok(Datum::Interval(scaled(*interval, |part| part * factor)?))
-        }
-        _ => Ok(Datum::Null),
-    })
+    RowFunction::immutable(
+        "interval_mul",
+        INTERVAL_FLOAT,
+        SqlType::Interval(None),
+        |_, row| match row {
+            [Datum::Interval(interval), Datum::Float(factor)] => {
+                Ok(Datum::Interval(scaled(*interval, |part| part * factor)?))
+            }
+            _ => Ok(Datum::Null),
+        },
+    )
 }
 
 fn divide() -> RowFunction {
-    RowFunction::immutable("interval_div", INTERVAL_FLOAT, SqlType::Interval, |_, row| match row {
-        [Datum::Interval(_), Datum::Float(0.0)] => Err(Error::new(SqlState::DivisionByZero, "division by zero")),
-        [Datum::Interval(interval), Datum::Float(divisor)] => {
-            Ok(Datum::Interval(scaled(*interval, |part| part / divisor)?))
-        }
-        _ => Ok(Datum::Null),
-    })
+    RowFunction::immutable(
+        "interval_div",
+        INTERVAL_FLOAT,
+        SqlType::Interval(None),
+        |_, row| match row {
+            [Datum::Interval(_), Datum::Float(0.0)] => Err(Error::new(SqlState::DivisionByZero, "division by zero")),
+            [Datum::Interval(interval), Datum::Float(divisor)] => {
+                Ok(Datum::Interval(scaled(*interval, |part| part / divisor)?))
+            }
+            _ => Ok(Datum::Null),
+        },
+    )
 }
 
 /// A sum of intervals over their number.

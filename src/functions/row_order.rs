@@ -164,7 +164,7 @@ fn comparable(values: &ArrayRef, sql_type: &SqlType) -> Result<ArrayRef> {
         return Ok(Arc::new(rows));
     }
     Ok(match sql_type {
-        SqlType::Interval => {
+        SqlType::Interval(_) => {
             let lengths = values.as_primitive::<IntervalMonthDayNanoType>().iter();
             Arc::new(
                 lengths

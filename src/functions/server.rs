@@ -57,10 +57,13 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("pg_is_wal_replay_paused", NOTHING, SqlType::Bool, |_, _| {
             Ok(false.into())
         }),
-        stable("pg_postmaster_start_time", NOTHING, SqlType::Timestamptz, |call, _| {
-            Ok(Datum::Micros(call.environment()?.server_start().timestamp_micros()))
-        }),
-        stable("pg_conf_load_time", NOTHING, SqlType::Timestamptz, |call, _| {
+        stable(
+            "pg_postmaster_start_time",
+            NOTHING,
+            SqlType::Timestamptz(None),
+            |call, _| Ok(Datum::Micros(call.environment()?.server_start().timestamp_micros())),
+        ),
+        stable("pg_conf_load_time", NOTHING, SqlType::Timestamptz(None), |call, _| {
             Ok(Datum::Micros(call.environment()?.server_start().timestamp_micros()))
         }),
         stable("txid_current", NOTHING, SqlType::Int8, transaction),
@@ -78,17 +81,22 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("pg_is_other_temp_schema", &[&[Argument::Oid]], SqlType::Bool, |_, _| {
             Ok(false.into())
         }),
-        stable("transaction_timestamp", NOTHING, SqlType::Timestamptz, |call, _| {
-            Ok(Datum::Micros(
-                call.environment()?.context().transaction_start.timestamp_micros(),
-            ))
-        }),
-        stable("statement_timestamp", NOTHING, SqlType::Timestamptz, |call, _| {
+        stable(
+            "transaction_timestamp",
+            NOTHING,
+            SqlType::Timestamptz(None),
+            |call, _| {
+                Ok(Datum::Micros(
+                    call.environment()?.context().transaction_start.timestamp_micros(),
+                ))
+            },
+        ),
+        stable("statement_timestamp", NOTHING, SqlType::Timestamptz(None), |call, _| {
             Ok(Datum::Micros(
                 call.environment()?.context().statement_start.timestamp_micros(),
             ))
         }),
-        RowFunction::immutable("clock_timestamp", NOTHING, SqlType::Timestamptz, |_, _| {
+        RowFunction::immutable("clock_timestamp", NOTHING, SqlType::Timestamptz(None), |_, _| {
             Ok(Datum::Micros(chrono::Utc::now().timestamp_micros()))
         })
         .with_volatility(Volatility::Volatile),

@@ -1,5 +1,6 @@
 //! Sizes of relations and databases, as far as the principal may know them, and bytes made readable.
 
+use super::column_size::column_size;
 use super::datum::Datum;
 use super::lookup::{Lookup, Relation};
 use super::names::relation_argument;
@@ -45,17 +46,10 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 .map(Datum::from)
         }),
         RowFunction::immutable("pg_column_size", &[&[Argument::Any]], SqlType::Int4, |call, row| {
-            let fixed = call
-                .argument_fields
-                .first()
-                .map(|field| SqlType::from_field(field).length());
-            Ok(match row.first() {
-                None | Some(Datum::Null) => Datum::Null,
-                Some(_) if fixed.is_some_and(|length| length > 0) => fixed.map(i64::from).into(),
-                Some(Datum::Text(text)) => (text.len() as i64 + 4).into(),
-                Some(Datum::Bytes(bytes)) => (bytes.len() as i64 + 4).into(),
-                Some(Datum::Bool(_)) => 1.into(),
-                Some(_) => 8.into(),
+            let sql_type = call.argument_fields.first().map(|field| SqlType::from_field(field));
+            Ok(match (row.first(), sql_type) {
+                (None | Some(Datum::Null), _) | (_, None) => Datum::Null,
+                (Some(value), Some(sql_type)) => column_size(&sql_type, value).into(),
             })
         }),
     ]

@@ -10,8 +10,8 @@ use datafusion::datasource::provider_as_source;
 
 use super::authorize::for_each_scan;
 use super::subject::recognise_bound_table;
-use crate::binding::{Action, BoundModification, bound_table};
-use crate::catalog::model::Privilege;
+use crate::binding::{Action, BoundModification, BoundTable, ViewCheck, ViewLevel, bound_table};
+use crate::catalog::model::{Object, Oid, Privilege};
 use crate::context::QueryContext;
 use crate::error::{Error, Result};
 
@@ -25,46 +25,30 @@ pub fn check_write(
 ) -> Result<()> {
     let target = &modification.target;
     let denied = || Error::denied("table", &target.table.name);
-    let access = context.catalog.access(target.checked_as);
-    let object = context.catalog.object(target.table.id).ok_or_else(denied)?;
-    let has_columns = |columns: &BTreeSet<usize>, privilege: Privilege| {
-        columns.iter().all(|column| match target.column_id(*column) {
-            Some(id) => access.has_column(object, id, privilege),
-            None => access.has(object, privilege),
-        })
-    };
-    if overwrites && !access.has(object, Privilege::Truncate) && !access.has(object, Privilege::Delete) {
-        return Err(denied());
-    }
-    let mut assigned: BTreeSet<usize> = BTreeSet::new();
-    let mut inserts = false;
-    for action in &modification.actions {
-        let allowed = match action {
-            Action::Nothing => true,
-            Action::Delete => access.has(object, Privilege::Delete),
-            Action::Insert => {
-                inserts = true;
-                match modification.inserted.is_empty() {
-                    true => access.has_any_column(object, Privilege::Insert),
-                    false => has_columns(&modification.inserted, Privilege::Insert),
-                }
-            }
-            Action::Update(columns) => {
-                assigned.extend(columns);
-                has_columns(&columns.iter().copied().collect(), Privilege::Update)
-            }
-        };
-        if !allowed {
-            return Err(denied());
-        }
-    }
-    if !has_columns(&modification.returned, Privilege::Select) {
-        return Err(denied());
+    require(modification, overwrites, context, &Written::table(target))?;
+    for level in target.view.iter().flat_map(|view| &view.levels) {
+        require(modification, overwrites, context, &Written::view(target, level))?;
     }
     let masked = masked_columns(modification, options)?;
     let masked_value = |why: &str| denied().with_detail(why);
     if !modification.sources.is_disjoint(&masked) {
         return Err(masked_value("A value would be computed from a masked column."));
+    }
+    let mut assigned: BTreeSet<usize> = BTreeSet::new();
+    for action in &modification.actions {
+        if let Action::Update(columns) = action {
+            assigned.extend(columns);
+        }
+    }
+    let inserts = modification.actions.contains(&Action::Insert);
+    // The condition looks at the rows as they are stored: whether it holds would tell what the mask hides.
+    let checks = target.view.iter().flat_map(|view| &view.checks);
+    if !assigned.is_empty()
+        && checks
+            .flat_map(ViewCheck::columns)
+            .any(|column| masked.contains(&column))
+    {
+        return Err(masked_value("The view's CHECK OPTION reads a masked column."));
     }
     let is_new = |column: &usize| inserts || assigned.contains(column);
     if modification
@@ -83,6 +67,99 @@ pub fn check_write(
         )),
         _ => Ok(()),
     })
+}
+
+/// A relation that a statement writes to: its table, or a view on the way there.
+struct Written<'a> {
+    kind: &'static str,
+    object: Oid,
+    checked_as: Oid,
+    /// For each column of the table the relation's, by id.
+    columns: Vec<Option<i16>>,
+    /// The table's columns that it computes whenever it writes a row, which a view need not show.
+    target: &'a BoundTable,
+}
+
+impl<'a> Written<'a> {
+    fn table(target: &'a BoundTable) -> Written<'a> {
+        Written {
+            kind: "table",
+            object: target.table.id,
+            checked_as: target.checked_as,
+            columns: target.column_ids().to_vec(),
+            target,
+        }
+    }
+
+    fn view(target: &'a BoundTable, level: &ViewLevel) -> Written<'a> {
+        Written {
+            kind: "view",
+            object: level.view,
+            checked_as: level.checked_as,
+            columns: level.columns.clone(),
+            target,
+        }
+    }
+
+    fn is_view(&self) -> bool {
+        self.kind == "view"
+    }
+
+    /// Whether a view leaves the column out and nobody but the table gives it a value.
+    fn is_computed(&self, column: usize) -> bool {
+        let id = self.target.column_id(column);
+        let known = id.and_then(|id| self.target.table.column(id));
+        self.is_view() && known.is_some_and(|known| known.generated().is_some())
+    }
+}
+
+/// What the statement needs of one of the relations that it writes to.
+fn require(
+    modification: &BoundModification,
+    overwrites: bool,
+    context: &QueryContext,
+    written: &Written<'_>,
+) -> Result<()> {
+    let name = |object: &Object| Error::denied(written.kind, object.name());
+    let object = context.catalog.object(written.object);
+    let object = object.ok_or_else(|| Error::denied(written.kind, &written.target.table.name))?;
+    let denied = || name(object);
+    let access = context.catalog.access(written.checked_as);
+    let has_columns = |columns: &BTreeSet<usize>, privilege: Privilege| {
+        columns
+            .iter()
+            .all(|column| match written.columns.get(*column).copied().flatten() {
+                Some(id) => access.has_column(object, id, privilege),
+                None => written.is_computed(*column) || access.has(object, privilege),
+            })
+    };
+    if overwrites && !access.has(object, Privilege::Truncate) && !access.has(object, Privilege::Delete) {
+        return Err(denied());
+    }
+    let mut reads = modification.returning;
+    for action in &modification.actions {
+        let allowed = match action {
+            Action::Nothing => true,
+            Action::Delete => access.has(object, Privilege::Delete),
+            Action::Insert => match modification.inserted.is_empty() {
+                true => access.has_any_column(object, Privilege::Insert),
+                false => has_columns(&modification.inserted, Privilege::Insert),
+            },
+            Action::Update(columns) => has_columns(&columns.iter().copied().collect(), Privilege::Update),
+        };
+        if !allowed {
+            return Err(denied());
+        }
+        reads |= *action != Action::Insert;
+    }
+    // Reading a view takes the privilege on all of it; who changes rows that are there finds them by reading.
+    if written.is_view() && reads && !access.has(object, Privilege::Select) {
+        return Err(denied());
+    }
+    match has_columns(&modification.returned, Privilege::Select) {
+        true => Ok(()),
+        false => Err(denied()),
+    }
 }
 
 /// The target's columns that this principal sees through a mask.

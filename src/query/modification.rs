@@ -3,7 +3,7 @@
 use datafusion::common::ScalarValue;
 
 use super::{Description, Request, binding_services, command_context, execute, planning_session};
-use crate::binding::{self, BoundModification};
+use crate::binding::{self, BoundModification, Changed};
 use crate::catalog::Scope;
 use crate::catalog::model::{Object, Table};
 use crate::error::{Error, Result, SqlState};
@@ -52,7 +52,8 @@ pub(super) async fn run(
     notices: &mut Vec<Notice>,
 ) -> Result<Outcome> {
     let mut command = command_context(request, transaction, notices);
-    let table = table(request)?;
+    let changed = changed(request)?;
+    let table = changed.table.clone();
     let (kind, waits) = match &request.statement.statement {
         Statement::Insert(insert) if insert.overwrite => (Kind::Overwrite, false),
         Statement::Insert(insert) => (Kind::Insert, insert.on_conflict.is_some()),
@@ -61,10 +62,11 @@ pub(super) async fn run(
         _ => (Kind::Delete, true),
     };
     commands::modify::begin(&mut command, &table, waits).await?;
-    let bound = bind(request, &table).await?;
+    let bound = bind(request, &changed).await?;
     let session = planning_session(request);
     let stored = bound.target.snapshot.schema();
-    let checks = binding::bind_checks(&command.binding, request.context, &table, &stored).await?;
+    let mut checks = binding::bind_checks(&command.binding, request.context, &table, &stored).await?;
+    binding::add_view_checks(&command.binding, request.context, &bound.target, &stored, &mut checks)?;
     let access = request.context.catalog.access(request.context.principal.role);
     let shown = commands::row_checks::ShownRows::of(&table, &stored, &access, &command.format_settings);
     let check = commands::row_checks::shown_row_check(&checks, &table.name, &session, shown.clone())?;
@@ -79,9 +81,9 @@ pub(super) async fn run(
 
 /// The statement's table and what it does there, without doing it.
 pub(super) async fn bound(request: &Request<'_>) -> Result<(Table, BoundModification)> {
-    let table = table(request)?;
-    let bound = bind(request, &table).await?;
-    Ok((table, bound))
+    let changed = changed(request)?;
+    let bound = bind(request, &changed).await?;
+    Ok((changed.table, bound))
 }
 
 /// The plan of the rows that a statement changes.
@@ -94,6 +96,11 @@ pub(super) fn planned(request: &Request<'_>, bound: &BoundModification) -> Resul
 
 /// The table that the statement changes rows of.
 pub(super) fn table(request: &Request<'_>) -> Result<Table> {
+    Ok(changed(request)?.table)
+}
+
+/// The same with the view through which it does, where it names one.
+fn changed(request: &Request<'_>) -> Result<Changed> {
     let statement = &request.statement.statement;
     let name = target(statement).ok_or_else(|| Error::internal("the statement changes no rows"))?;
     let context = request.context;
@@ -101,13 +108,21 @@ pub(super) fn table(request: &Request<'_>) -> Result<Table> {
         database: context.database,
         search_path: &context.search_path,
     };
-    let table = match context.catalog.resolve_relation(names, &name.0)? {
+    let relation = context.catalog.resolve_relation(names, &name.0)?;
+    let schema = relation.parent().unwrap_or_default();
+    if !context.catalog.access(context.principal.role).uses_schema(schema) {
+        return Err(Error::denied("schema", context.catalog.schema_name(schema)));
+    }
+    match relation {
         Object::Table(table) if table.materialized.is_some() => {
             let message = format!("cannot change materialized view \"{}\"", table.name);
-            return Err(Error::new(SqlState::WrongObjectType, message)
-                .with_hint("REFRESH MATERIALIZED VIEW replaces its rows."));
+            Err(Error::new(SqlState::WrongObjectType, message)
+                .with_hint("REFRESH MATERIALIZED VIEW replaces its rows."))
         }
-        Object::Table(table) => table,
+        Object::Table(table) => Ok(Changed {
+            table: table.clone(),
+            view: None,
+        }),
         other => {
             let verb = match statement {
                 Statement::Insert(_) => "insert into",
@@ -115,15 +130,18 @@ pub(super) fn table(request: &Request<'_>) -> Result<Table> {
                 Statement::Merge(_) => "merge into",
                 _ => "delete from",
             };
-            let message = format!("cannot {verb} view \"{}\"", other.name());
-            return Err(Error::new(SqlState::ObjectNotInPrerequisiteState, message)
-                .with_detail("Views are not automatically updatable."));
+            let Object::View(view) = other else {
+                let message = format!("cannot change relation \"{}\"", other.name());
+                return Err(Error::new(SqlState::WrongObjectType, message));
+            };
+            let found = binding::updatable(&context.catalog, view);
+            let found = found.map_err(|detail| binding::not_updatable(verb, view, detail))?;
+            Ok(Changed {
+                table: found.table.clone(),
+                view: Some(view.clone()),
+            })
         }
-    };
-    if !context.catalog.access(context.principal.role).uses_schema(table.schema) {
-        return Err(Error::denied("schema", context.catalog.schema_name(table.schema)));
     }
-    Ok(table.clone())
 }
 
 /// The columns that COPY TO names; without names those that are not generated, where some are.
@@ -145,14 +163,14 @@ pub(super) fn copied_columns(
     }
 }
 
-async fn bind(request: &Request<'_>, table: &Table) -> Result<BoundModification> {
+async fn bind(request: &Request<'_>, changed: &Changed) -> Result<BoundModification> {
     let services = binding_services(request);
     let (context, declared) = (request.context, request.declared);
     let bound = match &request.statement.statement {
-        Statement::Insert(insert) => binding::bind_insert(&services, context, table, insert, declared).await?,
-        Statement::Merge(merge) => binding::bind_merge(&services, context, table, merge, declared).await?,
-        Statement::Update(update) => binding::bind_update(&services, context, table, update, declared).await?,
-        Statement::Delete(delete) => binding::bind_delete(&services, context, table, delete, declared).await?,
+        Statement::Insert(insert) => binding::bind_insert(&services, context, changed, insert, declared).await?,
+        Statement::Merge(merge) => binding::bind_merge(&services, context, changed, merge, declared).await?,
+        Statement::Update(update) => binding::bind_update(&services, context, changed, update, declared).await?,
+        Statement::Delete(delete) => binding::bind_delete(&services, context, changed, delete, declared).await?,
         _ => return Err(Error::internal("the statement changes no rows")),
     };
     let overwrites = matches!(&request.statement.statement, Statement::Insert(insert) if insert.overwrite);

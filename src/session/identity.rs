@@ -1,6 +1,8 @@
 //! Who a session acts as over time: SET ROLE, SET SESSION AUTHORIZATION and their fate at the end of a
 //! transaction, in step with the settings `role` and `session_authorization`.
 
+use std::sync::Arc;
+
 use crate::catalog::model::Oid;
 use crate::context::Principal;
 
@@ -8,7 +10,7 @@ use crate::context::Principal;
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     /// Proven at login; nothing changes it.
-    login: (Oid, String),
+    login: (Oid, Arc<str>),
     /// The role that the settings of who logged in name.
     starting_role: Option<String>,
     current: Principal,
@@ -26,12 +28,12 @@ pub(super) struct IdentityMark {
 }
 
 impl Identity {
-    pub fn new(login: Oid, login_name: String) -> Identity {
+    pub fn new(login: Oid, login_name: Arc<str>) -> Identity {
         let current = Principal {
             login,
-            login_name: login_name.clone(),
+            login_name: Arc::clone(&login_name),
             role: login,
-            role_name: login_name.clone(),
+            role_name: Arc::clone(&login_name),
         };
         Identity {
             login: (login, login_name),
@@ -52,7 +54,7 @@ impl Identity {
         self.login.0
     }
 
-    pub fn login_name(&self) -> &str {
+    pub fn login_name(&self) -> &Arc<str> {
         &self.login.1
     }
 

@@ -2,10 +2,9 @@
 //! schema before all others of the search path, and one that fails takes the schema with it.
 
 use super::Session;
-use super::prepared::{PreparedStatement, Texts};
+use super::prepared::PreparedStatement;
 use crate::context::Principal;
 use crate::error::{Error, Result};
-use crate::query::Description;
 use crate::statement::ast::{CreateSchema, ParsedStatement, Statement};
 
 impl Session {
@@ -53,7 +52,7 @@ impl Session {
         };
         let owner = Principal {
             role: role.id,
-            role_name: role.name.clone(),
+            role_name: role.name.as_str().into(),
             ..current
         };
         self.identity.set(owner, true);
@@ -61,15 +60,7 @@ impl Session {
     }
 
     async fn run_part(&mut self, parsed: ParsedStatement) -> Result<()> {
-        let statement = PreparedStatement {
-            texts: Texts::of(&parsed),
-            parsed,
-            declared: vec![],
-            description: Description {
-                parameters: vec![],
-                columns: None,
-            },
-        };
+        let statement = PreparedStatement::undescribed(parsed, vec![]);
         Box::pin(self.run_statement(&statement, &[], &[])).await?;
         self.end_statement().await
     }

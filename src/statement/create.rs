@@ -7,7 +7,8 @@ use super::reader::Reader;
 use super::{
     create_function, create_table, domain, index, materialized_view, role_options, schema, sequence, user_type,
 };
-use crate::error::{Error, Result};
+use crate::catalog::model::{CheckOption, ViewOptions};
+use crate::error::{Error, Result, SqlState};
 
 pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["create"])?;
@@ -41,8 +42,8 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     if unique {
         return Err(reader.error_here());
     }
-    if reader.accept(&["function"]) {
-        return create_function::create_function(reader, or_replace);
+    if let Some(kind) = reader.accept_any(&["function", "procedure"]) {
+        return create_function::create_function(reader, or_replace, kind == "procedure");
     }
     if !or_replace && reader.accept(&["sequence"]) {
         return sequence::create_sequence(reader, temporary);
@@ -109,7 +110,6 @@ fn unsupported_object(reader: &Reader) -> Option<Error> {
             "CREATE POLICY",
             Some("Use ALTER TABLE t SET ROW FILTER function ON (columns)."),
         ),
-        "procedure" => ("CREATE PROCEDURE", None),
         "aggregate" => ("CREATE AGGREGATE", None),
         "operator" => ("CREATE OPERATOR", None),
         "cast" => ("CREATE CAST", None),
@@ -161,11 +161,22 @@ fn create_view(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result
     } else {
         vec![]
     };
+    let mut options = ViewOptions::default();
     if reader.accept(&["with"]) {
-        // security_barrier is what every view has here: policies lie below it.
-        for (option, _) in properties(reader)? {
-            if option != "security_barrier" {
-                return Err(Error::unsupported(format!("the view option {option}")));
+        for (option, value) in properties(reader)? {
+            match (option.as_str(), value.to_lowercase().as_str()) {
+                // What every view has here: policies lie below it.
+                ("security_barrier", _) => {}
+                ("check_option", "local") => options.check_option = Some(CheckOption::Local),
+                ("check_option", "cascaded") => options.check_option = Some(CheckOption::Cascaded),
+                ("check_option", _) => {
+                    let message = format!("invalid value for enum option \"check_option\": {value}");
+                    return Err(Error::new(SqlState::InvalidParameterValue, message)
+                        .with_detail("Valid values are \"local\" and \"cascaded\"."));
+                }
+                ("security_invoker", "true" | "on" | "yes" | "1") => options.security_invoker = true,
+                ("security_invoker", "false" | "off" | "no" | "0") => options.security_invoker = false,
+                _ => return Err(Error::unsupported(format!("the view option {option}"))),
             }
         }
     }
@@ -173,8 +184,12 @@ fn create_view(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result
     let start = reader.position();
     let query = reader.query()?;
     let query_text = reader.text_since(start).to_string();
-    if reader.peek_words(&["with"]) {
-        return Err(Error::unsupported("a view WITH CHECK OPTION").with_hint("Views cannot be written to."));
+    if reader.accept(&["with"]) {
+        options.check_option = Some(match reader.accept_any(&["local", "cascaded"]) {
+            Some("local") => CheckOption::Local,
+            _ => CheckOption::Cascaded,
+        });
+        reader.expect(&["check", "option"])?;
     }
     Ok(Statement::CreateView {
         temporary: temporary || names_temporary(&name),
@@ -184,6 +199,7 @@ fn create_view(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result
         columns,
         query,
         query_text,
+        options,
     })
 }
 

@@ -6,7 +6,7 @@ use super::ast::Statement;
 use super::reader::Reader;
 use super::{
     alter, analyze, checkpoint, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant,
-    index, inline, insert, lock, materialized_view, merge, notify, optimize, prepare, set, show, transaction,
+    index, inline, insert, lock, materialized_view, merge, notify, optimize, prepare, routine, set, show, transaction,
     unsupported, update, vacuum, with_changes,
 };
 use crate::error::Result;
@@ -46,6 +46,7 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "optimize" => optimize::optimize(reader),
         "restore" => optimize::restore(reader),
         "do" => inline::inline(reader),
+        "call" => routine::call(reader),
         "explain" => explain::explain(reader),
         "prepare" => prepare::prepare(reader),
         "execute" => prepare::execute(reader),

@@ -43,6 +43,8 @@ mod prepare;
 mod query;
 mod reader;
 mod role_options;
+mod routine;
+mod routine_body;
 mod row_locks;
 mod schema;
 mod sequence;

@@ -114,9 +114,10 @@ impl Reader<'_> {
         } else if name == "bit" && self.accept(&["varying"]) {
             name = "bit varying".to_string();
         }
-        if name == "interval" {
-            self.skip_interval_fields();
-        }
+        let fields = match name.as_str() {
+            "interval" => self.interval_fields(),
+            _ => String::new(),
+        };
         let modifier = if *self.peek() == Token::LParen {
             let numbers = self.parenthesized(|reader| reader.integer())?;
             let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
@@ -126,9 +127,9 @@ impl Reader<'_> {
         };
         if matches!(name.as_str(), "timestamp" | "time") {
             let zone = self.time_zone_suffix()?;
-            return Ok(format!("{name}{zone}"));
+            return Ok(format!("{name}{modifier}{zone}"));
         }
-        Ok(format!("{name}{modifier}"))
+        Ok(format!("{name}{fields}{modifier}"))
     }
 
     fn time_zone_suffix(&mut self) -> Result<&'static str> {
@@ -142,11 +143,17 @@ impl Reader<'_> {
         Ok("")
     }
 
-    fn skip_interval_fields(&mut self) {
-        let fields = ["year", "month", "day", "hour", "minute", "second"];
-        if self.accept_any(&fields).is_some() && self.accept(&["to"]) {
-            self.accept_any(&fields);
-        }
+    /// `day to second`, with a blank before it.
+    fn interval_fields(&mut self) -> String {
+        const FIELDS: [&str; 6] = ["year", "month", "day", "hour", "minute", "second"];
+        let Some(first) = self.accept_any(&FIELDS) else {
+            return String::new();
+        };
+        let last = match self.accept(&["to"]) {
+            true => self.accept_any(&FIELDS),
+            false => None,
+        };
+        last.map_or_else(|| format!(" {first}"), |last| format!(" {first} to {last}"))
     }
 
     /// `[]`, `[3]` or ARRAY.

@@ -5,7 +5,6 @@ use crate::error::Error;
 /// The answer to a statement by its first word; `None` for a word that begins no statement at all.
 pub(super) fn statement(word: &str) -> Option<Error> {
     let (name, hint) = match word {
-        "call" => ("CALL", None),
         "cluster" => ("CLUSTER", None),
         "reassign" => ("REASSIGN OWNED", Some("Use ALTER … OWNER TO for each object.")),
         "security" => ("SECURITY LABEL", None),

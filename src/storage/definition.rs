@@ -142,7 +142,7 @@ impl TableDraft {
 pub(super) fn with_needed_features(protocol: &Protocol, columns: &[ColumnDefinition]) -> Protocol {
     fn has_timestamp(sql_type: &SqlType) -> bool {
         match sql_type {
-            SqlType::Timestamp => true,
+            SqlType::Timestamp(_) => true,
             SqlType::Array(element) => has_timestamp(element),
             _ => false,
         }

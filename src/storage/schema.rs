@@ -293,19 +293,19 @@ pub(super) fn stored_type(sql_type: &SqlType) -> Result<(Value, DataType)> {
         | SqlType::Char
         | SqlType::Uuid
         | SqlType::Enum(_)
-        | SqlType::Interval
+        | SqlType::Interval(_)
         | SqlType::Json
         | SqlType::Jsonb
         | SqlType::Spelled(_) => (json!("string"), DataType::Utf8),
         SqlType::Bytea => (json!("binary"), DataType::Binary),
         SqlType::Date => (json!("date"), DataType::Date32),
-        SqlType::Timestamp => (json!("timestamp_ntz"), DataType::Timestamp(TimeUnit::Microsecond, None)),
-        SqlType::Timestamptz => (
+        SqlType::Timestamp(_) => (json!("timestamp_ntz"), DataType::Timestamp(TimeUnit::Microsecond, None)),
+        SqlType::Timestamptz(_) => (
             json!("timestamp"),
             DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         ),
         // Delta has neither; both are numbers with a name of their own.
-        SqlType::Time | SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc => {
+        SqlType::Time(_) | SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc => {
             (json!("long"), DataType::Int64)
         }
         SqlType::Domain(domain) => stored_type(&domain.base)?,
@@ -376,7 +376,7 @@ pub(super) fn delta_field(column: &ColumnDefinition) -> Result<Value> {
 fn stored_differs(sql_type: &SqlType, stored: &DataType) -> bool {
     matches!(
         sql_type,
-        SqlType::Time | SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc
+        SqlType::Time(_) | SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc
     ) && *stored == DataType::Int64
 }
 

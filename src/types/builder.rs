@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result, SqlState};
 use crate::types::format::FormatSettings;
 use crate::types::parse::{self, ArrayItem, Decimal};
+use crate::types::precision::{round_time, round_timestamp};
 use crate::types::{SqlType, UNCONSTRAINED_NUMERIC, json};
 
 /// A growing column of `SqlType::to_arrow()`.
@@ -74,12 +75,12 @@ impl ColumnBuilder {
             }
             SqlType::Bytea => Values::Bytea(BinaryBuilder::new()),
             SqlType::Date => Values::Date(Date32Builder::with_capacity(capacity)),
-            SqlType::Time => Values::Time(Time64MicrosecondBuilder::with_capacity(capacity)),
-            SqlType::Timestamp | SqlType::Timestamptz => {
+            SqlType::Time(_) => Values::Time(Time64MicrosecondBuilder::with_capacity(capacity)),
+            SqlType::Timestamp(_) | SqlType::Timestamptz(_) => {
                 let builder = TimestampMicrosecondBuilder::with_capacity(capacity);
                 Values::Timestamp(builder.with_data_type(sql_type.to_arrow()))
             }
-            SqlType::Interval => Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity)),
+            SqlType::Interval(_) => Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity)),
             SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc => {
                 Values::Oid(UInt32Builder::with_capacity(capacity))
             }
@@ -194,16 +195,20 @@ impl ColumnBuilder {
                     &self.settings.time_zone,
                 )?);
             }
-            Values::Time(builder) => builder.append_value(parse::parse_time(text)?),
+            Values::Time(builder) => {
+                builder.append_value(round_time(parse::parse_time(text)?, self.sql_type.second_digits()));
+            }
             Values::Timestamp(builder) => {
                 let (order, zone) = (self.settings.date_style.order, &self.settings.time_zone);
-                builder.append_value(match self.sql_type {
-                    SqlType::Timestamptz => parse::parse_timestamptz(text, order, zone)?,
+                let moment = match self.sql_type {
+                    SqlType::Timestamptz(_) => parse::parse_timestamptz(text, order, zone)?,
                     _ => parse::parse_timestamp(text, order, zone)?,
-                });
+                };
+                builder.append_value(round_timestamp(moment, self.sql_type.second_digits()));
             }
             Values::Interval(builder) => {
-                builder.append_value(parse::parse_interval(text, self.settings.interval_style)?);
+                let modifier = self.sql_type.interval_modifier();
+                builder.append_value(parse::parse_interval(text, self.settings.interval_style, modifier)?);
             }
             Values::List { .. } => return self.append_items(&parse::parse_array(text)?),
             Values::Row { fields, valid, .. } => {
@@ -279,9 +284,16 @@ impl ColumnBuilder {
             (Values::Bytea(builder), Scalar::Bytes(value)) => builder.append_value(value),
             (Values::Text(builder), Scalar::Text(value)) => builder.append_value(value),
             (Values::Date(builder), Scalar::Date(value)) => builder.append_value(value),
-            (Values::Time(builder), Scalar::Micros(value)) => builder.append_value(value),
-            (Values::Timestamp(builder), Scalar::Micros(value)) => builder.append_value(value),
-            (Values::Interval(builder), Scalar::Interval(value)) => builder.append_value(value),
+            (Values::Time(builder), Scalar::Micros(value)) => {
+                builder.append_value(round_time(value, self.sql_type.second_digits()));
+            }
+            (Values::Timestamp(builder), Scalar::Micros(value)) => {
+                builder.append_value(round_timestamp(value, self.sql_type.second_digits()));
+            }
+            (Values::Interval(builder), Scalar::Interval(value)) => {
+                let modifier = self.sql_type.interval_modifier();
+                builder.append_value(modifier.map_or(value, |modifier| modifier.fit(value)));
+            }
             _ => return false,
         }
         true

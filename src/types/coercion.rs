@@ -35,11 +35,11 @@ pub fn category(sql_type: &SqlType) -> Category {
         | SqlType::Regtype
         | SqlType::Regproc => Category::Number,
         SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name => Category::Text,
-        SqlType::Date | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz => Category::Moment,
-        SqlType::Interval => Category::Span,
+        SqlType::Date | SqlType::Time(_) | SqlType::Timestamp(_) | SqlType::Timestamptz(_) => Category::Moment,
+        SqlType::Interval(_) => Category::Span,
         SqlType::Enum(_) => Category::Enum,
         SqlType::Spelled(Spelled::Range(_) | Spelled::Multirange(_)) => Category::Range,
-        SqlType::Spelled(Spelled::Timetz) => Category::Moment,
+        SqlType::Spelled(Spelled::Timetz(_)) => Category::Moment,
         SqlType::Spelled(Spelled::Bit(_) | Spelled::Varbit(_)) => Category::Bits,
         SqlType::Spelled(Spelled::Inet | Spelled::Cidr) => Category::Network,
         SqlType::Array(_) => Category::Array,
@@ -56,8 +56,8 @@ pub fn is_preferred(sql_type: &SqlType) -> bool {
             | SqlType::Float8
             | SqlType::Oid
             | SqlType::Text
-            | SqlType::Timestamptz
-            | SqlType::Interval
+            | SqlType::Timestamptz(_)
+            | SqlType::Interval(_)
             | SqlType::Spelled(Spelled::Inet | Spelled::Varbit(_))
     )
 }
@@ -81,8 +81,8 @@ pub fn is_implicit(source: &SqlType, target: &SqlType) -> bool {
         (SqlType::Record, SqlType::Composite(_)) | (SqlType::Composite(_), SqlType::Record) => true,
         (Varchar(_) | Bpchar(_) | Text, Varchar(_) | Bpchar(_) | Text | Name) => true,
         (Name | Char, Text) => true,
-        (Date, Timestamp | Timestamptz) | (Timestamp, Timestamptz) | (Time, Interval) => true,
-        (Time, SqlType::Spelled(Spelled::Timetz)) => true,
+        (Date, Timestamp(_) | Timestamptz(_)) | (Timestamp(_), Timestamptz(_)) | (Time(_), Interval(_)) => true,
+        (Time(_), SqlType::Spelled(Spelled::Timetz(_))) => true,
         (SqlType::Spelled(Spelled::Cidr), SqlType::Spelled(Spelled::Inet)) => true,
         (SqlType::Spelled(Spelled::Macaddr), SqlType::Spelled(Spelled::Macaddr8)) => true,
         (SqlType::Spelled(Spelled::Bit(_)), SqlType::Spelled(Spelled::Varbit(_))) => true,
@@ -141,14 +141,7 @@ pub fn common_type(types: &[SqlType]) -> Result<SqlType, (SqlType, SqlType)> {
 
 /// A type without length or precision.
 pub fn without_modifier(sql_type: &SqlType) -> SqlType {
-    match sql_type {
-        SqlType::Numeric(_) => SqlType::Numeric(None),
-        SqlType::Varchar(_) => SqlType::Varchar(None),
-        SqlType::Bpchar(_) => SqlType::Bpchar(None),
-        SqlType::Spelled(spelled) => SqlType::Spelled(spelled.without_modifier()),
-        SqlType::Array(element) => SqlType::Array(Box::new(without_modifier(element))),
-        other => other.clone(),
-    }
+    sql_type.without_modifier()
 }
 
 /// A type as error messages name it: without length or precision.
@@ -160,7 +153,7 @@ pub fn shown(sql_type: &SqlType) -> String {
         SqlType::Spelled(Spelled::Bit(_)) => "bit".to_string(),
         SqlType::Spelled(spelled) => spelled.without_modifier().shown_name().into_owned(),
         SqlType::Array(element) => format!("{}[]", shown(element)),
-        other => other.to_string(),
+        other => other.without_modifier().to_string(),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod calendar;
 pub mod coercion;
 pub mod json;
 pub mod numeric;
+pub mod precision;
 pub mod spelled;
 mod numeric_functions;
 pub mod values;
@@ -26,6 +27,7 @@ pub mod copy;
 pub use composite::{CompositeField, CompositeType, row_columns, row_fields};
 pub use format::{Format, FormatSettings};
 pub use identifier::quote_identifier;
+pub use precision::IntervalModifier;
 pub use row::{BoundColumn, ColumnEncoder, RowEncoder};
 pub use spelled::{RangeType, Spelled};
 pub use time_zone::TimeZone;
@@ -64,10 +66,11 @@ pub enum SqlType {
     Char,
     Bytea,
     Date,
-    Time,
-    Timestamp,
-    Timestamptz,
-    Interval,
+    /// time(n); without a modifier, to the microsecond, as all of these.
+    Time(Option<u8>),
+    Timestamp(Option<u8>),
+    Timestamptz(Option<u8>),
+    Interval(Option<IntervalModifier>),
     Uuid,
     Json,
     Jsonb,
@@ -118,10 +121,10 @@ impl SqlType {
             SqlType::Bpchar(_) => 1042,
             SqlType::Varchar(_) => 1043,
             SqlType::Date => 1082,
-            SqlType::Time => 1083,
-            SqlType::Timestamp => 1114,
-            SqlType::Timestamptz => 1184,
-            SqlType::Interval => 1186,
+            SqlType::Time(_) => 1083,
+            SqlType::Timestamp(_) => 1114,
+            SqlType::Timestamptz(_) => 1184,
+            SqlType::Interval(_) => 1186,
             SqlType::Numeric(_) => 1700,
             SqlType::Regclass => 2205,
             SqlType::Regtype => 2206,
@@ -155,11 +158,11 @@ impl SqlType {
             SqlType::Float4 => 1021,
             SqlType::Float8 => 1022,
             SqlType::Oid => 1028,
-            SqlType::Timestamp => 1115,
+            SqlType::Timestamp(_) => 1115,
             SqlType::Date => 1182,
-            SqlType::Time => 1183,
-            SqlType::Timestamptz => 1185,
-            SqlType::Interval => 1187,
+            SqlType::Time(_) => 1183,
+            SqlType::Timestamptz(_) => 1185,
+            SqlType::Interval(_) => 1187,
             SqlType::Numeric(_) => 1231,
             SqlType::Json => 199,
             SqlType::Record => 2287,
@@ -195,10 +198,10 @@ impl SqlType {
             SqlType::Char,
             SqlType::Bytea,
             SqlType::Date,
-            SqlType::Time,
-            SqlType::Timestamp,
-            SqlType::Timestamptz,
-            SqlType::Interval,
+            SqlType::Time(None),
+            SqlType::Timestamp(None),
+            SqlType::Timestamptz(None),
+            SqlType::Interval(None),
             SqlType::Uuid,
             SqlType::Json,
             SqlType::Jsonb,
@@ -219,31 +222,6 @@ impl SqlType {
         scalar
             .or_else(|| system::is_system_type(oid).then_some(SqlType::System(oid)))
             .or_else(array)
-    }
-
-    /// pg_attribute.atttypmod: -1 without a modifier.
-    pub fn typmod(&self) -> i32 {
-        match self {
-            SqlType::Varchar(Some(length)) | SqlType::Bpchar(Some(length)) => *length as i32 + 4,
-            SqlType::Numeric(Some((precision, scale))) => {
-                ((i32::from(*precision) << 16) | (i32::from(*scale) & 0x7ff)) + 4
-            }
-            SqlType::Spelled(spelled) => spelled.typmod(),
-            SqlType::Array(element) => element.typmod(),
-            _ => -1,
-        }
-    }
-
-    /// The same type with any length, precision and scale.
-    pub fn without_modifier(&self) -> SqlType {
-        match self {
-            SqlType::Numeric(_) => SqlType::Numeric(None),
-            SqlType::Varchar(_) => SqlType::Varchar(None),
-            SqlType::Bpchar(_) => SqlType::Bpchar(None),
-            SqlType::Spelled(spelled) => SqlType::Spelled(spelled.without_modifier()),
-            SqlType::Array(element) => SqlType::Array(Box::new(element.without_modifier())),
-            other => other.clone(),
-        }
     }
 
     /// What an array of any depth is an array of; any other type itself.
@@ -268,8 +246,8 @@ impl SqlType {
             | SqlType::Regproc
             | SqlType::Enum(_)
             | SqlType::Void => 4,
-            SqlType::Int8 | SqlType::Float8 | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz => 8,
-            SqlType::Interval | SqlType::Uuid => 16,
+            SqlType::Int8 | SqlType::Float8 | SqlType::Time(_) | SqlType::Timestamp(_) | SqlType::Timestamptz(_) => 8,
+            SqlType::Interval(_) | SqlType::Uuid => 16,
             SqlType::Name => 64,
             SqlType::Spelled(spelled) => spelled.length(),
             SqlType::System(oid) => system::system_length(*oid),
@@ -292,9 +270,10 @@ impl SqlType {
             SqlType::Varchar(_) => "varchar".into(),
             SqlType::Bpchar(_) => "bpchar".into(),
             SqlType::Char => "char".into(),
-            SqlType::Time => "time".into(),
-            SqlType::Timestamp => "timestamp".into(),
-            SqlType::Timestamptz => "timestamptz".into(),
+            SqlType::Time(_) => "time".into(),
+            SqlType::Timestamp(_) => "timestamp".into(),
+            SqlType::Timestamptz(_) => "timestamptz".into(),
+            SqlType::Interval(_) => "interval".into(),
             SqlType::Spelled(spelled) => spelled.internal_name().into(),
             SqlType::Enum(definition) => definition.name.clone(),
             SqlType::Domain(domain) => domain.name.clone(),
@@ -319,10 +298,10 @@ impl SqlType {
             }
             SqlType::Bytea => DataType::Binary,
             SqlType::Date => DataType::Date32,
-            SqlType::Time => DataType::Time64(TimeUnit::Microsecond),
-            SqlType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
-            SqlType::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            SqlType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
+            SqlType::Time(_) => DataType::Time64(TimeUnit::Microsecond),
+            SqlType::Timestamp(_) => DataType::Timestamp(TimeUnit::Microsecond, None),
+            SqlType::Timestamptz(_) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            SqlType::Interval(_) => DataType::Interval(IntervalUnit::MonthDayNano),
             SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc => DataType::UInt32,
             SqlType::Void => DataType::Null,
             SqlType::Record => DataType::Struct(Fields::empty()),
@@ -408,10 +387,10 @@ impl SqlType {
                 SqlType::Bytea
             }
             DataType::Date32 | DataType::Date64 => SqlType::Date,
-            DataType::Time32(_) | DataType::Time64(_) => SqlType::Time,
-            DataType::Timestamp(_, None) => SqlType::Timestamp,
-            DataType::Timestamp(_, Some(_)) => SqlType::Timestamptz,
-            DataType::Interval(_) | DataType::Duration(_) => SqlType::Interval,
+            DataType::Time32(_) | DataType::Time64(_) => SqlType::Time(None),
+            DataType::Timestamp(_, None) => SqlType::Timestamp(None),
+            DataType::Timestamp(_, Some(_)) => SqlType::Timestamptz(None),
+            DataType::Interval(_) | DataType::Duration(_) => SqlType::Interval(None),
             DataType::List(field)
             | DataType::LargeList(field)
             | DataType::ListView(field)
@@ -449,10 +428,11 @@ impl fmt::Display for SqlType {
             SqlType::Char => f.write_str("\"char\""),
             SqlType::Bytea => f.write_str("bytea"),
             SqlType::Date => f.write_str("date"),
-            SqlType::Time => f.write_str("time without time zone"),
-            SqlType::Timestamp => f.write_str("timestamp without time zone"),
-            SqlType::Timestamptz => f.write_str("timestamp with time zone"),
-            SqlType::Interval => f.write_str("interval"),
+            SqlType::Time(digits) => write!(f, "time{} without time zone", precision::shown(*digits)),
+            SqlType::Timestamp(digits) => write!(f, "timestamp{} without time zone", precision::shown(*digits)),
+            SqlType::Timestamptz(digits) => write!(f, "timestamp{} with time zone", precision::shown(*digits)),
+            SqlType::Interval(None) => f.write_str("interval"),
+            SqlType::Interval(Some(modifier)) => write!(f, "interval{modifier}"),
             SqlType::Uuid => f.write_str("uuid"),
             SqlType::Json => f.write_str("json"),
             SqlType::Jsonb => f.write_str("jsonb"),
@@ -505,6 +485,7 @@ impl FromStr for SqlType {
             )),
             None => Ok(None),
         };
+        let digits = || precision::digits(&arguments);
         Ok(match name.trim() {
             "bool" | "boolean" => SqlType::Bool,
             "int2" | "smallint" | "tinyint" | "byte" | "short" => SqlType::Int2,
@@ -535,10 +516,15 @@ impl FromStr for SqlType {
             "\"char\"" => SqlType::Char,
             "bytea" | "binary" => SqlType::Bytea,
             "date" => SqlType::Date,
-            "time" | "time without time zone" => SqlType::Time,
-            "timestamp" | "timestamp without time zone" | "timestamp_ntz" => SqlType::Timestamp,
-            "timestamptz" | "timestamp with time zone" | "timestamp_ltz" => SqlType::Timestamptz,
-            "interval" => SqlType::Interval,
+            "time" | "time without time zone" => SqlType::Time(digits()?),
+            "timestamp" | "timestamp without time zone" | "timestamp_ntz" => SqlType::Timestamp(digits()?),
+            "timestamptz" | "timestamp with time zone" | "timestamp_ltz" => SqlType::Timestamptz(digits()?),
+            name if let Some(fields) = name.strip_prefix("interval")
+                && !fields.starts_with(char::is_alphanumeric)
+                && let Some(modifier) = IntervalModifier::named(fields, digits()?) =>
+            {
+                SqlType::Interval(modifier)
+            }
             "uuid" => SqlType::Uuid,
             "json" => SqlType::Json,
             "jsonb" => SqlType::Jsonb,

@@ -152,14 +152,14 @@ fn column_values(array: &ArrayRef, sql_type: &SqlType) -> Result<ColumnValues> {
         SqlType::Float8 => ColumnValues::Float8(convert(array, &DataType::Float64)?.as_primitive().clone()),
         SqlType::Numeric(modifier) => numeric_values(array, modifier.is_none())?,
         SqlType::Date => ColumnValues::Date(convert(array, &DataType::Date32)?.as_primitive().clone()),
-        SqlType::Time => ColumnValues::Time(
+        SqlType::Time(_) => ColumnValues::Time(
             convert(array, &DataType::Time64(TimeUnit::Microsecond))?
                 .as_primitive()
                 .clone(),
         ),
-        SqlType::Timestamp => ColumnValues::Timestamp(microseconds(array)?),
-        SqlType::Timestamptz => ColumnValues::Timestamptz(microseconds(array)?),
-        SqlType::Interval => {
+        SqlType::Timestamp(_) => ColumnValues::Timestamp(microseconds(array)?),
+        SqlType::Timestamptz(_) => ColumnValues::Timestamptz(microseconds(array)?),
+        SqlType::Interval(_) => {
             let target = DataType::Interval(IntervalUnit::MonthDayNano);
             ColumnValues::Interval(convert(array, &target)?.as_primitive().clone())
         }

@@ -1,13 +1,15 @@
 //! UPDATE and DELETE: `SELECT values, returned FROM target, … WHERE …`.
 
+use std::sync::Arc;
+
 use datafusion::common::TableReference;
 
 use super::compose::{Choice, Clause, Located, compose};
 use super::expressions::assigned;
 use super::rows::{Rows, first_relation, items, retarget, shorten};
-use super::{Action, BoundModification, column_named, declare_item, load_target};
+use super::{Action, BoundModification, Changed, column_named, declare_item, load_target, require_updatable};
 use crate::binding::{BindingServices, stored_expression};
-use crate::catalog::model::{NumberingKind, Table};
+use crate::catalog::model::NumberingKind;
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::{Delete, Update};
@@ -17,15 +19,17 @@ use crate::types::SqlType;
 pub async fn bind_update(
     services: &BindingServices,
     context: &QueryContext,
-    table: &Table,
+    changed: &Changed,
     update: &Update,
     declared: &[Option<SqlType>],
 ) -> Result<BoundModification> {
     let mut declared = declared.to_vec();
+    let target = load_target(services, context, changed).await?;
+    let table = &Arc::clone(target.shown_table());
     for (column, item) in update.columns.iter().zip(items(&update.rows)) {
         declare_item(&mut declared, item, &column_named(table, &column.name)?.sql_type);
+        require_updatable(&target, &column.name, "update")?;
     }
-    let target = load_target(services, context, table).await?;
     let mut query = update.rows.as_ref().clone();
     let alias = retarget(first_relation(&mut query)?)?;
     shorten(&mut query, &update.table, &alias);
@@ -68,11 +72,11 @@ pub async fn bind_update(
 pub async fn bind_delete(
     services: &BindingServices,
     context: &QueryContext,
-    table: &Table,
+    changed: &Changed,
     delete: &Delete,
     declared: &[Option<SqlType>],
 ) -> Result<BoundModification> {
-    let target = load_target(services, context, table).await?;
+    let target = load_target(services, context, changed).await?;
     let mut query = delete.rows.as_ref().clone();
     let alias = retarget(first_relation(&mut query)?)?;
     shorten(&mut query, &delete.table, &alias);

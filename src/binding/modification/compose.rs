@@ -95,7 +95,7 @@ pub(super) fn compose(
     if !values.is_empty() {
         let replaced = |column: Column| -> Result<Expr> {
             let position = values.iter().copied().find(|position| {
-                column.relation.as_ref() == Some(&alias) && target.column_name(*position) == column.name
+                column.relation.as_ref() == Some(&alias) && target.shown_name(*position) == column.name
             });
             let Some(position) = position else {
                 return Ok(Expr::Column(column));
@@ -119,13 +119,22 @@ pub(super) fn compose(
             let of_target = column.relation.as_ref() == Some(&alias);
             let value = generated
                 .iter()
-                .find(|(position, _)| of_target && target.column_name(*position) == column.name);
+                .find(|(position, _)| of_target && target.shown_name(*position) == column.name);
             match value {
                 Some((_, value)) => value.clone().alias_qualified(column.relation.clone(), column.name),
                 None => Expr::Column(column),
             }
         };
         let columns: Vec<Expr> = builder.schema().columns().into_iter().map(computed).collect();
+        builder = builder.project(columns)?;
+    }
+    if let Some(view) = target.view.as_ref().filter(|_| is_returning && !values.is_empty()) {
+        let computed = |column: Column| -> Result<Expr> {
+            let value = view.computed_value(&column, &alias)?;
+            Ok(value.unwrap_or(Expr::Column(column)))
+        };
+        let columns = builder.schema().columns().into_iter().map(computed);
+        let columns = columns.collect::<Result<Vec<_>>>()?;
         builder = builder.project(columns)?;
     }
     let mut shown = vec![number.alias(ACTION_NAME)];
@@ -140,7 +149,7 @@ pub(super) fn compose(
         ],
     });
     for position in &values {
-        shown.push(of_target(&target.column_name(*position)).alias(format!("\u{0}new {position}")));
+        shown.push(of_target(&target.shown_name(*position)).alias(format!("\u{0}new {position}")));
     }
     let mut returned = BTreeSet::new();
     let mut returned_sources = vec![];

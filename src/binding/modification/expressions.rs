@@ -71,12 +71,14 @@ pub(super) fn columns_read(
     target: &BoundTable,
     read: &mut BTreeSet<usize>,
 ) -> Result<()> {
-    let schema = datafusion::catalog::TableProvider::schema(target);
     let mut add = |column: &Column| {
-        if column.relation.as_ref() == Some(alias)
-            && let Ok(position) = schema.index_of(&column.name)
-        {
-            read.insert(position);
+        if column.relation.as_ref() != Some(alias) {
+            return;
+        }
+        let computed = target.view.as_ref().and_then(|view| view.read_by(&column.name));
+        match computed {
+            Some(positions) => read.extend(positions),
+            None => read.extend(target.position(&column.name)),
         }
     };
     expression.apply(|part| {

@@ -14,7 +14,10 @@ use super::compose::{Choice, Clause, Located, compose};
 use super::expressions::{assigned, assigned_from_query, locators};
 use super::rows::{Rows, retarget};
 use super::value_rows;
-use super::{ACTION, Action, BoundModification, Repeated, column_named, declare, declare_item, finish, load_target};
+use super::{
+    ACTION, Action, BoundModification, Changed, Repeated, column_named, declare, declare_item, finish, load_target,
+    require_updatable,
+};
 use crate::binding::{BindingServices, BoundTable, Rights, names, relations, rewrite, stored_expression};
 use crate::catalog::model::{ConstraintRule, Index, NumberingKind, Table};
 use crate::context::QueryContext;
@@ -30,7 +33,8 @@ const NEW_ROWS: &str = "\u{0}new rows";
 /// The columns that the statement names, or all of them.
 pub fn insert_columns(table: &Table, named: &[String]) -> Result<Vec<String>> {
     if named.is_empty() {
-        return Ok(table.columns.iter().map(|column| column.name.clone()).collect());
+        let shown = table.columns.iter().filter(|column| !column.name.starts_with('\u{0}'));
+        return Ok(shown.map(|column| column.name.clone()).collect());
     }
     for (position, name) in named.iter().enumerate() {
         column_named(table, name)?;
@@ -88,13 +92,22 @@ fn of_fields(insert: &Insert, name: &str, of_source: &[Column], sql_type: &SqlTy
 pub async fn bind_insert(
     services: &BindingServices,
     context: &QueryContext,
-    table: &Table,
+    changed: &Changed,
     insert: &Insert,
     declared: &[Option<SqlType>],
 ) -> Result<BoundModification> {
     let mut declared = declared.to_vec();
+    let target = load_target(services, context, changed).await?;
+    let table = &Arc::clone(target.shown_table());
     let columns = assigned_columns(table, insert)?;
-    let target = load_target(services, context, table).await?;
+    if target.view.is_some() && (insert.on_conflict.is_some() || insert.overwrite) {
+        let what = if insert.overwrite {
+            "INSERT OVERWRITE"
+        } else {
+            "ON CONFLICT"
+        };
+        return Err(Error::unsupported(format!("{what} of a view")));
+    }
     let new_rows = new_rows(services, context, table, &target, insert, &columns, &mut declared).await?;
     let mut bound = match &insert.on_conflict {
         Some(conflict) => on_conflict(services, context, table, target, insert, conflict, new_rows, declared).await?,
@@ -102,6 +115,10 @@ pub async fn bind_insert(
         None => {
             let alias = sql::Ident::with_quote('"', &insert.alias);
             let query = query(insert.returning.clone(), NEW_ROWS, alias.clone());
+            let new_rows = match &target.view {
+                Some(view) => view.of_new_rows(new_rows)?,
+                None => new_rows,
+            };
             let source = (NEW_ROWS, Arc::new(NewRows::new(new_rows)) as Arc<dyn TableSource>);
             let alias = TableReference::bare(alias.value);
             let rows = Rows::plan(services, context, target, alias.clone(), query, Some(source), &declared).await?;
@@ -125,7 +142,7 @@ pub async fn bind_insert(
 fn all_columns(target: &BoundTable, relation: &TableReference) -> Vec<(usize, Expr)> {
     (0..target.column_count())
         .map(|position| {
-            let column = Column::new(Some(relation.clone()), target.column_name(position));
+            let column = Column::new(Some(relation.clone()), target.shown_name(position));
             (position, Expr::Column(column))
         })
         .collect()
@@ -180,10 +197,13 @@ async fn new_rows(
         let message = "INSERT has more target columns than expressions";
         return Err(Error::new(SqlState::SyntaxError, message));
     }
+    for name in &columns[..given] {
+        require_updatable(target, name, "insert into")?;
+    }
     let of_source = source.schema().columns();
     let mut values = vec![];
     for position in 0..target.column_count() {
-        let name = target.column_name(position);
+        let name = target.shown_name(position);
         let Some(known) = table.column_named(&name) else {
             values.push(super::expressions::null(&target.column_type(position)?)?.alias(name));
             continue;

@@ -1,12 +1,14 @@
 //! MERGE: source and target joined, and for each row the first clause whose condition holds.
 
+use std::sync::Arc;
+
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::logical_expr::{Expr, lit, when};
 
 use super::compose::{Choice, Clause, Located, compose};
 use super::expressions::{assigned, locators};
 use super::rows::{Rows, first_relation, items, joined_relation, retarget, shorten};
-use super::{Action, BoundModification, Repeated, column_named, declare_item, load_target};
+use super::{Action, BoundModification, Changed, Repeated, column_named, declare_item, load_target, require_updatable};
 use crate::binding::{BindingServices, stored_expression};
 use crate::catalog::model::Table;
 use crate::context::QueryContext;
@@ -21,11 +23,13 @@ const MARK: &str = "\u{0}mark";
 pub async fn bind_merge(
     services: &BindingServices,
     context: &QueryContext,
-    table: &Table,
+    changed: &Changed,
     merge: &Merge,
     declared: &[Option<SqlType>],
 ) -> Result<BoundModification> {
     let mut declared = declared.to_vec();
+    let target = load_target(services, context, changed).await?;
+    let table = &Arc::clone(target.shown_table());
     let columns = columns_of(table, merge)?;
     let mut given = items(&merge.rows).iter();
     for clause in &columns {
@@ -33,10 +37,10 @@ pub async fn bind_merge(
         for column in clause {
             if let Some(item) = given.next() {
                 declare_item(&mut declared, item, &column_named(table, &column.0)?.sql_type);
+                require_updatable(&target, &column.0, "merge into")?;
             }
         }
     }
-    let target = load_target(services, context, table).await?;
     let mut query = merge.rows.as_ref().clone();
     let source = match first_relation(&mut query)? {
         datafusion::sql::sqlparser::ast::TableFactor::Derived { alias: Some(alias), .. } => alias.name.clone(),
@@ -118,7 +122,7 @@ pub async fn bind_merge(
         number = number.when(condition, lit(index as i32));
     }
     let number = number.otherwise(lit(ScalarValue::Int32(None)))?;
-    let target = std::sync::Arc::clone(&rows.target);
+    let target = Arc::clone(&rows.target);
     let returned = merge.returning.then_some(item);
     let mut bound = compose(rows, clauses, Choice::Number(number), Located::Yes, returned, &declared)?;
     for (clause, columns) in merge.clauses.iter().zip(&columns) {

@@ -8,6 +8,7 @@ mod insert;
 mod merge;
 mod rows;
 mod value_rows;
+mod view_target;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,11 +20,13 @@ pub use change::{bind_delete, bind_update};
 pub(crate) use expressions::{assigned, assigned_from_query, null};
 pub use insert::{bind_insert, insert_columns};
 pub use merge::bind_merge;
+pub use view_target::{TargetView, ViewCheck, ViewLevel};
+pub(crate) use view_target::{below_name, not_updatable};
 
 use super::{
     BindingServices, BoundTable, ColumnSource, correlation, function, parameters, registered_output, relations,
 };
-use crate::catalog::model::Table;
+use crate::catalog::model::{Table, View};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
@@ -84,12 +87,31 @@ pub struct BoundModification {
 /// What the target is called inside a modification's query: no client can write such a name.
 const TARGET: &str = "\u{0}target";
 
-/// The target, as the statement's principal may read it.
-async fn load_target(services: &BindingServices, context: &QueryContext, table: &Table) -> Result<Arc<BoundTable>> {
-    let table = Arc::new(table.clone());
+/// What a statement changes rows of.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    pub table: Table,
+    /// The view over the table that the statement names.
+    pub view: Option<View>,
+}
+
+/// The target, as the statement's principal may read it; below a view, as the view's owner may.
+async fn load_target(services: &BindingServices, context: &QueryContext, changed: &Changed) -> Result<Arc<BoundTable>> {
+    if let Some(view) = &changed.view {
+        return Ok(Arc::new(view_target::load(services, context, view).await?));
+    }
+    let table = Arc::new(changed.table.clone());
     let bound = relations::load_table(services, context, table, None, context.principal.role, 0).await?;
     let bound = Arc::try_unwrap(bound).map_err(|_| Error::internal("a target is in use"))?;
     Ok(Arc::new(bound.into_target()))
+}
+
+/// Refuses to assign to a view's column that is none of its table's.
+fn require_updatable(target: &BoundTable, column: &str, verb: &str) -> Result<()> {
+    match &target.view {
+        Some(view) => view.require_updatable(column, verb),
+        None => Ok(()),
+    }
 }
 
 /// The last steps of every binding.

@@ -47,14 +47,17 @@ impl Rows {
     ) -> Result<Rows> {
         rewrite::rewrite(&mut query)?;
         let mut scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
-        let provider = provider_as_source(Arc::clone(&target) as Arc<dyn TableProvider>);
-        let numbers: Vec<Option<i16>> = target.column_ids().to_vec();
-        let own = |source, numbers: &[Option<i16>]| {
-            LoadedRelation::new(source, None, target.table.id, numbers.iter().copied())
+        let relation = match &target.view {
+            Some(view) => Arc::clone(&view.source),
+            None => provider_as_source(Arc::clone(&target) as Arc<dyn TableProvider>),
         };
-        scope.add_relation(vec![TARGET.to_string()], own(provider, &numbers));
+        let own = |source| match target.view {
+            Some(_) => LoadedRelation::computed(source),
+            None => LoadedRelation::new(source, None, target.table.id, target.column_ids().iter().copied()),
+        };
+        scope.add_relation(vec![TARGET.to_string()], own(relation));
         if let Some((name, source)) = source {
-            scope.add_relation(vec![name.to_string()], own(source, &numbers));
+            scope.add_relation(vec![name.to_string()], own(source));
         }
         let (plan, sources) = scope.plan_statement(query, declared)?;
         let LogicalPlan::Projection(Projection { expr, input, .. }) = plan else {
@@ -71,8 +74,8 @@ impl Rows {
             }
             _ => {}
         }
-        let row = target.schema();
-        let generated = stored_expression::bind_generated(services, context, &target.table, &row, Some(&alias)).await?;
+        let (table, row) = (target.shown_table(), target.shown_schema());
+        let generated = stored_expression::bind_generated(services, context, table, &row, Some(&alias)).await?;
         Ok(Rows {
             generated,
             target,

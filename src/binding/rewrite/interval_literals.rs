@@ -1,9 +1,11 @@
-//! `INTERVAL '…'`, `INTERVAL '3' DAY` and `INTERVAL '1-2' YEAR TO MONTH` as casts, so that PostgreSQL's reading of
-//! intervals applies; the last field named is the smallest that is kept.
+//! `INTERVAL '…'`, `INTERVAL '3' DAY` and `INTERVAL '1-2' YEAR TO MONTH` as casts to a type with these fields, so that
+//! PostgreSQL's reading of intervals applies.
 
-use datafusion::sql::sqlparser::ast::{CastKind, DataType, DateTimeField, Expr, Interval, Value, VisitMut};
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType, DateTimeField, Expr, Interval, IntervalFields, Value, VisitMut,
+};
 
-use super::syntax::{call, replace_expressions};
+use super::syntax::replace_expressions;
 use crate::error::{Error, Result};
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
@@ -20,66 +22,52 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
             Value::Number(text, _) if interval.leading_field.is_some() => text,
             _ => return Err(Error::syntax("an interval needs a quoted text or a field")),
         };
-        let last = interval.last_field.as_ref().or(interval.leading_field.as_ref());
+        let (text, data_type) = literal_type(text, interval);
         let mut literal = literal.clone();
-        literal.value = Value::SingleQuotedString(spelled(text.trim(), interval, last));
-        let mut value = Expr::Cast {
+        literal.value = Value::SingleQuotedString(text);
+        *expression = Expr::Cast {
             kind: CastKind::Cast,
             expr: Box::new(Expr::Value(literal)),
-            data_type: plain_type(),
+            data_type,
             array: false,
             format: None,
         };
-        if let Some(last) = last.filter(|last| **last != DateTimeField::Second && !is_number(text)) {
-            let field = Expr::value(Value::SingleQuotedString(last.to_string().to_lowercase()));
-            value = call("date_trunc", vec![field, value]);
-        }
-        let is_second = interval.leading_field == Some(DateTimeField::Second);
-        let places = interval
-            .fractional_seconds_precision
-            .or(interval.leading_precision.filter(|_| is_second));
-        if let Some(places) = places {
-            let places = Expr::value(Value::Number(places.to_string(), false));
-            value = call("rounded_time", vec![value, places]);
-        }
-        *expression = value;
         Ok(())
     })
 }
 
-/// The type without a precision.
-pub(super) fn plain_type() -> DataType {
-    DataType::Interval {
-        fields: None,
-        precision: None,
-    }
-}
-
-fn is_number(text: &str) -> bool {
-    text.trim().parse::<f64>().is_ok()
-}
-
-/// The text with the units that the fields tell.
-fn spelled(text: &str, interval: &Interval, last: Option<&DateTimeField>) -> String {
-    let Some(last) = last else {
-        return text.to_string();
-    };
-    if is_number(text) {
-        return format!("{text} {last}").to_lowercase();
-    }
-    match (&interval.leading_field, last) {
-        (Some(DateTimeField::Day), DateTimeField::Hour) => match text.split_once(' ') {
-            Some((days, hours)) if is_number(days) && is_number(hours) => {
-                format!("{days} days {} hours", hours.trim())
-            }
-            _ => text.to_string(),
-        },
-        (Some(DateTimeField::Minute), DateTimeField::Second) if text.matches(':').count() == 1 => {
-            match text.strip_prefix('-') {
-                Some(positive) => format!("-0:{positive}"),
-                None => format!("0:{text}"),
-            }
-        }
+/// The text of an interval's literal and the type that it is read as. Units that no type has, as Databricks' weeks, come
+/// into the text.
+pub(crate) fn literal_type(text: &str, interval: &Interval) -> (String, DataType) {
+    let is_second = interval.leading_field == Some(DateTimeField::Second);
+    let precision = interval
+        .fractional_seconds_precision
+        .or(interval.leading_precision.filter(|_| is_second));
+    let fields = fields(interval);
+    let text = match (&interval.leading_field, &fields) {
+        (Some(unit), None) => format!("{text} {unit}").to_lowercase(),
         _ => text.to_string(),
-    }
+    };
+    (text, DataType::Interval { fields, precision })
+}
+
+/// The fields behind a literal, where an interval's type has them.
+fn fields(interval: &Interval) -> Option<IntervalFields> {
+    use DateTimeField::{Day, Hour, Minute, Month, Second, Year};
+    Some(match (interval.leading_field.as_ref()?, &interval.last_field) {
+        (Year, None) => IntervalFields::Year,
+        (Year, Some(Month)) => IntervalFields::YearToMonth,
+        (Month, None) => IntervalFields::Month,
+        (Day, None) => IntervalFields::Day,
+        (Day, Some(Hour)) => IntervalFields::DayToHour,
+        (Day, Some(Minute)) => IntervalFields::DayToMinute,
+        (Day, Some(Second)) => IntervalFields::DayToSecond,
+        (Hour, None) => IntervalFields::Hour,
+        (Hour, Some(Minute)) => IntervalFields::HourToMinute,
+        (Hour, Some(Second)) => IntervalFields::HourToSecond,
+        (Minute, None) => IntervalFields::Minute,
+        (Minute, Some(Second)) => IntervalFields::MinuteToSecond,
+        (Second, None) => IntervalFields::Second,
+        _ => return None,
+    })
 }

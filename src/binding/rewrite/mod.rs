@@ -37,6 +37,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 use crate::error::Result;
 
 pub(crate) use function_in_from::{ROWS, one_row};
+pub(crate) use interval_literals::literal_type;
 pub(super) use number_literals::negative_offset;
 pub use output_names::{numbered_name, output_column_name, output_name};
 pub(super) use syntax::replace_expressions;
@@ -149,7 +150,7 @@ mod tests {
             ),
             (
                 "SELECT - 2 ^ 2 AS a, INTERVAL '3' DAY AS b, 3000000000 AS c FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
-                "SELECT CAST(-2 AS INT) ^ CAST(2 AS INT) AS \"a\", CAST('3 day' AS INTERVAL) AS \"b\", 3000000000 AS \"c\" FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
+                "SELECT CAST(-2 AS INT) ^ CAST(2 AS INT) AS \"a\", CAST('3' AS INTERVAL DAY) AS \"b\", 3000000000 AS \"c\" FROM t GROUP BY 1 ORDER BY 2 LIMIT 3",
             ),
             (
                 "SELECT *, id AS n FROM l FULL JOIN r USING (id)",

@@ -235,13 +235,13 @@ pub(crate) fn negative_offset(side: &str) -> Error {
 
 /// A distance in time in words that the planner reads as PostgreSQL read the interval.
 fn interval(offset: &Expr) -> Option<Expr> {
-    let literal = match offset {
+    let (literal, sql_type) = match offset {
         Expr::Cast {
             expr,
-            data_type: DataType::Interval { .. },
+            data_type: data_type @ DataType::Interval { .. },
             ..
-        } => expr,
-        other => other,
+        } => (expr.as_ref(), data_type.to_string().parse().ok()?),
+        other => (other, SqlType::Interval(None)),
     };
     let Expr::Value(ValueWithSpan {
         value: Value::SingleQuotedString(text),
@@ -250,7 +250,7 @@ fn interval(offset: &Expr) -> Option<Expr> {
     else {
         return None;
     };
-    let read = parse_value(&SqlType::Interval, text, &FormatSettings::default()).ok()?;
+    let read = parse_value(&sql_type, text, &FormatSettings::default()).ok()?;
     let ScalarValue::IntervalMonthDayNano(Some(interval)) = read else {
         return None;
     };
@@ -325,10 +325,13 @@ fn is_decimal(expression: &Expr) -> bool {
 }
 
 fn plain(expression: &mut Expr) {
-    // A frame's distance in time is read from its text.
+    // A frame's distance in time is read from its text, and from the fields that the type has.
     if let Expr::Cast {
         expr,
-        data_type: DataType::Interval { .. },
+        data_type: DataType::Interval {
+            fields: None,
+            precision: None,
+        },
         ..
     } = expression
         && matches!(expr.as_ref(), Expr::Value(_))

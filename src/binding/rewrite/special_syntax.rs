@@ -2,12 +2,13 @@
 //! EXTRACT, AT TIME ZONE, TRIM, SUBSTRING, OVERLAY, SIMILAR TO, the prefix operators.
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator, Value, VisitMut,
+    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Ident, ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator,
+    Value, VisitMut,
 };
 
+use super::named_arguments;
 use super::syntax::{call, plain_arguments, replace_expressions, system_name, take};
-use super::{interval_literals, named_arguments};
 use crate::error::{Error, Result};
 
 /// Types whose names are called as functions: `int8(5)` is a cast.
@@ -211,33 +212,19 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             }
             Some(subscripted(value, accesses)?)
         }
-        Expr::Cast {
-            expr,
-            data_type,
-            kind: CastKind::Cast | CastKind::DoubleColon,
-            ..
-        } => rounded(expr, data_type),
-        Expr::TypedString(typed) => rounded(&mut Expr::Value(typed.value.clone()), &typed.data_type),
         Expr::Value(literal) => match &literal.value {
             Value::SingleQuotedByteStringLiteral(bits) => Some(bit_string(format!("b{bits}"))),
             Value::HexStringLiteral(digits) => Some(bit_string(format!("x{digits}"))),
             _ => None,
         },
-        Expr::Function(function) if matches!(function.args, FunctionArguments::None) => {
-            let data_type = match system_name(&function.name).as_deref().unwrap_or_default() {
-                "localtimestamp" => DataType::Timestamp(None, TimezoneInfo::None),
-                "current_time" => DataType::Time(None, TimezoneInfo::WithTimeZone),
-                "localtime" => DataType::Time(None, TimezoneInfo::None),
-                _ => return Ok(None),
-            };
-            Some(Expr::Cast {
-                kind: CastKind::Cast,
-                expr: Box::new(call("now", vec![])),
-                data_type,
-                array: false,
-                format: None,
-            })
-        }
+        Expr::Function(function) if let Some(data_type) = clock_type(function) => Some(Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(call("now", vec![])),
+            data_type,
+            array: false,
+            format: None,
+        }),
+        Expr::Function(function) if matches!(function.args, FunctionArguments::None) => None,
         Expr::Function(function) => {
             let name = system_name(&function.name).unwrap_or_default();
             if let FunctionArguments::List(list) = &mut function.args {
@@ -355,26 +342,27 @@ fn subscripted(value: Expr, accesses: Vec<AccessExpr>) -> Result<Expr> {
     Ok(call(function, arguments))
 }
 
-/// A time of fewer places than it could have.
-fn rounded(value: &mut Expr, data_type: &DataType) -> Option<Expr> {
-    let (open, places) = match data_type {
-        DataType::Timestamp(Some(places), zone) => (DataType::Timestamp(None, *zone), *places),
-        DataType::Time(Some(places), zone) => (DataType::Time(None, *zone), *places),
-        DataType::Interval {
-            precision: Some(places),
-            ..
-        } => (interval_literals::plain_type(), *places),
+/// The type of `localtime` and its kin, as which the transaction's start is shown: with digits of seconds behind the name
+/// for `current_timestamp(3)`.
+fn clock_type(function: &Function) -> Option<DataType> {
+    let digits = match &function.args {
+        FunctionArguments::None => None,
+        FunctionArguments::List(list) => match plain_arguments(&list.args)?.as_slice() {
+            [Expr::Value(literal)] => match &literal.value {
+                Value::Number(digits, _) => Some(digits.parse().ok()?),
+                _ => return None,
+            },
+            _ => return None,
+        },
+        FunctionArguments::Subquery(_) => return None,
+    };
+    Some(match system_name(&function.name)?.as_str() {
+        "current_timestamp" if digits.is_some() => DataType::Timestamp(digits, TimezoneInfo::WithTimeZone),
+        "localtimestamp" => DataType::Timestamp(digits, TimezoneInfo::None),
+        "current_time" => DataType::Time(digits, TimezoneInfo::WithTimeZone),
+        "localtime" => DataType::Time(digits, TimezoneInfo::None),
         _ => return None,
-    };
-    let value = Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(take(value)),
-        data_type: open,
-        array: false,
-        format: None,
-    };
-    let places = Expr::value(Value::Number(places.to_string(), false));
-    Some(call("rounded_time", vec![value, places]))
+    })
 }
 
 /// make_timestamptz(): the time of a clock, that of a zone where one is named.

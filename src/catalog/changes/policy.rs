@@ -108,10 +108,10 @@ pub fn drop_column_mask(staged: &mut Staged, role: Oid, table: Oid, column: &str
 
 /// A policy's condition is made of expressions alone.
 fn refuse_query(function: &Function) -> Result<()> {
-    match function.query {
-        Some(_) => Err(Error::unsupported("a policy by a function whose body is a query")
+    match (&function.query, &function.script) {
+        (Some(_), _) | (_, Some(_)) => Err(Error::unsupported("a policy by a function whose body is a query")
             .with_hint("Write RETURN expression; the expression may have subqueries.")),
-        None => Ok(()),
+        (None, None) => Ok(()),
     }
 }
 
@@ -187,7 +187,7 @@ fn conversion(column: &SqlType, argument: &SqlType) -> Option<u32> {
         return Some(1);
     }
     match (column, argument) {
-        (SqlType::Float4, SqlType::Float8) | (SqlType::Date, SqlType::Timestamp) => Some(1),
+        (SqlType::Float4, SqlType::Float8) | (SqlType::Date, SqlType::Timestamp(_)) => Some(1),
         _ => width(argument)?.checked_sub(width(column)?),
     }
 }

@@ -12,6 +12,7 @@ pub struct NewView {
     pub search_path: Vec<Oid>,
     pub columns: Vec<NewColumn>,
     pub references: Vec<Reference>,
+    pub options: ViewOptions,
 }
 
 /// Creates or replaces the view; needs CREATE on the schema, replacing needs ownership. A replacement keeps
@@ -30,6 +31,7 @@ pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: Whe
             query,
             search_path,
             references,
+            options,
             ..
         } = new;
         let (grants, comment, owner) = (vec![], None, role);
@@ -42,6 +44,7 @@ pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: Whe
             search_path,
             columns,
             references,
+            options,
             grants,
             comment,
         })?;
@@ -61,6 +64,7 @@ pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: Whe
         query,
         search_path,
         references,
+        options,
         ..
     } = new;
     staged.put(View {
@@ -68,6 +72,7 @@ pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: Whe
         search_path,
         columns,
         references,
+        options,
         ..view.clone()
     })?;
     Ok(Created::Replaced(view.id))

@@ -2,6 +2,7 @@
 
 use super::super::evaluate::Executor;
 use super::super::node::Body;
+use crate::binding::updatable;
 use crate::catalog::model::Object;
 use crate::functions::{Datum, Lookup, Relation};
 
@@ -11,17 +12,18 @@ pub(super) fn body(name: &str) -> Option<Body> {
         // Nothing is counted for relations.
         "pg_stat_get_numscans" | "pg_stat_get_tuples_returned" | "pg_stat_get_live_tuples" => |_, _, _| Ok(0.into()),
         "pg_column_is_updatable" => |executor, _, row| {
-            let positive = super::int_at(row, 1) > 0;
-            Ok(match is_table(executor, &row[0]) {
-                Some(table) => (table && positive).into(),
+            let column = super::int_at(row, 1);
+            Ok(match updated(executor, &row[0]) {
+                Some(Updated::All) => (column > 0).into(),
+                Some(Updated::Columns(columns)) => columns.iter().any(|known| i64::from(*known) == column).into(),
                 None => Datum::Null,
             })
         },
         // Bits of INSERT, UPDATE and DELETE, as the protocol of foreign tables counts commands.
         "pg_relation_is_updatable" => |executor, _, row| {
-            Ok(match is_table(executor, &row[0]) {
-                Some(true) => 28.into(),
-                Some(false) => 0.into(),
+            Ok(match updated(executor, &row[0]) {
+                Some(Updated::Columns(columns)) if columns.is_empty() => 0.into(),
+                Some(_) => 28.into(),
                 None => Datum::Null,
             })
         },
@@ -38,12 +40,26 @@ pub(super) fn body(name: &str) -> Option<Body> {
     })
 }
 
-/// Whether a relation is a table that can be written to; `None` where there is none.
-fn is_table(executor: &Executor<'_>, relation: &Datum) -> Option<bool> {
+/// What of a relation can be written to.
+enum Updated {
+    All,
+    /// These of a view's columns.
+    Columns(Vec<i16>),
+}
+
+/// `None` where there is no such relation.
+fn updated(executor: &Executor<'_>, relation: &Datum) -> Option<Updated> {
     let lookup = Lookup::new(executor.environment.context());
     Some(match lookup.relation(relation.as_oid()?)? {
-        Relation::Object(Object::Table(_)) => true,
-        Relation::Object(_) => false,
-        Relation::Builtin(relation) => relation.kind == 'r',
+        Relation::Object(Object::Table(_)) => Updated::All,
+        Relation::Object(Object::View(view)) => Updated::Columns(match updatable(lookup.catalog, view) {
+            Ok(found) => {
+                let columns = view.columns.iter().zip(found.table_columns());
+                columns.filter_map(|(column, id)| id.map(|_| column.id)).collect()
+            }
+            Err(_) => vec![],
+        }),
+        Relation::Builtin(relation) if relation.kind == 'r' => Updated::All,
+        _ => Updated::Columns(vec![]),
     })
 }

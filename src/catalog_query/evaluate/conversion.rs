@@ -13,6 +13,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::functions::{Datum, call_function, to_array};
 use crate::types::format::Format;
 use crate::types::parse::{ArrayItem, parse_array, parse_value};
+use crate::types::precision::{round_time, round_timestamp};
 use crate::types::{ColumnEncoder, SqlType};
 
 /// The longest name, in bytes.
@@ -69,6 +70,8 @@ impl Executor<'_> {
         }
         match SqlType::from_oid(ty.oid) {
             Some(SqlType::System(_)) | None => Ok(text.into()),
+            // Only an interval's fields tell the unit of a number.
+            Some(SqlType::Interval(_)) => Datum::from_scalar(&parse_value(&ty.to_sql_type(), text, self.settings)?),
             Some(sql_type) => Datum::from_scalar(&parse_value(&sql_type, text, self.settings)?),
         }
     }
@@ -236,8 +239,20 @@ impl Executor<'_> {
 
     /// A value within its type's length or precision.
     fn fitted(&self, value: Datum, to: &Type, explicit: bool) -> Result<Datum> {
-        if to.typmod < 4 {
+        if to.typmod < 0 {
             return Ok(value);
+        }
+        match (&value, to.to_sql_type()) {
+            (Datum::Micros(time), SqlType::Time(digits)) => return Ok(Datum::Micros(round_time(*time, digits))),
+            (Datum::Micros(moment), SqlType::Timestamp(digits) | SqlType::Timestamptz(digits)) => {
+                return Ok(Datum::Micros(round_timestamp(*moment, digits)));
+            }
+            (Datum::Interval(span), SqlType::Interval(Some(modifier))) => {
+                return Ok(Datum::Interval(modifier.fit(*span)));
+            }
+            (Datum::Text(text), SqlType::Spelled(spelled)) => return Ok(spelled.fit(text, explicit)?.into()),
+            _ if to.typmod < 4 => return Ok(value),
+            _ => {}
         }
         let length = (to.typmod - 4) as usize;
         match (&value, to.oid) {

@@ -168,7 +168,8 @@ fn holds_all_of(new: &SqlType, old: &SqlType) -> bool {
         SqlType::Varchar(Some(length)) => Some(*length),
         _ => None,
     };
-    new == old || matches!((length(new), length(old)), (Some(new), Some(old)) if new >= old)
+    let is_finer = new.oid() == old.oid() && old.is_rounded() && *new == old.without_modifier();
+    new == old || is_finer || matches!((length(new), length(old)), (Some(new), Some(old)) if new >= old)
 }
 
 /// Gives every value of an enumeration that is one label another, in columns of the type and of arrays of it.
@@ -310,7 +311,7 @@ async fn rewrite(
         files,
         complete: true,
         keys: None,
-        operation: Operation::new("CHANGE COLUMN").with_user(&command.context.principal.role_name),
+        operation: Operation::new("CHANGE COLUMN").with_user(&*command.context.principal.role_name),
     };
     command.transaction.add_write(table, write).await?;
     super::constraint::verify_written(command, table).await

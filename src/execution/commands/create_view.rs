@@ -2,8 +2,9 @@
 
 use super::CommandContext;
 use super::create::when_taken;
+use crate::binding::updatable;
 use crate::catalog::changes::{self, NewColumn};
-use crate::catalog::model::Reference;
+use crate::catalog::model::{Oid, Reference, View, ViewOptions};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Notice, OutputColumn};
 use crate::statement::ast::ObjectName;
@@ -17,6 +18,7 @@ pub struct NewView<'a> {
     pub temporary: bool,
     pub column_names: &'a [String],
     pub query_text: &'a str,
+    pub options: ViewOptions,
     pub output: Vec<OutputColumn>,
     pub references: Vec<Reference>,
 }
@@ -62,12 +64,52 @@ pub async fn run(command: &mut CommandContext<'_>, view: NewView<'_>) -> Result<
         search_path: command.context.catalog.without_temporary(&command.context.search_path),
         columns: columns.collect(),
         references: view.references,
+        options: view.options,
     };
+    if new.options.check_option.is_some() {
+        check_updatable(command, &new)?;
+    }
     let when = when_taken(view.if_not_exists, view.or_replace);
     command
         .stage(|staged, role, _| changes::create_view(staged, role, new, when))
         .await?;
     Ok("CREATE VIEW".into())
+}
+
+/// WITH CHECK OPTION is for views that rows can be written through.
+fn check_updatable(command: &CommandContext<'_>, new: &changes::NewView) -> Result<()> {
+    let column = |(column, id): (&NewColumn, i16)| crate::catalog::model::Column {
+        id,
+        name: column.name.clone(),
+        sql_type: column.sql_type.clone(),
+        nullable: true,
+        field_id: None,
+        default: None,
+        numbering: None,
+        mask: None,
+        grants: vec![],
+        comment: None,
+    };
+    let view = View {
+        id: Oid::default(),
+        schema: new.schema,
+        name: new.name.clone(),
+        owner: command.context.principal.role,
+        query: new.query.clone(),
+        search_path: new.search_path.clone(),
+        columns: new.columns.iter().zip(1..).map(column).collect(),
+        references: new.references.clone(),
+        options: new.options,
+        grants: vec![],
+        comment: None,
+    };
+    match updatable(&command.context.catalog, &view) {
+        Ok(_) => Ok(()),
+        Err(detail) => {
+            let message = "WITH CHECK OPTION is supported only on automatically updatable views";
+            Err(Error::new(SqlState::FeatureNotSupported, message).with_detail(detail))
+        }
+    }
 }
 
 /// A view cannot outlast what it reads.

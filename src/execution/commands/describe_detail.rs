@@ -26,7 +26,7 @@ fn shape() -> [(&'static str, SqlType); 12] {
         ("name", SqlType::Text),
         ("description", SqlType::Text),
         ("location", SqlType::Text),
-        ("createdAt", SqlType::Timestamptz),
+        ("createdAt", SqlType::Timestamptz(None)),
         ("partitionColumns", SqlType::Array(Box::new(SqlType::Text))),
         ("numFiles", SqlType::Int8),
         ("sizeInBytes", SqlType::Int8),

@@ -16,7 +16,7 @@ use crate::types::SqlType;
 fn shape() -> [(&'static str, SqlType); 8] {
     [
         ("version", SqlType::Int8),
-        ("timestamp", SqlType::Timestamptz),
+        ("timestamp", SqlType::Timestamptz(None)),
         ("userName", SqlType::Text),
         ("operation", SqlType::Text),
         ("operationParameters", SqlType::Text),

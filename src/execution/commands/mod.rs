@@ -32,6 +32,7 @@ mod optimize;
 mod policy;
 mod restore;
 mod role;
+mod routine;
 pub mod row_checks;
 mod sequence;
 mod show;
@@ -220,6 +221,8 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             if_exists,
             cascade,
         } => drop::run(command, *kind, names, *if_exists, *cascade).await?,
+        Statement::DropRoutines(drop) => routine::drop(command, drop).await?,
+        Statement::ChangeRoutine { routine, change } => routine::change(command, routine, change).await?,
         Statement::Alter { alter, if_exists } => alter::run(command, alter, *if_exists).await?,
         Statement::Grant(grant) => grant::run(command, grant).await?,
         Statement::GrantRole {

@@ -99,7 +99,7 @@ fn attributes(options: &RoleOptions, settings: &FormatSettings) -> Result<RoleAt
     let valid_until = match options.valid_until.as_deref() {
         None => None,
         Some(text) if text.eq_ignore_ascii_case("infinity") => Some(None),
-        Some(text) => Some(microseconds(parse_value(&SqlType::Timestamptz, text, settings)?)),
+        Some(text) => Some(microseconds(parse_value(&SqlType::Timestamptz(None), text, settings)?)),
     };
     Ok(RoleAttributes {
         login: options.login,

@@ -112,19 +112,23 @@ pub fn shown_row_check(
         let rows = RecordBatch::try_new_with_options(Arc::clone(&schema), rows.columns().to_vec(), &options)?;
         for (rule, condition) in &conditions {
             if let Some(row) = first_failing(condition.as_ref(), &rows)? {
-                return Err(match rule {
+                let error = match rule {
                     RowRule::OfTable(name) => {
                         let message = format!("new row for relation \"{table}\" violates check constraint \"{name}\"");
-                        let error = Error::new(SqlState::CheckViolation, message).of_constraint(name);
-                        let detail = shown
-                            .as_ref()
-                            .and_then(|shown| failing_row(&rows, &shown.schema, row, &shown.settings).ok());
-                        match detail {
-                            Some(detail) => error.with_detail(detail),
-                            None => error,
-                        }
+                        Error::new(SqlState::CheckViolation, message).of_constraint(name)
                     }
-                    RowRule::OfDomain(rule) => rule.broken(),
+                    RowRule::OfView(name) => {
+                        let message = format!("new row violates check option for view \"{name}\"");
+                        Error::new(SqlState::WithCheckOptionViolation, message)
+                    }
+                    RowRule::OfDomain(rule) => return Err(rule.broken()),
+                };
+                let detail = shown
+                    .as_ref()
+                    .and_then(|shown| failing_row(&rows, &shown.schema, row, &shown.settings).ok());
+                return Err(match detail {
+                    Some(detail) => error.with_detail(detail),
+                    None => error,
                 });
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::{number, rows};
-use crate::types::SqlType;
+use crate::types::{IntervalModifier, SqlType};
 
 /// A row of pg_type.
 #[derive(Debug, Clone)]
@@ -95,6 +95,7 @@ fn modifier(oid: u32, typmod: i32) -> String {
             format!("({},{})", ((typmod - 4) >> 16) & 0xffff, scale)
         }
         1083 | 1114 | 1184 | 1266 | 1560 | 1562 => format!("({typmod})"),
+        1186 => IntervalModifier::of_typmod(typmod).map_or(String::new(), |modifier| modifier.to_string()),
         _ => String::new(),
     }
 }

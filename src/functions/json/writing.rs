@@ -121,7 +121,7 @@ fn write_value(
         SqlType::Json | SqlType::Jsonb => out.push_str(&text),
         SqlType::Int2 | SqlType::Int4 | SqlType::Int8 | SqlType::Numeric(_) => out.push_str(&text),
         SqlType::Float4 | SqlType::Float8 if !text.contains(['N', 'I']) => out.push_str(&text),
-        SqlType::Timestamp | SqlType::Timestamptz if !text.contains("infinity") => {
+        SqlType::Timestamp(_) | SqlType::Timestamptz(_) if !text.contains("infinity") => {
             write_string(&iso_zone(&text.replacen(' ', "T", 1)), out);
         }
         _ => write_string(&text, out),

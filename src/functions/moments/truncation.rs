@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::{
-    ArrowPrimitiveType, IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
-};
+use datafusion::arrow::datatypes::{IntervalMonthDayNano, IntervalMonthDayNanoType, TimestampMicrosecondType};
 use datafusion::logical_expr::ScalarUDF;
 
-use super::super::overload::{Arguments, OverloadedFunction, kernel, rows};
+use super::super::overload::{Arguments, OverloadedFunction, kernel};
 use super::zones::zone_named;
 use super::{out_of_range, to_clock, to_instant};
 use crate::error::{Error, Result, SqlState};
@@ -42,24 +40,6 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             ],
         ),
         OverloadedFunction::immutable(
-            "rounded_time",
-            vec![
-                kernel("(timestamp, int4) timestamp", rounded::<TimestampMicrosecondType>),
-                kernel("(timestamptz, int4) timestamptz", rounded::<TimestampMicrosecondType>),
-                kernel("(time, int4) time", rounded::<Time64MicrosecondType>),
-                rows("(timetz, int4) timetz", super::zoned_times::rounded),
-                kernel("(interval, int4) interval", |args| {
-                    let (intervals, places) = (args.intervals(0)?, args.int4(1)?);
-                    args.build::<IntervalMonthDayNanoType>(|row| {
-                        Ok(intervals.get(row).zip(places.get(row)).map(|(interval, places)| {
-                            let micros = rounded_to(interval.nanoseconds / 1000, places);
-                            IntervalMonthDayNano::new(interval.months, interval.days, micros * 1000)
-                        }))
-                    })
-                }),
-            ],
-        ),
-        OverloadedFunction::immutable(
             "date_bin",
             vec![
                 kernel("(interval, timestamp, timestamp) timestamp", binned),
@@ -67,25 +47,6 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             ],
         ),
     ]
-}
-
-/// Seconds with so many places.
-fn rounded<T: ArrowPrimitiveType<Native = i64>>(args: &Arguments<'_>) -> Result<ArrayRef> {
-    let (moments, places) = (args.numbers::<T>(0)?, args.int4(1)?);
-    args.build::<T>(|row| {
-        Ok(moments
-            .get(row)
-            .zip(places.get(row))
-            .map(|(moment, places)| match moment {
-                TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY => moment,
-                moment => rounded_to(moment, places),
-            }))
-    })
-}
-
-pub(super) fn rounded_to(micros: i64, places: i32) -> i64 {
-    let step = 10_i64.pow(6_u32.saturating_sub(places.unsigned_abs()));
-    (micros + step / 2).div_euclid(step) * step
 }
 
 /// A unit of time by its name.

@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::IntervalMonthDayNano;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::super::datum::Datum;
-use super::super::overload::{Arguments, Overload, OverloadedFunction, rows};
+use super::super::overload::{Overload, OverloadedFunction, rows};
 use super::zones::zone_named;
 use crate::error::{Error, Result, SqlState};
 use crate::types::calendar::{MICROS_PER_DAY, MICROS_PER_SECOND};
@@ -49,18 +49,6 @@ pub(super) fn zones() -> Vec<Overload> {
             _ => Ok(Datum::Null),
         }),
     ]
-}
-
-/// Seconds with fewer places.
-pub(super) fn rounded(_args: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
-    match row {
-        [Datum::Text(time), Datum::Int(places)] => {
-            let time = ZonedTime::parse(time)?;
-            let micros = super::truncation::rounded_to(time.micros, *places as i32);
-            Ok(ZonedTime { micros, ..time }.spelling().into())
-        }
-        _ => Ok(Datum::Null),
-    }
 }
 
 /// A time goes round the clock, and keeps its zone.

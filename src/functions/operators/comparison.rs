@@ -42,7 +42,7 @@ impl Operation {
         let fits = match (left, right) {
             (SqlType::Spelled(first), SqlType::Spelled(second)) => first.compares_with(*second),
             (SqlType::Spelled(spelled), other) | (other, SqlType::Spelled(spelled)) => {
-                *spelled == Spelled::Timetz || *other == SqlType::Unknown
+                matches!(spelled, Spelled::Timetz(_)) || *other == SqlType::Unknown
             }
             _ => true,
         };
@@ -50,7 +50,7 @@ impl Operation {
             return Err(self.undefined());
         }
         let (first, second) = (category(left), category(right));
-        let is_clock = |sql_type: &SqlType| matches!(sql_type, SqlType::Time | SqlType::Spelled(Spelled::Timetz));
+        let is_clock = |sql_type: &SqlType| matches!(sql_type, SqlType::Time(_) | SqlType::Spelled(Spelled::Timetz(_)));
         let apart = first != second || (first == Category::Moment && is_clock(left) != is_clock(right));
         match is_plain(left) && is_plain(right) && apart {
             true => Err(self.undefined()),
@@ -64,7 +64,7 @@ impl Operation {
             |from: &SqlType, to: &SqlType| !is_same(from, to) && !is_implicit(to, from) && is_implicit(from, to);
         let is_equality = matches!(self.op, BinaryOperator::Eq | BinaryOperator::NotEq);
         match (&left, &right) {
-            (SqlType::Interval, SqlType::Interval) => Ok(Planned::Operands(
+            (SqlType::Interval(_), SqlType::Interval(_)) => Ok(Planned::Operands(
                 self.op,
                 call("interval_length", vec![self.left.0])?,
                 call("interval_length", vec![self.right.0])?,
@@ -76,11 +76,11 @@ impl Operation {
             )),
             // A network as an address, a time as one of the session's zone.
             (SqlType::Spelled(_), other) if is_made(other, &left) => {
-                let right = (cast_to(self.right.0, &left), self.left.1.clone());
+                let right = (cast_to(self.right.0, &left.without_modifier()), self.left.1.clone());
                 Operation { right, ..self }.compare()
             }
             (other, SqlType::Spelled(_)) if is_made(other, &right) => {
-                let left = (cast_to(self.left.0, &right), self.right.1.clone());
+                let left = (cast_to(self.left.0, &right.without_modifier()), self.right.1.clone());
                 Operation { left, ..self }.compare()
             }
             (SqlType::Spelled(first), SqlType::Spelled(second)) if !first.compares_by_spelling(is_equality) => {
@@ -116,14 +116,14 @@ impl Operation {
                 Ok(Planned::Operands(self.op, order, lit(0_i32)))
             }
             // The clock of the session decides which instant a date or timestamp is.
-            (SqlType::Timestamptz, SqlType::Date | SqlType::Timestamp) => Ok(Planned::Operands(
+            (SqlType::Timestamptz(_), SqlType::Date | SqlType::Timestamp(_)) => Ok(Planned::Operands(
                 self.op,
                 self.left.0,
-                cast_to(self.right.0, &SqlType::Timestamptz),
+                cast_to(self.right.0, &SqlType::Timestamptz(None)),
             )),
-            (SqlType::Date | SqlType::Timestamp, SqlType::Timestamptz) => Ok(Planned::Operands(
+            (SqlType::Date | SqlType::Timestamp(_), SqlType::Timestamptz(_)) => Ok(Planned::Operands(
                 self.op,
-                cast_to(self.left.0, &SqlType::Timestamptz),
+                cast_to(self.left.0, &SqlType::Timestamptz(None)),
                 self.right.0,
             )),
             _ => Ok(self.unchanged()),

@@ -106,7 +106,7 @@ pub fn cast_unknown(expression: Expr, target: &SqlType) -> Expr {
 pub fn read_literal(expression: Expr, sql_type: &SqlType) -> Result<Expr> {
     match &expression {
         Expr::Literal(ScalarValue::Utf8(Some(text)), None)
-            if sql_type.user_type().is_some() || matches!(sql_type, SqlType::Interval | SqlType::Spelled(_)) =>
+            if sql_type.user_type().is_some() || matches!(sql_type, SqlType::Interval(_) | SqlType::Spelled(_)) =>
         {
             let value = parse_value(sql_type, text, &FormatSettings::default())?;
             let field = sql_type.to_field("", true);

@@ -28,7 +28,7 @@ impl Operation {
         if self.op == BinaryOperator::StringConcat && !self.joins_bits() {
             return self.concatenation();
         }
-        if spelled == Spelled::Timetz {
+        if matches!(spelled, Spelled::Timetz(_)) {
             // What is added to a time is an interval.
             return self.arithmetic();
         }
@@ -54,7 +54,7 @@ impl Operation {
                 BinaryOperator::BitwiseOr => self.into_call("inetor"),
                 _ => Err(self.undefined()),
             },
-            Spelled::Timetz => Err(self.undefined()),
+            Spelled::Timetz(_) => Err(self.undefined()),
         }
     }
 

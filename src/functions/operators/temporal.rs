@@ -17,50 +17,50 @@ impl Operation {
         let planned = |function: &str, arguments: Vec<Expr>| call(function, arguments).map(Planned::Expression);
         let is_number = |sql_type: &SqlType| category(sql_type) == Category::Number;
         match (&left, &self.op, &right) {
-            (Interval, Multiply, number) if is_number(number) => self.into_call("interval_mul"),
-            (number, Multiply, Interval) if is_number(number) => self.swapped_call("interval_mul"),
-            (Interval, Divide, number) if is_number(number) => self.into_call("interval_div"),
-            (Interval, Plus | Minus, Interval) => Ok(self.unchanged()),
+            (Interval(_), Multiply, number) if is_number(number) => self.into_call("interval_mul"),
+            (number, Multiply, Interval(_)) if is_number(number) => self.swapped_call("interval_mul"),
+            (Interval(_), Divide, number) if is_number(number) => self.into_call("interval_div"),
+            (Interval(_), Plus | Minus, Interval(_)) => Ok(self.unchanged()),
             (Date, Minus, Date) => self.into_call("date_mi"),
             (Date, Plus, Int2 | Int4) => self.into_call("date_pli"),
             (Int2 | Int4, Plus, Date) => self.swapped_call("date_pli"),
             (Date, Minus, Int2 | Int4) => self.into_call("date_mii"),
-            (Date, Plus, Time) => {
-                let date = cast_to(self.left.0, &Timestamp);
-                let time = cast_to(self.right.0, &Interval);
+            (Date, Plus, Time(_)) => {
+                let date = cast_to(self.left.0, &Timestamp(None));
+                let time = cast_to(self.right.0, &Interval(None));
                 Ok(Planned::Operands(self.op, date, time))
             }
-            (Time, Plus, Date) => {
-                let date = cast_to(self.right.0, &Timestamp);
-                let time = cast_to(self.left.0, &Interval);
+            (Time(_), Plus, Date) => {
+                let date = cast_to(self.right.0, &Timestamp(None));
+                let time = cast_to(self.left.0, &Interval(None));
                 Ok(Planned::Operands(self.op, date, time))
             }
-            (Date, Plus | Minus, Interval) => {
-                let date = cast_to(self.left.0, &Timestamp);
+            (Date, Plus | Minus, Interval(_)) => {
+                let date = cast_to(self.left.0, &Timestamp(None));
                 Ok(Planned::Operands(self.op, date, self.right.0))
             }
-            (Interval, Plus, Date) => {
-                let date = cast_to(self.right.0, &Timestamp);
+            (Interval(_), Plus, Date) => {
+                let date = cast_to(self.right.0, &Timestamp(None));
                 Ok(Planned::Operands(self.op, date, self.left.0))
             }
-            (Timestamp, Plus | Minus, Interval) => Ok(self.unchanged()),
-            (Interval, Plus, Timestamp) => Ok(Planned::Operands(self.op, self.right.0, self.left.0)),
-            (Timestamptz, Plus, Interval) => self.into_call("timestamptz_pl_interval"),
-            (Interval, Plus, Timestamptz) => self.swapped_call("timestamptz_pl_interval"),
-            (Timestamptz, Minus, Interval) => self.into_call("timestamptz_mi_interval"),
-            (Timestamptz, Minus, Timestamp | Date) | (Timestamp | Date, Minus, Timestamptz) => {
+            (Timestamp(_), Plus | Minus, Interval(_)) => Ok(self.unchanged()),
+            (Interval(_), Plus, Timestamp(_)) => Ok(Planned::Operands(self.op, self.right.0, self.left.0)),
+            (Timestamptz(_), Plus, Interval(_)) => self.into_call("timestamptz_pl_interval"),
+            (Interval(_), Plus, Timestamptz(_)) => self.swapped_call("timestamptz_pl_interval"),
+            (Timestamptz(_), Minus, Interval(_)) => self.into_call("timestamptz_mi_interval"),
+            (Timestamptz(_), Minus, Timestamp(_) | Date) | (Timestamp(_) | Date, Minus, Timestamptz(_)) => {
                 let instant = |expression: Expr, sql_type: &SqlType| match sql_type {
-                    Timestamptz => expression,
-                    _ => cast_to(expression, &Timestamptz),
+                    Timestamptz(_) => expression,
+                    _ => cast_to(expression, &Timestamptz(None)),
                 };
                 planned(
                     "timestamp_mi",
                     vec![instant(self.left.0, &left), instant(self.right.0, &right)],
                 )
             }
-            (Timestamp | Timestamptz | Date, Minus, Timestamp | Timestamptz | Date) => {
+            (Timestamp(_) | Timestamptz(_) | Date, Minus, Timestamp(_) | Timestamptz(_) | Date) => {
                 let moment = |expression: Expr, sql_type: &SqlType| match sql_type {
-                    Date => cast_to(expression, &Timestamp),
+                    Date => cast_to(expression, &Timestamp(None)),
                     _ => expression,
                 };
                 planned(
@@ -68,13 +68,13 @@ impl Operation {
                     vec![moment(self.left.0, &left), moment(self.right.0, &right)],
                 )
             }
-            (Time, Plus, Interval) => self.into_call("time_pl_interval"),
-            (Interval, Plus, Time) => self.swapped_call("time_pl_interval"),
-            (Time, Minus, Interval) => self.into_call("time_mi_interval"),
-            (Time, Minus, Time) => self.into_call("time_mi_time"),
-            (SqlType::Spelled(_), Plus, Interval) => self.into_call("timetz_pl_interval"),
-            (Interval, Plus, SqlType::Spelled(_)) => self.swapped_call("timetz_pl_interval"),
-            (SqlType::Spelled(_), Minus, Interval) => self.into_call("timetz_mi_interval"),
+            (Time(_), Plus, Interval(_)) => self.into_call("time_pl_interval"),
+            (Interval(_), Plus, Time(_)) => self.swapped_call("time_pl_interval"),
+            (Time(_), Minus, Interval(_)) => self.into_call("time_mi_interval"),
+            (Time(_), Minus, Time(_)) => self.into_call("time_mi_time"),
+            (SqlType::Spelled(_), Plus, Interval(_)) => self.into_call("timetz_pl_interval"),
+            (Interval(_), Plus, SqlType::Spelled(_)) => self.swapped_call("timetz_pl_interval"),
+            (SqlType::Spelled(_), Minus, Interval(_)) => self.into_call("timetz_mi_interval"),
             (Date, Plus, SqlType::Spelled(_)) => self.into_call("datetimetz_pl"),
             (SqlType::Spelled(_), Plus, Date) => self.swapped_call("datetimetz_pl"),
             (SqlType::Unknown, _, _) | (_, _, SqlType::Unknown) => Ok(self.unchanged()),

@@ -66,8 +66,8 @@ fn layout(value: &Datum) -> DataType {
         Datum::Text(_) => DataType::Utf8,
         Datum::Bytes(_) => DataType::Binary,
         Datum::Date(_) => DataType::Date32,
-        Datum::Micros(_) => SqlType::Timestamp.to_arrow(),
-        Datum::Interval(_) => SqlType::Interval.to_arrow(),
+        Datum::Micros(_) => SqlType::Timestamp(None).to_arrow(),
+        Datum::Interval(_) => SqlType::Interval(None).to_arrow(),
         Datum::Decimal(_, scale) => DataType::Decimal128(37, *scale),
         Datum::List(elements) => {
             let element = elements

@@ -36,7 +36,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
         RowFunction::stable(
             "to_timestamp",
             &[&[Argument::Float], &[Argument::Text, Argument::Text]],
-            SqlType::Timestamptz,
+            SqlType::Timestamptz(None),
             |call, row| match row.first() {
                 Some(Datum::Float(seconds)) => instant(*seconds),
                 _ => {
@@ -74,7 +74,7 @@ fn to_char(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
     let is_zoned = call
         .argument_fields
         .first()
-        .is_some_and(|field| SqlType::from_field(field) == SqlType::Timestamptz);
+        .is_some_and(|field| matches!(SqlType::from_field(field), SqlType::Timestamptz(_)));
     let formatted = match row.first() {
         Some(Datum::Micros(TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY)) => return Ok(Datum::Null),
         Some(Datum::Micros(micros)) if is_zoned => {

@@ -1,7 +1,8 @@
 //! columns: those that the principal owns or holds a privilege on.
 
 use super::{catalog, schema_name, yes_or_no};
-use crate::catalog::model::{Column, NumberingKind, Object, ObjectKind, Privilege, Sequence};
+use crate::binding::updatable;
+use crate::catalog::model::{Column, NumberingKind, Object, ObjectKind, Privilege, Sequence, View};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::builtin_relations;
@@ -41,7 +42,10 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 .default_of(column)
                 .filter(|_| column.generated().is_none()),
             generated: column.generated().map(|generated| generated.text.as_str()),
-            is_updatable: matches!(object, Object::Table(_)),
+            is_updatable: match object {
+                Object::View(view) => updated_columns(introspection, view).contains(&column.id),
+                _ => matches!(object, Object::Table(_)),
+            },
             identity: identity(introspection, column),
         };
         add(introspection, rows, place, &column.name, &column.sql_type)?;
@@ -62,6 +66,15 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         }
     }
     Ok(())
+}
+
+/// The columns of a view that are columns of a table below it.
+fn updated_columns(introspection: &Introspection<'_>, view: &View) -> Vec<i16> {
+    let Ok(found) = updatable(introspection.lookup.catalog, view) else {
+        return vec![];
+    };
+    let columns = view.columns.iter().zip(found.table_columns());
+    columns.filter_map(|(column, id)| id.map(|_| column.id)).collect()
 }
 
 /// Arrays' elements. Their modifiers are not shown, as in PostgreSQL.
@@ -140,6 +153,7 @@ fn add(
         ("numeric_precision_radix", facets.radix.into()),
         ("numeric_scale", facets.scale.into()),
         ("datetime_precision", facets.datetime_precision.into()),
+        ("interval_type", facets.interval_type.into()),
         ("udt_catalog", catalog(introspection)),
         ("domain_catalog", domain.map_or(Datum::Null, |_| catalog(introspection))),
         ("domain_schema", domain.map(|domain| domain.schema.as_str()).into()),
@@ -199,6 +213,7 @@ pub(super) struct Facets {
     pub radix: Option<i64>,
     pub scale: Option<i64>,
     pub datetime_precision: Option<i64>,
+    pub interval_type: Option<String>,
 }
 
 impl Facets {
@@ -213,6 +228,7 @@ impl Facets {
             radix: None,
             scale: None,
             datetime_precision: None,
+            interval_type: None,
         };
         match sql_type {
             SqlType::Varchar(length) | SqlType::Bpchar(length) => {
@@ -234,12 +250,16 @@ impl Facets {
             SqlType::Spelled(Spelled::Bit(_) | Spelled::Varbit(_)) => {
                 facets.length = Some(i64::from(sql_type.typmod())).filter(|length| *length > 0);
             }
-            SqlType::Time
-            | SqlType::Timestamp
-            | SqlType::Timestamptz
-            | SqlType::Interval
-            | SqlType::Spelled(Spelled::Timetz) => {
-                facets.datetime_precision = Some(6);
+            SqlType::Time(_)
+            | SqlType::Timestamp(_)
+            | SqlType::Timestamptz(_)
+            | SqlType::Interval(_)
+            | SqlType::Spelled(Spelled::Timetz(_)) => {
+                facets.datetime_precision = sql_type.datetime_precision().map(i64::from);
+                let modifier = sql_type
+                    .interval_modifier()
+                    .filter(|modifier| modifier.fields().is_some());
+                facets.interval_type = modifier.map(|modifier| modifier.to_string().trim().to_uppercase());
             }
             _ => {}
         }

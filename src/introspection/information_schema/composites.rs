@@ -46,6 +46,7 @@ pub(super) fn attributes(introspection: &Introspection<'_>, rows: &mut Rows) -> 
                 ("numeric_precision_radix", facets.radix.into()),
                 ("numeric_scale", facets.scale.into()),
                 ("datetime_precision", facets.datetime_precision.into()),
+                ("interval_type", facets.interval_type.into()),
                 ("attribute_udt_catalog", catalog(introspection)),
                 ("attribute_udt_schema", schema_of_type(&attribute.sql_type).into()),
                 ("attribute_udt_name", attribute.sql_type.internal_name().into()),

@@ -28,6 +28,7 @@ pub(super) fn domains(introspection: &Introspection<'_>, rows: &mut Rows) -> Res
             ("numeric_precision_radix", facets.radix.into()),
             ("numeric_scale", facets.scale.into()),
             ("datetime_precision", facets.datetime_precision.into()),
+            ("interval_type", facets.interval_type.into()),
             ("domain_default", default.into()),
             ("udt_catalog", catalog(introspection)),
             ("udt_schema", schema_of_type(base).into()),

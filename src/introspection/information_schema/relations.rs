@@ -1,6 +1,7 @@
 //! tables, views and what views read.
 
 use super::{catalog, schema_name, yes_or_no};
+use crate::binding::updatable;
 use crate::catalog::model::{Object, Reference, View};
 use crate::error::Result;
 use crate::functions::builtin::builtin_relations;
@@ -28,7 +29,11 @@ pub(super) fn tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Resu
             _ => "BASE TABLE",
         };
         let schema = schema_name(introspection, object.parent());
-        add(schema, object.name(), kind, kind != "VIEW")?;
+        let is_insertable = match object {
+            Object::View(view) => updatable(introspection.lookup.catalog, view).is_ok(),
+            _ => true,
+        };
+        add(schema, object.name(), kind, is_insertable)?;
     }
     for relation in builtin_relations() {
         let kind = if relation.kind == 'v' { "VIEW" } else { "BASE TABLE" };
@@ -46,14 +51,19 @@ pub(super) fn views(introspection: &Introspection<'_>, rows: &mut Rows) -> Resul
             .access
             .has_privileges_of(view.owner)
             .then(|| view_definition(view));
+        let is_updatable = yes_or_no(updatable(lookup.catalog, view).is_ok());
+        let check_option = view
+            .options
+            .check_option
+            .map_or("NONE".into(), |option| option.name().to_uppercase());
         rows.add([
             ("table_catalog", catalog(introspection)),
             ("table_schema", schema_name(introspection, object.parent())),
             ("table_name", view.name.as_str().into()),
             ("view_definition", definition.into()),
-            ("check_option", "NONE".into()),
-            ("is_updatable", "NO".into()),
-            ("is_insertable_into", "NO".into()),
+            ("check_option", check_option.into()),
+            ("is_updatable", is_updatable.clone()),
+            ("is_insertable_into", is_updatable),
             ("is_trigger_updatable", "NO".into()),
             ("is_trigger_deletable", "NO".into()),
             ("is_trigger_insertable_into", "NO".into()),

@@ -1,7 +1,7 @@
 //! pg_class: tables and views of the connected database, and the system's own relations.
 
 use crate::catalog::acl::access_list;
-use crate::catalog::model::{BOOTSTRAP_ROLE, ConstraintRule, Object, Oid, PG_CATALOG_SCHEMA};
+use crate::catalog::model::{BOOTSTRAP_ROLE, ConstraintRule, Object, Oid, PG_CATALOG_SCHEMA, ViewOptions};
 use crate::error::Result;
 use crate::functions::builtin::{builtin_indexes, builtin_relations, row_type};
 use crate::functions::{Datum, builtin_schema};
@@ -34,6 +34,10 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 column_count: if kind == "S" { 3 } else { object.columns().len() },
                 has_rules,
                 has_row_filter,
+                options: match object {
+                    Object::View(view) => view.options,
+                    _ => ViewOptions::default(),
+                },
                 is_populated: !matches!(object, Object::Table(table)
                     if table.materialized.as_ref().is_some_and(|query| !query.populated)),
                 has_index: matches!(object, Object::Table(table) if lookup.has_indexes(table)),
@@ -62,6 +66,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 has_rules: false,
                 has_row_filter: false,
                 is_populated: true,
+                options: ViewOptions::default(),
                 has_index: false,
                 check_count: 0,
                 tuples: 0,
@@ -86,6 +91,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 has_rules: is_view,
                 has_row_filter: false,
                 is_populated: true,
+                options: ViewOptions::default(),
                 has_index: builtin_indexes().iter().any(|index| index.relation == relation.oid),
                 check_count: 0,
                 tuples: -1,
@@ -109,6 +115,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 has_rules: false,
                 has_row_filter: false,
                 is_populated: true,
+                options: ViewOptions::default(),
                 has_index: false,
                 check_count: 0,
                 tuples: -1,
@@ -132,6 +139,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 has_rules: false,
                 has_row_filter: false,
                 is_populated: true,
+                options: ViewOptions::default(),
                 has_index: false,
                 check_count: 0,
                 tuples: -1,
@@ -180,9 +188,18 @@ struct Entry<'a> {
     has_triggers: bool,
     has_row_filter: bool,
     is_populated: bool,
+    options: ViewOptions,
     /// -1 where it is not known, or not this principal's to know.
     tuples: i64,
     access_list: Datum,
+}
+
+/// What a view's definition says beside its query.
+fn options(options: ViewOptions) -> Datum {
+    match options.is_empty() {
+        true => Datum::Null,
+        false => Datum::List(options.spelled().into_iter().map(Datum::Text).collect()),
+    }
 }
 
 fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> {
@@ -241,5 +258,6 @@ fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> 
         ("relfrozenxid", 0.into()),
         ("relminmxid", 0.into()),
         ("relacl", entry.access_list),
+        ("reloptions", options(entry.options)),
     ])
 }

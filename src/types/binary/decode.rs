@@ -41,12 +41,14 @@ pub fn append_binary(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {
         SqlType::Numeric(_) => return builder.append_decimal(decode_numeric(bytes)?),
         SqlType::Bytea => Scalar::Bytes(bytes),
         SqlType::Date => Scalar::Date(date(i32::from_be_bytes(exact(bytes)?))?),
-        SqlType::Time => match i64::from_be_bytes(exact(bytes)?) {
+        SqlType::Time(_) => match i64::from_be_bytes(exact(bytes)?) {
             micros @ 0..=MICROS_PER_DAY => Scalar::Micros(micros),
             _ => return Err(Error::new(SqlState::DatetimeFieldOverflow, "time out of range")),
         },
-        SqlType::Timestamp | SqlType::Timestamptz => Scalar::Micros(timestamp(i64::from_be_bytes(exact(bytes)?))?),
-        SqlType::Interval => Scalar::Interval(interval(bytes)?),
+        SqlType::Timestamp(_) | SqlType::Timestamptz(_) => {
+            Scalar::Micros(timestamp(i64::from_be_bytes(exact(bytes)?))?)
+        }
+        SqlType::Interval(_) => Scalar::Interval(interval(bytes)?),
         SqlType::Uuid => {
             let id = uuid::Uuid::from_bytes(exact(bytes)?);
             let mut buffer = uuid::Uuid::encode_buffer();

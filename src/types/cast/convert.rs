@@ -21,6 +21,7 @@ use crate::types::calendar::{
 };
 use crate::types::format::FormatSettings;
 use crate::types::parse::{fit_bpchar, fit_varchar};
+use crate::types::precision::rounded;
 use crate::types::spelled::network::Address;
 use crate::types::text::write_text;
 use crate::types::time_zone::TimeZone;
@@ -86,12 +87,15 @@ pub(super) fn convert(
         return Ok(converted);
     }
     if let Some(converted) = convert_time(&column, rows, target, &settings.time_zone)? {
-        return Ok(converted);
+        return Ok(rounded(&converted, target));
     }
     match array.data_type() == &target.to_arrow() {
-        true => Ok(Arc::clone(array)),
+        true => Ok(rounded(array, target)),
         // The same SQL type in another Arrow layout.
-        false if source.oid() == target.oid() => Ok(datafusion::arrow::compute::cast(array, &target.to_arrow())?),
+        false if source.oid() == target.oid() => {
+            let converted = datafusion::arrow::compute::cast(array, &target.to_arrow())?;
+            Ok(rounded(&converted, target))
+        }
         false => Err(Error::new(
             SqlState::CannotCoerce,
             format!("cannot cast type {source} to {target}"),
@@ -192,7 +196,7 @@ fn from_jsonb(column: &Column, rows: usize, target: &SqlType, settings: &FormatS
             return Err(Error::new(SqlState::InvalidParameterValue, message));
         }
         match target {
-            SqlType::Int2 | SqlType::Int4 | SqlType::Int8 => builder.append_text(&rounded(text, target)?)?,
+            SqlType::Int2 | SqlType::Int4 | SqlType::Int8 => builder.append_text(&whole(text, target)?)?,
             _ => builder.append_text(text)?,
         }
     }
@@ -200,7 +204,7 @@ fn from_jsonb(column: &Column, rows: usize, target: &SqlType, settings: &FormatS
 }
 
 /// The whole number next to one written with digits and a point.
-fn rounded(text: &str, target: &SqlType) -> Result<String> {
+fn whole(text: &str, target: &SqlType) -> Result<String> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let out_of_range = || Error::new(SqlState::NumericValueOutOfRange, format!("{target} out of range"));
     let value: i128 = whole.parse().map_err(|_| out_of_range())?;
@@ -340,11 +344,11 @@ fn convert_time(column: &Column, rows: usize, target: &SqlType, zone: &TimeZone)
         ColumnValues::Timestamp(_) | ColumnValues::Timestamptz(_) | ColumnValues::Date(_)
     );
     Ok(Some(match (target, &column.values) {
-        (SqlType::Timestamp, _) if is_clock => {
+        (SqlType::Timestamp(_), _) if is_clock => {
             Arc::new(TimestampMicrosecondArray::from(each(&|row| local(row).map(Some))?))
         }
-        (SqlType::Timestamptz, ColumnValues::Timestamptz(array)) => Arc::new(array.clone().with_timezone("UTC")),
-        (SqlType::Timestamptz, _) if is_clock => {
+        (SqlType::Timestamptz(_), ColumnValues::Timestamptz(array)) => Arc::new(array.clone().with_timezone("UTC")),
+        (SqlType::Timestamptz(_), _) if is_clock => {
             let instants = each(&|row| {
                 let clock = local(row)?;
                 shifted(clock, -zone.offset_for_local(clock)).map(Some)
@@ -366,16 +370,16 @@ fn convert_time(column: &Column, rows: usize, target: &SqlType, zone: &TimeZone)
             )
         }
         // An infinite timestamp has no time of day.
-        (SqlType::Time, _) if is_clock => Arc::new(Time64MicrosecondArray::from(each(&|row| {
+        (SqlType::Time(_), _) if is_clock => Arc::new(Time64MicrosecondArray::from(each(&|row| {
             Ok(match local(row)? {
                 TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY => None,
                 micros => Some(micros.rem_euclid(MICROS_PER_DAY)),
             })
         })?)),
-        (SqlType::Time, ColumnValues::Interval(array)) => Arc::new(Time64MicrosecondArray::from(each(&|row| {
+        (SqlType::Time(_), ColumnValues::Interval(array)) => Arc::new(Time64MicrosecondArray::from(each(&|row| {
             Ok(Some((array.value(row).nanoseconds / 1000).rem_euclid(MICROS_PER_DAY)))
         })?)),
-        (SqlType::Interval, ColumnValues::Time(array)) => {
+        (SqlType::Interval(_), ColumnValues::Time(array)) => {
             let value = |row: usize| IntervalMonthDayNano::new(0, 0, array.value(row) * 1000);
             let intervals = (0..rows).map(|row| (!column.is_null(row)).then(|| value(row)));
             Arc::new(intervals.collect::<IntervalMonthDayNanoArray>())

@@ -67,7 +67,7 @@ fn without_modifier(sql_type: &SqlType) -> String {
         SqlType::Bpchar(_) => "character".to_string(),
         SqlType::Spelled(_) => super::coercion::shown(sql_type),
         SqlType::Array(element) => format!("{}[]", without_modifier(element)),
-        other => other.to_string(),
+        other => other.without_modifier().to_string(),
     }
 }
 

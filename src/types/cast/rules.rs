@@ -61,8 +61,9 @@ pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContex
         (Int4, Bool | Char) | (Bool | Char, Int4) => explicit,
         (source, target) if is_integer(source) && is_oid(target) => true,
         (source, target) if is_oid(source) && (is_oid(target) || is_integer(target)) => *target != SqlType::Int2,
-        (Date, Timestamp | Timestamptz) | (Timestamp | Timestamptz, Date | Time) => true,
-        (Timestamp, Timestamptz) | (Timestamptz, Timestamp) | (Time, Interval) | (Interval, Time) => true,
+        (Date, Timestamp(_) | Timestamptz(_)) | (Timestamp(_) | Timestamptz(_), Date | Time(_)) => true,
+        (Timestamp(_), Timestamptz(_)) | (Timestamptz(_), Timestamp(_)) => true,
+        (Time(_), Interval(_)) | (Interval(_), Time(_)) => true,
         (Json, Jsonb) | (Jsonb, Json) => true,
         (Int4 | Int8, Spelled(Bit(_))) | (Spelled(Bit(_)), Int4 | Int8) => explicit,
         (Spelled(Inet | Cidr), Spelled(Inet | Cidr)) => true,
@@ -70,7 +71,7 @@ pub(super) fn is_allowed(source: &SqlType, target: &SqlType, context: CastContex
         (Int4 | Int8 | Numeric(_), Spelled(Money)) | (Spelled(Money), Numeric(_)) => true,
         (Spelled(Range(source)), Spelled(Multirange(target))) => explicit && source == target,
         (Spelled(Bit(_) | Varbit(_)), Spelled(Bit(_) | Varbit(_))) => true,
-        (Time | Timestamptz, Spelled(Timetz)) | (Spelled(Timetz), Time) => true,
+        (Time(_) | Timestamptz(_), Spelled(Timetz(_))) | (Spelled(Timetz(_)), Time(_)) => true,
         (Jsonb, target) => explicit && (is_number(target) || *target == Bool),
         (Array(source), Array(target)) => {
             dimensions(source) <= dimensions(target) && is_allowed(source, target, context)

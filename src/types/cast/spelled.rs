@@ -34,33 +34,34 @@ pub(super) fn convert_spelled(
     };
     let zone = &settings.time_zone;
     Ok(Some(match (target, &column.values) {
-        (SqlType::Spelled(Spelled::Timetz), ColumnValues::Time(array)) => spellings(&|row| {
+        (SqlType::Spelled(Spelled::Timetz(digits)), ColumnValues::Time(array)) => spellings(&|row| {
             let (micros, now) = (array.value(row), now());
             let clock = now + i64::from(zone.offset_at(now)) * MICROS_PER_SECOND;
             let today = clock - clock.rem_euclid(MICROS_PER_DAY);
             let east = zone.offset_for_local(today + micros);
-            Ok(Some(ZonedTime { micros, east }.spelling()))
+            Ok(Some(ZonedTime { micros, east }.rounded(*digits).spelling()))
         })?,
-        (SqlType::Spelled(Spelled::Timetz), ColumnValues::Timestamptz(array)) => spellings(&|row| {
+        (SqlType::Spelled(Spelled::Timetz(digits)), ColumnValues::Timestamptz(array)) => spellings(&|row| {
             Ok(match array.value(row) {
                 TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY => None,
                 instant => {
                     let east = zone.offset_at(instant);
                     let micros = (instant + i64::from(east) * MICROS_PER_SECOND).rem_euclid(MICROS_PER_DAY);
-                    Some(ZonedTime { micros, east }.spelling())
+                    Some(ZonedTime { micros, east }.rounded(*digits).spelling())
                 }
             })
         })?,
-        (SqlType::Time, ColumnValues::Spelled(array, Spelled::Timetz)) => {
+        (SqlType::Time(_), ColumnValues::Spelled(array, Spelled::Timetz(_))) => {
             let time = |row: usize| match column.is_null(row) {
                 true => Ok(None),
                 false => Ok::<_, Error>(Some(ZonedTime::parse(array.value(row))?.micros)),
             };
             Arc::new((0..rows).map(time).collect::<Result<Time64MicrosecondArray>>()?)
         }
-        (SqlType::Spelled(to @ (Spelled::Bit(_) | Spelled::Varbit(_))), ColumnValues::Spelled(array, _)) => {
-            spellings(&|row| fitted(array.value(row), *to, context).map(Some))?
-        }
+        (
+            SqlType::Spelled(to @ (Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Timetz(_))),
+            ColumnValues::Spelled(array, _),
+        ) => spellings(&|row| to.fit(array.value(row), context != CastContext::Assignment).map(Some))?,
         (SqlType::Spelled(Spelled::Multirange(range)), ColumnValues::Spelled(array, Spelled::Range(_))) => {
             spellings(&|row| {
                 let of_one = Multirange::of([range.parse(array.value(row))?]);
@@ -130,15 +131,4 @@ pub(super) fn convert_spelled(
         })?,
         _ => return Ok(None),
     }))
-}
-
-/// Bits of the target's length: an explicit cast cuts and fills, an assignment refuses.
-fn fitted(value: &str, target: Spelled, context: CastContext) -> Result<String> {
-    match (target, context) {
-        (Spelled::Bit(length), CastContext::Assignment) => bits::fit_fixed(value.to_string(), length),
-        (Spelled::Varbit(length), CastContext::Assignment) => bits::fit_varying(value.to_string(), length),
-        (Spelled::Bit(length), _) => Ok(bits::cut(value, length, true)),
-        (Spelled::Varbit(length), _) => Ok(bits::cut(value, length, false)),
-        _ => Ok(value.to_string()),
-    }
 }

@@ -8,6 +8,7 @@ use super::datetime::fraction_micros;
 use super::datetime_tokens::{Token, tokenize};
 use crate::error::{Error, Result, SqlState};
 use crate::types::format::IntervalStyle;
+use crate::types::precision::{IntervalModifier, SmallestField};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
@@ -32,14 +33,19 @@ struct Sum {
     micros: i64,
 }
 
-/// Reads an interval. The style matters for a leading minus of the SQL standard only.
-pub fn parse_interval(text: &str, style: IntervalStyle) -> Result<IntervalMonthDayNano> {
+/// Reads an interval. The style matters for a leading minus of the SQL standard only; the modifier tells the unit of a
+/// number that has none, and what is kept.
+pub fn parse_interval(
+    text: &str,
+    style: IntervalStyle,
+    modifier: Option<IntervalModifier>,
+) -> Result<IntervalMonthDayNano> {
     match text.trim().to_ascii_lowercase().as_str() {
         "infinity" | "+infinity" => return Ok(IntervalMonthDayNano::new(i32::MAX, i32::MAX, i64::MAX)),
         "-infinity" => return Ok(IntervalMonthDayNano::new(i32::MIN, i32::MIN, i64::MIN)),
         _ => {}
     }
-    let sum = match decode(text, style) {
+    let sum = match decode(text, style, modifier) {
         Err(FieldError::BadFormat) => decode_iso_8601(text.trim()),
         decoded => decoded,
     };
@@ -57,15 +63,27 @@ pub fn parse_interval(text: &str, style: IntervalStyle) -> Result<IntervalMonthD
         sum.micros.checked_mul(1000),
     );
     match parts {
-        (Ok(months), Ok(days), Some(nanoseconds)) => Ok(IntervalMonthDayNano {
-            months,
-            days,
-            nanoseconds,
-        }),
+        (Ok(months), Ok(days), Some(nanoseconds)) => {
+            let interval = IntervalMonthDayNano::new(months, days, nanoseconds);
+            Ok(modifier.map_or(interval, |modifier| modifier.fit(interval)))
+        }
         _ => Err(out_of_range(
             SqlState::IntervalFieldOverflow,
             "interval field value out of range",
         )),
+    }
+}
+
+impl From<SmallestField> for Unit {
+    fn from(field: SmallestField) -> Unit {
+        match field {
+            SmallestField::Year => Unit::Year,
+            SmallestField::Month => Unit::Month,
+            SmallestField::Day => Unit::Day,
+            SmallestField::Hour => Unit::Hour,
+            SmallestField::Minute => Unit::Minute,
+            SmallestField::Second => Unit::Second,
+        }
     }
 }
 
@@ -160,8 +178,12 @@ impl Sum {
 }
 
 /// From the last field to the first, so that a unit is known before its number.
-fn decode(text: &str, style: IntervalStyle) -> Result<Sum, FieldError> {
+fn decode(text: &str, style: IntervalStyle, modifier: Option<IntervalModifier>) -> Result<Sum, FieldError> {
     let tokens = tokenize(text)?;
+    let smallest = modifier
+        .map_or(SmallestField::Second, IntervalModifier::smallest)
+        .into();
+    let minutes_first = modifier.is_some_and(IntervalModifier::begins_with_minutes);
     let mut sum = Sum::default();
     let (mut unit, mut ago, mut named) = (None, false, 0_u16);
     // In the SQL standard one leading minus is meant for every field.
@@ -173,12 +195,12 @@ fn decode(text: &str, style: IntervalStyle) -> Result<Sum, FieldError> {
     for token in tokens.iter().rev() {
         let bits = match token {
             Token::Time(time) => {
-                sum.add(Unit::Microsecond, with_sign(time_micros(time)?), 0.0)?;
+                sum.add(Unit::Microsecond, with_sign(time_micros(time, minutes_first)?), 0.0)?;
                 unit = Some(Unit::Day);
                 TIME_BITS
             }
             Token::Offset(signed) if signed.contains(':') => {
-                let micros = time_micros(&signed[1..]).map_err(|_| FieldError::BadFormat)?;
+                let micros = time_micros(&signed[1..], minutes_first).map_err(|_| FieldError::BadFormat)?;
                 sum.add(
                     Unit::Microsecond,
                     if signed.starts_with('-') { -micros } else { micros },
@@ -188,7 +210,7 @@ fn decode(text: &str, style: IntervalStyle) -> Result<Sum, FieldError> {
                 TIME_BITS
             }
             Token::Number(number) | Token::Date(number) | Token::Offset(number) => {
-                let current = *unit.get_or_insert(Unit::Second);
+                let current = *unit.get_or_insert(smallest);
                 match year_month(number)? {
                     Some(months) => {
                         unit = Some(Unit::Month);
@@ -199,6 +221,10 @@ fn decode(text: &str, style: IntervalStyle) -> Result<Sum, FieldError> {
                         let (whole, fraction) = number_parts(number)?;
                         let fraction = if all_negative { -fraction.abs() } else { fraction };
                         sum.add(current, with_sign(whole), fraction)?;
+                        // Days stand before hours.
+                        if current == Unit::Hour {
+                            unit = Some(Unit::Day);
+                        }
                         // A fraction of seconds takes the place of the smaller units.
                         let fractional = current == Unit::Second && fraction != 0.0;
                         if fractional {
@@ -285,8 +311,8 @@ fn number_parts(text: &str) -> Result<(i64, f64), FieldError> {
     })
 }
 
-/// `HH:MM[:SS[.ffffff]]` and `MM:SS.ffffff`; hours have no limit.
-fn time_micros(text: &str) -> Result<i64, FieldError> {
+/// `HH:MM[:SS[.ffffff]]` and `MM:SS.ffffff`, or `MM:SS` where minutes are the first field; hours have no limit.
+fn time_micros(text: &str, minutes_first: bool) -> Result<i64, FieldError> {
     let number = |digits: &str| -> Result<i64, FieldError> {
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(FieldError::BadFormat);
@@ -295,7 +321,7 @@ fn time_micros(text: &str) -> Result<i64, FieldError> {
     };
     let parts: Vec<&str> = text.split(':').collect();
     let (hours, minutes, seconds) = match parts.as_slice() {
-        [minutes, seconds] if seconds.contains('.') => ("0", *minutes, *seconds),
+        [minutes, seconds] if minutes_first || seconds.contains('.') => ("0", *minutes, *seconds),
         [hours, minutes] => (*hours, *minutes, "0"),
         [hours, minutes, seconds] => (*hours, *minutes, *seconds),
         _ => return Err(FieldError::BadFormat),

@@ -350,7 +350,7 @@ fn intervals() {
     ] {
         assert_eq!(read("interval", text), invalid(text));
     }
-    let standard = parse_interval("-1 2:03:04", IntervalStyle::SqlStandard).unwrap();
+    let standard = parse_interval("-1 2:03:04", IntervalStyle::SqlStandard, None).unwrap();
     assert_eq!(standard, IntervalMonthDayNano::new(0, -1, -7_384_000_000_000));
 }
 

@@ -9,14 +9,15 @@ use super::timetz::ZonedTime;
 use super::{RangeType, bits, macaddr8, money, network};
 use crate::error::Result;
 use crate::types::format::FormatSettings;
+use crate::types::precision;
 
 /// A type whose values are carried by their spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Spelled {
     Range(RangeType),
     Multirange(RangeType),
-    /// time with time zone.
-    Timetz,
+    /// time(n) with time zone.
+    Timetz(Option<u8>),
     /// bit(n); without a length, of any.
     Bit(Option<u32>),
     /// bit varying(n).
@@ -32,7 +33,7 @@ impl Spelled {
     /// The types, without modifiers.
     pub fn all() -> impl Iterator<Item = Spelled> {
         const OTHERS: [Spelled; 8] = [
-            Spelled::Timetz,
+            Spelled::Timetz(None),
             Spelled::Bit(None),
             Spelled::Varbit(None),
             Spelled::Inet,
@@ -51,7 +52,7 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.oid(),
             Spelled::Multirange(range) => range.multirange_oid(),
-            Spelled::Timetz => 1266,
+            Spelled::Timetz(_) => 1266,
             Spelled::Bit(_) => 1560,
             Spelled::Varbit(_) => 1562,
             Spelled::Inet => 869,
@@ -68,7 +69,7 @@ impl Spelled {
             Spelled::Range(_) | Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Cidr => self.oid() + 1,
             Spelled::Macaddr8 | Spelled::Money => self.oid() + 1,
             Spelled::Multirange(range) => range.multirange_array_oid(),
-            Spelled::Timetz => 1270,
+            Spelled::Timetz(_) => 1270,
             Spelled::Inet => 1041,
             Spelled::Macaddr => 1040,
         }
@@ -79,7 +80,7 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.name(),
             Spelled::Multirange(range) => range.multirange_name(),
-            Spelled::Timetz => "timetz",
+            Spelled::Timetz(_) => "timetz",
             Spelled::Bit(_) => "bit",
             Spelled::Varbit(_) => "varbit",
             Spelled::Inet => "inet",
@@ -95,7 +96,7 @@ impl Spelled {
         match self {
             Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Inet | Spelled::Cidr => self.internal_name().into(),
             Spelled::Macaddr | Spelled::Macaddr8 | Spelled::Money => self.internal_name().into(),
-            Spelled::Timetz => "time with time zone".into(),
+            Spelled::Timetz(digits) => format!("time{} with time zone", precision::shown(digits)).into(),
             // Without quotes it is of one bit.
             Spelled::Bit(None) => "\"bit\"".into(),
             Spelled::Bit(Some(length)) => format!("bit({length})").into(),
@@ -108,6 +109,7 @@ impl Spelled {
     pub fn named(name: &str, modifiers: &[i32]) -> Result<Option<Spelled>> {
         match name {
             "bit" => return Ok(Some(Spelled::Bit(Some(bits::length(name, modifiers)?.unwrap_or(1))))),
+            "timetz" | "time with time zone" => return Ok(Some(Spelled::Timetz(precision::digits(modifiers)?))),
             "varbit" | "bit varying" => return Ok(Some(Spelled::Varbit(bits::length("varbit", modifiers)?))),
             _ => {}
         }
@@ -118,6 +120,7 @@ impl Spelled {
     pub fn typmod(self) -> i32 {
         match self {
             Spelled::Bit(Some(length)) | Spelled::Varbit(Some(length)) => length as i32,
+            Spelled::Timetz(digits) => precision::typmod(digits),
             _ => -1,
         }
     }
@@ -127,6 +130,7 @@ impl Spelled {
         match self {
             Spelled::Bit(_) => Spelled::Bit(None),
             Spelled::Varbit(_) => Spelled::Varbit(None),
+            Spelled::Timetz(_) => Spelled::Timetz(None),
             other => other,
         }
     }
@@ -134,7 +138,7 @@ impl Spelled {
     /// pg_type.typlen.
     pub fn length(self) -> i16 {
         match self {
-            Spelled::Timetz => 12,
+            Spelled::Timetz(_) => 12,
             Spelled::Macaddr => 6,
             Spelled::Macaddr8 | Spelled::Money => 8,
             _ => -1,
@@ -146,7 +150,7 @@ impl Spelled {
         match self {
             Spelled::Range(range) => Ok(range.spelling(&range.read(text, settings)?)),
             Spelled::Multirange(range) => Ok(range.multirange_spelling(&range.read_multirange(text, settings)?)),
-            Spelled::Timetz => Ok(ZonedTime::read(text, settings)?.spelling()),
+            Spelled::Timetz(digits) => Ok(ZonedTime::read(text, settings)?.rounded(digits).spelling()),
             Spelled::Bit(length) => bits::fit_fixed(bits::read(text)?, length),
             Spelled::Varbit(length) => bits::fit_varying(bits::read(text)?, length),
             Spelled::Inet => Ok(Address::read(text, false)?.spelling(false)),
@@ -154,6 +158,19 @@ impl Spelled {
             Spelled::Macaddr => network::read_macaddr(text),
             Spelled::Macaddr8 => Ok(macaddr8::spelling(macaddr8::read(text)?)),
             Spelled::Money => Ok(money::spelling(money::read(text)?)),
+        }
+    }
+
+    /// A value of the type without its modifier as the type keeps it: an explicit cast cuts and fills bits, an assignment
+    /// refuses others than of the type's length.
+    pub fn fit(self, spelling: &str, is_explicit: bool) -> Result<String> {
+        match (self, is_explicit) {
+            (Spelled::Bit(length), false) => bits::fit_fixed(spelling.to_string(), length),
+            (Spelled::Varbit(length), false) => bits::fit_varying(spelling.to_string(), length),
+            (Spelled::Bit(length), true) => Ok(bits::cut(spelling, length, true)),
+            (Spelled::Varbit(length), true) => Ok(bits::cut(spelling, length, false)),
+            (Spelled::Timetz(digits @ Some(_)), _) => Ok(ZonedTime::parse(spelling)?.rounded(digits).spelling()),
+            _ => Ok(spelling.to_string()),
         }
     }
 
@@ -172,7 +189,7 @@ impl Spelled {
         match self {
             Spelled::Range(range) => Ok(range.spelling(&range.receive(bytes)?)),
             Spelled::Multirange(range) => Ok(range.multirange_spelling(&range.receive_multirange(bytes)?)),
-            Spelled::Timetz => Ok(ZonedTime::receive(bytes)?.spelling()),
+            Spelled::Timetz(digits) => Ok(ZonedTime::receive(bytes)?.rounded(digits).spelling()),
             Spelled::Bit(length) => bits::fit_fixed(bits::receive(bytes)?, length),
             Spelled::Varbit(length) => bits::fit_varying(bits::receive(bytes)?, length),
             Spelled::Inet => Ok(Address::receive(bytes, false)?.spelling(false)),
@@ -188,7 +205,7 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.send(&range.parse(spelling)?, out)?,
             Spelled::Multirange(range) => range.send_multirange(&range.parse_multirange(spelling)?, out)?,
-            Spelled::Timetz => ZonedTime::parse(spelling)?.send(out),
+            Spelled::Timetz(_) => ZonedTime::parse(spelling)?.send(out),
             Spelled::Bit(_) | Spelled::Varbit(_) => bits::send(spelling, out),
             Spelled::Inet => Address::read(spelling, false)?.send(false, out),
             Spelled::Cidr => Address::read(spelling, true)?.send(true, out),
@@ -210,7 +227,7 @@ impl Spelled {
     /// Whether values sort as their spellings do.
     pub fn is_ordered_by_spelling(self) -> bool {
         match self {
-            Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Timetz => false,
+            Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Timetz(_) => false,
             Spelled::Inet | Spelled::Cidr | Spelled::Money => false,
             Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr | Spelled::Macaddr8 => true,
         }
@@ -238,7 +255,7 @@ impl Spelled {
         match self {
             Spelled::Range(range) => range.order_key(&range.parse(spelling)?, out),
             Spelled::Multirange(range) => range.multirange_order_key(&range.parse_multirange(spelling)?, out),
-            Spelled::Timetz => ZonedTime::parse(spelling)?.order_key(out),
+            Spelled::Timetz(_) => ZonedTime::parse(spelling)?.order_key(out),
             Spelled::Inet => Address::read(spelling, false)?.order_key(out),
             Spelled::Cidr => Address::read(spelling, true)?.order_key(out),
             Spelled::Money => money::order_key(money::read(spelling)?, out),

@@ -67,8 +67,8 @@ impl RangeType {
             RangeType::Int4 => SqlType::Int4,
             RangeType::Int8 => SqlType::Int8,
             RangeType::Num => SqlType::Numeric(None),
-            RangeType::Ts => SqlType::Timestamp,
-            RangeType::Tstz => SqlType::Timestamptz,
+            RangeType::Ts => SqlType::Timestamp(None),
+            RangeType::Tstz => SqlType::Timestamptz(None),
             RangeType::Date => SqlType::Date,
         }
     }

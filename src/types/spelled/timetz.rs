@@ -8,6 +8,7 @@ use crate::types::binary::Reader;
 use crate::types::calendar::{MICROS_PER_DAY, MICROS_PER_SECOND};
 use crate::types::format::FormatSettings;
 use crate::types::parse::parse_timetz;
+use crate::types::precision::round_time;
 use crate::types::text::{write_offset, write_time};
 
 /// The largest distance from Greenwich, in seconds.
@@ -40,6 +41,12 @@ impl ZonedTime {
         write_time(self.micros, &mut out);
         write_offset(self.east, &mut out);
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// The time with so many digits of seconds.
+    pub fn rounded(self, digits: Option<u8>) -> ZonedTime {
+        let micros = round_time(self.micros, digits);
+        ZonedTime { micros, ..self }
     }
 
     /// Reads the binary format.

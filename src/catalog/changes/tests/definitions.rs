@@ -160,6 +160,7 @@ fn views_are_replaced_compatibly() {
             name: vec![],
             columns: vec![],
         }],
+        options: Default::default(),
     };
     let more = vec![column("id", SqlType::Int4), column("pay", SqlType::Int8)];
     for (bad, expected) in [
@@ -301,6 +302,7 @@ fn temporary_objects_are_seen_and_no_part_of_the_entry() {
             name: vec!["t".into()],
             columns: vec![],
         }],
+        options: Default::default(),
     };
     assert_eq!(code(create_view(&mut world.staged, role, new, refuse)), "42P16");
     let mut own = world.staged.temporary().unwrap();

@@ -104,6 +104,7 @@ fn view(world: &mut World, name: &str, on: Oid, columns: Vec<(i16, String)>) -> 
             name: vec!["t".into()],
             columns,
         }],
+        options: Default::default(),
     };
     create_view(&mut world.staged, world.alice, new, WhenTaken::Refuse)
         .unwrap()
@@ -124,6 +125,7 @@ fn function(world: &mut World, name: &str, arguments: &[SqlType], returns: SqlTy
         returns,
         body: "true".into(),
         query: None,
+        script: None,
         search_path: vec![],
         references: vec![],
         comment: None,

@@ -13,6 +13,7 @@ fn creating_needs_the_right_to_create() {
         search_path: vec![],
         columns: vec![],
         references: vec![],
+        options: Default::default(),
     };
     let error = create_view(&mut world.staged, bob, new(s), WhenTaken::Refuse).unwrap_err();
     assert_eq!(
