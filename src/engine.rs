@@ -51,7 +51,7 @@ pub struct Engine {
     pub default_settings: Arc<Settings>,
     /// Functions, rules, options and runtime, shared by all statements.
     base: Arc<SessionState>,
-    system_tables: VirtualTables,
+    system_tables: Arc<VirtualTables>,
     started: chrono::DateTime<chrono::Utc>,
 }
 
@@ -106,7 +106,7 @@ impl Engine {
             notifications: Notifications::default(),
             default_settings: Arc::new(Settings::default()),
             base: Arc::new(base_state(runtime, config.execution.target_partitions)),
-            system_tables: VirtualTables::new(Arc::clone(&monitoring) as _),
+            system_tables: Arc::new(VirtualTables::new(Arc::clone(&monitoring) as _)),
             started: chrono::Utc::now(),
             services: Arc::new(services),
             config,
@@ -126,7 +126,7 @@ impl Engine {
         BindingServices {
             base: Arc::clone(&self.base),
             storage: Arc::clone(&self.services.storage),
-            system_tables: Arc::new(self.system_tables.clone()),
+            system_tables: Arc::clone(&self.system_tables) as _,
             freshness,
             format: settings.format.clone(),
             with_relations: vec![],
@@ -318,12 +318,10 @@ fn base_state(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionState {
         // Asked in their order: ours decide before DataFusion's own.
         .with_expr_planners(functions::expression_planners())
         .with_default_features()
-        .with_optimizer_rules(rules::optimizer());
+        .with_optimizer_rules(rules::optimizer())
+        .with_physical_optimizer_rules(vec![rules::physical()]);
     for rule in rules::analyzer() {
         builder = builder.with_analyzer_rule(rule);
-    }
-    for rule in rules::all() {
-        builder = builder.with_physical_optimizer_rule(rule);
     }
     let mut state = builder.build();
     {

@@ -168,6 +168,7 @@ sql_states! {
     IndeterminateDatatype = "42P18",
     InvalidColumnReference = "42P10",
     InvalidTableDefinition = "42P16",
+    InvalidSchemaDefinition = "42P15",
     InvalidFunctionDefinition = "42P13",
     InvalidObjectDefinition = "42P17",
     InvalidRecursion = "42P19",

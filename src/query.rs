@@ -7,14 +7,15 @@
 
 mod catalog;
 mod explained;
+mod keys;
 mod locking;
 mod materialized_view;
+mod memory;
 mod modification;
 mod plans;
 mod user_types;
 mod with_changes;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,13 +38,14 @@ use crate::execution::partial_aggregates;
 use crate::execution::transaction::Transaction;
 use crate::governance::{self, GovernedPlan};
 use crate::planning::{self, CachedPlan, PlanningSession};
-use crate::result_cache::{ResultKey, StateKey};
 use crate::statement::ast::{CopyDirection, CopyTarget, ParsedStatement, Statement, Vacuum};
 use crate::types::SqlType;
 use crate::types::format::Format;
 
+use keys::{StatesOf, answer_key};
 use locking::Locked;
-use plans::{get_or_plan, plan_statement};
+pub use memory::Memory;
+use plans::{get_or_plan, plan_statement, remembered_plan};
 
 /// One statement about to run, with all that its meaning depends on.
 pub struct Request<'a> {
@@ -57,6 +59,8 @@ pub struct Request<'a> {
     pub relations: &'a [WithRelation],
     /// Several statements take the rows, so they come as rows and not as a cached answer.
     pub keeps_rows: bool,
+    /// What the prepared statement remembers of its last run.
+    pub memory: Option<&'a Memory>,
 }
 
 impl<'a> Request<'a> {
@@ -73,6 +77,7 @@ impl<'a> Request<'a> {
             declared,
             relations: self.relations,
             keeps_rows: self.keeps_rows,
+            memory: self.memory,
         }
     }
 }
@@ -325,13 +330,16 @@ async fn run_query(
     parameters: &[ScalarValue],
     formats: &[Format],
 ) -> Result<RowSet> {
-    if let Some(rows) = catalog::answer(request, query, parameters, formats)? {
-        return Ok(rows);
-    }
-    let planned = plan_statement(request, query).await?;
+    let planned = match remembered_plan(request).await? {
+        Some(planned) => planned,
+        None => match catalog::answer(request, query, parameters, formats)? {
+            Some(rows) => return Ok(rows),
+            None => plan_statement(request, query).await?,
+        },
+    };
     let cached = &planned.plan;
     let columns = Arc::clone(&cached.columns);
-    let key = result_key(request, cached, parameters, formats);
+    let key = answer_key(request, &planned, parameters, formats);
     if let Some(key) = &key
         && let Some(rows) = request.engine.result_cache.get(key)
     {
@@ -345,9 +353,9 @@ async fn run_query(
     if key.is_some() {
         request.context.record.result_cache_miss();
     }
-    let statement = state_key(request, query, key.as_ref());
+    let states = StatesOf::statement(request, query, key.as_ref().map(|key| key.result()));
     let values = planned.values(parameters);
-    let (physical, session) = plan_operators(request, cached, values, statement.as_ref()).await?;
+    let (physical, session) = plan_operators(request, cached, values, states).await?;
     let stream = start(request, &cached.plan, physical, &session).await?;
     let fill = key.map(|key| request.engine.result_cache.fill(key));
     Ok(RowSet {
@@ -430,13 +438,13 @@ async fn start(
     Ok(admission::running(admission, place, stream, Arc::clone(record)))
 }
 
-/// Binds parameters, orders joins, plans physically, puts in what is kept of files for the `statement`, and verifies that
+/// Binds parameters, orders joins, plans physically, puts in what is kept of files (`states`), and verifies that
 /// every governed scan is behind its barrier. The session has the plan's partitions.
 async fn plan_operators(
     request: &Request<'_>,
     planned: &CachedPlan,
     parameters: &[ScalarValue],
-    statement: Option<&StateKey>,
+    states: Option<StatesOf<'_>>,
 ) -> Result<(Arc<dyn ExecutionPlan>, PlanningSession)> {
     let plan_start = Instant::now();
     let mut session = planning_session(request);
@@ -451,69 +459,27 @@ async fn plan_operators(
         }
     };
     // Of one table's files states are kept, if there is an aggregation to states, which one partition has no use for.
-    let kept_for = statement.filter(|_| matches!(governed.relations(), [_]) && planning::aggregates(governed));
-    if request.settings.target_partitions.is_none() && kept_for.is_none() {
-        let others = request.engine.admission.running();
-        let partitions = planning::partitions(governed, session.partitions(), others);
+    let mut kept_for = states.filter(|_| matches!(governed.relations(), [_]) && planning::aggregates(governed));
+    if request.settings.target_partitions.is_none() {
+        let most = session.partitions();
+        let partitions = match kept_for {
+            None => planning::partitions(governed, most, request.engine.admission.running()),
+            // What one thread reads in a moment is read anew: to look for states and to merge them takes as long.
+            Some(_) if planning::is_little_work(governed) => 1,
+            Some(_) => most,
+        };
+        kept_for = kept_for.filter(|_| partitions == most);
         session = session.with_partitions(partitions);
     }
     let mut physical = planning::plan_physically(governed, &session).await?;
-    if let Some(statement) = kept_for {
-        let kept = partial_aggregates::with_kept_states(&physical, statement, &request.engine.partial_aggregates)?;
+    if let Some(states) = kept_for {
+        let statement = states.key();
+        let kept = partial_aggregates::with_kept_states(&physical, &statement, &request.engine.partial_aggregates)?;
         physical = kept.unwrap_or(physical);
     }
     governance::verify(governed, &physical)?;
     request.context.record.add_plan_time(plan_start.elapsed());
     Ok((physical, session))
-}
-
-/// The key of a statement's answer; `None` where an answer may not be kept.
-fn result_key(
-    request: &Request<'_>,
-    cached: &CachedPlan,
-    parameters: &[ScalarValue],
-    formats: &[Format],
-) -> Option<ResultKey> {
-    let context = request.context;
-    if request.keeps_rows
-        || !cached.repeatable
-        || !request.settings.result_cache
-        || context.catalog.is_staged()
-        || context.own_writes
-    {
-        return None;
-    }
-    Some(ResultKey {
-        text: request.statement.text.clone(),
-        login: context.principal.login,
-        role: context.principal.role,
-        database: context.database,
-        search_path: context.search_path.clone(),
-        catalog_version: context.catalog.definitions_changed_at(),
-        policies: cached.plan.fingerprint(),
-        parameters: parameters.to_vec(),
-        formats: formats.to_vec(),
-        format_settings: request.settings.format.clone(),
-        settings: settings_fingerprint(request.settings),
-        relations: cached.plan.relations().to_vec(),
-    })
-}
-
-/// The key of what a statement computes of single files; `None` where that may not be kept.
-fn state_key(request: &Request<'_>, query: &sql::Query, result: Option<&ResultKey>) -> Option<StateKey> {
-    let result = result.filter(|_| request.settings.partial_aggregates)?;
-    Some(StateKey::of_statement(&ResultKey {
-        // EXPLAIN ANALYZE of the statement shows what is kept of it.
-        text: query.to_string(),
-        ..result.clone()
-    }))
-}
-
-/// A hash of the settings that change what a text means.
-fn settings_fingerprint(settings: &Settings) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    settings.format.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn planning_session(request: &Request<'_>) -> PlanningSession {

@@ -35,6 +35,14 @@ enum Place<'a> {
 }
 
 impl Place<'_> {
+    /// As a query would be written that has it.
+    fn written(self) -> Result<Expr> {
+        match self {
+            Place::Given(value) => Ok(*value),
+            Place::Default(text) => expression::parse(text),
+        }
+    }
+
     fn value(self) -> Result<Expr> {
         match self {
             Place::Given(value) => Ok(*value),
@@ -45,6 +53,14 @@ impl Place<'_> {
             }
         }
     }
+}
+
+/// The values in the places of parameters; `None` where the arguments do not fit them.
+pub fn placed_values(arguments: &[FunctionArg], parameters: &[Argument]) -> Result<Option<Vec<Expr>>> {
+    let Some(places) = places(arguments, parameters) else {
+        return Ok(None);
+    };
+    places.into_iter().map(Place::written).collect::<Result<_>>().map(Some)
 }
 
 /// The arguments by their places; `None` where they do not fit these parameters.

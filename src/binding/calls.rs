@@ -53,7 +53,9 @@ pub(super) fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Tra
         let oid = ScalarValue::UInt32(Some(sql_type.oid()));
         return Ok(Transformed::yes(retyped(Expr::Literal(oid, None), SqlType::Regtype)));
     }
-    if let Some(pinned) = pinned(&call.func, &fields)? {
+    if let Some(pinned) = super::function::pinned_call(&call.func, &fields)? {
+        call.func = pinned;
+    } else if let Some(pinned) = pinned(&call.func, &fields)? {
         call.func = pinned;
     }
     Ok(Transformed::yes(Expr::ScalarFunction(call)))

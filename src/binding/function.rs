@@ -17,12 +17,12 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
-use super::query_function::{BoundRows, bind_rows};
+use super::query_function::{BoundRows, DeclaredColumn, bind_rows, with_fresh_names};
 use super::{BindingServices, Rights, relations};
 use crate::catalog::model::{Argument, Function, Oid, Reference};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{as_composite, is_unknown_literal, read_literal, retyped};
+use crate::functions::{as_composite, chosen_function, given_types, is_unknown_literal, read_literal, retyped};
 use crate::types::SqlType;
 use crate::types::coercion::is_same;
 
@@ -48,13 +48,17 @@ impl SqlFunction {
         &self.definition.arguments
     }
 
-    /// The rows of a function whose body is a query, for these arguments.
-    pub fn rows(&self, arguments: Vec<Expr>) -> Option<Result<LogicalPlan>> {
+    /// Whether the function's body is a query over as many arguments.
+    pub fn has_rows(&self, argument_count: usize) -> bool {
+        matches!(self.body, Body::Rows(_)) && self.definition.arguments.len() == argument_count
+    }
+
+    /// The rows of a function whose body is a query, for these arguments; `columns` is what the call says that the rows
+    /// of a record are.
+    pub fn rows(&self, arguments: Vec<Expr>, columns: Option<&[DeclaredColumn]>) -> Result<LogicalPlan> {
         match &self.body {
-            Body::Rows(rows) if arguments.len() == self.definition.arguments.len() => {
-                Some(rows.with_arguments(&self.definition, arguments))
-            }
-            _ => None,
+            Body::Rows(rows) => rows.with_arguments(&self.definition, arguments, columns),
+            Body::Value(_) => Err(Error::internal("a function of one value has no rows")),
         }
     }
 
@@ -105,6 +109,7 @@ pub(crate) async fn bind_function(
     name_arguments(&mut expression, &definition, None);
     super::rewrite::rewrite_expression(&mut expression)?;
     let scope = relations::load_for_expression(services, context, &mut expression, rights, depth).await?;
+    with_fresh_names(&mut expression, &definition, &scope, depth);
     let schema = argument_schema(&definition)?;
     let body = inline_in_expression(scope.plan_expression(expression, &schema)?)?;
     let body = Body::Value(read_literal(body, &definition.returns)?);
@@ -342,9 +347,52 @@ struct SqlFunctionMarker {
 
 impl SqlFunctionMarker {
     fn candidate(&self, argument_count: usize) -> Option<&Arc<SqlFunction>> {
-        self.candidates.iter().find(|candidate| {
+        self.candidates(argument_count).next()
+    }
+
+    fn candidates(&self, argument_count: usize) -> impl Iterator<Item = &Arc<SqlFunction>> {
+        self.candidates.iter().filter(move |candidate| {
             matches!(candidate.body, Body::Value(_)) && candidate.definition.arguments.len() == argument_count
         })
+    }
+
+    /// The one of the candidates that a call with such arguments means.
+    fn chosen(&self, arguments: &[FieldRef]) -> Result<&Arc<SqlFunction>> {
+        let candidates: Vec<_> = self.candidates(arguments.len()).collect();
+        chosen(&self.name, &candidates, arguments)
+    }
+}
+
+/// The one of these functions, of as many arguments, that a call with such arguments means. One that is alone takes what
+/// can be cast.
+pub(super) fn chosen<'a>(
+    name: &str,
+    candidates: &[&'a Arc<SqlFunction>],
+    arguments: &[FieldRef],
+) -> Result<&'a Arc<SqlFunction>> {
+    match candidates {
+        [] => Err(undefined(name)),
+        [only] => Ok(only),
+        several => {
+            let types = |function: &&Arc<SqlFunction>| {
+                let arguments = function.definition.arguments.iter();
+                arguments.map(|argument| argument.sql_type.clone()).collect()
+            };
+            let signatures: Vec<_> = several.iter().map(types).collect();
+            let index = chosen_function(name, &signatures, &given_types(arguments))?;
+            Ok(several[index])
+        }
+    }
+}
+
+/// A call of a user's function as one of the overload that its arguments choose; `None` for other functions.
+pub(super) fn pinned_call(function: &ScalarUDF, arguments: &[FieldRef]) -> Result<Option<Arc<ScalarUDF>>> {
+    match function.inner().downcast_ref::<SqlFunctionMarker>() {
+        Some(marker) if marker.candidates.len() > 1 => {
+            let chosen = Arc::clone(marker.chosen(arguments)?);
+            Ok(Some(sql_function_udf(&marker.name, &[chosen])))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -382,8 +430,7 @@ impl ScalarUDFImpl for SqlFunctionMarker {
     }
 
     fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
-        let count = arguments.arg_fields.len();
-        let function = self.candidate(count).ok_or_else(|| undefined(&self.name))?;
+        let function = self.chosen(arguments.arg_fields)?;
         Ok(Arc::new(function.definition.returns.to_field(&self.name, true)))
     }
 

@@ -1,15 +1,19 @@
 //! `SELECT array_agg(x) FROM (SELECT x FROM t ORDER BY y) s`: PostgreSQL's aggregates see the rows in the order of the
-//! subquery. The engine forgets that order; here it is written into the aggregates whose result shows it.
+//! subquery, and so do windows without an order, as in `row_number() OVER ()`. The engine forgets that order; here it is
+//! written into the calls whose result shows it.
 
 use std::sync::Arc;
 
 use datafusion::common::Column;
-use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr};
+use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr, WindowFunction};
 use datafusion::logical_expr::{
-    Aggregate, Expr, Filter, Limit, LogicalPlan, LogicalPlanBuilder, Projection, Sort, SubqueryAlias,
+    Aggregate, Expr, Filter, Limit, LogicalPlan, LogicalPlanBuilder, Projection, Sort, SubqueryAlias, Window,
+    WindowFrame, WindowFrameUnits, WindowFunctionDefinition,
 };
 
+use super::sort_keys;
 use crate::error::Result;
+use crate::functions::looks_at_peers;
 
 /// Begins the names of the columns that carry the keys up to the aggregation.
 const KEY: &str = "\u{1}order";
@@ -32,6 +36,46 @@ pub(super) fn of_aggregate(aggregate: Aggregate) -> Result<Aggregate> {
     Ok(Aggregate::try_new(Arc::new(input), aggregate.group_expr, calls)?)
 }
 
+/// The windows, in the order of a subquery below them where they ask for none.
+pub(super) fn of_window(window: Window) -> Result<LogicalPlan> {
+    if !window.window_expr.iter().any(window_takes_order) {
+        return sort_keys::of_window(window);
+    }
+    let Some((input, keys)) = carried(&window.input)? else {
+        return sort_keys::of_window(window);
+    };
+    let shown = window.schema.columns().into_iter().map(Expr::Column);
+    let calls = window
+        .window_expr
+        .into_iter()
+        .map(|call| match window_takes_order(&call) {
+            true => in_order(call, &keys),
+            false => call,
+        });
+    let plan = sort_keys::of_window(Window::try_new(calls.collect(), Arc::new(input))?)?;
+    Ok(LogicalPlanBuilder::from(plan).project(shown)?.build()?)
+}
+
+/// Whether the order of the rows shows, and the window says none. Ranks do not count: all rows are peers there.
+fn window_takes_order(call: &Expr) -> bool {
+    let WindowFunction { fun, params } = match call {
+        Expr::Alias(alias) => return window_takes_order(&alias.expr),
+        Expr::WindowFunction(window) if window.params.order_by.is_empty() => window.as_ref(),
+        _ => return false,
+    };
+    match fun {
+        WindowFunctionDefinition::AggregateUDF(function) => {
+            ORDERED.contains(&function.name()) || !is_whole_partition(&params.window_frame)
+        }
+        WindowFunctionDefinition::WindowUDF(function) => !looks_at_peers(function),
+    }
+}
+
+/// Whether a frame without an order is all of its partition: RANGE takes the peers of a row, which all are.
+fn is_whole_partition(frame: &WindowFrame) -> bool {
+    frame.units != WindowFrameUnits::Rows || frame.start_bound.is_unbounded() && frame.end_bound.is_unbounded()
+}
+
 /// Whether the order of the rows shows, and the call says none.
 fn takes_order(call: &Expr) -> bool {
     match call {
@@ -47,8 +91,17 @@ fn takes_order(call: &Expr) -> bool {
 fn in_order(call: Expr, keys: &[SortExpr]) -> Expr {
     let (relation, name) = call.qualified_name();
     let mut plain = call.unalias_nested().data;
-    if let Expr::AggregateFunction(AggregateFunction { params, .. }) = &mut plain {
-        params.order_by = keys.to_vec();
+    match &mut plain {
+        Expr::AggregateFunction(AggregateFunction { params, .. }) => params.order_by = keys.to_vec(),
+        Expr::WindowFunction(window) => {
+            let params = &mut window.params;
+            params.order_by = keys.to_vec();
+            // With an order, rows that differ in it would no longer be peers.
+            if is_whole_partition(&params.window_frame) {
+                params.window_frame = WindowFrame::new(None);
+            }
+        }
+        _ => {}
     }
     plain.alias_qualified(relation, name)
 }

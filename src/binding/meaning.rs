@@ -60,7 +60,7 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
                     Transformed::yes(sort_keys::of_aggregate(inherited_order::of_aggregate(aggregate)?)?)
                 }
                 LogicalPlan::Distinct(distinct) => Transformed::yes(equal_keys::of_distinct(distinct)?),
-                LogicalPlan::Window(window) => Transformed::yes(sort_keys::of_window(window)?),
+                LogicalPlan::Window(window) => Transformed::yes(inherited_order::of_window(window)?),
                 LogicalPlan::Unnest(unnest) => Transformed::yes(super::typed_elements::of_unnest(unnest)?),
                 LogicalPlan::Join(join) if super::multisets::is_set_operation(&join) => {
                     let mut join = super::unions::agree_in_set_operation(join)?;

@@ -16,6 +16,7 @@ mod equal_keys;
 mod expression;
 mod frame_bounds;
 mod frame_exclusion;
+mod fresh_names;
 mod function;
 mod function_rows;
 mod inherited_order;
@@ -55,12 +56,14 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast as sql;
 
 pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
+pub use call_arguments::placed_values as placed_arguments;
 pub use column_sources::{ColumnOrigin, ColumnSource};
 pub use declared_keys::{BoundKey, KeyValue, bind_keys};
 pub use domains::{bind_domain_rule, check_domain_condition};
 pub use expression::{bind_constant, bind_expression_over};
 pub use frame_bounds::{FramedQuery, with_frame_bounds};
 pub use function::check_function;
+pub use function_rows::{called_names, calls_volatile, columns_of_call, gives_row};
 pub(crate) use modification::not_updatable;
 pub use modification::{
     ACTION, Action, BoundModification, Changed, FILE, FIRST_VALUE, PLACE, Repeated, TargetView, ViewCheck, ViewLevel,
@@ -69,8 +72,10 @@ pub use modification::{
 pub(crate) use names::parts as name_parts;
 pub use output_column::OutputColumn;
 pub use parameters::{compares_with_texts, parameter_types};
+pub use query_function::columns as function_columns;
+pub(crate) use relations::parse_query as query_of;
 pub use relations::{is_current, table_address};
-pub(crate) use rewrite::{folded, literal_type};
+pub(crate) use rewrite::{call, folded, literal_type};
 pub use rewrite::{output_column_name, output_name};
 pub use shown_digits::show_digits;
 pub use stored_expression::{

@@ -7,11 +7,13 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, Result as PlanResult, Spans, TableReference};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery, lit};
+use datafusion::sql::sqlparser::ast::VisitMut;
 
 use super::function::{argument_name, declared_as, inline_functions, name_arguments};
 use super::modification::{assigned, assigned_from_query};
 use super::relations::{self, parse_query};
-use super::{BindingServices, Rights, calls};
+use super::scope::Scope;
+use super::{BindingServices, Rights, calls, fresh_names};
 use crate::catalog::model::{Function, QueryResult, Reference};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -27,7 +29,12 @@ const ARGUMENTS: &str = "\u{0}arguments";
 #[derive(Debug)]
 pub(super) struct BoundRows {
     plan: LogicalPlan,
+    /// How the session reads texts as times.
+    settings: FormatSettings,
 }
+
+/// A column of a function's rows.
+pub type DeclaredColumn = (String, SqlType);
 
 /// Binds a body with these rights, and answers what its names mean.
 pub(super) async fn bind_rows(
@@ -42,8 +49,17 @@ pub(super) async fn bind_rows(
     name_arguments(&mut body, definition, Some(ARGUMENTS));
     super::rewrite::rewrite(&mut body)?;
     let scope = relations::load(services, context, &mut body, rights, depth).await?;
+    // Its statement is told what is wrong with it by the names that it has.
+    if depth > 0 {
+        with_fresh_names(&mut body, definition, &scope, depth);
+    }
     let plan = scope.plan_dependent(body, argument_schema(definition)?)?;
-    let plan = typed(inline_functions(plan)?, definition, &services.format)?;
+    let plan = inline_functions(plan)?;
+    // What the columns of a record are, each call says.
+    let plan = match is_open_record(definition) {
+        true => plan,
+        false => typed(plan, definition, &columns(definition), &services.format)?,
+    };
     let mut rows = LogicalPlanBuilder::from(plan);
     if query.is_strict {
         let arguments = argument_schema(definition)?;
@@ -61,11 +77,24 @@ pub(super) async fn bind_rows(
         rows = LogicalPlanBuilder::empty(true).join_on(first, JoinType::Left, [lit(true)])?;
     }
     let plan = rows.build()?;
-    Ok((BoundRows { plan }, scope.references().to_vec()))
+    let settings = services.format.clone();
+    Ok((BoundRows { plan, settings }, scope.references().to_vec()))
+}
+
+/// Gives the relations of a body names that nothing around it has.
+pub(super) fn with_fresh_names(body: &mut impl VisitMut, definition: &Function, scope: &Scope, depth: usize) {
+    let mark = format!("({} {depth})", definition.name);
+    let is_argument = |name: &str| definition.arguments.iter().any(|argument| argument.name == name);
+    fresh_names::rename(body, &mark, &|name| scope.has_column(name) || is_argument(name));
+}
+
+/// Whether neither the function's type nor its arguments tell what its rows are.
+pub(super) fn is_open_record(definition: &Function) -> bool {
+    definition.returns == SqlType::Record && definition.outputs().is_empty()
 }
 
 /// The names and types of the columns of a function's rows.
-pub(super) fn columns(definition: &Function) -> Vec<(String, SqlType)> {
+pub fn columns(definition: &Function) -> Vec<DeclaredColumn> {
     match (definition.outputs(), definition.returns.base()) {
         ([], SqlType::Composite(composite)) => {
             let fields = composite.fields.iter();
@@ -93,15 +122,19 @@ fn argument_schema(definition: &Function) -> Result<DFSchema> {
 }
 
 /// The body's columns as those that the function is declared to give.
-fn typed(plan: LogicalPlan, definition: &Function, settings: &FormatSettings) -> Result<LogicalPlan> {
-    let columns = columns(definition);
+fn typed(
+    plan: LogicalPlan,
+    definition: &Function,
+    columns: &[DeclaredColumn],
+    settings: &FormatSettings,
+) -> Result<LogicalPlan> {
     let returns = &definition.returns;
     let mismatch = |detail: String| {
         let message = format!("return type mismatch in function declared to return {returns}");
         Error::new(SqlState::InvalidFunctionDefinition, message).with_detail(detail)
     };
     let values = values_of(&plan, returns);
-    let is_row = !definition.outputs().is_empty() || matches!(returns, SqlType::Composite(_));
+    let is_row = !definition.outputs().is_empty() || matches!(returns, SqlType::Composite(_) | SqlType::Record);
     match values.len().cmp(&columns.len()) {
         std::cmp::Ordering::Equal => {}
         _ if !is_row => return Err(mismatch("Final statement must return exactly one column.".to_string())),
@@ -110,7 +143,7 @@ fn typed(plan: LogicalPlan, definition: &Function, settings: &FormatSettings) ->
     }
     let schema = Arc::clone(plan.schema());
     let mut projected = vec![];
-    for (place, (value, (name, sql_type))) in values.into_iter().zip(&columns).enumerate() {
+    for (place, (value, (name, sql_type))) in values.into_iter().zip(columns).enumerate() {
         let (_, field) = datafusion::logical_expr::ExprSchemable::to_field(&value, schema.as_ref())?;
         let source = match SqlType::from_field(&field) {
             SqlType::Text if is_literal(&plan, place) => SqlType::Unknown,
@@ -119,6 +152,8 @@ fn typed(plan: LogicalPlan, definition: &Function, settings: &FormatSettings) ->
         let value = match source {
             SqlType::Unknown if *sql_type == SqlType::Text => value,
             SqlType::Unknown => assigned_from_query(value, &schema, name, sql_type, settings)?,
+            // Every numeric keeps the digits that it has.
+            SqlType::Numeric(_) if *sql_type == SqlType::Numeric(None) => value,
             source => {
                 check_assignable(name, &source, sql_type).map_err(|_| {
                     mismatch(match is_row {
@@ -168,7 +203,12 @@ fn is_literal(plan: &LogicalPlan, place: usize) -> bool {
 impl BoundRows {
     /// The rows for these arguments. Constants stand in the body themselves; what depends on other relations does if no
     /// relation of the body could be taken for them, and else is a row beside which the body stands as LATERAL.
-    pub fn with_arguments(&self, definition: &Function, arguments: Vec<Expr>) -> Result<LogicalPlan> {
+    pub fn with_arguments(
+        &self,
+        definition: &Function,
+        arguments: Vec<Expr>,
+        columns: Option<&[DeclaredColumn]>,
+    ) -> Result<LogicalPlan> {
         let mut inside = vec![];
         let mut beside = vec![];
         for (index, (argument, declared)) in arguments.into_iter().zip(&definition.arguments).enumerate() {
@@ -187,7 +227,11 @@ impl BoundRows {
                 false => beside.push(value.alias(name)),
             }
         }
-        let body = replaced(self.plan.clone(), &inside)?;
+        let plan = match columns {
+            Some(columns) => typed(self.plan.clone(), definition, columns, &self.settings)?,
+            None => self.plan.clone(),
+        };
+        let body = replaced(plan, &inside)?;
         if beside.is_empty() {
             return Ok(body);
         }
@@ -221,11 +265,28 @@ impl BoundRows {
         }
         let mut is_free = true;
         self.plan.apply_with_subqueries(|node| {
-            is_free &= !outer.iter().any(|column| node.schema().has_column(column));
+            let may_be_taken = outer.iter().any(|column| node.schema().has_column(column));
+            is_free &= !(may_be_taken && reads_arguments(node)?);
             Ok(TreeNodeRecursion::Continue)
         })?;
         Ok(is_free)
     }
+}
+
+/// Whether an argument stands anywhere in the plan: what is below the body's views reads none.
+fn reads_arguments(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        found |= node.all_out_ref_exprs().iter().any(|reference| {
+            matches!(reference, Expr::OuterReferenceColumn(_, column)
+                if column.relation.as_ref().is_some_and(|relation| relation.table() == ARGUMENTS))
+        });
+        Ok(match found {
+            true => TreeNodeRecursion::Stop,
+            false => TreeNodeRecursion::Continue,
+        })
+    })?;
+    Ok(found)
 }
 
 /// The plan with values in the places of arguments, inside its subqueries too.

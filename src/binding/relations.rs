@@ -448,7 +448,7 @@ fn has_function(services: &BindingServices, context: &QueryContext, name: &str, 
             .is_ok_and(|found| !found.is_empty())
 }
 
-fn is_engines(services: &BindingServices, name: &str) -> bool {
+pub(super) fn is_engines(services: &BindingServices, name: &str) -> bool {
     services.base.scalar_functions().contains_key(name)
         || services.base.aggregate_functions().contains_key(name)
         || services.base.window_functions().contains_key(name)
@@ -470,13 +470,14 @@ fn function_candidates(
         database: context.database,
         search_path: &rights.search_path,
     };
-    Ok(match referenced(&context.catalog, rights, name) {
-        Some(Object::Function(function)) => vec![function.clone()],
-        _ => {
-            let found = context.catalog.find_functions(names, name)?;
-            found.into_iter().cloned().collect()
-        }
-    })
+    let known = rights.references.iter().filter(|reference| reference.name == name);
+    let known = known.filter_map(|reference| context.catalog.function(reference.object));
+    let known: Vec<Function> = known.cloned().collect();
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    let found = context.catalog.find_functions(names, name)?;
+    Ok(found.into_iter().cloned().collect())
 }
 
 /// The same with their bodies bound.
@@ -489,7 +490,9 @@ async fn load_functions(
 ) -> Result<Vec<Arc<SqlFunction>>> {
     let candidates = function_candidates(services, context, name, rights)?;
     let mut bound = vec![];
-    for function in candidates {
+    // Scripts are no part of any plan.
+    for function in candidates.into_iter().filter(|function| function.script.is_none()) {
+        require_schema_usage(context, function.schema, rights)?;
         context
             .catalog
             .access(rights.checked_as)

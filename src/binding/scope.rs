@@ -14,8 +14,8 @@ use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{
-    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, TableType, Volatility,
-    WindowUDF,
+    AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource,
+    TableType, Volatility, WindowUDF,
 };
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast as sql;
@@ -23,7 +23,7 @@ use datafusion::sql::sqlparser::ast as sql;
 use super::BindingServices;
 use super::column_sources::{self, ColumnSource};
 use super::domains;
-use super::function::{SqlFunction, sql_function_udf};
+use super::function::{self, SqlFunction, sql_function_udf};
 use super::function_rows;
 use super::names::reference_parts;
 use super::positions::Positions;
@@ -128,6 +128,12 @@ impl Scope {
         };
         let found = self.sources.values().find(stands_for)?;
         Some(&found.columns)
+    }
+
+    /// Whether a relation of the text has a column of this name.
+    pub fn has_column(&self, name: &str) -> bool {
+        let mut relations = self.sources.values();
+        relations.any(|relation| relation.source.schema().column_with_name(name).is_some())
     }
 
     /// The parameters of each function that a name may mean.
@@ -340,11 +346,25 @@ impl ContextProvider for Scope {
 
     fn get_table_function_source(&self, name: &str, arguments: Vec<Expr>) -> PlanResult<Arc<dyn TableSource>> {
         let called = function_rows::function_called(&[name.to_string()]).map(|name| name.join("."));
-        let mut candidates = called.iter().filter_map(|name| self.functions.get(name)).flatten();
-        match candidates.find_map(|function| function.rows(arguments.clone())) {
-            Some(rows) => Ok(Arc::new(ViewSource::computed(rows?))),
-            None => Err(Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist")).into()),
-        }
+        let functions = called.iter().filter_map(|name| self.functions.get(name)).flatten();
+        let candidates: Vec<_> = functions
+            .filter(|function| function.has_rows(arguments.len()))
+            .collect();
+        let chosen = match candidates.as_slice() {
+            // Literals that nothing typed and columns from outside tell their types by themselves.
+            [_, _, ..] => {
+                let fields = arguments.iter().map(|argument| argument.to_field(&DFSchema::empty()));
+                let fields: PlanResult<Vec<_>> = fields.map(|field| Ok(field?.1)).collect();
+                function::chosen(&called.unwrap_or_default(), &candidates, &fields?)?
+            }
+            [only] => only,
+            [] => {
+                return Err(Error::new(SqlState::UndefinedFunction, format!("function {name} does not exist")).into());
+            }
+        };
+        let columns = function_rows::declared_columns(name)?;
+        let rows = chosen.rows(arguments, columns.as_deref())?;
+        Ok(Arc::new(ViewSource::computed(rows)))
     }
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> PlanResult<Arc<dyn TableSource>> {

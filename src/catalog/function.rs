@@ -1,8 +1,11 @@
-//! Functions: what their declarations say that they take and give.
+//! Functions and procedures: what their declarations say that they take and give, and which one a statement means.
 
 use serde::{Deserialize, Serialize};
 
 use super::model::Function;
+use super::resolve::Scope;
+use super::snapshot::CatalogSnapshot;
+use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 
 /// What a function gives whose body is a query.
@@ -38,6 +41,80 @@ pub enum OutputMode {
     Table,
 }
 
+/// How a body is run that no query takes in: its statements one after the other, by the session that calls it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    pub language: Language,
+    /// It is called by CALL, and by nothing else.
+    #[serde(default)]
+    pub is_procedure: bool,
+    pub volatility: Volatility,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Language {
+    Sql,
+    PlPgSql,
+}
+
+impl Language {
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Sql => "sql",
+            Language::PlPgSql => "plpgsql",
+        }
+    }
+}
+
+/// What a declaration promises of a function's results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Volatility {
+    Immutable,
+    Stable,
+    #[default]
+    Volatile,
+}
+
+/// What a statement calls the routines that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoutineKind {
+    Function,
+    Procedure,
+    /// Either.
+    Routine,
+}
+
+impl RoutineKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            RoutineKind::Function => "function",
+            RoutineKind::Procedure => "procedure",
+            RoutineKind::Routine => "routine",
+        }
+    }
+
+    /// The command tag of a statement that begins with this verb.
+    pub fn command(self, verb: &str) -> &'static str {
+        match (self, verb) {
+            (RoutineKind::Function, "ALTER") => "ALTER FUNCTION",
+            (RoutineKind::Procedure, "ALTER") => "ALTER PROCEDURE",
+            (RoutineKind::Routine, "ALTER") => "ALTER ROUTINE",
+            (RoutineKind::Function, _) => "DROP FUNCTION",
+            (RoutineKind::Procedure, _) => "DROP PROCEDURE",
+            (RoutineKind::Routine, _) => "DROP ROUTINE",
+        }
+    }
+
+    fn takes(self, function: &Function) -> bool {
+        match self {
+            RoutineKind::Function => !function.is_procedure(),
+            RoutineKind::Procedure => function.is_procedure(),
+            RoutineKind::Routine => true,
+        }
+    }
+}
+
 /// An argument or a column of a function's rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameter<'a> {
@@ -57,6 +134,18 @@ impl Function {
             .map(|argument| unmodified(&argument.sql_type))
             .collect();
         format!("{}({})", self.name, types.join(", "))
+    }
+
+    pub fn is_procedure(&self) -> bool {
+        self.script.as_ref().is_some_and(|script| script.is_procedure)
+    }
+
+    /// `function` or `procedure`.
+    pub fn word(&self) -> &'static str {
+        match self.is_procedure() {
+            true => "procedure",
+            false => "function",
+        }
     }
 
     /// Whether it gives any number of rows.
@@ -101,6 +190,66 @@ impl Function {
     /// The OIDs of the argument types: what tells overloads apart.
     pub fn argument_oids(&self) -> Vec<u32> {
         self.arguments.iter().map(|argument| argument.sql_type.oid()).collect()
+    }
+}
+
+impl CatalogSnapshot {
+    /// The routine that a statement names, by its arguments' types where it gives a list of them.
+    pub fn resolve_routine<'a>(
+        &'a self,
+        scope: Scope<'_>,
+        kind: RoutineKind,
+        name: &'a [String],
+        arguments: Option<&[(Option<OutputMode>, SqlType)]>,
+    ) -> Result<&'a Function> {
+        let found = self.find_functions(scope, name)?;
+        let shown = name.join(".");
+        let Some(arguments) = arguments else {
+            let found: Vec<&Function> = found.into_iter().filter(|function| kind.takes(function)).collect();
+            return match found.as_slice() {
+                [only] => Ok(only),
+                [] => {
+                    let message = format!("could not find a {} named \"{shown}\"", kind.word());
+                    Err(Error::new(SqlState::UndefinedFunction, message))
+                }
+                _ => {
+                    let word = kind.word();
+                    let message = format!("{word} name \"{shown}\" is not unique");
+                    let hint = format!("Specify the argument list to select the {word} unambiguously.");
+                    Err(Error::new(SqlState::AmbiguousFunction, message).with_hint(hint))
+                }
+            };
+        };
+        let oids = |is_taken: fn(Option<OutputMode>) -> bool| -> Vec<u32> {
+            let taken = arguments.iter().filter(|(mode, _)| is_taken(*mode));
+            taken.map(|(_, sql_type)| sql_type.oid()).collect()
+        };
+        let (taken, all) = (
+            oids(|mode| !matches!(mode, Some(OutputMode::Out | OutputMode::Table))),
+            oids(|_| true),
+        );
+        // Of a procedure all arguments may be listed.
+        let is_meant = |function: &&&Function| {
+            function.argument_oids() == taken
+                || function.is_procedure()
+                    && function
+                        .parameters()
+                        .iter()
+                        .map(|parameter| parameter.sql_type.oid())
+                        .eq(all.iter().copied())
+        };
+        match found.iter().find(is_meant) {
+            Some(function) if kind.takes(function) => Ok(function),
+            Some(function) => {
+                let message = format!("{} is not a {}", function.signature(), kind.word());
+                Err(Error::new(SqlState::WrongObjectType, message))
+            }
+            None => {
+                let types: Vec<String> = arguments.iter().map(|(_, sql_type)| unmodified(sql_type)).collect();
+                let message = format!("{} {shown}({}) does not exist", kind.word(), types.join(", "));
+                Err(Error::new(SqlState::UndefinedFunction, message))
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::SqlType;
 
-pub use super::function::{OutputArgument, OutputMode, QueryResult};
+pub use super::function::{Language, OutputArgument, OutputMode, QueryResult, RoutineKind, Script, Volatility};
 pub use super::view_options::{CheckOption, ViewOptions};
 
 /// Identifies an object for ever; it is the OID that PostgreSQL clients see. Never reused.
@@ -441,6 +441,9 @@ pub struct Function {
     /// What the rows are whose query the body is; `None` where it is an expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<QueryResult>,
+    /// How the body is run if its statements are run one by one; `query` then tells what it gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Script>,
     /// Schema ids against which unqualified names of the body resolve.
     pub search_path: Vec<Oid>,
     /// What the names in `body` meant when it was written.

@@ -220,6 +220,8 @@ impl Object {
             .into_iter()
             .any(|sql_type| sql_type.user_type().is_some());
         match self {
+            Object::Function(function) if function.script.is_some() => 5,
+            Object::Function(function) if matches!(function.returns, SqlType::Composite(_)) => 5,
             Object::Type(_) => 4,
             _ if has_user_types => 4,
             Object::Table(table) if table.materialized.is_some() => 3,
@@ -496,7 +498,7 @@ impl ObjectKind {
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Object::Function(function) => write!(f, "function {}", function.signature()),
+            Object::Function(function) => write!(f, "{} {}", function.word(), function.signature()),
             other => write!(f, "{} {}", other.kind().word(), other.name()),
         }
     }

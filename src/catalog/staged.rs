@@ -122,7 +122,7 @@ impl Staged {
         std::mem::take(&mut self.notices)
     }
 
-    pub(super) fn notice(&mut self, message: String) {
+    pub fn notice(&mut self, message: String) {
         self.notices.push(Notice {
             severity: Severity::Notice,
             message,

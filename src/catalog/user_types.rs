@@ -156,8 +156,13 @@ impl CatalogSnapshot {
     /// The type with the definition that it has here.
     fn with_definition(&self, sql_type: &SqlType) -> SqlType {
         let defined = sql_type.try_map_element(&mut |element| {
-            let found = element.user_type().and_then(|id| self.user_type(id));
-            Ok::<_, std::convert::Infallible>(found.map_or_else(|| element.clone(), |found| self.defined(found)))
+            let named = element.user_type().and_then(|id| self.object(id));
+            let defined = match named {
+                Some(Object::Type(found)) => Some(self.defined(found)),
+                Some(relation) => self.row_type(relation),
+                None => None,
+            };
+            Ok::<_, std::convert::Infallible>(defined.unwrap_or_else(|| element.clone()))
         });
         let Ok(defined) = defined;
         defined
@@ -195,6 +200,20 @@ impl CatalogSnapshot {
         })
     }
 
+    /// The type of the rows of the table or view that a statement names where it wants a type; `None` where the role may
+    /// not read one of that name: what columns it has is for who may.
+    pub fn usable_row_type(&self, scope: Scope<'_>, role: Oid, sql_type: &SqlType) -> Result<Option<SqlType>> {
+        let SqlType::Named(name) = sql_type else {
+            return Ok(None);
+        };
+        let access = self.access(role);
+        let relation = self.find_relation(scope, name)?;
+        let relation = relation.filter(|relation| {
+            access.has(relation, Privilege::Select) && access.uses_schema(relation.parent().unwrap_or_default())
+        });
+        Ok(relation.and_then(|relation| self.row_type(relation)))
+    }
+
     /// The objects whose types have to be looked up again after these changes.
     pub(super) fn outdated_by(&self, changes: &[Change]) -> BTreeSet<Oid> {
         let mut outdated = BTreeSet::new();
@@ -212,7 +231,13 @@ impl CatalogSnapshot {
                         }
                     }
                 }
-                Change::Put(object) => drop(outdated.insert(object.id())),
+                Change::Put(object) => {
+                    outdated.insert(object.id());
+                    // Functions may give the rows of tables and views.
+                    if !object.columns().is_empty() {
+                        outdated.extend(self.dependents(object.id()).map(Object::id));
+                    }
+                }
                 Change::Drop(_) => {}
             }
         }

@@ -16,6 +16,7 @@ use crate::catalog::model::{Object, Privilege, Sequence};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::Relation;
 use crate::functions::builtin::BuiltinRelation;
+use crate::statement::{DEFINED, ROWS_FROM};
 
 /// Columns that every relation has besides its own, in the order in which rows carry them.
 pub(super) const SYSTEM_COLUMNS: [(&str, u32); 6] = [
@@ -319,9 +320,70 @@ impl Analyzer<'_> {
         clause: &mut Clause,
     ) -> Result<Source> {
         let before = self.level()?.no_aggregates.replace("functions in FROM");
-        let analyzed: Result<Vec<Node>> = arguments.iter().map(|argument| self.expression(argument)).collect();
+        let calls = match name {
+            ROWS_FROM => self.side_by_side(arguments),
+            _ => self.set_calls(name, arguments),
+        };
         self.level()?.no_aggregates = before;
-        let arguments = analyzed?;
+        let calls = calls?;
+        let name = calls.first().map_or(name, |(name, _)| name.as_str()).to_string();
+        let mut columns = vec![];
+        for (name, call) in &calls {
+            match &call.result.fields {
+                Some(fields) => columns.extend(fields.iter().cloned()),
+                None => columns.push(Field::new(name, call.result.clone())),
+            }
+        }
+        let calls: Vec<SetCall> = calls.into_iter().map(|(_, call)| call).collect();
+        let is_scalar = columns.len() == 1;
+        // One column that has no name of its own is called as the item is.
+        if let (true, [column], Some(alias)) = (calls[0].result.fields.is_none(), columns.as_mut_slice(), alias) {
+            column.name = folded(&alias.name);
+        }
+        if ordinality {
+            columns.push(Field::new("ordinality", INT8));
+        }
+        let reads = calls
+            .iter()
+            .flat_map(set_nodes)
+            .fold(0, |reads, node| reads | items_read(node));
+        let is_dependent = !calls
+            .iter()
+            .flat_map(set_nodes)
+            .all(|node| matches!(node.kind, Kind::Constant(_)));
+        let named = Some((None, name));
+        let kind = ItemKind::Functions { calls, ordinality };
+        let source = self.add_item(clause, kind, reads, is_dependent, columns, alias, named)?;
+        if let Some(relation) = self.level()?.relations.last_mut() {
+            relation.is_scalar = is_scalar;
+        }
+        Ok(source)
+    }
+
+    /// The functions of ROWS FROM, none of which has its columns defined.
+    fn side_by_side(&mut self, functions: &[&sql::Expr]) -> Result<Vec<(String, SetCall)>> {
+        let mut calls = vec![];
+        for function in functions {
+            let sql::Expr::Function(function) = function else {
+                return Err(not_covered("this ROWS FROM"));
+            };
+            let sql::FunctionArguments::List(list) = &function.args else {
+                return Err(not_covered("this ROWS FROM"));
+            };
+            let name = function_name(&function.name)?;
+            if name == DEFINED {
+                return Err(not_covered("a list of column definitions"));
+            }
+            let arguments = list.args.iter().map(plain_argument).collect::<Result<Vec<_>>>()?;
+            calls.extend(self.set_calls(&name, &arguments)?);
+        }
+        Ok(calls)
+    }
+
+    /// A function of FROM, with its name; of unnest() several where it has several arguments.
+    fn set_calls(&mut self, name: &str, arguments: &[&sql::Expr]) -> Result<Vec<(String, SetCall)>> {
+        let arguments: Result<Vec<Node>> = arguments.iter().map(|argument| self.expression(argument)).collect();
+        let arguments = arguments?;
         let calls = match (name, arguments.len()) {
             // Several arrays side by side.
             ("unnest", 2..) => arguments
@@ -339,36 +401,7 @@ impl Analyzer<'_> {
                 }]
             }
         };
-        let mut columns = vec![];
-        for call in &calls {
-            match &call.result.fields {
-                Some(fields) => columns.extend(fields.iter().cloned()),
-                None => columns.push(Field::new(name, call.result.clone())),
-            }
-        }
-        let is_scalar = columns.len() == 1;
-        // One column that has no name of its own is called as the item is.
-        if let (true, [column], Some(alias)) = (calls[0].result.fields.is_none(), columns.as_mut_slice(), alias) {
-            column.name = folded(&alias.name);
-        }
-        if ordinality {
-            columns.push(Field::new("ordinality", INT8));
-        }
-        let reads = calls
-            .iter()
-            .flat_map(set_nodes)
-            .fold(0, |reads, node| reads | items_read(node));
-        let is_dependent = !calls
-            .iter()
-            .flat_map(set_nodes)
-            .all(|node| matches!(node.kind, Kind::Constant(_)));
-        let named = Some((None, name.to_string()));
-        let kind = ItemKind::Functions { calls, ordinality };
-        let source = self.add_item(clause, kind, reads, is_dependent, columns, alias, named)?;
-        if let Some(relation) = self.level()?.relations.last_mut() {
-            relation.is_scalar = is_scalar;
-        }
-        Ok(source)
+        Ok(calls.into_iter().map(|call| (name.to_string(), call)).collect())
     }
 
     #[expect(

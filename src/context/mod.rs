@@ -30,10 +30,10 @@ use sessions::SessionHandle;
 pub struct Principal {
     /// The role that logged in: `session_user`.
     pub login: Oid,
-    pub login_name: String,
+    pub login_name: Arc<str>,
     /// The role after SET ROLE: `current_user`.
     pub role: Oid,
-    pub role_name: String,
+    pub role_name: Arc<str>,
 }
 
 /// One statement's surroundings, fixed from its start to its end.
@@ -49,7 +49,7 @@ pub struct QueryContext {
     pub outdated: AtomicBool,
     /// The connected database.
     pub database: Oid,
-    pub database_name: String,
+    pub database_name: Arc<str>,
     /// Schemas that unqualified names are looked up in, in order; pg_catalog is implied first.
     pub search_path: Vec<Oid>,
     /// Cancelled by CancelRequest, a vanished client, a timeout or the server's end.
@@ -96,7 +96,7 @@ impl QueryContext {
             committed: Arc::clone(&self.committed),
             outdated: AtomicBool::default(),
             database: self.database,
-            database_name: self.database_name.clone(),
+            database_name: Arc::clone(&self.database_name),
             search_path: self.search_path.clone(),
             cancel: self.cancel.clone(),
             transaction_start: self.transaction_start,

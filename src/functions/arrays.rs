@@ -17,9 +17,13 @@ fn array_of(sql_type: SqlType) -> SqlType {
 pub(super) fn functions() -> Vec<RowFunction> {
     let immutable = RowFunction::immutable;
     vec![
+        // Of several arrays side by side the longest has a number for each row.
         immutable("array_ordinals", ARRAY, array_of(SqlType::Int8), |_, row| {
-            Ok(length(row).map(|length| (1..=length).collect::<Vec<i64>>()).into())
-        }),
+            let longest = row.iter().filter_map(|array| length(std::slice::from_ref(array))).max();
+            Ok(longest.map(|length| (1..=length).collect::<Vec<i64>>()).into())
+        })
+        .called_on_null()
+        .variadic(),
         immutable(
             "array_subscripts",
             &[

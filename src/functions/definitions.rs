@@ -8,7 +8,7 @@ use super::lookup::{Lookup, Relation, quote_identifier};
 use super::names::relation_argument;
 use super::row_function::{Argument, Call, RowFunction};
 use crate::catalog::Parameter;
-use crate::catalog::model::{Function, Object, Oid, OutputMode, View};
+use crate::catalog::model::{Function, Object, Oid, OutputMode, View, Volatility};
 use crate::error::Result;
 use crate::types::SqlType;
 
@@ -55,7 +55,10 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("pg_get_function_result", OID, SqlType::Text, |call, row| {
             let lookup = Lookup::of(call)?;
             if let Some(function) = function(&lookup, row) {
-                return Ok(result(function).into());
+                return Ok(match function.is_procedure() {
+                    true => Datum::Null,
+                    false => result(function).into(),
+                });
             }
             let builtin = row.first().and_then(Datum::as_oid).and_then(builtin_function);
             Ok(builtin
@@ -201,7 +204,7 @@ fn full_arguments(function: &Function) -> String {
 }
 
 fn identity_arguments(function: &Function) -> String {
-    let is_argument = |parameter: &Parameter<'_>| !matches!(parameter.mode, Some(OutputMode::Table | OutputMode::Out));
+    let is_argument = |parameter: &Parameter<'_>| parameter.mode != Some(OutputMode::Table);
     let shown = shown_parameters(function, is_argument).map(|(_, shown)| shown);
     shown.collect::<Vec<_>>().join(", ")
 }
@@ -221,12 +224,14 @@ fn shown_parameters(
     function: &Function,
     is_shown: impl Fn(&Parameter<'_>) -> bool,
 ) -> impl Iterator<Item = (Parameter<'_>, String)> {
+    let is_procedure = function.is_procedure();
     let parameters = function.parameters().into_iter();
     let shown = parameters.filter(move |parameter| is_shown(parameter));
-    shown.map(|parameter| {
+    shown.map(move |parameter| {
         let mode = match parameter.mode {
             Some(OutputMode::Out) => "OUT ",
             Some(OutputMode::InOut) => "INOUT ",
+            None if is_procedure => "IN ",
             Some(OutputMode::Table) | None => "",
         };
         let name = match parameter.name {
@@ -240,6 +245,7 @@ fn shown_parameters(
 /// The function's text as a query, which is how PostgreSQL keeps it.
 pub fn function_source(function: &Function) -> String {
     match function.query {
+        // A script has one, too.
         Some(_) => function.body.clone(),
         None => format!("select {}", function.body.trim()),
     }
@@ -250,12 +256,30 @@ fn function_definition(lookup: &Lookup<'_>, function: &Function) -> String {
         .catalog
         .schema(function.schema)
         .map_or("?", |schema| schema.name.as_str());
+    let (schema, name) = (quote_identifier(schema), quote_identifier(&function.name));
+    let arguments = full_arguments(function);
+    let source = function_source(function);
+    let (language, volatility) = match &function.script {
+        Some(script) => (script.language.name(), script.volatility),
+        None => ("sql", Volatility::Volatile),
+    };
+    if function.is_procedure() {
+        return format!(
+            "CREATE OR REPLACE PROCEDURE {schema}.{name}({arguments})\n LANGUAGE {language}\nAS $procedure${source}$procedure$\n"
+        );
+    }
+    let is_strict = function.query.as_ref().is_some_and(|query| query.is_strict);
+    let attributes = match (volatility, is_strict) {
+        (Volatility::Volatile, false) => String::new(),
+        (Volatility::Volatile, true) => "\n STRICT".to_string(),
+        (Volatility::Stable, false) => "\n STABLE".to_string(),
+        (Volatility::Stable, true) => "\n STABLE STRICT".to_string(),
+        (Volatility::Immutable, false) => "\n IMMUTABLE".to_string(),
+        (Volatility::Immutable, true) => "\n IMMUTABLE STRICT".to_string(),
+    };
     format!(
-        "CREATE OR REPLACE FUNCTION {}.{}({})\n RETURNS {}\n LANGUAGE sql\nAS $function${}$function$\n",
-        quote_identifier(schema),
-        quote_identifier(&function.name),
-        full_arguments(function),
+        "CREATE OR REPLACE FUNCTION {schema}.{name}({arguments})\n RETURNS {}\n LANGUAGE {language}{attributes}\nAS \
+         $function${source}$function$\n",
         result(function),
-        function_source(function),
     )
 }

@@ -60,6 +60,15 @@ pub fn excluding(
     ))))
 }
 
+/// Whether the function's values depend on which rows are equal in the window's order, not only on their sequence.
+pub fn looks_at_peers(function: &WindowUDF) -> bool {
+    let excludes_peers = |excluding: &Excluding| matches!(excluding.exclusion, Exclusion::Group | Exclusion::Ties);
+    match function.inner().downcast_ref::<Excluding>() {
+        Some(excluding) => excludes_peers(excluding),
+        None => matches!(function.name(), "rank" | "dense_rank" | "percent_rank" | "cume_dist"),
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Inner {
     Aggregate(Arc<AggregateUDF>),

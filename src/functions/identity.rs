@@ -19,7 +19,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
         stable("current_role", NOTHING, SqlType::Name, effective_role),
         stable("user", NOTHING, SqlType::Name, effective_role),
         stable("session_user", NOTHING, SqlType::Name, |call, _| {
-            Ok(call.environment()?.context().principal.login_name.clone().into())
+            Ok(call.environment()?.context().principal.login_name.to_string().into())
         }),
         stable("system_user", NOTHING, SqlType::Text, |call, _| {
             Ok(format!("scram-sha-256:{}", call.environment()?.context().principal.login_name).into())
@@ -79,11 +79,11 @@ pub(super) fn functions() -> Vec<RowFunction> {
 }
 
 fn effective_role(call: &Call<'_>, _: &[Datum]) -> Result<Datum> {
-    Ok(call.environment()?.context().principal.role_name.clone().into())
+    Ok(call.environment()?.context().principal.role_name.to_string().into())
 }
 
 fn database(call: &Call<'_>, _: &[Datum]) -> Result<Datum> {
-    Ok(call.environment()?.context().database_name.clone().into())
+    Ok(call.environment()?.context().database_name.to_string().into())
 }
 
 /// Whether the effective role was granted the named role, directly or not; a superuser is a member of

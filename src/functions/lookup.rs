@@ -161,7 +161,7 @@ impl<'a> Lookup<'a> {
                 let schema = self.catalog.schema_named(self.context.database, schema);
                 schema.and_then(|schema| in_schema(schema.id, name))
             }
-            [database, schema, name] if *database == self.context.database_name => {
+            [database, schema, name] if **database == *self.context.database_name => {
                 let schema = self.catalog.schema_named(self.context.database, schema);
                 schema.and_then(|schema| in_schema(schema.id, name))
             }

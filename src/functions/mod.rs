@@ -96,7 +96,7 @@ pub use definitions::{function_source, view_definition};
 pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, first_failing};
 pub use enumerations::{enum_label, enum_position};
 pub use environment::{ColumnNumbers, FunctionEnvironment, environment, install_environment};
-pub use excluded_rows::{Exclusion, excluding};
+pub use excluded_rows::{Exclusion, excluding, looks_at_peers};
 pub use intervals::{interval_key, interval_nanos, interval_of_key};
 pub use keys::{Key, column_names};
 pub use keywords::{Keyword, keywords};
@@ -109,6 +109,7 @@ pub use operators::{
     agree, agree_compared, cast_unknown, compared_type, expression_planners, is_unknown_literal, passes_on,
     read_literal, type_quantified,
 };
+pub use overload::{chosen_function, given_types};
 pub use postgres_cast::{assignment_cast, attempted_cast, is_total_text_cast, postgres_cast};
 pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ASSIGNED_FIELD, ROW_FIELD, ROW_VALUE, as_composite, assigned_field_type, composite_of};

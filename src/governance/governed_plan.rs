@@ -129,7 +129,14 @@ impl GovernedPlan {
     pub fn rewrite(&self, rewrite: impl FnOnce(LogicalPlan) -> Result<LogicalPlan>) -> Result<GovernedPlan> {
         let plan = rewrite(self.plan.clone())?;
         self.check(&plan)?;
-        Ok(GovernedPlan { plan, ..self.clone() })
+        Ok(GovernedPlan {
+            plan,
+            fingerprint: self.fingerprint,
+            relations: self.relations.clone(),
+            repeatable: self.repeatable,
+            coverage: Arc::clone(&self.coverage),
+            recognise: self.recognise,
+        })
     }
 
     pub(crate) fn coverage(&self) -> &Coverage {

@@ -2,8 +2,10 @@
 //! with ours put in, each with its reason; the plan cache keeps optimized logical plans.
 
 mod cardinality;
+mod constant_faults;
 mod join_order;
 mod outer_joins;
+mod parameters;
 mod partitions;
 mod plan_cache;
 pub mod rules;
@@ -15,15 +17,11 @@ use std::sync::Arc;
 use datafusion::common::ParamValues;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::optimizer::push_down_filter::PushDownFilter;
-use datafusion::optimizer::push_down_limit::PushDownLimit;
-use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
-use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
-pub use partitions::{aggregates, partitions, runs_well_open};
-pub use plan_cache::{CachedPlan, Kept, PlanCache, PlanKey};
+pub use partitions::{aggregates, is_little_work, partitions, runs_well_open};
+pub use plan_cache::{CachedPlan, Kept, PlanCache, PlanKey, PlanKeyView};
 pub use session::PlanningSession;
 
 use crate::error::Result;
@@ -35,7 +33,11 @@ use shared_parts::{SharedPartPlanner, share_equal_parts};
 /// Type coercion and all logical rules.
 pub fn optimize(governed: &GovernedPlan, session: &PlanningSession) -> Result<GovernedPlan> {
     beside_other_tasks(governed, || {
-        governed.rewrite(|plan| Ok(session.optimize_for_all(&plan)?))
+        governed.rewrite(|plan| {
+            let optimized = session.optimize_for_all(&plan)?;
+            constant_faults::check(&optimized, session)?;
+            Ok(optimized)
+        })
     })
 }
 
@@ -80,15 +82,7 @@ pub fn bind_parameters(
     values: ParamValues,
     session: &PlanningSession,
 ) -> Result<GovernedPlan> {
-    governed.rewrite(|plan| {
-        let bound = plan.with_param_values(values)?;
-        let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
-            Arc::new(SimplifyExpressions::new()),
-            Arc::new(PushDownFilter::new()),
-            Arc::new(PushDownLimit::new()),
-        ];
-        Ok(Optimizer::with_rules(rules).optimize(bound, session, |_, _| {})?)
-    })
+    governed.rewrite(|plan| Ok(parameters::with_values(plan, &values, session)?))
 }
 
 /// The plan with its joins in the order that runs. It depends on how many rows the tables have, so it is not what

@@ -33,6 +33,11 @@ pub fn partitions(governed: &GovernedPlan, most: usize, others: usize) -> usize 
     }
 }
 
+/// Whether one thread is done with a plan as soon as several would be.
+pub fn is_little_work(governed: &GovernedPlan) -> bool {
+    work(governed.plan(), LITTLE_WORK).is_some_and(|rows| rows <= LITTLE_WORK)
+}
+
 /// Whether a plan runs about as well when it is made without its literals: nothing is joined, or little.
 pub fn runs_well_open(governed: &GovernedPlan) -> bool {
     let mut joins = false;
@@ -43,8 +48,7 @@ pub fn runs_well_open(governed: &GovernedPlan) -> bool {
             false => TreeNodeRecursion::Continue,
         })
     });
-    let is_little = || work(governed.plan(), LITTLE_WORK).is_some_and(|rows| rows <= LITTLE_WORK);
-    walked.is_ok() && (!joins || is_little())
+    walked.is_ok() && (!joins || is_little_work(governed))
 }
 
 /// Whether the plan aggregates.

@@ -32,6 +32,64 @@ pub struct PlanKey {
     pub catalog_version: u64,
 }
 
+/// A key that borrows what it names: looking at one statement again allocates nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanKeyView<'a> {
+    pub text: &'a str,
+    pub is_shape: bool,
+    pub declared: &'a [Option<SqlType>],
+    pub login: Oid,
+    pub role: Oid,
+    pub database: Oid,
+    pub search_path: &'a [Oid],
+    pub settings: u64,
+    pub catalog_version: u64,
+}
+
+impl PlanKey {
+    pub fn view(&self) -> PlanKeyView<'_> {
+        // Named one by one: what is added to the key is added here.
+        let PlanKey {
+            text,
+            is_shape,
+            declared,
+            login,
+            role,
+            database,
+            search_path,
+            settings,
+            catalog_version,
+        } = self;
+        PlanKeyView {
+            text,
+            is_shape: *is_shape,
+            declared,
+            login: *login,
+            role: *role,
+            database: *database,
+            search_path,
+            settings: *settings,
+            catalog_version: *catalog_version,
+        }
+    }
+}
+
+impl PlanKeyView<'_> {
+    pub fn to_key(self) -> PlanKey {
+        PlanKey {
+            text: self.text.to_string(),
+            is_shape: self.is_shape,
+            declared: self.declared.to_vec(),
+            login: self.login,
+            role: self.role,
+            database: self.database,
+            search_path: self.search_path.to_vec(),
+            settings: self.settings,
+            catalog_version: self.catalog_version,
+        }
+    }
+}
+
 /// What is kept for a key.
 #[derive(Debug, Clone)]
 pub enum Kept {
@@ -81,6 +139,7 @@ impl CachedPlan {
 #[derive(Debug)]
 pub struct PlanCache {
     plans: Cache<PlanKey, Kept>,
+    clears: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -102,6 +161,7 @@ impl PlanCache {
             .build();
         PlanCache {
             plans,
+            clears: AtomicU64::new(0),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -121,7 +181,13 @@ impl PlanCache {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How often it was cleared: plans that somebody found before are none of its plans any more.
+    pub fn clears(&self) -> u64 {
+        self.clears.load(Ordering::Acquire)
+    }
+
     pub fn clear(&self) {
+        self.clears.fetch_add(1, Ordering::AcqRel);
         self.plans.invalidate_all();
     }
 

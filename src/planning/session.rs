@@ -58,13 +58,7 @@ impl PlanningSession {
 
     /// The same without our own operators.
     pub fn with_stock_operators(mut self) -> PlanningSession {
-        let rules = self.base.physical_optimizers().iter();
-        self.rules = Some(
-            rules
-                .filter(|rule| !rules::puts_own_operators(rule.name()))
-                .cloned()
-                .collect(),
-        );
+        self.rules = Some(vec![rules::physical_of_stock()]);
         self
     }
 

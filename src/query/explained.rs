@@ -7,8 +7,9 @@ use std::time::Instant;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast as sql;
 
+use super::keys::{StatesOf, result_key};
 use super::plans::get_or_plan;
-use super::{Request, modification, plan_operators, result_key, start, state_key};
+use super::{Request, modification, plan_operators, start};
 use crate::error::{Error, Result};
 use crate::execution::explain;
 use crate::execution::outcome::{Notice, Outcome};
@@ -54,13 +55,14 @@ async fn query_plan(
     let started = Instant::now();
     let text = query.to_string();
     let cached = get_or_plan(request, query, &text).await?;
-    let statement = match options.analyze {
-        true => state_key(request, query, result_key(request, &cached, parameters, &[]).as_ref()),
+    let key = match options.analyze {
+        true => result_key(request, &cached, parameters, &[]),
         false => None,
     };
+    let states = StatesOf::statement(request, query, key.as_ref());
     let bound = parameters.len() >= cached.parameter_types.len();
     let planned = match bound {
-        true => Some(plan_operators(request, &cached, parameters, statement.as_ref()).await?),
+        true => Some(plan_operators(request, &cached, parameters, states).await?),
         false => None,
     };
     let planning = started.elapsed();

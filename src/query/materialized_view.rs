@@ -53,7 +53,7 @@ pub(super) async fn refresh(
                 .ok_or_else(|| Error::internal("a materialized view has no owner"))?;
             let principal = Principal {
                 role: owner.id,
-                role_name: owner.name.clone(),
+                role_name: owner.name.as_str().into(),
                 ..request.context.principal.clone()
             };
             let context = Arc::new(request.context.acting_as(principal));

@@ -9,6 +9,7 @@ use crate::catalog::model::{Object, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::commands;
 use crate::execution::commands::modify::Kind;
+use crate::execution::commands::row_checks::WrittenRows;
 use crate::execution::outcome::{Notice, Outcome};
 use crate::execution::transaction::Transaction;
 use crate::governance;
@@ -68,10 +69,12 @@ pub(super) async fn run(
     binding::add_view_checks(&command.binding, request.context, &bound.target, &stored, &mut checks)?;
     let access = request.context.catalog.access(request.context.principal.role);
     let shown = commands::row_checks::ShownRows::of(&table, &stored, &access, &command.format_settings);
-    let check = commands::row_checks::shown_row_check(&checks, &table.name, &session, shown)?;
+    let check = commands::row_checks::shown_row_check(&checks, &table.name, &session, shown.clone())?;
+    // A plain INSERT finds its NULLs by itself.
+    let written = WrittenRows::updated(check, &table.name, shown.filter(|_| waits));
     let planned = planned(request, &bound)?;
     let stream = execute(request, &planned, parameters).await?;
-    commands::modify::run(&mut command, &table, &bound, stream, &session, kind, check)
+    commands::modify::run(&mut command, &table, &bound, stream, &session, kind, written)
         .await
         .map_err(|error| error.in_table(request.context.catalog.schema_name(table.schema), &table.name))
 }

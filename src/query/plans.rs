@@ -5,14 +5,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use datafusion::common::ScalarValue;
+use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::{Request, binding_services, planning_session, settings_fingerprint};
+use super::keys::settings_fingerprint;
+use super::{Request, binding_services, planning_session};
 use crate::binding::{self, BoundQuery};
 use crate::error::Result;
-use crate::governance;
-use crate::planning::{self, CachedPlan, Kept, PlanKey};
+use crate::governance::{self, GovernedPlan};
+use crate::planning::{self, CachedPlan, Kept, PlanKey, PlanKeyView};
+use crate::result_cache::HashedKey;
 use crate::statement::{OpenQuery, with_open_literals};
 use crate::types::SqlType;
 use crate::types::parse::parse_value;
@@ -20,10 +22,20 @@ use crate::types::parse::parse_value;
 /// The plan of a statement, and the values that its literals have in it.
 pub(super) struct Planned {
     pub plan: Arc<CachedPlan>,
-    literals: Option<Vec<ScalarValue>>,
+    literals: Option<Arc<[ScalarValue]>>,
+    /// What an answer of it was looked for with the last time.
+    pub answer: Option<Arc<HashedKey>>,
 }
 
 impl Planned {
+    fn new(plan: Arc<CachedPlan>, literals: Option<Arc<[ScalarValue]>>) -> Planned {
+        Planned {
+            plan,
+            literals,
+            answer: None,
+        }
+    }
+
     /// The values of the plan's parameters; `given` are those of the statement's.
     pub fn values<'a>(&'a self, given: &'a [ScalarValue]) -> &'a [ScalarValue] {
         self.literals.as_deref().unwrap_or(given)
@@ -40,24 +52,57 @@ impl Planned {
 
 /// The plan of the client's own query.
 pub(super) async fn plan_statement(request: &Request<'_>, query: &sql::Query) -> Result<Planned> {
-    let key = cache_key(request, &request.statement.text);
+    let key = cache_key(request, &request.statement.text).map(PlanKeyView::to_key);
     if let Some(key) = &key {
         if let Some(plan) = kept_plan(request, key).await? {
             count(request, true);
-            return Ok(Planned { plan, literals: None });
+            let planned = Planned::new(plan, None);
+            remember(request, key, &planned);
+            return Ok(planned);
         }
         if let Some(planned) = plan_of_shape(request, query, key).await? {
             count(request, true);
+            remember(request, key, &planned);
             return Ok(planned);
         }
     }
-    let plan = plan_and_keep(request, query, key, true).await?;
-    Ok(Planned { plan, literals: None })
+    let plan = plan_and_keep(request, query, key.clone(), true).await?;
+    let planned = Planned::new(plan, None);
+    if let Some(key) = key.filter(|_| planned.plan.repeatable) {
+        remember(request, &key, &planned);
+    }
+    Ok(planned)
+}
+
+/// The plan that the statement had when it was described, or when it ran last.
+pub(super) async fn remembered_plan(request: &Request<'_>) -> Result<Option<Planned>> {
+    let (Some(memory), Some(key)) = (request.memory, cache_key(request, &request.statement.text)) else {
+        return Ok(None);
+    };
+    let Some(recalled) = memory.recall(&key, request.engine.plan_cache.clears()) else {
+        return Ok(None);
+    };
+    if !is_current(request, &recalled.plan).await? {
+        return Ok(None);
+    }
+    count(request, true);
+    Ok(Some(Planned {
+        plan: recalled.plan,
+        literals: recalled.literals,
+        answer: recalled.answer,
+    }))
+}
+
+fn remember(request: &Request<'_>, key: &PlanKey, planned: &Planned) {
+    if let Some(memory) = request.memory {
+        let clears = request.engine.plan_cache.clears();
+        memory.keep(key.clone(), clears, &planned.plan, planned.literals.clone());
+    }
 }
 
 /// The plan of a query, kept under a text. An empty `text` is not cached.
 pub(super) async fn get_or_plan(request: &Request<'_>, query: &sql::Query, text: &str) -> Result<Arc<CachedPlan>> {
-    let key = cache_key(request, text);
+    let key = cache_key(request, text).map(PlanKeyView::to_key);
     if let Some(key) = &key
         && let Some(plan) = kept_plan(request, key).await?
     {
@@ -92,7 +137,7 @@ async fn plan_of_shape(request: &Request<'_>, query: &sql::Query, key: &PlanKey)
         Some(Kept::Plan(plan)) if is_current(request, &plan).await? => Some(plan),
         Some(_) => {
             // What is wrong with the statement, it is told with its literals in it.
-            let plan = open_plan(request, &open, &shape.declared)
+            let plan = open_plan(request, query, &open, &literals, &shape.declared)
                 .await
                 .unwrap_or(None)
                 .map(Arc::new);
@@ -104,10 +149,7 @@ async fn plan_of_shape(request: &Request<'_>, query: &sql::Query, key: &PlanKey)
             None
         }
     };
-    Ok(kept.map(|plan| Planned {
-        plan,
-        literals: Some(literals),
-    }))
+    Ok(kept.map(|plan| Planned::new(plan, Some(literals.into()))))
 }
 
 /// The literals as values of parameters.
@@ -123,7 +165,9 @@ fn values_of(open: &OpenQuery, request: &Request<'_>) -> Result<Vec<ScalarValue>
 /// where what the literals select decides how it is best run.
 async fn open_plan(
     request: &Request<'_>,
+    query: &sql::Query,
     open: &OpenQuery,
+    literals: &[ScalarValue],
     declared: &[Option<SqlType>],
 ) -> Result<Option<CachedPlan>> {
     let bound = bind(request, &open.query, declared, true).await?;
@@ -132,23 +176,41 @@ async fn open_plan(
         return Ok(None);
     }
     let plan = optimize(request, bound)?;
-    Ok(Some(plan).filter(|plan| plan.repeatable && planning::runs_well_open(&plan.plan)))
+    let runs_well = plan.repeatable
+        && (planning::runs_well_open(&plan.plan) || becomes_literal(request, query, &plan, literals).await?);
+    Ok(runs_well.then_some(plan))
+}
+
+/// Whether an open plan becomes with a statement's literals the very plan that these have from the start. The joins of both
+/// are put in order by what the literals select; what else they decide about the shape of a plan shows here, once.
+async fn becomes_literal(
+    request: &Request<'_>,
+    query: &sql::Query,
+    open: &CachedPlan,
+    literals: &[ScalarValue],
+) -> Result<bool> {
+    let literal = optimize(request, bind(request, query, request.declared, true).await?)?;
+    let session = planning_session(request);
+    let values = ParamValues::from(literals.to_vec());
+    let bound = planning::order_joins(&planning::bind_parameters(&open.plan, values, &session)?, &session)?;
+    let shown = |plan: &GovernedPlan| plan.plan().display_indent().to_string();
+    Ok(literal.ordered.is_some_and(|ordered| shown(&ordered) == shown(&bound)))
 }
 
 /// What the plan of a text depends on; `None` where a plan may not be kept.
-fn cache_key(request: &Request<'_>, text: &str) -> Option<PlanKey> {
+fn cache_key<'a>(request: &'a Request<'_>, text: &'a str) -> Option<PlanKeyView<'a>> {
     let context = request.context;
     // A plan may hold an answer (a count from the file list), so one over uncommitted files is nobody else's.
     let private = context.catalog.is_staged() || context.own_writes || !request.relations.is_empty();
     let cacheable = !text.is_empty() && request.settings.plan_cache && !private;
-    cacheable.then(|| PlanKey {
-        text: text.to_string(),
+    cacheable.then(|| PlanKeyView {
+        text,
         is_shape: false,
-        declared: request.declared.to_vec(),
+        declared: request.declared,
         login: context.principal.login,
         role: context.principal.role,
         database: context.database,
-        search_path: context.search_path.clone(),
+        search_path: &context.search_path,
         settings: settings_fingerprint(request.settings),
         catalog_version: context.catalog.definitions_changed_at(),
     })

@@ -22,6 +22,7 @@ pub(super) fn defined(request: &Request<'_>) -> Result<Option<(ParsedStatement, 
         return Ok(None);
     }
     let context = request.context;
+    let gives_rows = matches!(request.statement.statement, Statement::CreateFunction(_));
     let scope = Scope {
         database: context.database,
         search_path: &context.search_path,
@@ -32,7 +33,13 @@ pub(super) fn defined(request: &Request<'_>) -> Result<Option<(ParsedStatement, 
                 let message = format!("type with OID {oid} does not exist");
                 Error::new(SqlState::UndefinedObject, message)
             })?,
-            named => context.catalog.usable_type(scope, context.principal.role, named)?,
+            named => match context.catalog.usable_type(scope, context.principal.role, named) {
+                Err(error) if gives_rows && error.state() == SqlState::UndefinedObject => {
+                    let of_relation = context.catalog.usable_row_type(scope, context.principal.role, named)?;
+                    of_relation.ok_or(error)?
+                }
+                found => found?,
+            },
         };
     }
     Ok(Some((statement, declared)))

@@ -1,5 +1,7 @@
 //! What an answer depends on.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use datafusion::common::ScalarValue;
 
 use crate::binding::RelationVersion;
@@ -35,5 +37,33 @@ impl ResultKey {
             + self.text.len()
             + self.parameters.iter().map(ScalarValue::size).sum::<usize>()
             + self.relations.len() * std::mem::size_of::<RelationVersion>()
+    }
+}
+
+/// A key with its hash, which a statement that comes again and again need not compute again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct HashedKey {
+    hash: u64,
+    key: ResultKey,
+}
+
+impl HashedKey {
+    pub fn new(key: ResultKey) -> HashedKey {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        HashedKey {
+            hash: hasher.finish(),
+            key,
+        }
+    }
+
+    pub fn result(&self) -> &ResultKey {
+        &self.key
+    }
+}
+
+impl Hash for HashedKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
     }
 }

@@ -7,6 +7,6 @@ mod key;
 mod partial;
 mod store;
 
-pub use key::ResultKey;
+pub use key::{HashedKey, ResultKey};
 pub use partial::{PartialAggregates, StateKey, States};
 pub use store::{CacheFill, EncodedRows, ResultCache};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use moka::sync::Cache;
 
-use super::ResultKey;
+use super::HashedKey;
 
 /// DataRow messages, in chunks of whole messages.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl EncodedRows {
 
 #[derive(Debug)]
 pub struct ResultCache {
-    answers: Cache<ResultKey, Arc<EncodedRows>>,
+    answers: Cache<Arc<HashedKey>, Arc<EncodedRows>>,
     /// A larger answer is not kept: one export must not sweep the cache out.
     max_answer_bytes: usize,
     hits: AtomicU64,
@@ -34,8 +34,8 @@ impl ResultCache {
     pub fn new(max_bytes: u64) -> ResultCache {
         let answers = Cache::builder()
             .max_capacity(max_bytes)
-            .weigher(|key: &ResultKey, rows: &Arc<EncodedRows>| {
-                u32::try_from(key.size() + rows.size()).unwrap_or(u32::MAX)
+            .weigher(|key: &Arc<HashedKey>, rows: &Arc<EncodedRows>| {
+                u32::try_from(key.result().size() + rows.size()).unwrap_or(u32::MAX)
             })
             .build();
         ResultCache {
@@ -46,7 +46,7 @@ impl ResultCache {
         }
     }
 
-    pub fn get(&self, key: &ResultKey) -> Option<Arc<EncodedRows>> {
+    pub fn get(&self, key: &Arc<HashedKey>) -> Option<Arc<EncodedRows>> {
         let found = self.answers.get(key);
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -54,10 +54,10 @@ impl ResultCache {
     }
 
     /// Begins to collect the answer to `key`.
-    pub fn fill(self: &Arc<Self>, key: ResultKey) -> CacheFill {
+    pub fn fill(self: &Arc<Self>, key: Arc<HashedKey>) -> CacheFill {
         CacheFill {
             cache: Arc::clone(self),
-            key: Box::new(key),
+            key,
             rows: EncodedRows::default(),
             bytes: 0,
         }
@@ -83,7 +83,7 @@ impl ResultCache {
 #[derive(Debug)]
 pub struct CacheFill {
     cache: Arc<ResultCache>,
-    key: Box<ResultKey>,
+    key: Arc<HashedKey>,
     rows: EncodedRows,
     bytes: usize,
 }
@@ -99,16 +99,25 @@ impl CacheFill {
 
     /// The stream was drained: the answer is whole.
     pub fn finish(self) {
-        self.cache.answers.insert(*self.key, Arc::new(self.rows));
+        self.cache.answers.insert(self.key, Arc::new(self.rows));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result_cache::ResultKey;
     use crate::types::format::FormatSettings;
 
-    fn key(text: &str) -> ResultKey {
+    fn key(text: &str) -> Arc<HashedKey> {
+        hashed(result_key(text))
+    }
+
+    fn hashed(key: ResultKey) -> Arc<HashedKey> {
+        Arc::new(HashedKey::new(key))
+    }
+
+    fn result_key(text: &str) -> ResultKey {
         ResultKey {
             text: text.into(),
             login: 10,
@@ -136,7 +145,14 @@ mod tests {
         fill.push(Bytes::from_static(b"D...."), 1);
         fill.finish();
         assert_eq!(cache.get(&key("a")).unwrap().row_count, 1);
-        assert!(cache.get(&ResultKey { role: 11, ..key("a") }).is_none());
+        assert!(
+            cache
+                .get(&hashed(ResultKey {
+                    role: 11,
+                    ..result_key("a")
+                }))
+                .is_none()
+        );
     }
 
     #[test]

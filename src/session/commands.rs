@@ -92,6 +92,10 @@ impl Session {
                     Box::pin(self.create_from_prepared(parsed, create, name, arguments)).await?,
                 ));
             }
+            Statement::CreateSchema(create) if !create.elements.is_empty() => {
+                Box::pin(self.create_schema_with(parsed, create)).await?;
+                "CREATE SCHEMA"
+            }
             Statement::Do(inline) => {
                 self.run_inline(parsed, inline).await?;
                 "DO"

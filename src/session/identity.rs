@@ -1,6 +1,8 @@
 //! Who a session acts as over time: SET ROLE, SET SESSION AUTHORIZATION and their fate at the end of a
 //! transaction, in step with the settings `role` and `session_authorization`.
 
+use std::sync::Arc;
+
 use crate::catalog::model::Oid;
 use crate::context::Principal;
 
@@ -8,7 +10,9 @@ use crate::context::Principal;
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     /// Proven at login; nothing changes it.
-    login: (Oid, String),
+    login: (Oid, Arc<str>),
+    /// The role that the settings of who logged in name.
+    starting_role: Option<String>,
     current: Principal,
     /// `current` without what SET LOCAL laid over it.
     lasting: Principal,
@@ -24,15 +28,16 @@ pub(super) struct IdentityMark {
 }
 
 impl Identity {
-    pub fn new(login: Oid, login_name: String) -> Identity {
+    pub fn new(login: Oid, login_name: Arc<str>) -> Identity {
         let current = Principal {
             login,
-            login_name: login_name.clone(),
+            login_name: Arc::clone(&login_name),
             role: login,
-            role_name: login_name.clone(),
+            role_name: Arc::clone(&login_name),
         };
         Identity {
             login: (login, login_name),
+            starting_role: None,
             lasting: current.clone(),
             current,
             before_transaction: None,
@@ -49,8 +54,21 @@ impl Identity {
         self.login.0
     }
 
-    pub fn login_name(&self) -> &str {
+    pub fn login_name(&self) -> &Arc<str> {
         &self.login.1
+    }
+
+    /// The session began as this role, and comes back to it.
+    pub fn start_as(&mut self, role: String) {
+        self.starting_role = Some(role);
+    }
+
+    /// The role to come back to, unless the session acts for another login.
+    pub fn starting_role(&self) -> Option<&str> {
+        match self.current.login == self.login.0 {
+            true => self.starting_role.as_deref(),
+            false => None,
+        }
     }
 
     /// From now on, or until the transaction's end.

@@ -10,6 +10,8 @@ mod lone_statement;
 mod plpgsql;
 mod portal;
 mod prepared;
+mod routines;
+mod schema;
 mod settings;
 mod statements;
 mod transactions;
@@ -152,7 +154,7 @@ pub struct Session {
     entered: Entered,
     identity: Identity,
     database: Oid,
-    database_name: String,
+    database_name: Arc<str>,
     interrupt: Arc<Interrupt>,
     settings: SessionSettings,
     statements: HashMap<String, Arc<PreparedStatement>>,
@@ -227,9 +229,9 @@ impl Session {
             .map(|(_, role)| role.clone());
         let mut session = Session {
             entered: engine.sessions.enter(handle),
-            identity: Identity::new(login.role, login.role_name),
+            identity: Identity::new(login.role, login.role_name.into()),
             database: database.id,
-            database_name: database.name.clone(),
+            database_name: database.name.as_str().into(),
             interrupt: login.interrupt,
             settings,
             statements: HashMap::new(),
@@ -252,10 +254,11 @@ impl Session {
             context: None,
             engine,
         };
-        if let Some(role) = acts_as
-            && let Err(error) = session.set_role(Some(&role), false).await
-        {
-            session.notices.push(Notice::warning(error.state(), error.message()));
+        if let Some(role) = acts_as {
+            match session.set_role(Some(&role), false).await {
+                Ok(()) => session.identity.start_as(role),
+                Err(error) => session.notices.push(Notice::warning(error.state(), error.message())),
+            }
         }
         Ok(session)
     }
@@ -441,7 +444,7 @@ impl Session {
             committed,
             outdated: Default::default(),
             database: self.database,
-            database_name: self.database_name.clone(),
+            database_name: Arc::clone(&self.database_name),
             search_path,
             cancel: self.interrupt.token(),
             transaction_start,
@@ -463,13 +466,12 @@ impl Session {
     fn identity_of(&self, texts: &Texts) -> QueryIdentity {
         QueryIdentity {
             process_id: self.handle().process_id,
-            login_name: self.identity.login_name().to_string(),
-            role_name: self.identity.current().role_name.clone(),
-            database: self.database_name.clone(),
-            application_name: self.settings.current().application_name.clone(),
+            login_name: Arc::clone(self.identity.login_name()),
+            role_name: Arc::clone(&self.identity.current().role_name),
+            database: Arc::clone(&self.database_name),
+            application_name: Arc::clone(&self.settings.current().application_name),
             kind: texts.kind,
-            text: texts.shown.to_string(),
-            normalized_text: texts.normalized.to_string(),
+            text: Arc::clone(&texts.shown),
             fingerprint: texts.fingerprint,
         }
     }

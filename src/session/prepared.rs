@@ -13,7 +13,7 @@ use crate::binding;
 use crate::context::sessions::PreparedStatus;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::Outcome;
-use crate::query::Description;
+use crate::query::{Description, Memory};
 use crate::statement::ast::{CreateTable, ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
@@ -26,6 +26,23 @@ pub(crate) struct PreparedStatement {
     /// Types that the client gave; `None` was left to us.
     pub declared: Vec<Option<SqlType>>,
     pub description: Description,
+    pub memory: Memory,
+}
+
+impl PreparedStatement {
+    /// A statement that runs inside another one, which nobody asks for its columns.
+    pub fn undescribed(parsed: ParsedStatement, declared: Vec<Option<SqlType>>) -> PreparedStatement {
+        PreparedStatement {
+            texts: Texts::of(&parsed),
+            parsed,
+            declared,
+            description: Description {
+                parameters: vec![],
+                columns: None,
+            },
+            memory: Memory::default(),
+        }
+    }
 }
 
 /// How a statement appears in the record of statements; made once, however often it runs.
@@ -33,7 +50,6 @@ pub(crate) struct PreparedStatement {
 pub(crate) struct Texts {
     pub kind: &'static str,
     pub shown: Arc<str>,
-    pub normalized: Arc<str>,
     pub fingerprint: u64,
 }
 
@@ -42,7 +58,6 @@ impl Texts {
         Texts {
             kind: statement.statement.kind(),
             shown: statement.shown_text().into(),
-            normalized: crate::statement::normalized_text(statement).into(),
             fingerprint: crate::statement::fingerprint(statement),
         }
     }
@@ -67,7 +82,8 @@ impl Session {
             return Err(refuse_in_failed_transaction());
         }
         let texts = Texts::of(&parsed);
-        let description = self.describe(&parsed, &texts, &declared).await?;
+        let memory = Memory::default();
+        let description = self.describe(&parsed, &texts, &declared, &memory).await?;
         if !name.is_empty() {
             let types = |types: Vec<SqlType>| types.iter().map(SqlType::oid).collect();
             let columns = description.columns.as_ref();
@@ -86,6 +102,7 @@ impl Session {
             texts,
             declared,
             description,
+            memory,
         };
         self.statements.insert(name.to_string(), Arc::new(prepared));
         Ok(())
@@ -169,15 +186,7 @@ impl Session {
         inner: &PreparedStatement,
         parameters: &[ScalarValue],
     ) -> Result<Outcome> {
-        let around = PreparedStatement {
-            texts: Texts::of(&parsed),
-            parsed,
-            declared: inner.declared.clone(),
-            description: Description {
-                parameters: vec![],
-                columns: None,
-            },
-        };
+        let around = PreparedStatement::undescribed(parsed, inner.declared.clone());
         self.run_statement(&around, parameters, &[]).await
     }
 

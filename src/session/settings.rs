@@ -1,5 +1,7 @@
 //! SET, RESET and SHOW, and whom the session acts as: SET ROLE and SET SESSION AUTHORIZATION.
 
+use std::sync::Arc;
+
 use super::Session;
 use crate::context::settings::definition;
 use crate::context::{Principal, QueryContext};
@@ -17,6 +19,9 @@ impl Session {
     pub(super) async fn set(&mut self, name: &str, value: &SetValue, local: bool) -> Result<()> {
         if !self.may_set(local) {
             return Ok(());
+        }
+        if let ("role", SetValue::Default) = (name, value) {
+            return self.reset_role(local).await;
         }
         let superuser = self.is_superuser().await?;
         match value {
@@ -37,7 +42,7 @@ impl Session {
     /// RESET name, RESET ALL.
     pub(super) async fn reset(&mut self, name: Option<&str>) -> Result<()> {
         match name {
-            Some("role") => self.set_role(None, false).await,
+            Some("role") => self.reset_role(false).await,
             Some("session_authorization") => self.set_session_authorization(None, false).await,
             Some(name) => {
                 let superuser = self.is_superuser().await?;
@@ -77,7 +82,7 @@ impl Session {
         match role {
             None => {
                 principal.role = principal.login;
-                principal.role_name = principal.login_name.clone();
+                principal.role_name = Arc::clone(&principal.login_name);
             }
             Some(name) => {
                 let role = catalog.role_named(name).ok_or_else(|| no_such_role(name))?;
@@ -88,7 +93,7 @@ impl Session {
                     ));
                 }
                 principal.role = role.id;
-                principal.role_name = role.name.clone();
+                principal.role_name = role.name.as_str().into();
             }
         }
         let superuser = catalog.access(principal.role).is_superuser();
@@ -96,10 +101,16 @@ impl Session {
         Ok(())
     }
 
+    /// RESET ROLE: back to the role that the login's own settings name, or to the login.
+    async fn reset_role(&mut self, local: bool) -> Result<()> {
+        let own = self.identity.starting_role().map(str::to_string);
+        self.set_role(own.as_deref(), local).await
+    }
+
     /// SET SESSION AUTHORIZATION: only who logged in as a superuser becomes somebody else.
     pub(super) async fn set_session_authorization(&mut self, role: Option<&str>, local: bool) -> Result<()> {
         let catalog = self.catalog().await?;
-        let name = role.unwrap_or(self.identity.login_name());
+        let name = role.unwrap_or(self.identity.login_name().as_ref());
         let role = catalog.role_named(name).ok_or_else(|| no_such_role(name))?;
         let login = self.identity.login();
         if role.id != login && !catalog.access(login).is_superuser() {
@@ -108,9 +119,9 @@ impl Session {
         }
         let principal = Principal {
             login: role.id,
-            login_name: role.name.clone(),
+            login_name: role.name.as_str().into(),
             role: role.id,
-            role_name: role.name.clone(),
+            role_name: role.name.as_str().into(),
         };
         let superuser = catalog.access(role.id).is_superuser();
         self.act_as(principal, false, superuser, local);
@@ -121,9 +132,9 @@ impl Session {
     pub(super) fn reset_identity(&mut self) {
         let principal = Principal {
             login: self.identity.login(),
-            login_name: self.identity.login_name().to_string(),
+            login_name: Arc::clone(self.identity.login_name()),
             role: self.identity.login(),
-            role_name: self.identity.login_name().to_string(),
+            role_name: Arc::clone(self.identity.login_name()),
         };
         let superuser = self
             .engine
@@ -136,7 +147,7 @@ impl Session {
     }
 
     fn act_as(&mut self, principal: Principal, is_role_set: bool, superuser: bool, local: bool) {
-        let role = if is_role_set { &principal.role_name } else { "none" };
+        let role = if is_role_set { &*principal.role_name } else { "none" };
         self.settings.set_internal("role", role, local);
         self.settings
             .set_internal("session_authorization", &principal.login_name, local);

@@ -11,11 +11,12 @@ use super::portal::{Portal, PortalState, RunningCopy, RunningRows, formats_for};
 use super::prepared::{PreparedStatement, Texts};
 use super::transactions::{ends_failure, refuse_in_failed_transaction};
 use super::{Binding, Fetched, Notice, RowChunk, RowShape, Session, Source, StatementShape};
+use crate::binding::WithRelation;
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Outcome, OutputColumn, Rows};
 use crate::functions::{Lookup, registered_oid};
-use crate::query::{self, Description, Request};
+use crate::query::{self, Description, Memory, Request};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
@@ -40,15 +41,46 @@ impl Session {
         parsed: &ParsedStatement,
         texts: &Texts,
         declared: &[Option<SqlType>],
+        memory: &Memory,
     ) -> Result<Description> {
         if self.transaction.failed || !needs_catalog(&parsed.statement) {
             return self.describe_session_statement(parsed, declared);
         }
-        self.start_clock();
+        // What a routine describes is a part of the statement that runs it.
+        if self.nesting == 0 {
+            self.start_clock();
+        }
+        if let Statement::Call(call) = &parsed.statement {
+            let described = Box::pin(self.describe_call(parsed, call, declared)).await;
+            return described.map_err(|error| located(error, parsed));
+        }
+        let called = Box::pin(self.with_calls(parsed, declared, None)).await;
+        let Some(called) = called.map_err(|error| located(error, parsed))? else {
+            return self.describe_planned(parsed, texts, declared, &[], Some(memory)).await;
+        };
+        let mut described = self
+            .describe_planned(&called.parsed, texts, &called.declared, &called.relations, None)
+            .await?;
+        described.parameters.truncate(called.own_parameters);
+        Ok(described)
+    }
+
+    async fn describe_planned(
+        &mut self,
+        parsed: &ParsedStatement,
+        texts: &Texts,
+        declared: &[Option<SqlType>],
+        relations: &[WithRelation],
+        memory: Option<&Memory>,
+    ) -> Result<Description> {
         let taken = self.transaction.changes_taken();
         loop {
             let context = self.statement_context(texts).await?;
-            let described = query::describe(&self.request(&context, parsed, declared)).await;
+            let request = Request {
+                relations,
+                ..self.request(&context, parsed, declared, memory)
+            };
+            let described = query::describe(&request).await;
             // Planning does not wait for anything: a cancel request that came meanwhile is noticed here.
             context.check_cancelled()?;
             match described {
@@ -63,6 +95,7 @@ impl Session {
         context: &'a Arc<QueryContext>,
         statement: &'a ParsedStatement,
         declared: &'a [Option<SqlType>],
+        memory: Option<&'a Memory>,
     ) -> Request<'a> {
         Request {
             engine: &self.engine,
@@ -72,6 +105,7 @@ impl Session {
             declared,
             relations: &[],
             keeps_rows: false,
+            memory,
         }
     }
 
@@ -248,7 +282,11 @@ impl Session {
             Box::pin(self.declare_cursor(statement, declare, &portal.parameters)).await?;
             return Ok(Some(Fetched::Complete("DECLARE CURSOR".into())));
         }
-        let outcome = match self.run_session_statement(parsed, &portal.result_formats).await? {
+        let own = match &parsed.statement {
+            Statement::Call(call) => Some(self.run_call(statement, call, &portal.parameters).await?),
+            _ => self.run_session_statement(parsed, &portal.result_formats).await?,
+        };
+        let outcome = match own {
             Some(outcome) => outcome,
             // SQL may fetch from a named portal, in other formats than the result cache keeps.
             None if !name.is_empty() => {
@@ -315,6 +353,9 @@ impl Session {
     ) -> Result<Outcome> {
         self.ensure_begun()?;
         // On the heap: routines nest, and so do the polls of what they run.
+        if let Statement::Call(call) = &statement.parsed.statement {
+            return Box::pin(self.run_call(statement, call, parameters)).await;
+        }
         match Box::pin(self.run_session_statement(&statement.parsed, &[])).await? {
             Some(outcome) => Ok(outcome),
             None => Box::pin(self.run_kept(statement, parameters, &[])).await,
@@ -346,18 +387,22 @@ impl Session {
             .as_ref()
             .map_or(0, |columns| columns.len());
         let formats = formats_for(result_formats, columns).unwrap_or_default();
+        let called = Box::pin(self.with_calls(&statement.parsed, &statement.declared, Some(parameters))).await?;
         self.transaction.command = statement.parsed.statement.written_command();
         let taken = self.transaction.changes_taken();
+        let parameters = called.as_ref().map_or(parameters, |called| &called.parameters);
         let outcome = loop {
             let context = self.statement_context(&statement.texts).await?;
             let request = Request {
                 engine: &self.engine,
                 context: &context,
                 settings: self.settings.current(),
-                statement: &statement.parsed,
-                declared: &statement.declared,
-                relations: &[],
-                keeps_rows,
+                statement: called.as_ref().map_or(&statement.parsed, |called| &called.parsed),
+                declared: called.as_ref().map_or(&statement.declared, |called| &called.declared),
+                relations: called.as_ref().map_or(&[], |called| &called.relations),
+                // What a call gave is for nobody else.
+                keeps_rows: keeps_rows || called.is_some(),
+                memory: called.is_none().then_some(&statement.memory),
             };
             // In its place while it is used: a statement that is dropped midway must not take the block with it.
             let (transaction, notices) = (&mut self.transaction, &mut self.notices);
@@ -370,7 +415,8 @@ impl Session {
                 }
             }
         };
-        self.check_shape(statement, &outcome)?;
+        // The digits of a call's numerics are known once it was made.
+        self.check_shape(statement, &outcome, called.is_some())?;
         Ok(outcome)
     }
 
@@ -404,12 +450,17 @@ impl Session {
     }
 
     /// A statement described once must not change its columns under the client.
-    fn check_shape(&self, statement: &PreparedStatement, outcome: &Outcome) -> Result<()> {
+    fn check_shape(&self, statement: &PreparedStatement, outcome: &Outcome, without_modifiers: bool) -> Result<()> {
         let (Outcome::Rows(rows), Some(described)) = (outcome, &statement.description.columns) else {
             return Ok(());
         };
-        let as_described =
-            |(now, then): (&OutputColumn, &OutputColumn)| now.sql_type == then.sql_type && now.name == then.name;
+        let as_described = |(now, then): (&OutputColumn, &OutputColumn)| {
+            let same_type = match without_modifiers {
+                true => now.sql_type.oid() == then.sql_type.oid(),
+                false => now.sql_type == then.sql_type,
+            };
+            same_type && now.name == then.name
+        };
         let same = Arc::ptr_eq(&rows.columns, described)
             || (rows.columns.len() == described.len() && rows.columns.iter().zip(described.iter()).all(as_described));
         if same {
@@ -513,6 +564,7 @@ fn needs_catalog(statement: &Statement) -> bool {
             | Copy(_)
             | CreateTable(_)
             | DeclareCursor(_)
+            | Call(_)
             | DescribeTable { .. }
             | DescribeDetail { .. }
             | DescribeHistory { .. }

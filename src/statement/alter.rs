@@ -6,6 +6,7 @@ use super::alter_table;
 use super::ast::{Alter, ObjectKind, ObjectName, Statement};
 use super::reader::Reader;
 use super::role_options::role_options;
+use super::routine::{self, routine_kind};
 use super::set::role_setting;
 use super::{domain, sequence, user_type};
 use crate::error::{Error, Result};
@@ -13,6 +14,10 @@ use crate::error::{Error, Result};
 pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["alter"])?;
     let position = reader.position();
+    if let Some(kind) = reader.peek_word().and_then(routine_kind) {
+        reader.advance();
+        return routine::alter(reader, kind);
+    }
     let kind = match reader.peek_word().unwrap_or_default() {
         "table" => return alter_table::alter_table(reader),
         "role" | "user" => return alter_role(reader),
@@ -34,7 +39,6 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
         "index" => ObjectKind::Index,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
-        "function" => ObjectKind::Function,
         "external" => ObjectKind::ExternalLocation,
         "default" => return Err(Error::unsupported("ALTER DEFAULT PRIVILEGES").at(position)),
         "system" => {
@@ -42,9 +46,9 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
                 .with_hint("Settings of the server are in its configuration file.")
                 .at(position));
         }
-        other @ ("extension" | "policy" | "trigger" | "procedure" | "foreign" | "server" | "collation"
-        | "aggregate" | "operator" | "publication" | "subscription" | "statistics" | "tablespace" | "text"
-        | "rule" | "language" | "large" | "routine") => {
+        other @ ("extension" | "policy" | "trigger" | "foreign" | "server" | "collation" | "aggregate" | "operator"
+        | "publication" | "subscription" | "statistics" | "tablespace" | "text" | "rule" | "language"
+        | "large") => {
             return Err(Error::unsupported(format!("ALTER {}", other.to_uppercase())).at(position));
         }
         _ => return Err(reader.error_here()),
@@ -58,9 +62,6 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
     }
     let if_exists = reader.if_exists();
     let name = reader.object_name()?;
-    if kind == ObjectKind::Function {
-        reader.skip_argument_types()?;
-    }
     match object_action(reader, kind, &name)? {
         Some(alter) => Ok(Statement::Alter { alter, if_exists }),
         None => Err(unsupported_action(reader)),
@@ -89,7 +90,6 @@ pub(super) fn object_action(reader: &mut Reader, kind: ObjectKind, name: &Object
         ObjectKind::Table
             | ObjectKind::View
             | ObjectKind::MaterializedView
-            | ObjectKind::Function
             | ObjectKind::Type
             | ObjectKind::Domain
             | ObjectKind::Sequence

@@ -8,6 +8,8 @@ mod maintenance;
 mod materialized_view;
 mod modification;
 mod role_setting;
+mod routine;
+mod schema;
 mod user_types;
 
 use datafusion::sql::sqlparser::ast as sql;
@@ -24,11 +26,13 @@ pub use modification::{
     OnConflict, Update,
 };
 pub use role_setting::RoleSetting;
+pub use routine::{Call, CreateFunction, DropRoutines, Inline, RoutineChange, RoutineName};
+pub use schema::CreateSchema;
 pub use user_types::{AlterAttributes, CreateComposite};
 
 use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, SequenceOptions};
 pub use crate::catalog::model::ObjectKind;
-use crate::catalog::model::{NumberingKind, Privilege, QueryResult, ViewOptions};
+use crate::catalog::model::{NumberingKind, Privilege, ViewOptions};
 use crate::types::SqlType;
 pub use crate::types::copy::{CopyFormat, CopyOptions, Forced};
 
@@ -116,10 +120,10 @@ pub enum Statement {
         if_not_exists: bool,
         owner: Option<String>,
     },
-    CreateSchema {
-        name: ObjectName,
-        if_not_exists: bool,
-        owner: Option<String>,
+    CreateSchema(CreateSchema),
+    Checkpoint,
+    Load {
+        library: String,
     },
     CreateTable(CreateTable),
     CreateView {
@@ -143,6 +147,12 @@ pub enum Statement {
     RefreshMaterializedView(RefreshMaterializedView),
     CreateFunction(CreateFunction),
     Do(Inline),
+    Call(Call),
+    DropRoutines(DropRoutines),
+    ChangeRoutine {
+        routine: RoutineName,
+        change: RoutineChange,
+    },
     CreateRole {
         name: String,
         if_not_exists: bool,
@@ -374,29 +384,6 @@ pub struct PolicyFunction {
     pub columns: Vec<String>,
 }
 
-#[derive(Debug, Clone)]
-pub struct CreateFunction {
-    pub name: ObjectName,
-    pub or_replace: bool,
-    pub if_not_exists: bool,
-    pub arguments: Vec<(String, SqlType)>,
-    /// Of each argument.
-    pub defaults: Vec<Option<String>>,
-    pub returns: SqlType,
-    /// One expression, RETURN expr or AS 'SELECT expr' LANGUAGE sql, or a query where `query` tells what it gives.
-    pub body: String,
-    pub query: Option<QueryResult>,
-    pub comment: Option<String>,
-}
-
-/// DO in PL/pgSQL.
-#[derive(Debug, Clone)]
-pub struct Inline {
-    pub body: String,
-    /// Characters of the statement before the body, where the body stands there as it is.
-    pub offset: Option<usize>,
-}
-
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoleOptions {
     pub login: Option<bool>,
@@ -555,7 +542,12 @@ pub struct GrantStatement {
 
 #[derive(Debug, Clone)]
 pub enum GrantTarget {
-    Objects { kind: ObjectKind, names: Vec<ObjectName> },
+    Objects {
+        kind: ObjectKind,
+        names: Vec<ObjectName>,
+    },
+    /// Functions and procedures.
+    Routines(Vec<RoutineName>),
     AllTablesInSchemas(Vec<ObjectName>),
 }
 

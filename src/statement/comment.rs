@@ -1,14 +1,22 @@
 //! COMMENT ON object IS 'text' | NULL.
 
-use super::ast::{ObjectKind, ObjectName, Statement};
+use super::ast::{ObjectKind, ObjectName, RoutineChange, Statement};
 use super::reader::Reader;
+use super::routine::routine_kind;
 use crate::catalog::changes::CommentedPart;
 use crate::error::{Error, Result};
 
 pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["comment", "on"])?;
     let position = reader.position();
-    let kind = match reader.label()?.as_str() {
+    let word = reader.label()?;
+    if let Some(kind) = routine_kind(&word) {
+        return Ok(Statement::ChangeRoutine {
+            routine: reader.routine_name(kind)?,
+            change: RoutineChange::Comment(text(reader)?),
+        });
+    }
+    let kind = match word.as_str() {
         "table" => ObjectKind::Table,
         "view" => ObjectKind::View,
         "materialized" => {
@@ -22,7 +30,6 @@ pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "role" => ObjectKind::Role,
-        "function" => ObjectKind::Function,
         "column" => ObjectKind::Column,
         "constraint" => return of_constraint(reader),
         "external" => {
@@ -35,9 +42,6 @@ pub(super) fn comment(reader: &mut Reader) -> Result<Statement> {
     let column = (kind == ObjectKind::Column).then(|| name.0.pop()).flatten();
     if name.0.is_empty() {
         return Err(Error::syntax("column name must be qualified").at(position));
-    }
-    if kind == ObjectKind::Function {
-        reader.skip_argument_types()?;
     }
     Ok(Statement::Comment {
         kind,
@@ -68,21 +72,5 @@ fn text(reader: &mut Reader) -> Result<Option<String>> {
     match reader.accept(&["null"]) {
         true => Ok(None),
         false => reader.string().map(Some),
-    }
-}
-
-impl Reader<'_> {
-    /// The argument types behind a function's name: names are not overloaded, so they add nothing.
-    pub(super) fn skip_argument_types(&mut self) -> Result<()> {
-        use datafusion::sql::sqlparser::tokenizer::Token;
-        if *self.peek() != Token::LParen {
-            return Ok(());
-        }
-        self.advance();
-        if self.accept_token(&Token::RParen) {
-            return Ok(());
-        }
-        self.list(|reader| reader.parameter())?;
-        self.expect_token(&Token::RParen)
     }
 }

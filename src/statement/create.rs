@@ -1,10 +1,12 @@
-//! CREATE: the word after it decides. Databases, schemas, views and external locations are read here.
+//! CREATE: the word after it decides. Databases, views and external locations are read here.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{ObjectName, Statement};
 use super::reader::Reader;
-use super::{create_function, create_table, domain, index, materialized_view, role_options, sequence, user_type};
+use super::{
+    create_function, create_table, domain, index, materialized_view, role_options, schema, sequence, user_type,
+};
 use crate::catalog::model::{CheckOption, ViewOptions};
 use crate::error::{Error, Result, SqlState};
 
@@ -40,8 +42,8 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     if unique {
         return Err(reader.error_here());
     }
-    if reader.accept(&["function"]) {
-        return create_function::create_function(reader, or_replace);
+    if let Some(kind) = reader.accept_any(&["function", "procedure"]) {
+        return create_function::create_function(reader, or_replace, kind == "procedure");
     }
     if !or_replace && reader.accept(&["sequence"]) {
         return sequence::create_sequence(reader, temporary);
@@ -63,7 +65,7 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     }
     match reader.accept_any(&["database", "catalog", "schema", "role", "user", "group", "external"]) {
         Some("database" | "catalog") => create_database(reader),
-        Some("schema") => create_schema(reader),
+        Some("schema") => schema::create(reader),
         Some("external") => create_external_location(reader),
         Some(kind) => role_options::create_role(reader, kind),
         None => Err(reader.error_here()),
@@ -108,7 +110,6 @@ fn unsupported_object(reader: &Reader) -> Option<Error> {
             "CREATE POLICY",
             Some("Use ALTER TABLE t SET ROW FILTER function ON (columns)."),
         ),
-        "procedure" => ("CREATE PROCEDURE", None),
         "aggregate" => ("CREATE AGGREGATE", None),
         "operator" => ("CREATE OPERATOR", None),
         "cast" => ("CREATE CAST", None),
@@ -250,34 +251,6 @@ fn option_value(reader: &mut Reader) -> Result<String> {
     };
     reader.advance();
     Ok(value)
-}
-
-fn create_schema(reader: &mut Reader) -> Result<Statement> {
-    let if_not_exists = reader.if_not_exists();
-    let name = if reader.peek_words(&["authorization"]) {
-        None
-    } else {
-        Some(reader.object_name()?)
-    };
-    let owner = if reader.accept(&["authorization"]) {
-        Some(reader.role_name()?)
-    } else {
-        None
-    };
-    let name = match (name, &owner) {
-        (Some(name), _) => name,
-        (None, Some(owner)) => ObjectName(vec![owner.clone()]),
-        (None, None) => return Err(reader.error_here()),
-    };
-    if let Some(word @ ("create" | "grant" | "comment" | "managed" | "location" | "with")) = reader.peek_word() {
-        return Err(Error::unsupported(format!("CREATE SCHEMA … {}", word.to_uppercase()))
-            .with_hint("Create the schema first, then what belongs into it."));
-    }
-    Ok(Statement::CreateSchema {
-        name,
-        if_not_exists,
-        owner,
-    })
 }
 
 /// CREATE EXTERNAL LOCATION name URL '…' [WITH (key = 'value', …)].

@@ -1,22 +1,25 @@
 //! CREATE FUNCTION f(a int) RETURNS type RETURN expression, or AS $$ SELECT … $$ LANGUAGE sql: functions whose body is one
-//! expression, which is what a policy can take in, or one query.
+//! expression, which is what a policy can take in, or one query; other functions and procedures run as scripts.
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::ast::{CreateFunction, Statement};
-use super::dialect::{self, is_word};
-use super::lexer;
+use super::dialect::is_word;
+use super::dispatch;
 use super::reader::Reader;
-use super::source::Source;
-use crate::catalog::model::{OutputArgument, OutputMode, QueryResult};
+use super::routine_body::{self, Body, Source};
+use crate::catalog::model::{Language, OutputArgument, OutputMode, QueryResult, Script, Volatility};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 
-pub(super) fn create_function(reader: &mut Reader, or_replace: bool) -> Result<Statement> {
-    let if_not_exists = reader.if_not_exists();
+pub(super) fn create_function(reader: &mut Reader, or_replace: bool, is_procedure: bool) -> Result<Statement> {
+    let if_not_exists = !is_procedure && reader.if_not_exists();
     let name = reader.object_name()?;
     reader.expect_token(&Token::LParen)?;
-    let mut declared = Declared::default();
+    let mut declared = Declared {
+        is_procedure,
+        ..Declared::default()
+    };
     if *reader.peek() != Token::RParen {
         let parameters = reader.list(|reader| Ok((reader.parameter()?, default(reader)?)))?;
         for (parameter, default) in parameters {
@@ -25,30 +28,46 @@ pub(super) fn create_function(reader: &mut Reader, or_replace: bool) -> Result<S
     }
     reader.expect_token(&Token::RParen)?;
     declared.check_defaults()?;
-    let returns = declared.returns(reader)?;
-    let mut options = Options {
-        rows: declared.is_set || !declared.outputs.is_empty(),
-        ..Options::default()
+    let returns = match is_procedure {
+        false => declared.returns(reader)?,
+        true if declared.outputs.is_empty() => SqlType::Void,
+        true => SqlType::Record,
     };
+    let mut options = Options::default();
     while options.read(reader)? {}
-    let Some(body) = options.body else {
+    let is_strict = options.strict && !declared.arguments.is_empty();
+    let comment = options.comment.take();
+    let shape = routine_body::Shape {
+        name: name.last(),
+        parameters: &declared.parameters,
+        returns: &returns,
+        is_set: declared.is_set,
+        has_outputs: !declared.outputs.is_empty(),
+        is_procedure,
+    };
+    let Some(body) = options.body(&shape)? else {
         reader.expect_end()?;
         return Err(Error::new(
             SqlState::InvalidObjectDefinition,
             "no function body specified",
         ));
     };
-    let is_strict = options.strict && !declared.arguments.is_empty();
-    let (body, query) = match body {
-        Body::Expression(body) if is_strict => (null_on_null_input(&declared.arguments, &body), None),
-        Body::Expression(body) => (body, None),
-        Body::Query(body) => {
-            let query = QueryResult {
-                is_set: declared.is_set,
-                is_strict,
-                outputs: declared.outputs,
+    let query = QueryResult {
+        is_set: declared.is_set,
+        is_strict,
+        outputs: declared.outputs,
+    };
+    let (body, query, script) = match body {
+        Body::Expression(body) if is_strict => (null_on_null_input(&declared.arguments, &body), None, None),
+        Body::Expression(body) => (body, None, None),
+        Body::Query(body) => (body, Some(query), None),
+        Body::Script(body, language) => {
+            let script = Script {
+                language,
+                is_procedure,
+                volatility: options.volatility,
             };
-            (body, Some(query))
+            (body, Some(query), Some(script))
         }
     };
     Ok(Statement::CreateFunction(CreateFunction {
@@ -60,7 +79,8 @@ pub(super) fn create_function(reader: &mut Reader, or_replace: bool) -> Result<S
         returns,
         body,
         query,
-        comment: options.comment,
+        script,
+        comment,
     }))
 }
 
@@ -89,7 +109,10 @@ struct Declared {
     /// Of each argument.
     defaults: Vec<Option<String>>,
     outputs: Vec<OutputArgument>,
+    /// All that is named, in order.
+    parameters: Vec<(String, SqlType)>,
     is_set: bool,
+    is_procedure: bool,
 }
 
 impl Declared {
@@ -98,6 +121,7 @@ impl Declared {
         (mode, (name, sql_type)): (Option<OutputMode>, (String, SqlType)),
         default: Option<String>,
     ) -> Result<()> {
+        self.parameters.push((name.clone(), sql_type.clone()));
         if let Some(mode) = mode {
             self.outputs.push(OutputArgument {
                 name: name.clone(),
@@ -109,6 +133,10 @@ impl Declared {
         match mode {
             Some(OutputMode::Out | OutputMode::Table) if default.is_some() => {
                 let message = "only input parameters can have default values";
+                Err(Error::new(SqlState::InvalidFunctionDefinition, message))
+            }
+            Some(OutputMode::Out) if self.is_procedure && self.defaults.iter().any(Option::is_some) => {
+                let message = "procedure OUT parameters cannot appear after one with a default value";
                 Err(Error::new(SqlState::InvalidFunctionDefinition, message))
             }
             Some(OutputMode::Out | OutputMode::Table) => Ok(()),
@@ -151,7 +179,6 @@ impl Declared {
             return Ok(self.of_outputs().unwrap_or(SqlType::Record));
         }
         self.is_set = reader.accept(&["setof"]);
-        let position = reader.position();
         let returns = match reader.accept(&["record"]) {
             true => SqlType::Record,
             false => reader.data_type()?,
@@ -160,9 +187,6 @@ impl Declared {
             Some(expected) if expected != returns => {
                 let message = format!("function result type must be {expected} because of OUT parameters");
                 Err(Error::new(SqlState::InvalidFunctionDefinition, message))
-            }
-            None if returns == SqlType::Record => {
-                Err(Error::unsupported("a function returning record without OUT parameters").at(position))
             }
             _ => Ok(returns),
         }
@@ -222,17 +246,12 @@ impl Reader<'_> {
     }
 }
 
-enum Body {
-    Expression(String),
-    Query(String),
-}
-
 #[derive(Default)]
 struct Options {
-    /// The function gives rows, so that its body is a query in any case.
-    rows: bool,
-    body: Option<Body>,
+    language: Option<String>,
+    source: Option<Source>,
     strict: bool,
+    volatility: Volatility,
     comment: Option<String>,
 }
 
@@ -241,44 +260,39 @@ impl Options {
     fn read(&mut self, reader: &mut Reader) -> Result<bool> {
         let position = reader.position();
         if reader.accept(&["language"]) {
-            let language = reader.language()?;
-            if !language.eq_ignore_ascii_case("sql") {
+            let language = reader.language()?.to_lowercase();
+            if !matches!(language.as_str(), "sql" | "plpgsql") {
                 return Err(Error::unsupported(format!("a function in language {language}"))
-                    .with_hint("Write the function in SQL: RETURN expression.")
+                    .with_hint("Functions are written in SQL or PL/pgSQL.")
                     .at(position));
+            }
+            if self.language.replace(language).is_some() {
+                return Err(redundant(position));
             }
         } else if reader.accept(&["return"]) {
             let start = reader.position();
             reader.expression()?;
             let text = reader.text_since(start).to_string();
-            let body = match self.rows {
-                true => Body::Query(format!("SELECT {text}")),
-                false => Body::Expression(text),
-            };
-            self.set_body(body, position)?;
+            self.set_source(Source::Return(text), position)?;
         } else if reader.accept(&["as"]) {
+            let start = reader.position();
             let text = reader.string()?;
             if *reader.peek() == Token::Comma {
                 return Err(Error::unsupported("a function of an object file").at(position));
             }
-            let expression = match self.rows {
-                true => None,
-                false => expression_of_select(&text),
-            };
-            let body = match expression {
-                Some(expression) => Body::Expression(expression),
-                None => Body::Query(query_of_text(&text)?),
-            };
-            self.set_body(body, position)?;
+            let written = reader.text_since(start);
+            let before = written.find(&text).map(|byte| written[..byte].chars().count());
+            let offset = before.map(|before| start - 1 + before);
+            self.set_source(Source::Text { text, offset }, position)?;
         } else if reader.accept(&["begin", "atomic"]) {
-            let start = reader.position();
-            reader.query()?;
-            let text = reader.text_since(start).to_string();
-            reader.expect_token(&Token::SemiColon)?;
-            if !reader.accept(&["end"]) {
-                return Err(several_statements().at(position));
+            let mut statements = vec![];
+            while !reader.accept(&["end"]) {
+                let start = reader.position();
+                let is_query = matches!(dispatch::statement(reader)?, Statement::Query(_));
+                statements.push((reader.text_since(start).to_string(), is_query));
+                reader.expect_token(&Token::SemiColon)?;
             }
-            self.set_body(Body::Query(text), position)?;
+            self.set_source(Source::Atomic(statements), position)?;
         } else if reader.accept(&["strict"]) || reader.accept(&["returns", "null", "on", "null", "input"]) {
             self.strict = true;
         } else if reader.accept(&["called", "on", "null", "input"]) {
@@ -289,26 +303,51 @@ impl Options {
             return Err(Error::unsupported("SECURITY DEFINER")
                 .with_hint("A function in a policy already runs with its definer's rights.")
                 .at(position));
+        } else if reader.peek_words(&["set"]) {
+            return Err(Error::unsupported("settings of a function").at(position));
+        } else if let Some(word) = reader.accept_any(&["immutable", "stable", "volatile"]) {
+            self.volatility = match word {
+                "immutable" => Volatility::Immutable,
+                "stable" => Volatility::Stable,
+                _ => Volatility::Volatile,
+            };
         } else {
             return skip_attribute(reader);
         }
         Ok(true)
     }
 
-    fn set_body(&mut self, body: Body, position: usize) -> Result<()> {
-        if self.body.replace(body).is_some() {
-            return Err(Error::syntax("conflicting or redundant options").at(position));
+    fn set_source(&mut self, source: Source, position: usize) -> Result<()> {
+        match self.source.replace(source) {
+            Some(_) => Err(redundant(position)),
+            None => Ok(()),
         }
-        Ok(())
     }
+
+    /// What is run, once all clauses are known.
+    fn body(&mut self, shape: &routine_body::Shape<'_>) -> Result<Option<Body>> {
+        let Some(source) = self.source.take() else {
+            return Ok(None);
+        };
+        let language = match (self.language.as_deref(), &source) {
+            (Some("plpgsql"), _) => Language::PlPgSql,
+            (None, Source::Text { .. }) if shape.is_procedure => {
+                let message = "no language specified";
+                return Err(Error::new(SqlState::InvalidFunctionDefinition, message));
+            }
+            _ => Language::Sql,
+        };
+        routine_body::body(source, language, shape).map(Some)
+    }
+}
+
+fn redundant(position: usize) -> Error {
+    Error::syntax("conflicting or redundant options").at(position)
 }
 
 /// What the planner finds out by itself: volatility, cost, parallel safety.
 fn skip_attribute(reader: &mut Reader) -> Result<bool> {
-    const ATTRIBUTES: [&[&str]; 12] = [
-        &["immutable"],
-        &["stable"],
-        &["volatile"],
+    const ATTRIBUTES: [&[&str]; 10] = [
         &["leakproof"],
         &["not", "leakproof"],
         &["security", "invoker"],
@@ -318,56 +357,19 @@ fn skip_attribute(reader: &mut Reader) -> Result<bool> {
         &["reads", "sql", "data"],
         &["parallel"],
         &["cost"],
+        &["rows"],
     ];
     for words in ATTRIBUTES {
         if reader.accept(words) {
             match words {
                 ["parallel"] => drop(reader.label()?),
-                ["cost"] => drop(reader.integer()?),
+                ["cost" | "rows"] => drop(reader.integer()?),
                 _ => {}
             }
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-/// The expression of `SELECT expression [AS name] [;]`; `None` for any other text.
-fn expression_of_select(text: &str) -> Option<String> {
-    let source = Source::new(text);
-    let mut tokens = lexer::tokenize(text).ok()?;
-    while tokens.last().is_some_and(|token| token.token == Token::SemiColon) {
-        tokens.pop();
-    }
-    dialect::fix(&mut tokens);
-    let mut reader = Reader::new(&source, tokens, source.end(), false);
-    if !reader.accept(&["select"]) {
-        return None;
-    }
-    let start = reader.position();
-    reader.expression().ok()?;
-    let expression = reader.text_since(start).to_string();
-    if reader.accept(&["as"]) {
-        reader.label().ok()?;
-    }
-    reader.at_end().then_some(expression)
-}
-
-/// The one query that a body is.
-fn query_of_text(text: &str) -> Result<String> {
-    // Positions count inside the body, where a client would look in the wrong text.
-    let statements = super::parse(text).map_err(|error| {
-        let message = format!("{} in the function's body", error.message());
-        Error::new(error.state(), message)
-    })?;
-    match statements.as_slice() {
-        [only] if matches!(only.statement, Statement::Query(_)) => Ok(only.text.clone()),
-        _ => Err(several_statements()),
-    }
-}
-
-fn several_statements() -> Error {
-    Error::unsupported("a function body other than one query").with_hint("Write RETURN expression, or AS 'SELECT …'.")
 }
 
 /// STRICT, written into the expression.

@@ -5,9 +5,9 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::Statement;
 use super::reader::Reader;
 use super::{
-    alter, analyze, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant, index, inline,
-    insert, lock, materialized_view, merge, notify, optimize, prepare, set, show, transaction, unsupported, update,
-    vacuum, with_changes,
+    alter, analyze, checkpoint, comment, copy, create, create_table, cursor, delete, describe, drop, explain, grant,
+    index, inline, insert, lock, materialized_view, merge, notify, optimize, prepare, routine, set, show, transaction,
+    unsupported, update, vacuum, with_changes,
 };
 use crate::error::Result;
 
@@ -46,6 +46,7 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "optimize" => optimize::optimize(reader),
         "restore" => optimize::restore(reader),
         "do" => inline::inline(reader),
+        "call" => routine::call(reader),
         "explain" => explain::explain(reader),
         "prepare" => prepare::prepare(reader),
         "execute" => prepare::execute(reader),
@@ -76,24 +77,14 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "grant" => grant::grant(reader),
         "revoke" => grant::revoke(reader),
         "comment" => comment::comment(reader),
+        "checkpoint" => checkpoint::checkpoint(reader),
+        "load" => checkpoint::load(reader),
         other => Err(unsupported::statement(other).unwrap_or_else(|| reader.error_here())),
     }
 }
 
-/// Whether a statement that begins with WITH is none that only reads: the word after its last closing parenthesis.
+/// Whether a statement that begins with WITH is none that only reads.
 fn changes_rows(reader: &Reader) -> bool {
-    let mut depth = 0_usize;
-    let mut after_query = false;
-    for token in reader.rest() {
-        match &token.token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth = depth.saturating_sub(1),
-            Token::Word(word) if depth == 0 && after_query && word.quote_style.is_none() => {
-                return matches!(word.value.as_str(), "insert" | "update" | "delete" | "merge");
-            }
-            _ => {}
-        }
-        after_query = depth == 0 && token.token == Token::RParen;
-    }
-    false
+    let main = with_changes::main_word(reader);
+    main.is_some_and(|word| matches!(word.as_str(), "insert" | "update" | "delete" | "merge"))
 }

@@ -2,12 +2,17 @@
 
 use super::ast::{ObjectKind, ObjectName, Statement};
 use super::reader::Reader;
+use super::routine::{self, routine_kind};
 use crate::error::{Error, Result};
 
 pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["drop"])?;
     let position = reader.position();
     let word = reader.peek_word().unwrap_or_default().to_string();
+    if let Some(kind) = routine_kind(&word) {
+        reader.advance();
+        return routine::drop(reader, kind);
+    }
     let kind = match word.as_str() {
         "table" => ObjectKind::Table,
         "view" => ObjectKind::View,
@@ -18,13 +23,12 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
         "domain" => ObjectKind::Domain,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
-        "function" => ObjectKind::Function,
         "role" | "user" | "group" => ObjectKind::Role,
         "external" => ObjectKind::ExternalLocation,
-        "extension" | "policy" | "trigger" | "procedure" | "foreign" | "server" | "collation" | "aggregate"
-        | "operator" | "publication" | "subscription" | "statistics" | "tablespace" | "text" | "rule" | "language"
-        | "cast" | "owned" | "routine" | "event" | "access" | "transform" | "conversion" | "volume" | "share"
-        | "recipient" | "connection" => {
+        "extension" | "policy" | "trigger" | "foreign" | "server" | "collation" | "aggregate" | "operator"
+        | "publication" | "subscription" | "statistics" | "tablespace" | "text" | "rule" | "language" | "cast"
+        | "owned" | "event" | "access" | "transform" | "conversion" | "volume" | "share" | "recipient"
+        | "connection" => {
             return Err(Error::unsupported(format!("DROP {}", word.to_uppercase())).at(position));
         }
         _ => return Err(reader.error_here()),
@@ -42,11 +46,6 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
     let if_exists = reader.if_exists();
     let names = reader.list(|reader| match kind {
         ObjectKind::Role => Ok(ObjectName(vec![reader.role_name()?])),
-        ObjectKind::Function => {
-            let name = reader.object_name()?;
-            reader.skip_argument_types()?;
-            Ok(name)
-        }
         _ => reader.object_name(),
     })?;
     if kind == ObjectKind::Database {

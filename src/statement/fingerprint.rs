@@ -1,6 +1,7 @@
 //! Statements without their literals: what system.queries groups by. Passwords are literals too, so a
 //! normalized text may be shown where the statement itself may not.
 
+use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -24,43 +25,63 @@ pub fn fingerprint(statement: &ParsedStatement) -> u64 {
 fn normalize(text: &str) -> String {
     // The text has been parsed before, so it has tokens.
     let tokens = lexer::tokenize(text).unwrap_or_default();
-    let mut parts: Vec<(String, bool)> = Vec::with_capacity(tokens.len());
-    for token in tokens {
-        let (part, glued) = part_of(&token);
-        if part == "?" && ends_with_literal_and_comma(&parts) {
-            parts.pop();
+    let mut normalized = String::with_capacity(text.len());
+    let (mut before_last, mut last) = (Part::Opening, Part::Opening);
+    let mut comma = 0;
+    for TokenWithSpan { token, .. } in &tokens {
+        let part = Part::of(token);
+        if part == Part::Literal && last == Part::Comma && before_last == Part::Literal {
+            normalized.truncate(comma);
+            (before_last, last) = (Part::Other, Part::Literal);
             continue;
         }
-        parts.push((part, glued));
-    }
-    let mut normalized = String::with_capacity(text.len());
-    let mut after_opening = true;
-    for (part, glued) in parts {
-        if !after_opening && !glued {
+        let start = normalized.len();
+        let is_glued = matches!(part, Part::Comma | Part::Glued)
+            || matches!(token, Token::LBracket | Token::Period | Token::DoubleColon);
+        if last != Part::Opening && !is_glued {
             normalized.push(' ');
         }
-        after_opening = matches!(part.as_str(), "(" | "[" | "." | "::");
-        normalized.push_str(&part);
+        if part == Part::Literal {
+            normalized.push('?');
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(normalized, "{token}");
+        }
+        if part == Part::Comma {
+            comma = start;
+        }
+        (before_last, last) = (last, part);
     }
     normalized
 }
 
-/// The token's text, and whether it follows the one before without a space.
-fn part_of(token: &TokenWithSpan) -> (String, bool) {
-    match &token.token {
-        Token::Number(..)
-        | Token::SingleQuotedString(_)
-        | Token::SingleQuotedByteStringLiteral(_)
-        | Token::HexStringLiteral(_) => ("?".to_string(), false),
-        Token::Comma | Token::RParen | Token::RBracket | Token::Period | Token::DoubleColon | Token::LBracket => {
-            (token.token.to_string(), true)
-        }
-        other => (other.to_string(), false),
-    }
+/// What a token is to those beside it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Literal,
+    Comma,
+    /// Nothing stands between it and what follows.
+    Opening,
+    /// Nothing stands between it and what comes before.
+    Glued,
+    Other,
 }
 
-fn ends_with_literal_and_comma(parts: &[(String, bool)]) -> bool {
-    matches!(parts, [.., (literal, _), (comma, _)] if literal == "?" && comma == ",")
+impl Part {
+    fn of(token: &Token) -> Part {
+        match token {
+            Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::SingleQuotedByteStringLiteral(_)
+            | Token::HexStringLiteral(_)
+            | Token::Question => Part::Literal,
+            Token::Placeholder(name) if name == "?" => Part::Literal,
+            Token::Comma => Part::Comma,
+            Token::LParen | Token::LBracket | Token::Period | Token::DoubleColon => Part::Opening,
+            Token::RParen | Token::RBracket => Part::Glued,
+            _ => Part::Other,
+        }
+    }
 }
 
 #[cfg(test)]

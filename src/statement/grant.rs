@@ -4,6 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{GrantStatement, GrantTarget, ObjectKind, Statement};
 use super::reader::Reader;
+use super::routine::routine_kind;
 use crate::catalog::model::Privilege;
 use crate::error::{Error, Result};
 
@@ -208,13 +209,16 @@ fn target(reader: &mut Reader) -> Result<GrantTarget> {
     } else {
         String::new()
     };
+    if let Some(kind) = routine_kind(&word) {
+        reader.advance();
+        return Ok(GrantTarget::Routines(reader.list(|reader| reader.routine_name(kind))?));
+    }
     let kind = match word.as_str() {
         "table" => ObjectKind::Table,
         "view" => ObjectKind::View,
         "sequence" => ObjectKind::Sequence,
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
-        "function" => ObjectKind::Function,
         "type" => ObjectKind::Type,
         "domain" => ObjectKind::Domain,
         "external" => {
@@ -225,8 +229,7 @@ fn target(reader: &mut Reader) -> Result<GrantTarget> {
                 names,
             });
         }
-        "language" | "foreign" | "large" | "parameter" | "tablespace" | "procedure" | "routine" | "volume"
-        | "share" => {
+        "language" | "foreign" | "large" | "parameter" | "tablespace" | "volume" | "share" => {
             return Err(Error::unsupported(format!("GRANT ON {}", word.to_uppercase())).at(position));
         }
         _ => {
@@ -238,13 +241,7 @@ fn target(reader: &mut Reader) -> Result<GrantTarget> {
         }
     };
     reader.advance();
-    let names = reader.list(|reader| {
-        let name = reader.object_name()?;
-        if kind == ObjectKind::Function {
-            reader.skip_argument_types()?;
-        }
-        Ok(name)
-    })?;
+    let names = reader.list(|reader| reader.object_name())?;
     Ok(GrantTarget::Objects { kind, names })
 }
 

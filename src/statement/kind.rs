@@ -1,6 +1,6 @@
 //! What a statement is called in the record of statements: few words, so that they can label metrics.
 
-use super::ast::{Alter, ObjectKind, ParsedStatement, Statement};
+use super::ast::{Alter, ObjectKind, ParsedStatement, RoutineChange, Statement};
 
 impl Statement {
     /// The statement's kind in lower case.
@@ -20,7 +20,7 @@ impl Statement {
             Statement::Optimize(_) => "optimize",
             Statement::Restore(_) => "restore",
             Statement::CreateDatabase { .. }
-            | Statement::CreateSchema { .. }
+            | Statement::CreateSchema(_)
             | Statement::CreateTable(_)
             | Statement::CreateView { .. }
             | Statement::CreateMaterializedView(_)
@@ -35,8 +35,12 @@ impl Statement {
             | Statement::CreateExternalLocation { .. } => "create",
             Statement::RefreshMaterializedView(_) => "refresh",
             Statement::Reindex(_) => "reindex",
-            Statement::Drop { .. } => "drop",
-            Statement::Alter { .. } => "alter",
+            Statement::Drop { .. } | Statement::DropRoutines(_) => "drop",
+            Statement::ChangeRoutine {
+                change: RoutineChange::Comment(_),
+                ..
+            } => "comment",
+            Statement::Alter { .. } | Statement::ChangeRoutine { .. } => "alter",
             Statement::Grant(_) | Statement::GrantRole { .. } => "grant",
             Statement::Comment { .. } => "comment",
             Statement::DescribeTable { .. } | Statement::DescribeDetail { .. } | Statement::DescribeHistory { .. } => {
@@ -59,6 +63,8 @@ impl Statement {
             Statement::DeclareCursor(_) | Statement::Fetch(_) | Statement::CloseCursor { .. } => "cursor",
             Statement::Listen { .. } | Statement::Unlisten { .. } | Statement::Notify { .. } => "notify",
             Statement::Do(_) => "do",
+            Statement::Checkpoint | Statement::Load { .. } => "server",
+            Statement::Call(_) => "call",
             Statement::Prepare { .. } | Statement::Execute { .. } | Statement::Deallocate { .. } => "prepare",
             Statement::Empty => "empty",
         }
@@ -75,14 +81,17 @@ impl Statement {
             Statement::Copy(_) => "COPY FROM",
             Statement::Truncate { .. } => "TRUNCATE TABLE",
             Statement::CreateDatabase { .. } => "CREATE DATABASE",
-            Statement::CreateSchema { .. } => "CREATE SCHEMA",
+            Statement::CreateSchema(_) => "CREATE SCHEMA",
             Statement::CreateTable(create) if create.query.is_some() => "CREATE TABLE AS",
             Statement::CreateTable(_) => "CREATE TABLE",
             Statement::CreateView { .. } => "CREATE VIEW",
             Statement::CreateMaterializedView(_) => "CREATE MATERIALIZED VIEW",
             Statement::RefreshMaterializedView(_) => "REFRESH MATERIALIZED VIEW",
             Statement::CreateIndex(_) => "CREATE INDEX",
-            Statement::CreateFunction(_) => "CREATE FUNCTION",
+            Statement::CreateFunction(create) => match create.is_procedure() {
+                true => "CREATE PROCEDURE",
+                false => "CREATE FUNCTION",
+            },
             Statement::CreateEnum { .. } | Statement::CreateComposite(_) => "CREATE TYPE",
             Statement::CreateDomain(_) => "CREATE DOMAIN",
             Statement::CreateRole { .. } => "CREATE ROLE",
@@ -92,7 +101,6 @@ impl Statement {
                 ObjectKind::Table => "DROP TABLE",
                 ObjectKind::View => "DROP VIEW",
                 ObjectKind::MaterializedView => "DROP MATERIALIZED VIEW",
-                ObjectKind::Function => "DROP FUNCTION",
                 ObjectKind::Sequence => "DROP SEQUENCE",
                 ObjectKind::Index => "DROP INDEX",
                 ObjectKind::Type => "DROP TYPE",
@@ -100,6 +108,12 @@ impl Statement {
                 ObjectKind::Role => "DROP ROLE",
                 _ => "DROP",
             },
+            Statement::DropRoutines(drop) => drop.kind().command("DROP"),
+            Statement::ChangeRoutine {
+                change: RoutineChange::Comment(_),
+                ..
+            } => "COMMENT",
+            Statement::ChangeRoutine { routine, .. } => routine.kind.command("ALTER"),
             Statement::Alter { .. } => "ALTER TABLE",
             Statement::Grant(grant) if grant.revoke => "REVOKE",
             Statement::Grant(_) => "GRANT",
@@ -122,6 +136,9 @@ impl ParsedStatement {
                 alter: Alter::Role { .. },
                 ..
             } => super::normalized_text(self),
+            Statement::CreateFunction(create) if create.body.to_ascii_lowercase().contains("password") => {
+                super::normalized_text(self)
+            }
             Statement::Do(inline) if inline.body.to_ascii_lowercase().contains("password") => {
                 super::normalized_text(self)
             }

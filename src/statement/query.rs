@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectInto, SetExpr,
-    Spanned, TableFactor, VisitMut, VisitorMut, WindowType,
+    BinaryOperator, Cte, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectInto,
+    SetExpr, Spanned, TableFactor, VisitMut, VisitorMut, WindowType, With,
 };
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -117,6 +117,9 @@ impl VisitorMut for Completion {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Refusal> {
         self.locks |= !query.locks.is_empty();
+        if let Some(refusal) = query.with.as_ref().and_then(foreign_from) {
+            return ControlFlow::Break(refusal);
+        }
         flow(complete_body(&mut query.body).map_err(Refusal::Error))
     }
 
@@ -157,6 +160,13 @@ impl VisitorMut for Completion {
             _ => ControlFlow::Continue(()),
         }
     }
+}
+
+/// `WITH a AS (…) FROM b`, which only the dialect may write.
+pub(super) fn foreign_from(with: &With) -> Option<Refusal> {
+    let is_foreign = |part: &&Cte| part.from.as_ref().is_some_and(|name| !name.value.starts_with('\u{0}'));
+    let part = with.cte_tables.iter().find(is_foreign)?;
+    Some(Refusal::SyntaxAfter(part.closing_paren_token.0.span.end.column))
 }
 
 fn is_unquoted(name: &Ident) -> bool {

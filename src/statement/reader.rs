@@ -8,9 +8,9 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::ast::ObjectName;
 use super::dialect::{BoathouseDialect, is_function_or_type_name, is_reserved, is_word, misplaced_string};
+use super::lexer;
 use super::query::{self, Refusal};
 use super::source::Source;
-use super::{lexer, unsupported};
 use crate::error::{Error, Result, SqlState};
 
 /// Nested parentheses, subqueries and operators that sqlparser may descend.
@@ -293,11 +293,15 @@ impl<'a> Reader<'a> {
         let recursive = self.accept(&["recursive"]);
         let parsed = self.parser.parse_comma_separated(Parser::parse_cte);
         let cte_tables = self.translate(parsed)?;
-        Ok(With {
+        let with = With {
             with_token,
             recursive,
             cte_tables,
-        })
+        };
+        match query::foreign_from(&with) {
+            Some(refusal) => Err(self.refused(refusal)),
+            None => Ok(with),
+        }
     }
 
     /// Completes a query that was put together from what was read.
@@ -318,11 +322,8 @@ impl<'a> Reader<'a> {
         if let Some(string) = misplaced_string(self.rest()) {
             return Err(self.error_at(string));
         }
-        let start = self.parser.index();
         let parsed = self.parser.parse_query();
-        let mut query = self
-            .translate(parsed)
-            .map_err(|error| self.unsupported_since(start).unwrap_or(error))?;
+        let mut query = self.translate(parsed)?;
         let into = query::take_into(&mut query);
         query::complete_query(&mut query).map_err(|refusal| self.refused(refusal))?;
         Ok((query, into))
@@ -363,11 +364,6 @@ impl<'a> Reader<'a> {
                 Err(self.error_at(self.parser.token_at(self.real_culprit(index))))
             }
         }
-    }
-
-    fn unsupported_since(&self, start: usize) -> Option<Error> {
-        let tokens = (start..).map(|index| self.parser.token_at(index));
-        unsupported::in_query(tokens.take_while(|token| token.token != Token::EOF))
     }
 
     fn refused(&self, refusal: Refusal) -> Error {

@@ -69,7 +69,6 @@ pub(super) fn set(reader: &mut Reader) -> Result<Statement> {
             role: values.into_iter().next().filter(|role| role != "none"),
             local,
         },
-        ("role", SetValue::Default) => Statement::SetRole { role: None, local },
         ("session_authorization", SetValue::Values(values)) if values.len() == 1 => {
             Statement::SetSessionAuthorization {
                 role: values.into_iter().next(),

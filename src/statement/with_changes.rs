@@ -64,6 +64,16 @@ pub(super) fn read(reader: &mut Reader) -> Result<Option<Statement>> {
     })))
 }
 
+/// The word that begins what follows the parts of WITH.
+pub(super) fn main_word(reader: &Reader) -> Option<String> {
+    let tokens: Vec<TokenWithSpan> = reader.rest().cloned().collect();
+    let (_, _, main) = parts(&tokens)?;
+    match &main.first()?.token {
+        Token::Word(word) if word.quote_style.is_none() => Some(word.value.clone()),
+        _ => None,
+    }
+}
+
 /// `WITH [RECURSIVE]`, its parts, and what follows them.
 fn parts(tokens: &[TokenWithSpan]) -> Option<(Vec<TokenWithSpan>, Vec<Part>, Vec<TokenWithSpan>)> {
     let is = |index: usize, word: &str| tokens.get(index).is_some_and(|token| is_word(&token.token, word));
@@ -101,13 +111,18 @@ fn parts(tokens: &[TokenWithSpan]) -> Option<(Vec<TokenWithSpan>, Vec<Part>, Vec
         let changes = ["insert", "update", "delete", "merge"]
             .iter()
             .any(|word| is(next + 1, word));
+        // SEARCH and CYCLE.
+        let behind = match tokens.get(close + 2).map(|token| &token.token) {
+            Some(Token::Word(word)) if is(close + 1, "from") && word.value.starts_with('\u{0}') => 2,
+            _ => 0,
+        };
         parts.push(Part {
-            tokens: tokens[start..=close].to_vec(),
+            tokens: tokens[start..=close + behind].to_vec(),
             columns,
             query: next + 1 - start..close - start,
             changes,
         });
-        next = close + 1;
+        next = close + behind + 1;
         match tokens.get(next)?.token {
             Token::Comma => next += 1,
             _ => return Some((head, parts, tokens[next..].to_vec())),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::{filter_record_batch, interleave, interleave_record_batch};
-use datafusion::arrow::datatypes::{Int32Type, Int64Type, SchemaRef};
+use datafusion::arrow::datatypes::{Field, FieldRef, Int32Type, Int64Type, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::Result as PlanResult;
 use datafusion::execution::SendableRecordBatchStream;
@@ -76,6 +76,8 @@ fn chained(schema: SchemaRef, streams: Vec<SendableRecordBatchStream>) -> Sendab
 struct Merger {
     /// The table's columns.
     schema: SchemaRef,
+    /// The same, any of which may be NULL until the rows are checked.
+    unchecked: SchemaRef,
     changes: RowChanges,
     check: Option<RowCheck>,
 }
@@ -85,7 +87,14 @@ impl Merger {
         for file in changes.files.values_mut() {
             file.updates.sort_unstable();
         }
-        Merger { schema, changes, check }
+        let nullable = |field: &FieldRef| field.as_ref().clone().with_nullable(true);
+        let fields: Vec<Field> = schema.fields().iter().map(nullable).collect();
+        Merger {
+            schema,
+            unchecked: Arc::new(Schema::new(fields)),
+            changes,
+            check,
+        }
     }
 
     fn stream(self: &Arc<Self>, raw: SendableRecordBatchStream) -> SendableRecordBatchStream {
@@ -149,12 +158,19 @@ impl Merger {
             }
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let merged = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
+        let merged = RecordBatch::try_new_with_options(Arc::clone(&self.unchecked), arrays, &options)?;
         if let (Some(check), false) = (&self.check, updated.is_empty()) {
             let rows: Vec<(usize, usize)> = updated.iter().map(|(row, _)| (0, *row)).collect();
             check(&interleave_record_batch(&[&merged], &rows)?)?;
         }
-        Ok(filter_record_batch(&merged, &BooleanArray::from(kept))?)
+        let kept = filter_record_batch(&merged, &BooleanArray::from(kept))?;
+        let options = RecordBatchOptions::new().with_row_count(Some(kept.num_rows()));
+        let columns = kept.columns().to_vec();
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&self.schema),
+            columns,
+            &options,
+        )?)
     }
 }
 

@@ -41,10 +41,14 @@ impl QueryLog {
         query.id = ring.next_id;
         ring.next_id += 1;
         let query = Arc::new(query);
-        while ring.queries.len() >= self.capacity.max(1) {
-            ring.queries.pop_front();
-        }
+        let oldest = match ring.queries.len() >= self.capacity.max(1) {
+            true => ring.queries.pop_front(),
+            false => None,
+        };
         ring.queries.push_back(Arc::clone(&query));
+        // Nobody waits while its texts are given back.
+        drop(ring);
+        drop(oldest);
         query
     }
 

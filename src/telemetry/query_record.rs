@@ -1,6 +1,7 @@
 //! The record of one statement: filled in by every stage while it runs, closed when it ends, then kept in
 //! the query log and counted in the metrics.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,9 @@ pub enum CacheOutcome {
 }
 
 impl CacheOutcome {
+    /// In the order of their numbers.
+    pub const ALL: [CacheOutcome; 3] = [CacheOutcome::Bypass, CacheOutcome::Miss, CacheOutcome::Hit];
+
     /// `bypass`, `miss` or `hit`.
     pub fn name(self) -> &'static str {
         match self {
@@ -66,16 +70,15 @@ impl CacheOutcome {
 #[derive(Debug, Clone)]
 pub struct QueryIdentity {
     pub process_id: i32,
-    pub login_name: String,
+    pub login_name: Arc<str>,
     /// The effective role.
-    pub role_name: String,
-    pub database: String,
-    pub application_name: String,
+    pub role_name: Arc<str>,
+    pub database: Arc<str>,
+    pub application_name: Arc<str>,
     /// The kind of statement in lower case, such as `select`: a label of few values.
     pub kind: &'static str,
     /// The statement's text; its normalized text where the text may hold a password.
-    pub text: String,
-    pub normalized_text: String,
+    pub text: Arc<str>,
     pub fingerprint: u64,
 }
 
@@ -217,15 +220,11 @@ impl FinishedQuery {
         self.stages[stage as usize]
     }
 
-    /// Keeps the texts within `bytes` each.
+    /// Keeps the text within `bytes`.
     pub(super) fn shorten(&mut self, bytes: usize) {
-        for text in [&mut self.identity.text, &mut self.identity.normalized_text] {
-            if text.len() > bytes {
-                let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-                text.truncate(end);
-                text.push('…');
-                text.shrink_to_fit();
-            }
+        let text = &mut self.identity.text;
+        if text.len() > bytes {
+            *text = format!("{}…", &text[..text.floor_char_boundary(bytes)]).into();
         }
     }
 }
@@ -240,7 +239,6 @@ pub(crate) fn identity_for_tests(text: &str) -> QueryIdentity {
         application_name: "psql".into(),
         kind: "select",
         text: text.into(),
-        normalized_text: text.into(),
         fingerprint: 7,
     }
 }

@@ -212,6 +212,12 @@ where
     /// Waits for the client, for the server's end, and for the end of its patience, and meanwhile passes on
     /// what other sessions say.
     async fn next_frame(&mut self) -> Result<Frame, Stop> {
+        // The rest of a pipeline is mostly here already.
+        if !self.idle
+            && let Some(frame) = self.socket.waiting_frame(self.message_limit)?
+        {
+            return Ok(frame);
+        }
         let bell = self.session.notification_bell();
         let idle_limit = self.session.idle_limit();
         let expired = async {

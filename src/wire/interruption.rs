@@ -1,8 +1,9 @@
 //! Runs a session's work while watching the connection: a cancel request, a client that went away and a
 //! shutdown all stop it.
 
-use std::future::Future;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -54,12 +55,16 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut work = pin!(work);
-    let token = interrupt.token();
     // Work that is always ready would neither see an interrupt nor let the timer run that raises it.
     tokio::task::coop::consume_budget().await;
-    if token.is_cancelled() && !interrupt.is_held() {
+    if interrupt.reason().is_some() && !interrupt.is_held() {
         return Err(reason(interrupt).into());
     }
+    // Most steps of a short statement wait for nothing: for those nobody is set to watch.
+    if let Some(result) = at_once(work.as_mut()).await {
+        return result.map_err(|error| cause(interrupt, error));
+    }
+    let token = interrupt.token();
     tokio::select! {
         biased;
         result = &mut work => return result.map_err(|error| cause(interrupt, error)),
@@ -86,12 +91,27 @@ pub async fn flush<S>(socket: &mut Socket<S>, interrupt: &Interrupt) -> Result<(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let mut sent = pin!(socket.flush());
+    if let Some(result) = at_once(sent.as_mut()).await {
+        return result.map_err(|_| Stop::Gone);
+    }
     let token = interrupt.token();
     tokio::select! {
         biased;
-        result = socket.flush() => result.map_err(|_| Stop::Gone),
+        result = sent => result.map_err(|_| Stop::Gone),
         () = token.cancelled() => Err(reason(interrupt).into()),
     }
+}
+
+/// What a future gives when it is polled once; `None` if it has to be waited for.
+async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|context| {
+        Poll::Ready(match future.as_mut().poll(context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
 }
 
 fn reason(interrupt: &Interrupt) -> InterruptReason {

@@ -107,6 +107,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
+    /// The next frame, if all of it is here.
+    pub fn waiting_frame(&mut self, limit: usize) -> Result<Option<Frame>, ReadError> {
+        Ok(message::take_frame(&mut self.inbound, limit)?)
+    }
+
     async fn read(&mut self) -> Result<(), ReadError> {
         self.shrink();
         poll_fn(|context| self.poll_read(context)).await

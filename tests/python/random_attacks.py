@@ -2,6 +2,7 @@
 Every expression may fail on a hidden value (casts, divisions, conversions), so that evaluating one too early shows."""
 
 import random
+import re
 
 # Columns by kind; each table is under a policy, but for notes. Not here are a table whose order of magnitude differs, and one whose
 # policy fails: which side of a join is read first tells of them (docs/governance.md).
@@ -14,6 +15,11 @@ TABLES = {
     "mapped": {"id": "int", "region": "text"},
     "spread": {"id": "int", "divisor": "int", "region": "text"},
     "notes": {"id": "int", "note": "text"},
+}
+# Functions whose body is a query, with the kind of their argument; they read with the rights of whoever calls them.
+FUNCTIONS = {
+    "staff_of": ("text", {"id": "int", "name": "text", "salary": "numeric"}),
+    "payroll_above": ("numeric", {"id": "int", "ssn": "text"}),
 }
 CONSTANTS = {
     "int": ["0", "1", "2", "4", "5", "42", "null::int"],
@@ -40,15 +46,84 @@ class Scope:
 def statement(source):
     query = select(source, depth=2)
     wrapped = source.random()
-    if wrapped < 0.08:
-        return f"explain {query}"
-    if wrapped < 0.12:
-        return f"copy ({query}) to stdout"
-    if wrapped < 0.16:
-        return f"with q as materialized ({query}) select count(*) from q"
-    if wrapped < 0.20:
-        return f"select count(*), count(distinct q) from ({query}) q"
+    for share, wrap in WRAPPERS:
+        if wrapped < share:
+            return wrap(source, query)
+        wrapped -= share
     return query
+
+
+def fetched(source, query):
+    """Rows of a cursor, forwards and back."""
+    moves = [
+        f"{source.choice(['fetch', 'fetch', 'move'])} {source.choice(DIRECTIONS)} from c" for _ in range(source.choice([2, 4]))
+    ]
+    return "; ".join(["begin", f"declare c scroll cursor for {query}", *moves, "commit"])
+
+
+def prepared(source, query):
+    """A statement with parameters in the places of constants, executed with them and with others."""
+    values = []
+
+    def parameter(match):
+        if source.random() < 0.5:
+            return match.group(0)
+        values.append(match.group(1))
+        return f"= ${len(values)}"
+
+    text = re.sub(r"= ('[a-z0-9%]*'|[0-9]+)\b", parameter, query)
+    if not values:
+        return f"deallocate all; prepare p as {query}; execute p; execute p"
+    others = [source.choice(["'south'", "'0'"]) if value.startswith("'") else "4" for value in values]
+    return f"deallocate all; prepare p as {text}; execute p({', '.join(values)}); execute p({', '.join(others)})"
+
+
+def other_literals(source, query):
+    """The same shape thrice, so that later texts find a plan that an earlier one left."""
+    again = [re.sub(r"\b(42|[0-5])\b", lambda _: str(source.randrange(6)), query) for _ in range(2)]
+    return f"{query}; {again[0]}; {again[1]}"
+
+
+def changed(source, _):
+    """Rows of a table that may be written; keys stay, since 23505 tells that a hidden row has one."""
+    table = source.choice(["ledger", "payroll"])
+    note = {"ledger": "note", "payroll": "name"}[table]
+    scope = Scope({"a": TABLES[table]})
+    using, joined = source.choice(list(TABLES.items()))
+    both = Scope({"a": TABLES[table], "b": joined})
+    write = source.choice([
+        lambda: f"update {table} a set {note} = {expression(source, 'text', scope, 2)} where {condition(source, scope, 1)}",
+        lambda: f"update {table} a set region = {expression(source, 'text', both, 1)} from {using} b where a.id = b.id "
+                f"and {condition(source, both, 1)}",
+        lambda: f"delete from {table} a where {condition(source, scope, 2)}",
+        lambda: f"delete from {table} a using {using} b where a.id = b.id and {condition(source, both, 1)}",
+        lambda: f"merge into {table} a using {using} b on a.id = b.id when matched and {condition(source, both, 1)} then "
+                f"update set {note} = {expression(source, 'text', both, 1)} when matched then delete",
+    ])()
+    returning = "" if source.random() < 0.4 else f" returning {expression(source, source.choice(['int', 'text']), scope, 1)}"
+    return f"begin; {write}{returning}; select id, region, {note} from {table} order by 1, 2, 3; rollback"
+
+
+DIRECTIONS = ["next", "2", "all", "prior", "first", "last", "absolute 2", "backward 2", "backward all", "relative 0", "absolute -1"]
+WRAPPERS = [
+    (0.06, lambda _, query: f"explain {query}"),
+    (0.05, lambda _, query: f"copy ({query}) to stdout"),
+    (0.04, lambda _, query: f"with q as materialized ({query}) select count(*) from q"),
+    (0.04, lambda _, query: f"select count(*), count(distinct q) from ({query}) q"),
+    (0.05, fetched),
+    (0.05, prepared),
+    (0.05, other_literals),
+    (0.05, changed),
+    (0.03, lambda _, query: f"begin; set local role analysts; {query}; commit"),
+    (0.03, lambda _, query: f"begin; create temp view v as select * from ({named(query)}) q; select * from v order by 1; rollback"),
+    (0.03, lambda _, query: f"begin; create temp table v as select * from ({named(query)}) q; select * from v order by 1; rollback"),
+    (0.03, lambda _, query: f"do $$ declare r record; begin for r in {query} loop raise notice '%', r; end loop; end $$"),
+]
+
+
+def named(query):
+    """With a name for each column of a query that stands in a WITH."""
+    return f"with q(c1) as ({query}) table q"
 
 
 def relation(source, alias, depth, outer=None):
@@ -58,6 +133,12 @@ def relation(source, alias, depth, outer=None):
         items = ", ".join(f"{expression(source, kind, inner, 1)} as {name}" for name, kind in kinds.items())
         text = f"(select {items} from {table} {alias}x where {condition(source, inner, 1)}) {alias}"
         return text, kinds
+    if source.random() < 0.08:
+        name, (kind, columns) = source.choice(list(FUNCTIONS.items()))
+        call = f"{name}({expression(source, kind, Scope({}), 1)})"
+        if source.random() < 0.5:
+            return f"{call} with ordinality {alias}({', '.join(columns)}, o)", {**columns, "o": "int"}
+        return f"{call} {alias}", columns
     table = source.choice(list(TABLES))
     return f"{table} {alias}", TABLES[table]
 

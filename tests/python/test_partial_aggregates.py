@@ -7,6 +7,8 @@ import pytest
 
 from server_process import Server
 
+# So few rows are computed in one partition, which keeps nothing.
+PARTITIONS = "set boathouse.target_partitions = 2"
 QUERIES = [
     "select count(*), sum(n), min(n), max(n) from facts",
     "select k, count(*), sum(n), avg(n), min(t), max(t) from facts group by k order by k nulls last",
@@ -61,6 +63,7 @@ def test_answers_after_commits(tmp_path, seed, partitioned):
     duck = duckdb.connect()
     duck.execute(f"create table facts ({columns})")
     with Server(tmp_path / "data") as server, server.connect() as connection:
+        connection.execute(PARTITIONS)
         connection.execute(f"create table facts ({columns})" + (" partitioned by (p)" if partitioned else ""))
         for step in range(25):
             change = changes(source) if step > 3 else changes(random.Random(step * 1000 + 1))
@@ -84,6 +87,8 @@ def test_the_plan_shows_what_is_read(tmp_path):
             return next((line.strip() for (line,) in plan if "KeptStatesExec" in line), None)
 
         connection.execute("create table facts (k text, n bigint)")
+        assert operator() is None, "what one thread reads in a moment is read anew"
+        connection.execute(PARTITIONS)
         for part in range(3):
             connection.execute(f"insert into facts select 'k' || i % 5, i from generate_series({part * 1000}, {part * 1000 + 999}) i")
         assert "files_kept=0, files_read=3" in operator()

@@ -13,7 +13,7 @@ import re
 import psycopg
 import pytest
 import random_attacks
-from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 
 from server_process import Server
 
@@ -188,7 +188,12 @@ def test_random_attacks(untouched_worlds, seed, caches):
 
 def answers(pgconn, statement):
     """What a statement answers; without ORDER BY, the order of rows follows the files."""
+    notices = []
+    pgconn.notice_handler = lambda result: notices.append(result.error_field(DiagnosticField.MESSAGE_PRIMARY))
     said = [contents(result, OF_A_RUN) for result in execute(pgconn, statement)]
+    if pgconn.transaction_status != TransactionStatus.IDLE:
+        execute(pgconn, "rollback")
+    said += [(ExecStatus.NONFATAL_ERROR.name, b"", [], [[notice]], []) for notice in notices]
     if " order by " in statement:
         return said
     return [

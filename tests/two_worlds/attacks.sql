@@ -875,3 +875,32 @@ DO $$ DECLARE n int; BEGIN UPDATE staff SET name = name WHERE id >= 3; GET DIAGN
 DO $$ BEGIN SET LOCAL ROLE admins; PERFORM * FROM staff; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
 DO $$ BEGIN EXECUTE 'ALTER TABLE staff DROP ROW FILTER'; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
 DO $$ BEGIN EXECUTE $i$ DO 'BEGIN PERFORM 1 / (id - 4) FROM staff; END' $i$; END $$;
+
+-- attack: routines
+-- channel: functions and procedures of the attacker's own over governed tables: rows, errors of hidden rows, plans that a
+-- function's body and its arguments are taken into
+CREATE FUNCTION spy(x int) RETURNS TABLE (id int, salary numeric) LANGUAGE sql AS $$ SELECT id, salary FROM staff WHERE 1 / (id - x) > -100 $$;
+SELECT * FROM spy(4) ORDER BY id;
+SELECT s.id, t.* FROM staff s, spy(s.id) t ORDER BY 1, 2;
+SELECT id, (SELECT count(*) FROM spy(staff.id)) FROM staff ORDER BY id;
+SELECT * FROM spy(0) WHERE 1 / (id - 4) > -100 ORDER BY id;
+EXPLAIN SELECT * FROM spy(4);
+CREATE FUNCTION spy_rows() RETURNS SETOF staff LANGUAGE sql AS 'SELECT * FROM staff ORDER BY id';
+SELECT * FROM spy_rows();
+CREATE FUNCTION spy_record() RETURNS SETOF record LANGUAGE sql AS 'SELECT id, ssn::int FROM staff ORDER BY id';
+SELECT * FROM spy_record() AS t(a int, b int);
+CREATE FUNCTION spy_script(x int) RETURNS SETOF text LANGUAGE plpgsql AS $$ DECLARE r record; BEGIN FOR r IN SELECT *, 1 / (id - x) FROM staff ORDER BY id LOOP RETURN NEXT r::text; END LOOP; RETURN QUERY EXECUTE 'SELECT count(*)::text FROM staff'; EXCEPTION WHEN OTHERS THEN RETURN NEXT SQLERRM; END $$;
+SELECT * FROM spy_script(4);
+SELECT spy_script(0);
+CREATE FUNCTION spy_row(s staff) RETURNS text LANGUAGE plpgsql STABLE AS $$ BEGIN RAISE NOTICE '%', s; RETURN s.ssn; END $$;
+SELECT spy_row(staff) FROM staff;
+SELECT id FROM staff WHERE spy_row(staff) IS NOT NULL;
+CREATE FUNCTION spy_several() RETURNS bigint LANGUAGE sql AS $$ CREATE TEMP TABLE spied AS SELECT * FROM staff; SELECT count(*) FROM staff WHERE 1 / (id - 4) > -100 $$;
+SELECT spy_several();
+SELECT * FROM spied ORDER BY id;
+CREATE PROCEDURE spy_procedure(INOUT n bigint) LANGUAGE plpgsql AS $$ BEGIN SELECT sum(salary) INTO n FROM staff; SET LOCAL ROLE admins; SELECT sum(salary) INTO n FROM staff; END $$;
+CALL spy_procedure(0);
+CREATE PROCEDURE spy_definer() LANGUAGE sql SECURITY DEFINER AS $$ SELECT 1 $$;
+CREATE FUNCTION staff_rows(row_region varchar) RETURNS boolean RETURN true;
+SELECT count(*) FROM staff;
+DROP FUNCTION staff_rows(varchar);

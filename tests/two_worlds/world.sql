@@ -118,6 +118,12 @@ ALTER TABLE ledger SET ROW FILTER ledger_rows ON (region);
 ALTER TABLE ledger ALTER COLUMN amount SET MASK salary_mask;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ledger TO attacker;
 
+-- Functions whose body is a query read with the rights of whoever calls them.
+CREATE FUNCTION staff_of(of text) RETURNS TABLE (id int, name text, salary numeric) LANGUAGE sql
+  AS $$ SELECT s.id, s.name, s.salary FROM staff s WHERE s.region = of OR s.ssn = of ORDER BY s.id $$;
+CREATE FUNCTION payroll_above(least numeric) RETURNS TABLE (id int, ssn text) LANGUAGE sql
+  AS $$ SELECT p.id, p.ssn FROM payroll p WHERE p.salary IS NULL OR 1 / p.salary < least ORDER BY p.id $$;
+
 GRANT SELECT ON staff, mapped, crowded, fragile, spread, notes, staff_view TO attacker;
 GRANT SELECT ON staff, mapped, notes, staff_view TO analysts;
 GRANT SELECT, INSERT, UPDATE, DELETE ON payroll TO attacker;

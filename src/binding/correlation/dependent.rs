@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, JoinType, Result as PlanResult, not_impl_err};
+use datafusion::functions::expr_fn::coalesce;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::WindowFunctionParams;
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, ExprFunctionExt, FetchType, Join, Limit, LogicalPlan, LogicalPlanBuilder, SkipType,
-    SortExpr, SubqueryAlias, Window, lit, when,
+    Aggregate, Distinct, DistinctOn, Expr, ExprFunctionExt, FetchType, Join, Limit, LogicalPlan, LogicalPlanBuilder,
+    SkipType, SortExpr, SubqueryAlias, Window, lit, when,
 };
 
 use super::FreshNames;
 use super::apply::same_columns;
+use super::grouping;
 use super::outer_references::{Substitution, outer_columns};
 
 /// A subquery's plan and the columns that carry the domain in it.
@@ -114,6 +116,7 @@ impl<'a> Dependent<'a> {
                 let (input, domain) = self.push(input)?;
                 Ok((LogicalPlanBuilder::from(input).distinct()?.build()?, domain))
             }
+            LogicalPlan::Distinct(Distinct::On(on)) => self.push_distinct_on(on),
             LogicalPlan::Sort(sort) => {
                 let (input, domain) = self.push(&sort.input)?;
                 let keys = self.sort_keys(&sort.expr, &domain)?;
@@ -174,6 +177,31 @@ impl<'a> Dependent<'a> {
         }
     }
 
+    /// The first row of each group of each outer row.
+    fn push_distinct_on(&mut self, on: &DistinctOn) -> PlanResult<Pushed> {
+        let (input, domain) = self.push(&on.input)?;
+        let substitution = self.substitution(&domain);
+        let columns = || domain.iter().cloned().map(Expr::Column);
+        let mut keys: Vec<Expr> = columns().collect();
+        for key in &on.on_expr {
+            keys.push(substitution.replace(key.clone())?);
+        }
+        let mut selected = vec![];
+        for expression in &on.select_expr {
+            selected.push(substitution.apply(expression.clone())?);
+        }
+        selected.extend(columns());
+        let order = match &on.sort_expr {
+            Some(order) => {
+                let before = columns().map(|column| column.sort(true, false));
+                Some(before.chain(self.sort_keys(order, &domain)?).collect())
+            }
+            None => None,
+        };
+        let distinct = DistinctOn::try_new(keys, selected, order, Arc::new(input))?;
+        Ok((LogicalPlan::Distinct(Distinct::On(distinct)), domain))
+    }
+
     /// The domain beside a plan that does not depend on it.
     fn cross(&mut self, plan: &LogicalPlan) -> PlanResult<Pushed> {
         let (domain_plan, domain) = self.domain()?;
@@ -209,34 +237,35 @@ impl<'a> Dependent<'a> {
         let keys = || domain.iter().cloned().map(Expr::Column);
         let mut groups = vec![];
         for expression in &aggregate.group_expr {
-            if matches!(expression, Expr::GroupingSet(_)) {
-                return not_impl_err!("grouping sets in a correlated subquery");
-            }
-            groups.push(substitution.apply(expression.clone())?);
+            groups.push(match expression {
+                Expr::GroupingSet(sets) => Expr::GroupingSet(grouping::substituted(sets, &substitution)?),
+                plain => substitution.apply(plain.clone())?,
+            });
         }
         let mut aggregates = vec![];
         for expression in &aggregate.aggr_expr {
             aggregates.push(substitution.apply(expression.clone())?);
         }
-        let has_groups = !groups.is_empty();
         groups.extend(keys());
-        let plan = LogicalPlanBuilder::from(input)
-            .aggregate(groups, aggregates.clone())?
-            .build()?;
-        if has_groups {
-            let own = aggregate.schema.columns().into_iter().map(Expr::Column);
-            let plan = LogicalPlanBuilder::from(plan).project(own.chain(keys()))?.build()?;
-            return Ok((plan, domain));
+        let plan = LogicalPlanBuilder::from(input).aggregate(groups, aggregates)?.build()?;
+        let own = grouping::output(aggregate);
+        match grouping::empty_sets(&aggregate.group_expr) {
+            0 => {
+                let own = own.into_iter().map(|(column, _)| Expr::Column(column));
+                let plan = LogicalPlanBuilder::from(plan).project(own.chain(keys()))?.build()?;
+                return Ok((plan, domain));
+            }
+            1 => {}
+            _ => return not_impl_err!("several empty grouping sets in a correlated subquery"),
         }
-        // Without groups there is a row for every outer row, of nothing too.
+        // The set of no keys, which is all there is without GROUP BY, has a row for every outer row, of nothing too.
         let (all, all_domain) = self.domain()?;
         let marker = self.names.next("present");
-        let marked = LogicalPlanBuilder::from(plan.clone())
+        let marked = LogicalPlanBuilder::from(plan)
             .project(
-                plan.schema()
-                    .columns()
-                    .into_iter()
-                    .map(Expr::Column)
+                own.iter()
+                    .map(|(column, _)| Expr::Column(column.clone()))
+                    .chain(keys())
                     .chain([lit(true).alias(marker.as_str())]),
             )?
             .build()?;
@@ -248,9 +277,12 @@ impl<'a> Dependent<'a> {
             .join_on(marked, JoinType::Left, condition)?
             .build()?;
         let mut projected = vec![];
-        for (expression, column) in aggregate.aggr_expr.iter().zip(aggregate.schema.columns()) {
+        for (column, expression) in own {
             let value = Expr::Column(column.clone());
-            let of_nothing = value_of_nothing(expression, aggregate)?;
+            let of_nothing = match expression {
+                Some(expression) => grouping::value_of_nothing(expression, aggregate)?,
+                None => None,
+            };
             projected.push(match of_nothing {
                 Some(default) => when(Expr::Column(Column::new_unqualified(&marker)).is_null(), default)
                     .otherwise(value)?
@@ -276,11 +308,9 @@ impl<'a> Dependent<'a> {
             join.join_type,
             JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark
         );
-        if join.join_type == JoinType::Full {
-            return not_impl_err!("a FULL JOIN in a correlated subquery");
-        }
-        let push_left = keeps_left || left_depends || (!keeps_right && !right_depends);
-        let push_right = keeps_right || right_depends || !push_left;
+        let keeps_both = join.join_type == JoinType::Full;
+        let push_left = keeps_both || keeps_left || left_depends || (!keeps_right && !right_depends);
+        let push_right = keeps_both || keeps_right || right_depends || !push_left;
         let (left, left_domain) = match push_left {
             true => self.push(&join.left)?,
             false => (join.left.as_ref().clone(), vec![]),
@@ -315,8 +345,8 @@ impl<'a> Dependent<'a> {
         }
         if push_left && push_right {
             condition.extend(same_columns(&Substitution {
-                outer: left_domain,
-                inner: right_domain,
+                outer: left_domain.clone(),
+                inner: right_domain.clone(),
             }));
         }
         if condition.is_empty() {
@@ -324,10 +354,19 @@ impl<'a> Dependent<'a> {
         }
         let plan = LogicalPlanBuilder::from(left).join_on(right, join.join_type, condition)?;
         let own = join.schema.columns().into_iter().map(Expr::Column);
-        let plan = plan
-            .project(own.chain(domain.iter().cloned().map(Expr::Column)))?
-            .build()?;
-        Ok((plan, domain))
+        if !keeps_both {
+            let plan = plan.project(own.chain(domain.iter().cloned().map(Expr::Column)))?;
+            return Ok((plan.build()?, domain));
+        }
+        // A row that only one side has, has the values of that side.
+        let mut united = vec![];
+        let mut values = vec![];
+        for (left, right) in left_domain.into_iter().zip(right_domain) {
+            let name = self.names.next("outer");
+            values.push(coalesce(vec![Expr::Column(left), Expr::Column(right)]).alias(name.as_str()));
+            united.push(Column::new_unqualified(name));
+        }
+        Ok((plan.project(own.chain(values))?.build()?, united))
     }
 
     /// The first rows of each outer row.
@@ -408,19 +447,5 @@ fn partition_by(expression: &mut Expr, domain: &[Column]) {
             partition_by.extend(domain.iter().cloned().map(Expr::Column));
         }
         _ => {}
-    }
-}
-
-/// What an aggregate gives for no rows, when that is not NULL.
-fn value_of_nothing(expression: &Expr, aggregate: &Aggregate) -> PlanResult<Option<Expr>> {
-    match expression {
-        Expr::Alias(alias) => value_of_nothing(&alias.expr, aggregate),
-        Expr::AggregateFunction(function) => {
-            let data_type =
-                datafusion::logical_expr::ExprSchemable::get_type(expression, aggregate.input.schema().as_ref())?;
-            let default = function.func.default_value(&data_type)?;
-            Ok((!default.is_null()).then_some(Expr::Literal(default, None)))
-        }
-        _ => Ok(None),
     }
 }

@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Expr, Join, LogicalPlan, LogicalPlanBuilder, Subq
 use super::apply::same_columns;
 use super::dependent::Dependent;
 use super::outer_references::{Substitution, outer_columns};
+use super::pull_up::Asked;
 use super::{FreshNames, can_pull_up};
 
 /// Unnests a lateral join whose inputs are done.
@@ -29,7 +30,7 @@ pub(super) fn unnest(join: Join, names: &mut FreshNames) -> PlanResult<Transform
             ..join
         })));
     }
-    if can_pull_up(subquery, false) && matches!(join.join_type, JoinType::Inner | JoinType::Left) {
+    if can_pull_up(subquery, Asked::Rows) && matches!(join.join_type, JoinType::Inner | JoinType::Left) {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     }
     let right = without_marker(&join.right)?;

@@ -5,9 +5,11 @@
 
 mod apply;
 mod dependent;
+mod grouping;
 mod lateral;
 mod outer_references;
 mod predicate;
+mod pull_up;
 
 use datafusion::common::Result as PlanResult;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
@@ -15,6 +17,7 @@ use datafusion::logical_expr::logical_plan::check_subquery_expr;
 use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
 use datafusion::optimizer::decorrelate::PullUpCorrelatedExpr;
 
+use self::pull_up::Asked;
 use crate::error::Result;
 
 /// Names the columns that unnesting adds; unique within one plan.
@@ -77,15 +80,20 @@ fn is_subquery(expression: &Expr) -> bool {
 
 /// Whether DataFusion's own rules turn this subquery of `node` into a join.
 fn optimizer_handles(node: &LogicalPlan, expression: &Expr) -> bool {
-    let (subquery, is_predicate) = match expression {
-        Expr::ScalarSubquery(subquery) => (subquery, false),
-        Expr::Exists(exists) => (&exists.subquery, true),
-        Expr::InSubquery(membership) => (&membership.subquery, true),
-        Expr::SetComparison(comparison) => (&comparison.subquery, true),
+    let (subquery, asked) = match expression {
+        Expr::ScalarSubquery(subquery) => (subquery, Asked::Value),
+        Expr::Exists(exists) => (&exists.subquery, Asked::Existence),
+        Expr::InSubquery(membership) => (&membership.subquery, Asked::Membership),
+        Expr::SetComparison(comparison) => (&comparison.subquery, Asked::Membership),
         _ => return true,
     };
     // Predicates become semi joins in WHERE only.
-    if is_predicate && !matches!(node, LogicalPlan::Filter(_)) {
+    if asked != Asked::Value && !matches!(node, LogicalPlan::Filter(_)) {
+        return false;
+    }
+    if let (LogicalPlan::Filter(filter), Expr::InSubquery(_)) = (node, expression)
+        && !predicate::unknown_is_false(&filter.predicate, expression)
+    {
         return false;
     }
     match outer_references::outer_columns(&subquery.subquery) {
@@ -94,10 +102,14 @@ fn optimizer_handles(node: &LogicalPlan, expression: &Expr) -> bool {
         Ok(_) if subquery.outer_ref_columns.is_empty() => return false,
         _ => {}
     }
-    check_subquery_expr(node, &subquery.subquery, expression).is_ok() && can_pull_up(subquery, is_predicate)
+    check_subquery_expr(node, &subquery.subquery, expression).is_ok() && can_pull_up(subquery, asked)
 }
 
-fn can_pull_up(subquery: &Subquery, is_predicate: bool) -> bool {
+fn can_pull_up(subquery: &Subquery, asked: Asked) -> bool {
+    if !pull_up::is_sound(&subquery.subquery, asked).is_ok_and(|sound| sound) {
+        return false;
+    }
+    let is_predicate = matches!(asked, Asked::Existence | Asked::Membership);
     let mut pull_up = PullUpCorrelatedExpr::new()
         .with_need_handle_count_bug(!is_predicate)
         .with_exists_sub_query(is_predicate);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{ExprSchema, Result as PlanResult, ScalarValue};
 use datafusion::functions_aggregate::expr_fn::{bool_or, count};
-use datafusion::logical_expr::expr::SetQuantifier;
+use datafusion::logical_expr::expr::{InSubquery, SetQuantifier};
+use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, binary_expr, col, lit, not, when,
 };
 
-use super::outer_references::input_schema;
+use super::outer_references::{input_schema, outer_columns};
 
 /// The scalar subquery that means the same as this predicate of `node`; other expressions as they are.
 pub(super) fn as_scalar(node: &LogicalPlan, expression: Expr) -> PlanResult<Expr> {
@@ -69,6 +70,34 @@ fn quantified(subquery: Subquery, needle: Expr, operator: Operator, quantifier: 
         .project(vec![verdict.alias("verdict")])?
         .build()?;
     Ok(scalar(plan))
+}
+
+/// Whether a filter's predicate takes the membership for false wherever it is unknown, or asks for it in the one way that
+/// DataFusion knows the difference: `NOT IN` as a condition of its own that reads nothing outside.
+pub(super) fn unknown_is_false(predicate: &Expr, membership: &Expr) -> bool {
+    let is_independent =
+        |membership: &InSubquery| outer_columns(&membership.subquery.subquery).is_ok_and(|columns| columns.is_empty());
+    split_conjunction(predicate)
+        .into_iter()
+        .all(|condition| match condition {
+            Expr::InSubquery(own) if condition == membership => !own.negated || is_independent(own),
+            Expr::Not(negated) if negated.as_ref() == membership => match negated.as_ref() {
+                Expr::InSubquery(own) => own.negated || is_independent(own),
+                _ => false,
+            },
+            other => is_affirmed(other, membership),
+        })
+}
+
+/// The same below AND and OR, which let nothing pass for what is unknown that they would not for what is false.
+fn is_affirmed(condition: &Expr, membership: &Expr) -> bool {
+    match condition {
+        Expr::BinaryExpr(both) if matches!(both.op, Operator::And | Operator::Or) => {
+            is_affirmed(&both.left, membership) && is_affirmed(&both.right, membership)
+        }
+        Expr::InSubquery(own) if condition == membership => !own.negated,
+        other => other.exists(|part| Ok(part == membership)).is_ok_and(|found| !found),
+    }
 }
 
 fn scalar(plan: LogicalPlan) -> Expr {

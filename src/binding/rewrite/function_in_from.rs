@@ -10,9 +10,10 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::super::relations::parse_query;
 use super::syntax::{call, plain_arguments, system_name};
-use super::{named_arguments, numbered_name};
+use super::{named_arguments, numbered_name, output_name, rows_from};
 use crate::error::{Error, Result};
 use crate::functions::builtin::builtin_functions_named;
+use crate::statement::ROWS_FROM;
 
 /// A set-returning function: its columns, and for each the function that gives the column as an array.
 struct SetReturning {
@@ -202,40 +203,112 @@ fn from_call(
     let Some(function) = system_name(name) else {
         return Ok(None);
     };
+    if function == ROWS_FROM {
+        return side_by_side(arguments, alias, with_ordinality).map(Some);
+    }
     if let Some((_, relation)) = BEHIND_RELATIONS.iter().find(|(behind, _)| *behind == function) {
         return Ok(Some(system_relation(relation, alias)));
     }
-    let mut arguments = arguments.to_vec();
-    named_arguments::position(&function, &mut arguments)?;
-    let Some(arguments) = plain_arguments(&arguments) else {
-        return Ok(None);
-    };
     if let Some((_, rows)) = ROWS_OF_JSON.iter().find(|(name, _)| *name == function)
         && !with_ordinality
     {
-        return rows_of_json(&function, rows, arguments, alias).map(Some);
+        return match positional(&function, arguments)? {
+            Some(arguments) => rows_of_json(&function, rows, arguments, alias).map(Some),
+            None => Ok(None),
+        };
     }
-    if function == "unnest" {
-        return Ok(Some(unnest(
-            "unnest",
-            vec!["unnest".into()],
-            arguments.into_iter().map(flat).collect(),
-            alias,
-            with_ordinality,
-        )));
+    if let Some((columns, arrays)) = set_columns(name, arguments)? {
+        return Ok(Some(unnest(&function, columns, arrays, alias, with_ordinality)));
     }
-    let Some(declared) = SET_RETURNING.iter().find(|declared| declared.name == function) else {
-        // What others may have made is looked up later.
-        let is_postgres = builtin_functions_named(&function).next().is_some();
-        return Ok(is_postgres.then(|| one_row(&function, call(&function, arguments), alias, with_ordinality)));
+    // What others may have made is looked up later.
+    Ok(value_of(name, arguments)?.map(|value| one_row(&function, value, alias, with_ordinality)))
+}
+
+/// A call's arguments by their places; `None` where they are no plain values.
+fn positional(function: &str, arguments: &[FunctionArg]) -> Result<Option<Vec<Expr>>> {
+    let mut arguments = arguments.to_vec();
+    named_arguments::position(function, &mut arguments)?;
+    Ok(plain_arguments(&arguments))
+}
+
+/// The columns of a set-returning function and the array behind each; `None` for any other function.
+fn set_columns(name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(Vec<String>, Vec<Expr>)>> {
+    let Some(function) = system_name(name) else {
+        return Ok(None);
     };
-    let columns = declared.columns.iter().map(|(column, _)| column.to_string()).collect();
-    let arrays = declared
-        .columns
-        .iter()
-        .map(|(_, array)| column_array(array, &arguments))
-        .collect();
-    Ok(Some(unnest(declared.name, columns, arrays, alias, with_ordinality)))
+    let declared = SET_RETURNING.iter().find(|declared| declared.name == function);
+    if declared.is_none() && function != "unnest" {
+        return Ok(None);
+    }
+    let Some(arguments) = positional(&function, arguments)? else {
+        return Ok(None);
+    };
+    Ok(Some(match declared {
+        None => {
+            let names = match arguments.len() {
+                1 => vec![function],
+                count => (1..=count).map(|index| numbered_name("unnest", index)).collect(),
+            };
+            (names, arguments.into_iter().map(flat).collect())
+        }
+        Some(declared) => declared
+            .columns
+            .iter()
+            .map(|(column, array)| (column.to_string(), column_array(array, &arguments)))
+            .unzip(),
+    }))
+}
+
+/// The call of a function of PostgreSQL's that gives one value.
+fn value_of(name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<Expr>> {
+    let Some(function) = system_name(name).filter(|name| builtin_functions_named(name).next().is_some()) else {
+        return Ok(None);
+    };
+    Ok(positional(&function, arguments)?.map(|arguments| call(&function, arguments)))
+}
+
+/// The columns of a function of ROWS FROM, if it is one whose columns are arrays.
+pub(super) fn columns_of(name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(Vec<String>, Vec<Expr>)>> {
+    let function = system_name(name).unwrap_or_default();
+    let is_relation = BEHIND_RELATIONS.iter().any(|(behind, _)| *behind == function)
+        || ROWS_OF_JSON.iter().any(|(rows, _)| *rows == function);
+    if is_relation {
+        return Ok(None);
+    }
+    if let Some(columns) = set_columns(name, arguments)? {
+        return Ok(Some(columns));
+    }
+    let value = value_of(name, arguments)?;
+    Ok(value.map(|value| (vec![function], vec![call("make_array", vec![value])])))
+}
+
+/// ROWS FROM several functions whose columns are arrays.
+fn side_by_side(functions: &[FunctionArg], alias: Option<&TableAlias>, with_ordinality: bool) -> Result<TableFactor> {
+    let mut names: Vec<String> = vec![];
+    let mut arrays = vec![];
+    let mut first = None;
+    for (function, arguments) in rows_from::functions(functions)? {
+        let Some((columns, values)) = columns_of(&function, &arguments)? else {
+            return Err(Error::internal("a function of ROWS FROM is not made of arrays"));
+        };
+        first = first.or_else(|| system_name(&function));
+        for name in columns {
+            let shown = output_name(&name);
+            let same = names.iter().filter(|known| output_name(known) == shown).count();
+            names.push(match same {
+                0 => name,
+                before => numbered_name(shown, before + 1),
+            });
+        }
+        arrays.extend(values);
+    }
+    Ok(unnest(
+        &first.unwrap_or_default(),
+        names,
+        arrays,
+        alias,
+        with_ordinality,
+    ))
 }
 
 /// A function that gives one value is a table of one row.
@@ -366,9 +439,7 @@ fn unnest(
         *only = alias.name.value.clone();
     }
     if with_ordinality {
-        if let Some(first) = arrays.first().cloned() {
-            arrays.push(call("array_ordinals", vec![first]));
-        }
+        arrays.push(call("array_ordinals", arrays.clone()));
         columns.push("ordinality".into());
     }
     let mut names: Vec<TableAliasColumnDef> = columns

@@ -18,8 +18,11 @@ mod qualified_functions;
 mod qualified_wildcards;
 mod quantified;
 mod records_in_from;
+mod recursion;
 mod registered_names;
 mod row_values;
+mod rows_from;
+mod search_cycle;
 mod special_syntax;
 mod syntax;
 mod table_oid;
@@ -56,12 +59,15 @@ pub fn rewrite_expression(expression: &mut Expr) -> Result<()> {
 }
 
 fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
+    recursion::check(tree)?;
+    search_cycle::rewrite(tree)?;
     misplaced::check(tree)?;
     grouping_positions::rewrite(tree)?;
     // Early, because names come from the text as it was written.
     output_names::rewrite(tree);
     table_sample::rewrite(tree)?;
     truth_literals::rewrite(tree);
+    rows_from::rewrite(tree)?;
     records_in_from::rewrite(tree)?;
     value_lists::rewrite(tree);
     table_oid::rewrite(tree);

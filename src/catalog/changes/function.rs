@@ -17,6 +17,7 @@ pub struct NewFunction {
     pub returns: SqlType,
     pub body: String,
     pub query: Option<QueryResult>,
+    pub script: Option<Script>,
     pub search_path: Vec<Oid>,
     pub references: Vec<Reference>,
     pub comment: Option<String>,
@@ -46,10 +47,24 @@ pub fn create_function(staged: &mut Staged, role: Oid, new: NewFunction, when_ta
         return keep_existing(staged, existing, when_taken);
     }
     staged.require(Permission::Owns { role, object: old.id })?;
-    let hint = format!("Use DROP FUNCTION {} first.", old.signature());
+    let is_procedure = new.script.as_ref().is_some_and(|script| script.is_procedure);
+    if old.is_procedure() != is_procedure {
+        let message = "cannot change routine kind";
+        let detail = format!("\"{}\" is a {}.", old.name, old.word());
+        return Err(Error::new(SqlState::WrongObjectType, message).with_detail(detail));
+    }
+    // A policy goes on calling it, and can take in expressions alone.
+    if new.query.is_some() || new.script.is_some() {
+        check_serves_no_policy(&snapshot, old)?;
+    }
+    let hint = format!("Use DROP {} {} first.", old.word().to_uppercase(), old.signature());
     let refuse = |message| Err(Error::new(SqlState::InvalidFunctionDefinition, message).with_hint(hint));
     let message = "cannot change return type of existing function".to_string();
     if old.returns != new.returns || old.is_set() != is_set(new.query.as_ref()) {
+        let message = match is_procedure {
+            true => "cannot change whether a procedure has output parameters".to_string(),
+            false => message,
+        };
         return refuse(message);
     }
     let rows = |query: Option<&QueryResult>| -> Vec<(String, SqlType)> {
@@ -73,7 +88,7 @@ pub fn create_function(staged: &mut Staged, role: Oid, new: NewFunction, when_ta
         &snapshot,
         old.id,
         &new.references,
-        &format!("function {}", old.signature()),
+        &format!("{} {}", old.word(), old.signature()),
     )?;
     let replacement = function(new, old.id, old.owner, old.grants.clone());
     staged.put(Function {
@@ -94,6 +109,19 @@ fn refuse_repeated<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
     }
 }
 
+/// 0A000 where a row filter or a mask calls the function.
+fn check_serves_no_policy(snapshot: &CatalogSnapshot, function: &Function) -> Result<()> {
+    let serves = snapshot.dependents(function.id).any(|object| match object {
+        Object::Table(table) => table.policy_functions().any(|policy| policy == function.id),
+        _ => false,
+    });
+    match serves {
+        true => Err(Error::unsupported("a policy by a function whose body is a query")
+            .with_hint("A row filter or column mask calls the function: write RETURN expression.")),
+        false => Ok(()),
+    }
+}
+
 fn is_set(query: Option<&QueryResult>) -> bool {
     query.is_some_and(|query| query.is_set)
 }
@@ -106,6 +134,7 @@ fn function(new: NewFunction, id: Oid, owner: Oid, grants: Vec<Grant>) -> Functi
         returns,
         body,
         query,
+        script,
         search_path,
         references,
         comment,
@@ -119,6 +148,7 @@ fn function(new: NewFunction, id: Oid, owner: Oid, grants: Vec<Grant>) -> Functi
         returns,
         body,
         query,
+        script,
         search_path,
         references,
         grants,

@@ -108,10 +108,10 @@ pub fn drop_column_mask(staged: &mut Staged, role: Oid, table: Oid, column: &str
 
 /// A policy's condition is made of expressions alone.
 fn refuse_query(function: &Function) -> Result<()> {
-    match function.query {
-        Some(_) => Err(Error::unsupported("a policy by a function whose body is a query")
+    match (&function.query, &function.script) {
+        (Some(_), _) | (_, Some(_)) => Err(Error::unsupported("a policy by a function whose body is a query")
             .with_hint("Write RETURN expression; the expression may have subqueries.")),
-        None => Ok(()),
+        (None, None) => Ok(()),
     }
 }
 

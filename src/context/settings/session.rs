@@ -16,6 +16,13 @@ const OF_TRANSACTION: [&str; 3] = [
     "transaction_deferrable",
 ];
 
+/// The same with the settings that they start from; both are declared with the same value.
+pub(super) const MODES: [(&str, &str); 3] = [
+    ("transaction_isolation", "default_transaction_isolation"),
+    ("transaction_read_only", "default_transaction_read_only"),
+    ("transaction_deferrable", "default_transaction_deferrable"),
+];
+
 /// One session's settings. `current` is what statements see; `lasting` is the same without what SET
 /// LOCAL laid over it.
 #[derive(Debug, Clone)]
@@ -149,11 +156,11 @@ impl SessionSettings {
             return;
         }
         self.before_transaction = Some(self.lasting.clone());
-        for (name, default) in [
-            ("transaction_isolation", "default_transaction_isolation"),
-            ("transaction_read_only", "default_transaction_read_only"),
-            ("transaction_deferrable", "default_transaction_deferrable"),
-        ] {
+        for (name, default) in MODES {
+            // What nobody changed is the same for both: each statement comes by here.
+            if !self.current.is_changed(name) && !self.current.is_changed(default) {
+                continue;
+            }
             let value = self.current.canonical(default).unwrap_or_default().to_string();
             if self.current.canonical(name) != Some(&value) {
                 self.apply(name, &value, true);

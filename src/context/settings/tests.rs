@@ -229,3 +229,14 @@ fn clients_hear_of_reported_changes_once() {
             .any(|(name, value, _)| name == "server_version" && value.starts_with("17"))
     );
 }
+
+#[test]
+fn modes_of_a_transaction_are_declared_as_what_they_start_from() {
+    for (name, default) in super::session::MODES {
+        assert_eq!(
+            definition(name).unwrap().default,
+            definition(default).unwrap().default,
+            "{name}"
+        );
+    }
+}

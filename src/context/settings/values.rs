@@ -28,7 +28,7 @@ pub struct Settings {
     pub idle_in_transaction_session_timeout: Option<Duration>,
     pub idle_session_timeout: Option<Duration>,
     pub transaction_timeout: Option<Duration>,
-    pub application_name: String,
+    pub application_name: Arc<str>,
     /// What the client's text is converted with; `None` for UTF-8.
     pub client_encoding: Option<&'static Encoding>,
     pub client_min_messages: MessageLevel,
@@ -117,7 +117,7 @@ impl Settings {
             idle_in_transaction_session_timeout: timeout("idle_in_transaction_session_timeout"),
             idle_session_timeout: timeout("idle_session_timeout"),
             transaction_timeout: timeout("transaction_timeout"),
-            application_name: value("application_name").to_string(),
+            application_name: value("application_name").into(),
             client_encoding: encoding::named(value("client_encoding"))
                 .and_then(|named| named.conversion().ok())
                 .flatten(),

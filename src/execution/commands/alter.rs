@@ -262,7 +262,7 @@ pub(super) async fn alter_log(
     changes: Vec<SchemaChange>,
 ) -> Result<()> {
     let (delta, base) = super::insert::open(command, table).await?;
-    let operation = Operation::new(operation).with_user(&command.context.principal.role_name);
+    let operation = Operation::new(operation).with_user(&*command.context.principal.role_name);
     command
         .transaction
         .add_alteration(table, delta, base, changes, operation)

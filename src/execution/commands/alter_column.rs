@@ -311,7 +311,7 @@ async fn rewrite(
         files,
         complete: true,
         keys: None,
-        operation: Operation::new("CHANGE COLUMN").with_user(&command.context.principal.role_name),
+        operation: Operation::new("CHANGE COLUMN").with_user(&*command.context.principal.role_name),
     };
     command.transaction.add_write(table, write).await?;
     super::constraint::verify_written(command, table).await

@@ -33,6 +33,8 @@ pub(super) struct CollectedRows<'a> {
     returned: Vec<RecordBatch>,
     keys: Vec<Key>,
     count: u64,
+    /// NULLs where none may be are found later, when the whole rows are known.
+    finds_nulls: bool,
     memory: MemoryReservation,
 }
 
@@ -50,6 +52,7 @@ impl<'a> CollectedRows<'a> {
         modification: &'a BoundModification,
         base: &'a TableSnapshot,
         session: &dyn Session,
+        finds_nulls: bool,
     ) -> Result<CollectedRows<'a>> {
         let missing = || Error::internal("a value is for a column that the table does not have");
         let place = |column: &usize| modification.values.iter().position(|known| known == column);
@@ -101,6 +104,7 @@ impl<'a> CollectedRows<'a> {
             returned: vec![],
             keys,
             count: 0,
+            finds_nulls,
             memory: MemoryConsumer::new("changed rows").register(&session.runtime_env().memory_pool),
         })
     }
@@ -174,7 +178,14 @@ impl<'a> CollectedRows<'a> {
         let stored = self.base.schema();
         for (kind, rows) in updated.into_iter().enumerate() {
             let rows = take_record_batch(batch, &UInt32Array::from(rows))?;
-            let values = stored_values(self.table, self.modification, &stored, &self.values[kind], &rows)?;
+            let values = stored_values(
+                self.table,
+                self.modification,
+                &stored,
+                &self.values[kind],
+                &rows,
+                !self.finds_nulls,
+            )?;
             self.memory.try_grow(values.get_array_memory_size())?;
             self.changes.add_values(kind, values);
         }

@@ -114,7 +114,7 @@ pub async fn begin(
             staged.map_err(|error| error.in_table(&schema, &name))
         })
     };
-    let operation = Operation::new("COPY").with_user(&command.context.principal.role_name);
+    let operation = Operation::new("COPY").with_user(&*command.context.principal.role_name);
     let count = columns.len();
     let format = match options.format {
         CopyFormat::Binary => Format::Binary,

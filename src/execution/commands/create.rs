@@ -4,7 +4,7 @@ use super::CommandContext;
 use crate::catalog::changes::{self, WhenTaken};
 use crate::catalog::model::Oid;
 use crate::error::{Error, Result, SqlState};
-use crate::statement::ast::ObjectName;
+use crate::statement::ast::CreateSchema;
 
 /// What IF NOT EXISTS and OR REPLACE make of a taken name.
 pub(super) fn when_taken(if_not_exists: bool, or_replace: bool) -> WhenTaken {
@@ -33,13 +33,9 @@ pub(super) async fn database(
     Ok("CREATE DATABASE")
 }
 
-pub(super) async fn schema(
-    command: &mut CommandContext<'_>,
-    name: &ObjectName,
-    if_not_exists: bool,
-    owner: Option<&str>,
-) -> Result<&'static str> {
-    let owner = role_named(command, owner)?;
+pub(super) async fn schema(command: &mut CommandContext<'_>, create: &CreateSchema) -> Result<&'static str> {
+    let owner = role_named(command, create.owner.as_deref())?;
+    let name = &create.name;
     let (database, schema) = match name.0.as_slice() {
         [schema] => (command.context.database, schema),
         [database, schema] => (command.context.catalog.resolve_database(database)?.id, schema),
@@ -48,7 +44,7 @@ pub(super) async fn schema(
             return Err(Error::new(SqlState::SyntaxError, message));
         }
     };
-    let when = when_taken(if_not_exists, false);
+    let when = when_taken(create.if_not_exists, false);
     command
         .stage(|staged, role, _| changes::create_schema(staged, role, database, schema, owner, when))
         .await?;

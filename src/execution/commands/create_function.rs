@@ -1,4 +1,4 @@
-//! CREATE FUNCTION: a function in SQL, whose body is bound once to see that it holds.
+//! CREATE FUNCTION and CREATE PROCEDURE: what calls take in is bound once to see that it holds.
 
 use super::CommandContext;
 use super::create::when_taken;
@@ -53,16 +53,23 @@ pub async fn run(
         returns: create.returns.clone(),
         body: create.body.clone(),
         query: create.query.clone(),
+        script: create.script.clone(),
         search_path: command.context.catalog.without_temporary(&command.context.search_path),
         references: vec![],
         comment: create.comment.clone(),
     };
-    new.references = binding::check_function(services, command.context, draft(&new, command.role())).await?;
+    // What the names of a script mean is looked up when it runs.
+    if new.script.is_none() {
+        new.references = binding::check_function(services, command.context, draft(&new, command.role())).await?;
+    }
     let when = when_taken(create.if_not_exists, create.or_replace);
     command
         .stage(|staged, role, _| changes::create_function(staged, role, new, when))
         .await?;
-    Ok("CREATE FUNCTION".into())
+    Ok(match create.is_procedure() {
+        true => "CREATE PROCEDURE".into(),
+        false => "CREATE FUNCTION".into(),
+    })
 }
 
 /// The function as it would be, for binding its body.
@@ -76,6 +83,7 @@ fn draft(new: &NewFunction, owner: Oid) -> Function {
         returns: new.returns.clone(),
         body: new.body.clone(),
         query: new.query.clone(),
+        script: new.script.clone(),
         search_path: new.search_path.clone(),
         references: vec![],
         grants: vec![],

@@ -140,7 +140,7 @@ pub(super) async fn write(
     let snapshot = command.transaction.staged(command.services).await?.snapshot();
     let delta = command.services.storage.table(&table_address(&snapshot, table)?)?;
     let draft = TableDraft::new(definition)?;
-    let operation = Operation::new(operation).with_user(&command.context.principal.role_name);
+    let operation = Operation::new(operation).with_user(&*command.context.principal.role_name);
     let files = match rows {
         None => None,
         Some(rows) => {

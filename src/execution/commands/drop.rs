@@ -18,11 +18,7 @@ pub(super) async fn run(
     if kind == ObjectKind::Role {
         return drop_roles(command, names, if_exists).await;
     }
-    if kind == ObjectKind::Database
-        && names
-            .iter()
-            .any(|name| name.0 == [command.context.database_name.clone()])
-    {
+    if kind == ObjectKind::Database && names.iter().any(|name| name.0 == [&*command.context.database_name]) {
         return Err(Error::new(
             SqlState::ObjectInUse,
             "cannot drop the currently open database",
@@ -41,13 +37,13 @@ pub(super) async fn run(
         ObjectKind::Table => "DROP TABLE",
         ObjectKind::View => "DROP VIEW",
         ObjectKind::MaterializedView => "DROP MATERIALIZED VIEW",
-        ObjectKind::Function => "DROP FUNCTION",
         ObjectKind::Sequence => "DROP SEQUENCE",
         ObjectKind::Index => "DROP INDEX",
         ObjectKind::Type => "DROP TYPE",
         ObjectKind::Domain => "DROP DOMAIN",
         ObjectKind::ExternalLocation => "DROP EXTERNAL LOCATION",
         ObjectKind::Role => "DROP ROLE",
+        ObjectKind::Function => return Err(Error::internal("functions are dropped by the types that they take")),
         ObjectKind::Column => return Err(Error::internal("a column is dropped by ALTER TABLE")),
     })
 }

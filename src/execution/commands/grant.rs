@@ -72,6 +72,10 @@ fn targets(command: &CommandContext<'_>, target: &GrantTarget) -> Result<Vec<Oid
             .iter()
             .map(|name| Ok(catalog.resolve_object(*kind, command.names(), &name.0)?.id()))
             .collect(),
+        GrantTarget::Routines(routines) => routines
+            .iter()
+            .map(|routine| Ok(super::routine::named(command, routine)?.id))
+            .collect(),
         GrantTarget::AllTablesInSchemas(schemas) => {
             let mut found = vec![];
             for name in schemas {

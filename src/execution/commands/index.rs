@@ -100,7 +100,10 @@ pub(super) fn reindex(command: &CommandContext<'_>, reindex: &Reindex) -> Result
             owned(&schema.clone().into())?;
         }
         Reindex::Database(name) => {
-            if name.as_ref().is_some_and(|name| *name != command.context.database_name) {
+            if name
+                .as_ref()
+                .is_some_and(|name| **name != *command.context.database_name)
+            {
                 return Err(Error::unsupported("REINDEX of another database than the connected one"));
             }
         }

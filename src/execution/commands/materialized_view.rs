@@ -119,7 +119,7 @@ pub async fn refresh(
                 files,
                 complete: false,
                 keys: None,
-                operation: Operation::new(tag).with_user(&command.context.principal.role_name),
+                operation: Operation::new(tag).with_user(&*command.context.principal.role_name),
             };
             command.transaction.add_write(view, write).await?;
             super::constraint::verify_written(command, view).await?;

@@ -4,6 +4,7 @@
 mod alter;
 mod alter_column;
 mod analyze;
+mod checkpoint;
 mod collected_rows;
 mod comment;
 mod constraint;
@@ -31,6 +32,7 @@ mod optimize;
 mod policy;
 mod restore;
 mod role;
+mod routine;
 pub mod row_checks;
 mod sequence;
 mod show;
@@ -180,11 +182,9 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             if_not_exists,
             owner,
         } => create::database(command, name, *if_not_exists, owner.as_deref()).await?,
-        Statement::CreateSchema {
-            name,
-            if_not_exists,
-            owner,
-        } => create::schema(command, name, *if_not_exists, owner.as_deref()).await?,
+        Statement::Checkpoint => checkpoint::checkpoint(command)?,
+        Statement::Load { library } => checkpoint::load(command, library)?,
+        Statement::CreateSchema(create) => create::schema(command, create).await?,
         Statement::CreateExternalLocation {
             name,
             if_not_exists,
@@ -221,6 +221,8 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             if_exists,
             cascade,
         } => drop::run(command, *kind, names, *if_exists, *cascade).await?,
+        Statement::DropRoutines(drop) => routine::drop(command, drop).await?,
+        Statement::ChangeRoutine { routine, change } => routine::change(command, routine, change).await?,
         Statement::Alter { alter, if_exists } => alter::run(command, alter, *if_exists).await?,
         Statement::Grant(grant) => grant::run(command, grant).await?,
         Statement::GrantRole {

@@ -16,14 +16,14 @@ use futures::StreamExt;
 use super::CommandContext;
 use super::collected_rows::CollectedRows;
 use super::insert::{assigned, open};
-use super::row_checks::checked;
+use super::row_checks::{WrittenRows, checked};
 use crate::binding::{Action, BoundModification, FIRST_VALUE};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::enforced_keys::{EnforcedKeys, NewRows};
 use crate::execution::outcome::{Outcome, OutputColumn, RowSet, Rows, stream_of_batches};
 use crate::execution::transaction::TableWrite;
-use crate::storage::{KeyGuard, Operation, Removal, RowChanges, RowCheck, TableSnapshot, TouchedRows};
+use crate::storage::{KeyGuard, Operation, Removal, RowChanges, TableSnapshot, TouchedRows};
 
 /// What a statement is called, and what it does beside its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub async fn run(
     stream: SendableRecordBatchStream,
     session: &dyn Session,
     kind: Kind,
-    check: Option<RowCheck>,
+    written: WrittenRows,
 ) -> Result<Outcome> {
     let (delta, newest) = open(command, table).await?;
     // The version that the rows' files and places are of.
@@ -103,8 +103,8 @@ pub async fn run(
         .map(|keys| NewRows::new(keys, &base, is_plain_insert(modification)))
         .transpose()?;
     let check = match &new {
-        Some(new) => Some(new.after(check)),
-        None => check,
+        Some(new) => Some(new.after(written.check)),
+        None => written.check,
     };
     let to_write = |rows| -> Result<SendableRecordBatchStream> {
         let rows = assigned(rows, Arc::clone(&stored), table, &names, &settings)?;
@@ -118,7 +118,7 @@ pub async fn run(
             vec![],
         )
     } else {
-        let mut collected = CollectedRows::new(table, modification, &base, session)?;
+        let mut collected = CollectedRows::new(table, modification, &base, session, written.finds_nulls)?;
         collected.drain(command, stream).await?;
         let count = collected.count();
         let (changes, inserted, returned) = collected.finish();
@@ -211,13 +211,14 @@ pub fn returned_schema(modification: &BoundModification) -> SchemaRef {
     Arc::new(Schema::new(fields.iter().skip(first).cloned().collect::<Vec<_>>()))
 }
 
-/// New values as the table stores them, checked for NULL where the table has none.
+/// New values as the table stores them, `checked` for NULL where the table has none.
 pub(super) fn stored_values(
     table: &Table,
     modification: &BoundModification,
     stored: &SchemaRef,
     values: &[usize],
     rows: &RecordBatch,
+    checked: bool,
 ) -> Result<RecordBatch> {
     let (mut fields, mut columns): (Vec<_>, Vec<ArrayRef>) = (vec![], vec![]);
     for value in values {
@@ -228,7 +229,7 @@ pub(super) fn stored_values(
         let field = field.ok_or_else(|| Error::internal("a value is for a column that is not stored"))?;
         let array = rows.column(FIRST_VALUE + value);
         let may_be_null = table.column_named(&name).is_none_or(|column| column.nullable) && field.is_nullable();
-        if !may_be_null && array.logical_null_count() > 0 {
+        if checked && !may_be_null && array.logical_null_count() > 0 {
             let relation = &table.name;
             let message =
                 format!("null value in column \"{name}\" of relation \"{relation}\" violates not-null constraint");

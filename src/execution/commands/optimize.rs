@@ -48,7 +48,7 @@ pub(super) async fn run(command: &mut CommandContext<'_>, optimize: &Optimize) -
         near: optimize.near.clone(),
         least_files: 0,
     };
-    let mut operation = Operation::new("OPTIMIZE").with_user(&command.context.principal.role_name);
+    let mut operation = Operation::new("OPTIMIZE").with_user(&*command.context.principal.role_name);
     let predicate = optimize.condition.iter().map(ToString::to_string).collect::<Vec<_>>();
     operation = operation
         .with_parameter("predicate", predicate)

@@ -56,7 +56,7 @@ pub(super) async fn run(command: &mut CommandContext<'_>, restore: &Restore) -> 
         keys.verify_all(&past, |_| true).await?;
     }
     let operation = Operation::new("RESTORE")
-        .with_user(&command.context.principal.role_name)
+        .with_user(&*command.context.principal.role_name)
         .with_parameter("version", past.version());
     let done = delta.restore(&base, &past, operation).await?;
     let number = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![value as i64])) };

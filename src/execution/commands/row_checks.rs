@@ -22,12 +22,12 @@ use crate::error::{Error, Result, SqlState};
 use crate::functions::first_failing;
 use crate::storage::RowCheck;
 use crate::types::FormatSettings;
-use crate::types::cast::failing_row;
+use crate::types::cast::{check_not_null, failing_row};
 
 /// How a row that fails is shown.
 #[derive(Debug, Clone)]
 pub struct ShownRows {
-    /// The stored columns with their types.
+    /// The stored columns with their types, and whether they may be NULL.
     pub schema: SchemaRef,
     pub settings: FormatSettings,
 }
@@ -41,13 +41,45 @@ impl ShownRows {
         }
         let typed = |field: &Arc<Field>| {
             let column = table.column_named(field.name())?;
-            Some(column.sql_type.to_field(field.name(), true))
+            Some(
+                column
+                    .sql_type
+                    .to_field(field.name(), column.nullable && field.is_nullable()),
+            )
         };
         let fields: Vec<Field> = stored.fields().iter().map(typed).collect::<Option<_>>()?;
         Some(ShownRows {
             schema: Arc::new(Schema::new(fields)),
             settings: settings.clone(),
         })
+    }
+}
+
+/// What the rows pass that a statement writes.
+pub struct WrittenRows {
+    pub check: Option<RowCheck>,
+    /// The check finds NULLs where none may be, and shows the whole row.
+    pub finds_nulls: bool,
+}
+
+impl WrittenRows {
+    /// Updated rows are looked at as a whole where they may be shown.
+    pub fn updated(check: Option<RowCheck>, table: &str, shown: Option<ShownRows>) -> WrittenRows {
+        let Some(shown) = shown else {
+            return WrittenRows {
+                check,
+                finds_nulls: false,
+            };
+        };
+        let table = table.to_string();
+        let find = move |rows: &RecordBatch| -> Result<()> {
+            check_not_null(rows, &shown.schema, &table, &shown.settings)?;
+            check.as_ref().map_or(Ok(()), |check| check(rows))
+        };
+        WrittenRows {
+            check: Some(Arc::new(find)),
+            finds_nulls: true,
+        }
     }
 }
 

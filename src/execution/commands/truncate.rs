@@ -19,7 +19,7 @@ pub(super) async fn run(command: &mut CommandContext<'_>, tables: &[ObjectName])
         command.transaction.take_turn(table.id, &delta, None).await;
         let (delta, base) = open(command, &table).await?;
         let files = delta.stage(&base, vec![]).await?;
-        let operation = Operation::new("TRUNCATE").with_user(&command.context.principal.role_name);
+        let operation = Operation::new("TRUNCATE").with_user(&*command.context.principal.role_name);
         let write = TableWrite {
             delta,
             base,

@@ -3,12 +3,14 @@
 
 mod arguments;
 mod by_name;
+mod choice;
 mod decimals;
 mod function;
 mod resolve;
 
 pub(crate) use arguments::{Arguments, Texts};
 pub(crate) use by_name::{call_overloaded, is_overloaded};
+pub use choice::{chosen_function, given_types};
 pub use function::pinned;
 pub(crate) use function::{Kernel, Overload, OverloadedFunction, RowBody, delegate, invalid, kernel, rows};
 pub(crate) use resolve::{Given, given, undefined_for, undefined_function};

@@ -54,7 +54,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
 
 /// The connected database, which these views call the catalog.
 fn catalog(introspection: &Introspection<'_>) -> Datum {
-    introspection.lookup.context.database_name.as_str().into()
+    introspection.lookup.context.database_name.as_ref().into()
 }
 
 fn schema_name(introspection: &Introspection<'_>, schema: Option<u32>) -> Datum {

@@ -4,7 +4,7 @@ use super::columns::Facets;
 use super::{catalog, yes_or_no};
 use crate::catalog::model::{Function, Object, OutputMode, Schema};
 use crate::error::Result;
-use crate::functions::function_source;
+use crate::functions::{Datum, function_source};
 use crate::introspection::{Introspection, Rows};
 
 fn functions<'a>(introspection: &'a Introspection<'a>) -> impl Iterator<Item = (&'a Schema, &'a Function)> {
@@ -23,6 +23,13 @@ pub(super) fn routines(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
     for (schema, function) in functions(introspection) {
         let is_owner = introspection.lookup.access.has_privileges_of(function.owner);
         let facets = Facets::of(&function.returns);
+        let language = function.script.as_ref().map_or("sql", |script| script.language.name());
+        let body = if language == "sql" { "SQL" } else { "EXTERNAL" };
+        // A procedure gives nothing by itself.
+        let returned = |value: Datum| match function.is_procedure() {
+            true => Datum::Null,
+            false => value,
+        };
         rows.add([
             ("specific_catalog", catalog(introspection)),
             ("specific_schema", schema.name.as_str().into()),
@@ -30,15 +37,15 @@ pub(super) fn routines(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("routine_catalog", catalog(introspection)),
             ("routine_schema", schema.name.as_str().into()),
             ("routine_name", function.name.as_str().into()),
-            ("routine_type", "FUNCTION".into()),
-            ("data_type", facets.data_type.into()),
-            ("type_udt_catalog", catalog(introspection)),
-            ("type_udt_schema", "pg_catalog".into()),
-            ("type_udt_name", function.returns.internal_name().into()),
-            ("dtd_identifier", "0".into()),
-            ("routine_body", "SQL".into()),
+            ("routine_type", function.word().to_uppercase().into()),
+            ("data_type", returned(facets.data_type.into())),
+            ("type_udt_catalog", returned(catalog(introspection))),
+            ("type_udt_schema", returned("pg_catalog".into())),
+            ("type_udt_name", returned(function.returns.internal_name().into())),
+            ("dtd_identifier", returned("0".into())),
+            ("routine_body", body.into()),
             ("routine_definition", is_owner.then(|| function_source(function)).into()),
-            ("external_language", "SQL".into()),
+            ("external_language", language.to_uppercase().into()),
             ("parameter_style", "GENERAL".into()),
             ("is_deterministic", "NO".into()),
             ("sql_data_access", "MODIFIES".into()),

@@ -12,6 +12,8 @@ use crate::introspection::rows::{Rows, SharedRow};
 
 /// The extension that every database of PostgreSQL begins with; clients take its absence for damage.
 const PLPGSQL: Oid = 13_559;
+/// The language of that extension.
+pub(super) const PLPGSQL_LANGUAGE: Oid = PLPGSQL + 4;
 /// What the schema `system` belongs to, so that dumps leave it out.
 pub(super) const BOATHOUSE: Oid = 13_570;
 
@@ -76,7 +78,12 @@ pub(super) fn languages(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
         (12, "internal", false, [0, 0, 2246]),
         (13, "c", false, [0, 0, 2247]),
         (14, "sql", true, [0, 0, 2248]),
-        (PLPGSQL + 4, "plpgsql", true, [PLPGSQL + 1, PLPGSQL + 2, PLPGSQL + 3]),
+        (
+            PLPGSQL_LANGUAGE,
+            "plpgsql",
+            true,
+            [PLPGSQL + 1, PLPGSQL + 2, PLPGSQL + 3],
+        ),
     ];
     for (oid, name, is_trusted, functions) in languages {
         rows.add([

@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
+use super::constants::PLPGSQL_LANGUAGE;
 use crate::catalog::acl::access_list;
-use crate::catalog::model::{BOOTSTRAP_ROLE, Object, OutputMode, PG_CATALOG_SCHEMA};
+use crate::catalog::model::{BOOTSTRAP_ROLE, Language, Object, OutputMode, PG_CATALOG_SCHEMA, Volatility};
 use crate::error::Result;
 use crate::functions::builtin::builtin_functions;
 use crate::functions::{Datum, function_source};
@@ -13,6 +14,21 @@ use crate::introspection::rows::{Rows, SharedRow};
 /// pg_language's rows for built-in and SQL functions.
 const INTERNAL: i64 = 12;
 const SQL: i64 = 14;
+
+fn language_oid(language: Language) -> i64 {
+    match language {
+        Language::Sql => SQL,
+        Language::PlPgSql => PLPGSQL_LANGUAGE.into(),
+    }
+}
+
+fn volatility_code(volatility: Volatility) -> &'static str {
+    match volatility {
+        Volatility::Immutable => "i",
+        Volatility::Stable => "s",
+        Volatility::Volatile => "v",
+    }
+}
 
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     let lookup = &introspection.lookup;
@@ -33,18 +49,22 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         let modes: Vec<&str> = parameters.iter().map(|parameter| mode(parameter.mode)).collect();
         let default_count = function.arguments.iter().filter(|argument| argument.default.is_some());
         let default_count = default_count.count() as i64;
+        let (language, volatility) = match &function.script {
+            Some(script) => (language_oid(script.language), volatility_code(script.volatility)),
+            None => (SQL, "v"),
+        };
         let has_names = names.iter().any(|name| !name.is_empty());
         rows.add([
             ("oid", function.id.into()),
             ("proname", function.name.as_str().into()),
             ("pronamespace", lookup.namespace_oid(function.schema).into()),
             ("proowner", function.owner.into()),
-            ("prolang", SQL.into()),
+            ("prolang", language.into()),
             ("procost", 100.into()),
             ("prorows", if function.is_set() { 1000.into() } else { 0.into() }),
             ("provariadic", 0.into()),
             ("prosupport", 0.into()),
-            ("prokind", "f".into()),
+            ("prokind", if function.is_procedure() { "p" } else { "f" }.into()),
             ("prosecdef", false.into()),
             ("proleakproof", false.into()),
             (
@@ -52,7 +72,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 function.query.as_ref().is_some_and(|query| query.is_strict).into(),
             ),
             ("proretset", function.is_set().into()),
-            ("provolatile", "v".into()),
+            ("provolatile", volatility.into()),
             ("proparallel", "u".into()),
             ("pronargs", (types.len() as i64).into()),
             ("pronargdefaults", default_count.into()),

@@ -11,7 +11,7 @@ pub(super) fn queries(introspection: &Introspection<'_>, rows: &mut Rows) -> Res
     let principal = &introspection.lookup.context.principal;
     let sees_all = introspection.lookup.access.is_superuser();
     for query in introspection.monitoring.queries() {
-        if !sees_all && query.user_name != principal.login_name {
+        if !sees_all && *query.user_name != *principal.login_name {
             continue;
         }
         rows.add([

@@ -7,6 +7,7 @@ mod late_projections;
 mod lazy_conditions;
 mod leading_rows;
 mod link_shared_parts;
+mod needed;
 mod own_operators;
 mod partial_key_filter;
 mod stream_series;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use datafusion::optimizer::{AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 #[cfg(test)]
 pub(super) use link_shared_parts::LinkSharedParts;
@@ -44,8 +46,22 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         .collect()
 }
 
-/// The rules, each with its reason.
-pub fn all() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+/// The physical rules as one: DataFusion's and ours, of which a plan gets those that may change it.
+pub fn physical() -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
+    Arc::new(needed::NeededRules::of(
+        [PhysicalOptimizer::new().rules, ours()].concat(),
+    ))
+}
+
+/// The same without the rule that puts our own operators in the place of DataFusion's.
+pub(super) fn physical_of_stock() -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
+    let mut rules = [PhysicalOptimizer::new().rules, ours()].concat();
+    rules.retain(|rule| rule.name() != own_operators::NAME);
+    Arc::new(needed::NeededRules::of(rules))
+}
+
+/// Our rules, each with its reason.
+fn ours() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     vec![
         // Without this, all groups of a large table are computed where a join then asks for few of them.
         Arc::new(filter_before_grouping::FilterBeforeGrouping),
@@ -57,9 +73,4 @@ pub fn all() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
         // Without this, equal parts of a plan are each computed. Last: other rules replace the nodes that this makes one.
         Arc::new(link_shared_parts::LinkSharedParts),
     ]
-}
-
-/// Whether the rule of this name replaces operators of DataFusion's by ours.
-pub(super) fn puts_own_operators(name: &str) -> bool {
-    name == own_operators::NAME
 }

@@ -102,7 +102,16 @@ impl Interpreter<'_> {
                     return Ok(Flow::Leave { continues, label });
                 }
             }
-            Action::Return => return Ok(Flow::Return),
+            Action::Return(value) => {
+                if let Some(value) = value {
+                    self.return_value(value).await?;
+                }
+                return Ok(Flow::Return);
+            }
+            Action::ReturnNext(value) => self.return_next(value.as_ref()).await?,
+            Action::ReturnQuery(rows) => self.return_query(rows).await?,
+            Action::Statement { sql, is_result: true } => self.return_statement(sql).await?,
+            Action::Statement { sql, is_result: false } => self.run_and_forget(sql).await?,
             Action::Perform(sql) => self.perform(sql).await?,
             Action::Command { sql, into } => self.command(sql, into.as_ref()).await?,
             Action::Execute { dynamic, into } => self.execute(dynamic, into.as_ref()).await?,

@@ -1,10 +1,11 @@
 //! Statements of SQL in a body: PERFORM, commands with INTO, EXECUTE, GET DIAGNOSTICS, COMMIT and ROLLBACK.
 
 use super::Interpreter;
-use super::evaluate::{Answer, RunningQuery};
+use super::evaluate::{Answer, Plan, RunningQuery, in_sql};
 use super::values::Typed;
 use crate::error::{Error, Result, SqlState};
-use crate::statement::plpgsql::{Dynamic, Into, Item, Sql, Target};
+use crate::statement::ast::Statement;
+use crate::statement::plpgsql::{Dynamic, Into, Item, Reference, Sql, Target};
 use crate::types::SqlType;
 
 impl Interpreter<'_> {
@@ -19,6 +20,13 @@ impl Interpreter<'_> {
     }
 
     pub(super) async fn command(&mut self, sql: &Sql, into: Option<&Into>) -> Result<()> {
+        let word = sql
+            .text
+            .split(|character: char| !character.is_ascii_alphabetic())
+            .next();
+        if word.is_some_and(|word| word.eq_ignore_ascii_case("call")) {
+            return self.call(sql).await;
+        }
         match self.run_sql(sql).await? {
             Answer::Rows(rows) => {
                 let is_query = matches!(rows.tag, "SELECT" | "FETCH");
@@ -47,6 +55,46 @@ impl Interpreter<'_> {
                 }
             }
         }
+    }
+
+    /// CALL: what the procedure gives back goes to the variables that its arguments are.
+    async fn call(&mut self, sql: &Sql) -> Result<()> {
+        let plan = self.plan(sql, false).await?;
+        let Plan::Statement(planned) = plan.as_ref() else {
+            return Err(Error::internal("a call is a variable"));
+        };
+        let Statement::Call(call) = &planned.statement.parsed.statement else {
+            return Err(Error::internal("a statement that begins with CALL is none"));
+        };
+        let references = &planned.parameterized.references;
+        let values = references.iter().map(|reference| Ok(self.referenced(reference)?.value));
+        let values = values.collect::<Result<Vec<_>>>()?;
+        let ends_transactions = self.ends_transactions && self.subtransactions == 0;
+        self.descend()?;
+        let called = self
+            .session
+            .call_procedure(&planned.statement, call, &values, ends_transactions)
+            .await;
+        self.session.nesting -= 1;
+        let called = called.map_err(|error| in_sql(error, &sql.shown))?;
+        let row = called.given.rows.into_iter().next().unwrap_or_default();
+        let given = called.given.columns.into_iter().zip(row).zip(called.targets);
+        for (((name, sql_type), value), target) in given {
+            let target = match target.and_then(|number| references.get(number)).cloned() {
+                Some(Reference::Variable(variable)) => Target { variable, field: None },
+                Some(Reference::Field(variable, field)) => Target {
+                    variable,
+                    field: Some(field),
+                },
+                _ => {
+                    return Err(Error::syntax(format!(
+                        "procedure parameter \"{name}\" is an output parameter but corresponding argument is not writable"
+                    )));
+                }
+            };
+            self.assign(&target, Typed { sql_type, value })?;
+        }
+        Ok(())
     }
 
     /// EXECUTE leaves FOUND as it is.

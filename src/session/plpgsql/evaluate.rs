@@ -10,10 +10,11 @@ use futures::StreamExt;
 
 use super::Interpreter;
 use super::values::{Kind, Typed, Value, as_parameter, no_field, not_assigned, value_at};
+use crate::catalog::model::Language;
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
-use crate::execution::outcome::{Outcome, OutputColumn, Rows};
-use crate::query::Description;
+use crate::execution::outcome::{Outcome, OutputColumn, RowSet, Rows};
+use crate::query::Memory;
 use crate::session::prepared::{PreparedStatement, Texts};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::statement::plpgsql::{Dynamic, Parameterized, Reference, Rows as RowsOf, Shape, Sql, parameterized};
@@ -27,14 +28,14 @@ pub(super) enum Plan {
 }
 
 pub(super) struct Planned {
-    statement: Arc<PreparedStatement>,
-    parameterized: Parameterized,
+    pub statement: Arc<PreparedStatement>,
+    pub parameterized: Parameterized,
     /// What the records held that it names.
     shapes: Vec<(usize, Shape)>,
 }
 
 /// The rows of a statement that runs.
-pub(super) struct RunningQuery {
+pub(in crate::session) struct RunningQuery {
     pub columns: Vec<OutputColumn>,
     pub tag: &'static str,
     stream: SendableRecordBatchStream,
@@ -53,6 +54,21 @@ pub(super) enum Answer {
 }
 
 impl RunningQuery {
+    pub fn new(rows: RowSet, context: Option<Arc<QueryContext>>) -> Result<RunningQuery> {
+        match rows.rows {
+            Rows::Stream { stream, .. } => Ok(RunningQuery {
+                columns: carried(&rows.columns, &stream.schema()),
+                tag: rows.tag,
+                stream,
+                batch: None,
+                row: 0,
+                context,
+                text: None,
+            }),
+            Rows::Encoded(_) => Err(Error::internal("an embedded query was answered from the result cache")),
+        }
+    }
+
     pub async fn next(&mut self) -> Result<Option<Vec<ScalarValue>>> {
         loop {
             if let Some(batch) = &self.batch
@@ -224,7 +240,7 @@ impl Interpreter<'_> {
                 self.finish(rows).await?;
             }
             let shown = parsed.text.clone();
-            let statement = prepared(parsed, declared.clone());
+            let statement = PreparedStatement::undescribed(parsed, declared.clone());
             let ran = self.run_prepared(&statement, &values).await;
             answer = shown_as(ran, &shown)?;
         }
@@ -239,8 +255,14 @@ impl Interpreter<'_> {
             | Statement::Rollback { .. }
             | Statement::Savepoint { .. }
             | Statement::ReleaseSavepoint { .. }
-            | Statement::RollbackTo { .. } => Some("unsupported transaction command in PL/pgSQL"),
-            Statement::Copy(_) => Some("cannot COPY to/from client in PL/pgSQL"),
+            | Statement::RollbackTo { .. } => Some(match self.language {
+                Language::PlPgSql => "unsupported transaction command in PL/pgSQL",
+                Language::Sql => "transaction commands are not allowed in an SQL function",
+            }),
+            Statement::Copy(_) => Some(match self.language {
+                Language::PlPgSql => "cannot COPY to/from client in PL/pgSQL",
+                Language::Sql => "cannot COPY to/from client in an SQL function",
+            }),
             Statement::DeclareCursor(_) => return Err(Error::unsupported("DECLARE CURSOR in PL/pgSQL")),
             _ => None,
         };
@@ -269,18 +291,7 @@ impl Interpreter<'_> {
             }
         };
         match outcome {
-            Outcome::Rows(rows) => match rows.rows {
-                Rows::Stream { stream, .. } => Ok(Answer::Rows(RunningQuery {
-                    columns: carried(&rows.columns, &stream.schema()),
-                    tag: rows.tag,
-                    stream,
-                    batch: None,
-                    row: 0,
-                    context,
-                    text: None,
-                })),
-                Rows::Encoded(_) => Err(Error::internal("an embedded query was answered from the result cache")),
-            },
+            Outcome::Rows(rows) => Ok(Answer::Rows(RunningQuery::new(rows, context)?)),
             Outcome::Done(tag) => {
                 if let Some(context) = context {
                     self.end(&context).await?;
@@ -307,7 +318,7 @@ impl Interpreter<'_> {
     }
 
     /// The value of a variable or a record's field.
-    fn referenced(&self, reference: &Reference) -> Result<Typed> {
+    pub(super) fn referenced(&self, reference: &Reference) -> Result<Typed> {
         let variable = reference.variable();
         let name = self
             .routine
@@ -336,14 +347,14 @@ impl Interpreter<'_> {
     }
 
     /// The plan of a text, made when it first runs and again when records got other fields.
-    async fn plan(&mut self, sql: &Sql, is_expression: bool) -> Result<Arc<Plan>> {
+    pub(super) async fn plan(&mut self, sql: &Sql, is_expression: bool) -> Result<Arc<Plan>> {
         if let Some(Some(plan)) = self.plans.get(sql.number)
             && self.still_holds(plan)
         {
             return Ok(Arc::clone(plan));
         }
         let routine = Arc::clone(&self.routine);
-        let parameterized = parameterized(sql, &routine.names, &|variable| self.shape(variable))?;
+        let mut parameterized = parameterized(sql, &routine.names, &|variable| self.shape(variable))?;
         let mut declared = vec![];
         for reference in &parameterized.references {
             declared.push(Some(self.referenced(reference)?.sql_type));
@@ -351,12 +362,17 @@ impl Interpreter<'_> {
         let plan = match parameterized.references.as_slice() {
             [reference] if is_expression && is_lone_variable(&parameterized.text) => Plan::Variable(reference.clone()),
             _ => {
-                self.settle_doubts(&parameterized, &declared).await?;
+                if self.language == Language::Sql {
+                    let columns = self.which_are_columns(&parameterized, &declared).await?;
+                    parameterized = parameterized.with_columns(&sql.text, &columns);
+                } else {
+                    self.settle_doubts(&parameterized, &declared).await?;
+                }
                 let mut shapes = vec![];
                 for reference in &parameterized.references {
                     shapes.push((reference.variable(), self.shape(reference.variable())));
                 }
-                let statement = prepared(one_statement(&parameterized.text)?, declared);
+                let statement = PreparedStatement::undescribed(one_statement(&parameterized.text)?, declared);
                 Plan::Statement(Planned {
                     statement: Arc::new(statement),
                     parameterized,
@@ -385,14 +401,28 @@ impl Interpreter<'_> {
             })
     }
 
-    /// 42702 for a name that is a variable's and a column's: left in its place, it can be planned.
-    async fn settle_doubts(&mut self, parameterized: &Parameterized, declared: &[Option<SqlType>]) -> Result<()> {
+    /// Of each doubtful name whether it is a column's: left in its place, it can be planned.
+    async fn which_are_columns(
+        &mut self,
+        parameterized: &Parameterized,
+        declared: &[Option<SqlType>],
+    ) -> Result<Vec<bool>> {
+        let mut columns = vec![];
         for doubt in &parameterized.doubts {
             let parsed = one_statement(&doubt.text)?;
             let texts = Texts::of(&parsed);
-            let described = Box::pin(self.session.describe(&parsed, &texts, declared)).await;
+            let described = Box::pin(self.session.describe(&parsed, &texts, declared, &Memory::default())).await;
             self.session.context = None;
-            if described.is_ok() {
+            columns.push(described.is_ok());
+        }
+        Ok(columns)
+    }
+
+    /// 42702 for a name that is a variable's and a column's.
+    async fn settle_doubts(&mut self, parameterized: &Parameterized, declared: &[Option<SqlType>]) -> Result<()> {
+        let columns = self.which_are_columns(parameterized, declared).await?;
+        for (doubt, is_column) in parameterized.doubts.iter().zip(columns) {
+            if is_column {
                 let message = format!("column reference \"{}\" is ambiguous", doubt.name);
                 return Err(Error::new(SqlState::AmbiguousColumn, message)
                     .with_detail("It could refer to either a PL/pgSQL variable or a table column.")
@@ -403,20 +433,7 @@ impl Interpreter<'_> {
     }
 }
 
-/// A statement that is run without having been described: the variables' types are its parameters'.
-fn prepared(parsed: ParsedStatement, declared: Vec<Option<SqlType>>) -> PreparedStatement {
-    PreparedStatement {
-        texts: Texts::of(&parsed),
-        parsed,
-        declared,
-        description: Description {
-            parameters: vec![],
-            columns: None,
-        },
-    }
-}
-
-pub(super) fn one_statement(text: &str) -> Result<ParsedStatement> {
+pub(in crate::session) fn one_statement(text: &str) -> Result<ParsedStatement> {
     let mut statements = crate::statement::parse(text)?;
     statements
         .pop()
@@ -443,7 +460,7 @@ fn inside(error: Error, text: &str) -> Error {
 }
 
 /// The same for a statement; an error without a position names it as the place where it arose.
-fn in_sql(error: Error, text: &str) -> Error {
+pub(super) fn in_sql(error: Error, text: &str) -> Error {
     match error.position() {
         Some(_) => inside(error, text),
         None => error.within(format!("SQL statement \"{text}\"")),

@@ -5,6 +5,7 @@ use super::evaluate::one_statement;
 use super::values::Kind;
 use crate::catalog::Scope;
 use crate::error::{Error, Result, SqlState};
+use crate::query::Memory;
 use crate::session::prepared::Texts;
 use crate::statement::ast::ObjectName;
 use crate::statement::plpgsql::DeclaredType;
@@ -73,7 +74,7 @@ impl Interpreter<'_> {
         let table: Vec<String> = table.iter().map(|part| quote_identifier(part)).collect();
         let parsed = one_statement(&format!("SELECT {columns} FROM {}", table.join(".")))?;
         let texts = Texts::of(&parsed);
-        let described = Box::pin(self.session.describe(&parsed, &texts, &[])).await;
+        let described = Box::pin(self.session.describe(&parsed, &texts, &[], &Memory::default())).await;
         self.session.context = None;
         let columns = described.map_err(Error::without_position)?.columns.unwrap_or_default();
         Ok(columns

@@ -1,5 +1,5 @@
-//! PL/pgSQL at work: a body's statements one after the other, each embedded one through the same doors as a client's:
-//! bound, governed and planned anew by name and rights, with variables as its parameters.
+//! Routines at work, PL/pgSQL's and SQL's: a body's statements one after the other, each embedded one through the same
+//! doors as a client's: bound, governed and planned anew by name and rights, with variables as its parameters.
 
 mod blocks;
 mod commands;
@@ -7,21 +7,28 @@ mod evaluate;
 mod kinds;
 mod loops;
 mod raise;
+mod results;
 mod stack;
 mod values;
 
 use std::sync::Arc;
 
+use datafusion::common::ScalarValue;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::Session;
+use crate::catalog::model::{Function, Language};
 use crate::error::{Error, Result};
 use crate::session::prepared::Texts;
 use crate::statement::ast::{Inline, ParsedStatement};
-use crate::statement::plpgsql::{Routine, parse};
+use crate::statement::plpgsql::{Routine, Signature, of_sql, parse};
 use evaluate::Plan;
 use values::{Kind, Value};
+
+pub(super) use evaluate::{RunningQuery, one_statement};
+pub(super) use results::{DeclaredColumn, Given};
+pub(super) use values::{Typed, as_parameter, cast_value, null_of};
 
 /// Steps after which others get their turn.
 const STEPS_IN_A_ROW: u32 = 64;
@@ -61,7 +68,19 @@ struct Interpreter<'s> {
     subtransactions: usize,
     /// COMMIT and ROLLBACK have a transaction of their own to end.
     ends_transactions: bool,
+    language: Language,
+    given: Given,
     steps: u32,
+}
+
+/// A call of a function or procedure.
+pub(super) struct RoutineCall<'a> {
+    pub function: &'a Function,
+    /// Of its input arguments, each of the argument's type.
+    pub arguments: Vec<ScalarValue>,
+    /// What its rows are.
+    pub columns: Vec<DeclaredColumn>,
+    pub ends_transactions: bool,
 }
 
 impl Session {
@@ -71,7 +90,6 @@ impl Session {
         parsed: &'a ParsedStatement,
         inline: &'a Inline,
     ) -> BoxFuture<'a, Result<()>> {
-        let outermost = self.nesting == 0;
         let recorded = async move {
             let context = self.statement_context(&Texts::of(parsed)).await?;
             let ran = self.interpret_inline(inline).await;
@@ -79,56 +97,99 @@ impl Session {
             self.context = None;
             ran
         };
-        match outermost {
-            true => stack::outermost(recorded.boxed()).boxed(),
-            false => recorded.boxed(),
-        }
+        stack::measured(recorded.boxed()).boxed()
     }
 
     async fn interpret_inline(&mut self, inline: &Inline) -> Result<()> {
         const NAME: &str = "inline_code_block";
-        let routine = parse(&inline.body, NAME).map_err(|error| match (error.position(), inline.offset) {
-            (Some(position), Some(offset)) => error.at(position + offset),
-            (Some(_), None) => error.in_statement(&inline.body),
-            (None, _) => error,
-        })?;
+        let routine =
+            parse(&inline.body, &Signature::of_block()).map_err(|error| match (error.position(), inline.offset) {
+                (Some(position), Some(offset)) => error.at(position + offset),
+                (Some(_), None) => error.in_statement(&inline.body),
+                (None, _) => error,
+            })?;
         let ends_transactions = !self.in_block();
-        let mut interpreter = Interpreter {
-            kinds: vec![],
-            values: vec![],
-            plans: vec![],
+        let mut interpreter = Interpreter::new(self, routine, NAME.to_string());
+        interpreter.ends_transactions = ends_transactions;
+        interpreter.run(vec![], &[]).await
+    }
+
+    /// Runs a function's or a procedure's statements.
+    pub(super) fn run_routine<'a>(&'a mut self, call: RoutineCall<'a>) -> BoxFuture<'a, Result<Given>> {
+        stack::measured(self.interpret(call).boxed()).boxed()
+    }
+
+    async fn interpret(&mut self, call: RoutineCall<'_>) -> Result<Given> {
+        let function = call.function;
+        let given = Given::new(function, call.columns);
+        let is_strict = function.query.as_ref().is_some_and(|query| query.is_strict);
+        if is_strict && call.arguments.iter().any(ScalarValue::is_null) {
+            return given.nothing();
+        }
+        let language = function.script.as_ref().map_or(Language::Sql, |script| script.language);
+        let signature = results::signature(function, language);
+        let (routine, name) = match language {
+            Language::PlPgSql => (parse(&function.body, &signature), function.signature()),
+            Language::Sql => (of_sql(&function.body, &signature), format!("\"{}\"", function.name)),
+        };
+        let routine = routine.map_err(|error| error.in_statement(&function.body))?;
+        let mut interpreter = Interpreter::new(self, routine, name);
+        interpreter.language = language;
+        interpreter.given = given;
+        interpreter.ends_transactions = call.ends_transactions;
+        let takes = results::inputs(function, language);
+        let arguments: Vec<(usize, Typed)> = takes
+            .into_iter()
+            .zip(&function.arguments)
+            .zip(call.arguments)
+            .map(|((place, argument), value)| {
+                let sql_type = argument.sql_type.clone();
+                (place, Typed { sql_type, value })
+            })
+            .collect();
+        let outputs = results::outputs(function);
+        interpreter.run(arguments, &outputs).await?;
+        Ok(interpreter.given)
+    }
+}
+
+impl<'s> Interpreter<'s> {
+    fn new(session: &'s mut Session, routine: Routine, name: String) -> Interpreter<'s> {
+        Interpreter {
+            kinds: vec![Kind::Open; routine.variables.len()],
+            values: vec![Value::null(); routine.variables.len()],
+            plans: vec![None; routine.texts],
             routine: Arc::new(routine),
-            name: NAME.to_string(),
+            name,
             place: (1, "statement block"),
             row_count: 0,
             caught: vec![],
             subtransactions: 0,
-            ends_transactions,
+            ends_transactions: false,
+            language: Language::PlPgSql,
+            given: Given::default(),
             steps: 0,
-            session: self,
-        };
-        interpreter.run().await
+            session,
+        }
     }
 }
 
 impl Interpreter<'_> {
-    /// Runs the body; errors say where in it they arose.
-    async fn run(&mut self) -> Result<()> {
+    /// Runs the body with these values for parameters by their places; `outputs` are the places of those that are given
+    /// back. Errors say where in the body they arose.
+    async fn run(&mut self, arguments: Vec<(usize, Typed)>, outputs: &[usize]) -> Result<()> {
         let routine = Arc::clone(&self.routine);
-        self.kinds = vec![Kind::Open; routine.variables.len()];
-        self.values = vec![Value::null(); routine.variables.len()];
-        self.plans = vec![None; routine.texts];
         let nesting = self.session.nesting;
         let ran = async {
             self.set_found(false)?;
-            self.block(&routine.body).await
+            self.take_arguments(arguments).await?;
+            self.outputs(outputs);
+            self.block(&routine.body).await?;
+            self.come_to_an_end()
         }
         .await;
         self.session.nesting = nesting;
-        match ran {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.within(self.context())),
-        }
+        ran.map_err(|error| error.within(self.context()))
     }
 
     /// The line of CONTEXT for what runs now.
@@ -137,6 +198,12 @@ impl Interpreter<'_> {
     }
 
     fn context_of(&self, (line, what): (usize, &'static str)) -> String {
+        if self.language == Language::Sql {
+            return format!("SQL function {} statement {line}", self.name);
+        }
+        if line == 0 {
+            return format!("PL/pgSQL function {}", self.name);
+        }
         let join = if what.starts_with("during") { "" } else { "at " };
         format!("PL/pgSQL function {} line {line} {join}{what}", self.name)
     }

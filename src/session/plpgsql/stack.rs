@@ -13,7 +13,7 @@ use crate::error::{Error, Result, SqlState};
 const MOST_BYTES: usize = 12 << 20;
 
 thread_local! {
-    /// Where the stack of the outermost routine begins that this thread is polling.
+    /// Where the stack of the outermost routine begins that this thread is polling; zero while it polls none.
     static BOTTOM: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -23,11 +23,16 @@ fn stack_position() -> usize {
     std::ptr::from_ref(&here).addr()
 }
 
-/// The outermost routine, whose depth counts from here, whichever thread goes on with it.
-pub(super) async fn outermost<T>(mut routine: BoxFuture<'_, T>) -> T {
+/// A routine, whose depth counts from here, whichever thread goes on with it, unless another one runs it.
+pub(super) async fn measured<T>(mut routine: BoxFuture<'_, T>) -> T {
     poll_fn(|context| {
-        BOTTOM.set(stack_position());
-        routine.poll_unpin(context)
+        let around = BOTTOM.get();
+        if around == 0 {
+            BOTTOM.set(stack_position());
+        }
+        let polled = routine.poll_unpin(context);
+        BOTTOM.set(around);
+        polled
     })
     .await
 }

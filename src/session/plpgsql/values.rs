@@ -19,7 +19,7 @@ use crate::types::{ColumnEncoder, SqlType};
 
 /// A value with its type.
 #[derive(Debug, Clone)]
-pub(super) struct Typed {
+pub(in crate::session) struct Typed {
     pub sql_type: SqlType,
     pub value: ScalarValue,
 }
@@ -98,7 +98,8 @@ impl Kind {
     }
 }
 
-fn null_of(sql_type: &SqlType) -> Result<ScalarValue> {
+/// NULL of a type.
+pub(in crate::session) fn null_of(sql_type: &SqlType) -> Result<ScalarValue> {
     Ok(ScalarValue::try_from(&sql_type.to_arrow())?)
 }
 
@@ -133,7 +134,7 @@ fn exact_numeric(value: &Typed, settings: &FormatSettings) -> Result<ScalarValue
 }
 
 /// A value as a parameter: the type of a numeric says its digits, in few widths, so that few plans serve many values.
-pub(super) fn as_parameter(value: Typed) -> Typed {
+pub(in crate::session) fn as_parameter(value: Typed) -> Typed {
     const WIDTHS: [u8; 3] = [9, 18, 28];
     match (&value.sql_type, &value.value) {
         (SqlType::Numeric(None), ScalarValue::Decimal128(Some(number), precision, scale)) => {
@@ -180,35 +181,7 @@ impl Interpreter<'_> {
 
     /// The value as a variable of this type takes it.
     pub(super) fn cast(&self, from: Typed, target: &SqlType) -> Result<ScalarValue> {
-        if from.sql_type == *target {
-            return Ok(from.value);
-        }
-        if from.value.is_null() {
-            return null_of(target);
-        }
-        let settings = &self.session.settings.current().format;
-        if *target == SqlType::Numeric(None) {
-            return exact_numeric(&from, settings);
-        }
-        let array = from.value.to_array()?;
-        let is_text = |sql_type: &SqlType| {
-            matches!(
-                sql_type,
-                SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name
-            )
-        };
-        let source = match &from.sql_type {
-            source if is_text(source) && !is_text(target) => SqlType::Unknown,
-            source => source.clone(),
-        };
-        match cast_array(&array, &source, target, CastContext::Assignment, settings) {
-            Ok(array) => Ok(ScalarValue::try_from_array(&array, 0)?),
-            Err(error) if error.state() == SqlState::CannotCoerce => {
-                let text = from.shown(settings)?.unwrap_or_default();
-                parse_value(target, &text, settings)
-            }
-            Err(error) => Err(error),
-        }
+        cast_value(from, target, &self.session.settings.current().format)
     }
 
     pub(super) fn assign(&mut self, target: &Target, value: Typed) -> Result<()> {
@@ -362,8 +335,40 @@ impl Interpreter<'_> {
     }
 }
 
+/// The value as a variable of this type takes it.
+pub(in crate::session) fn cast_value(from: Typed, target: &SqlType, settings: &FormatSettings) -> Result<ScalarValue> {
+    if from.sql_type == *target {
+        return Ok(from.value);
+    }
+    if from.value.is_null() {
+        return null_of(target);
+    }
+    if *target == SqlType::Numeric(None) {
+        return exact_numeric(&from, settings);
+    }
+    let array = from.value.to_array()?;
+    let is_text = |sql_type: &SqlType| {
+        matches!(
+            sql_type,
+            SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Name
+        )
+    };
+    let source = match &from.sql_type {
+        source if is_text(source) && !is_text(target) => SqlType::Unknown,
+        source => source.clone(),
+    };
+    match cast_array(&array, &source, target, CastContext::Assignment, settings) {
+        Ok(array) => Ok(ScalarValue::try_from_array(&array, 0)?),
+        Err(error) if error.state() == SqlState::CannotCoerce => {
+            let text = from.shown(settings)?.unwrap_or_default();
+            parse_value(target, &text, settings)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The columns and values of a row in one value.
-fn fields_of(value: &Typed) -> Result<Option<(Vec<OutputColumn>, Vec<ScalarValue>)>> {
+pub(super) fn fields_of(value: &Typed) -> Result<Option<(Vec<OutputColumn>, Vec<ScalarValue>)>> {
     let ScalarValue::Struct(row) = &value.value else {
         return Ok(None);
     };

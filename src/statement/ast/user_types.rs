@@ -1,6 +1,6 @@
 //! Composite types, and the types that a statement names: names of users' types are looked up before it runs.
 
-use super::{Alter, CreateFunction, CreateTable, ObjectName, Statement};
+use super::{Alter, CreateFunction, CreateTable, GrantStatement, GrantTarget, ObjectName, RoutineName, Statement};
 use crate::catalog::changes::AttributeChange;
 use crate::types::SqlType;
 
@@ -36,6 +36,12 @@ impl Statement {
                 let outputs = outputs.map(|output| &mut output.sql_type);
                 arguments.chain([returns]).chain(outputs).collect()
             }
+            Statement::DropRoutines(drop) => drop.names.iter_mut().flat_map(RoutineName::declared_types).collect(),
+            Statement::ChangeRoutine { routine, .. } => routine.declared_types().collect(),
+            Statement::Grant(GrantStatement {
+                target: GrantTarget::Routines(routines),
+                ..
+            }) => routines.iter_mut().flat_map(RoutineName::declared_types).collect(),
             Statement::CreateDomain(create) => vec![&mut create.base],
             Statement::CreateComposite(create) => create.fields.iter_mut().map(|(_, sql_type)| sql_type).collect(),
             Statement::Alter { alter, .. } => alter.declared_types(),

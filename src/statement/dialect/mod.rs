@@ -14,6 +14,8 @@ mod parentheses;
 mod precedence;
 mod qualified_operator;
 mod row_expansion;
+mod rows_from;
+mod search_cycle;
 mod standard_spellings;
 mod string_alias;
 mod table_command;
@@ -31,6 +33,8 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 pub use fetch_expression::WITH_TIES;
 pub(super) use keywords::{is_function_or_type_name, is_reserved, is_word, starts_expression};
 pub use row_expansion::ALL_FIELDS;
+pub use rows_from::{DEFINED, ROWS_FROM};
+pub use search_cycle::{Cycle, Search, search_and_cycle};
 pub(super) use string_alias::misplaced_string;
 
 /// Every fix, in order: those that remove or insert tokens first, the keywords' last.
@@ -47,6 +51,8 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     grouping_sets::write_out(tokens);
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
+    rows_from::write_calls(tokens);
+    search_cycle::write_names(tokens);
     row_expansion::drop_parentheses(tokens);
     row_expansion::name_all_fields(tokens);
     standard_spellings::respell(tokens);
@@ -129,6 +135,11 @@ impl Dialect for BoathouseDialect {
 
     /// `(t).*`
     fn supports_select_expr_star(&self) -> bool {
+        true
+    }
+
+    /// `WITH a AS (…) FROM name`, where the name holds what `search_cycle` wrote.
+    fn supports_from_first_insert(&self) -> bool {
         true
     }
 

@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::parser::Parser;
-use super::tree::{Action, DeclaredType, Dynamic, Rows, Sql, Step, Target};
+use super::tree::{Action, DeclaredType, Dynamic, Returns, Rows, Sql, Step, Target};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 
@@ -286,20 +286,47 @@ impl Parser<'_> {
         })
     }
 
-    /// RETURN, with nothing behind it: a block returns to nobody.
+    /// RETURN, RETURN NEXT and RETURN QUERY, as far as the routine's declaration lets them.
     pub(super) fn return_statement(&mut self) -> Result<Action> {
         self.reader.expect(&["return"])?;
         let position = self.reader.position();
-        let message = if self.reader.peek_words(&["next"]) {
-            "cannot use RETURN NEXT in a non-SETOF function"
-        } else if self.reader.peek_words(&["query"]) {
-            "cannot use RETURN QUERY in a non-SETOF function"
-        } else if *self.reader.peek() == Token::SemiColon {
-            return Ok(Action::Return);
-        } else {
-            "RETURN cannot have a parameter in function returning void"
-        };
-        Err(Error::new(SqlState::DatatypeMismatch, message).at(position))
+        let refused = |message: &str| Error::new(SqlState::DatatypeMismatch, message).at(position);
+        let is_set = matches!(self.returns, Returns::Set { .. });
+        if self.reader.peek_words(&["next"]) {
+            if !is_set {
+                return Err(refused("cannot use RETURN NEXT in a non-SETOF function"));
+            }
+            self.reader.advance();
+            let is_bare = *self.reader.peek() == Token::SemiColon;
+            return match (self.returns, is_bare) {
+                (Returns::Set { has_outputs: true }, true) => Ok(Action::ReturnNext(None)),
+                (Returns::Set { has_outputs: true }, false) => Err(refused(
+                    "RETURN NEXT cannot have a parameter in function with OUT parameters",
+                )),
+                _ => Ok(Action::ReturnNext(Some(self.expression_until(&[])?))),
+            };
+        }
+        if self.reader.peek_words(&["query"]) {
+            if !is_set {
+                return Err(refused("cannot use RETURN QUERY in a non-SETOF function"));
+            }
+            self.reader.advance();
+            return Ok(Action::ReturnQuery(self.rows(&[])?));
+        }
+        let is_bare = *self.reader.peek() == Token::SemiColon;
+        match self.returns {
+            Returns::Value => Ok(Action::Return(Some(self.expression_until(&[])?))),
+            _ if is_bare => Ok(Action::Return(None)),
+            Returns::Set { .. } => {
+                let error = refused("RETURN cannot have a parameter in function returning set");
+                Err(error.with_hint("Use RETURN NEXT or RETURN QUERY."))
+            }
+            Returns::Outputs => Err(refused(
+                "RETURN cannot have a parameter in function with OUT parameters",
+            )),
+            Returns::Procedure => Err(Error::syntax("RETURN cannot have a parameter in a procedure").at(position)),
+            Returns::Void => Err(refused("RETURN cannot have a parameter in function returning void")),
+        }
     }
 
     /// Targets with commas between.

@@ -9,13 +9,15 @@ mod names;
 mod parameters;
 mod parser;
 mod raise;
+mod sql_body;
 mod tree;
 
 pub use parameters::{Parameterized, Reference, Shape, parameterized};
 pub use parser::parse;
+pub use sql_body::of_sql;
 pub use tree::{
-    Action, Block, Condition, DeclaredType, Dynamic, Handler, Handlers, Into, Item, Level, Raise, RaiseOption, Routine,
-    Rows, Sql, Step, Target, Variable,
+    Action, Block, Condition, DeclaredType, Dynamic, Handler, Handlers, Into, Item, Level, Raise, RaiseOption, Returns,
+    Routine, Rows, Signature, Sql, Step, Target, Variable,
 };
 
 #[cfg(test)]

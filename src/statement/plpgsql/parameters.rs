@@ -61,6 +61,8 @@ pub struct Doubt {
     /// Where it stands in the statement as it is written.
     pub position: usize,
     pub text: String,
+    /// Which name of the statement it is.
+    index: usize,
 }
 
 /// Characters of a text and what stands there instead.
@@ -89,6 +91,26 @@ impl Parameterized {
             shift += length as isize - (edit.end - edit.start) as isize;
         }
         position.saturating_add_signed(-shift)
+    }
+}
+
+impl Parameterized {
+    /// The same with these names left to the columns that they are; `written` is the statement without parameters.
+    pub fn with_columns(mut self, written: &str, columns: &[bool]) -> Parameterized {
+        let left: Vec<usize> = self
+            .doubts
+            .drain(..)
+            .zip(columns)
+            .filter(|(_, is_column)| **is_column)
+            .map(|(doubt, _)| doubt.index)
+            .collect();
+        let mut index = 0;
+        self.edits.retain(|_| {
+            index += 1;
+            !left.contains(&(index - 1))
+        });
+        self.text = edited(&Source::new(written), &self.edits);
+        self
     }
 }
 
@@ -179,6 +201,7 @@ pub fn parameterized(sql: &Sql, names: &Names, shape: &dyn Fn(usize) -> Shape) -
             name: found.name.clone(),
             position: found.start,
             text: edited(&source, &others),
+            index,
         }
     });
     Ok(Parameterized {
@@ -211,6 +234,7 @@ fn edited(source: &Source, edits: &[Edit]) -> String {
 fn visit(statement: &ParsedStatement, finder: &mut Finder) {
     let _ = match &statement.statement {
         Statement::Query(query) => query.visit(finder),
+        Statement::Call(call) => call.arguments.visit(finder),
         Statement::Update(update) => update.rows.visit(finder),
         Statement::Delete(delete) => delete.rows.visit(finder),
         Statement::Merge(merge) => merge.rows.visit(finder),

@@ -3,7 +3,9 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::names::{Names, Place};
-use super::tree::{Action, Block, Condition, DeclaredType, Handler, Handlers, Routine, Sql, Step, Variable};
+use super::tree::{
+    Action, Block, Condition, DeclaredType, Handler, Handlers, Returns, Routine, Signature, Sql, Step, Variable,
+};
 use crate::error::{Error, Result, SqlState, states_of_condition};
 use crate::statement::lexer;
 use crate::statement::reader::Reader;
@@ -13,9 +15,9 @@ use crate::types::SqlType;
 /// Blocks, loops and branches inside of each other.
 const MAX_DEPTH: usize = 100;
 
-/// Reads the body of a block of this name, which is a label too. Positions of errors are one-based characters of the
-/// body.
-pub fn parse(body: &str, name: &str) -> Result<Routine> {
+/// Reads the body of a routine. Positions of errors are one-based characters of the body.
+pub fn parse(body: &str, signature: &Signature) -> Result<Routine> {
+    let name = signature.name.as_str();
     let source = Source::new(body);
     let tokens = lexer::tokenize(body)?;
     let mut parser = Parser {
@@ -26,9 +28,21 @@ pub fn parse(body: &str, name: &str) -> Result<Routine> {
         variables: vec![],
         texts: 0,
         labels: vec![],
+        returns: signature.returns,
         depth: 0,
     };
     parser.place = parser.names.label(None, Some(name));
+    let parameters = signature.parameters.iter().zip(1..);
+    let parameters = parameters.map(|((name, sql_type), number)| {
+        let numbered = format!("${number}");
+        let variable = parser.declare(&numbered, DeclaredType::Type(sql_type.clone()));
+        if !name.is_empty() {
+            parser.place = parser.names.variable(parser.place, name, variable);
+            parser.rename(variable, name);
+        }
+        variable
+    });
+    let parameters = parameters.collect();
     let found = parser.declare("found", DeclaredType::Type(SqlType::Bool));
     let body = match parser.whole() {
         Ok(body) => body,
@@ -39,6 +53,8 @@ pub fn parse(body: &str, name: &str) -> Result<Routine> {
         }
     };
     Ok(Routine {
+        parameters,
+        returns: signature.returns,
         variables: parser.variables,
         names: parser.names,
         body,
@@ -56,6 +72,7 @@ pub(super) struct Parser<'a> {
     texts: usize,
     /// Labels around a statement, and whether each is a loop's.
     pub labels: Vec<(Option<String>, bool)>,
+    pub returns: Returns,
     depth: usize,
 }
 
@@ -89,6 +106,13 @@ impl<'a> Parser<'a> {
         let variable = self.variables.len() - 1;
         self.place = self.names.variable(self.place, name, variable);
         variable
+    }
+
+    /// How messages call a variable.
+    fn rename(&mut self, variable: usize, name: &str) {
+        if let Some(variable) = self.variables.get_mut(variable) {
+            variable.name = name.to_string();
+        }
     }
 
     pub fn begin_scope(&mut self, label: Option<&str>) -> Place {

@@ -4,7 +4,7 @@ use super::*;
 use crate::types::SqlType;
 
 fn read(body: &str) -> crate::error::Result<Routine> {
-    parse(body, "inline_code_block")
+    parse(body, &Signature::of_block())
 }
 
 fn refused(body: &str) -> String {

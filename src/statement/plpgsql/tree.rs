@@ -4,9 +4,59 @@ use super::names::{Names, Place};
 use crate::statement::ast::ObjectName;
 use crate::types::SqlType;
 
+/// What the declaration of a routine says, as far as its body has to know.
+#[derive(Debug, Clone)]
+pub struct Signature {
+    /// A label of the body.
+    pub name: String,
+    /// Names and types of all that is taken and given, in order; `$1` is the first.
+    pub parameters: Vec<(String, SqlType)>,
+    pub returns: Returns,
+}
+
+impl Signature {
+    /// Of DO.
+    pub fn of_block() -> Signature {
+        Signature {
+            name: "inline_code_block".to_string(),
+            parameters: vec![],
+            returns: Returns::Void,
+        }
+    }
+}
+
+/// What RETURN gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returns {
+    Void,
+    Procedure,
+    Value,
+    /// The values of the output arguments.
+    Outputs,
+    /// Any number of rows, each of the values of output arguments or of one that RETURN NEXT is given.
+    Set {
+        has_outputs: bool,
+    },
+}
+
+impl Returns {
+    pub fn of(is_procedure: bool, is_set: bool, has_outputs: bool, returns: &SqlType) -> Returns {
+        match (is_set, has_outputs, is_procedure) {
+            (true, _, _) => Returns::Set { has_outputs },
+            (false, true, _) => Returns::Outputs,
+            (false, false, true) => Returns::Procedure,
+            (false, false, false) if *returns == SqlType::Void => Returns::Void,
+            (false, false, false) => Returns::Value,
+        }
+    }
+}
+
 /// A body that was read.
 #[derive(Debug)]
 pub struct Routine {
+    /// The variables that its parameters are.
+    pub parameters: Vec<usize>,
+    pub returns: Returns,
     /// By number.
     pub variables: Vec<Variable>,
     pub names: Names,
@@ -144,7 +194,14 @@ pub enum Action {
         label: Option<String>,
         condition: Option<Sql>,
     },
-    Return,
+    Return(Option<Sql>),
+    ReturnNext(Option<Sql>),
+    ReturnQuery(Rows),
+    /// One of a body in SQL; the rows of its last one may be the function's.
+    Statement {
+        sql: Sql,
+        is_result: bool,
+    },
     Perform(Sql),
     Command {
         sql: Sql,
@@ -190,7 +247,10 @@ impl Action {
             Action::ForElements { .. } => "FOREACH over array",
             Action::Leave { continues: false, .. } => "EXIT",
             Action::Leave { .. } => "CONTINUE",
-            Action::Return => "RETURN",
+            Action::Return(_) => "RETURN",
+            Action::ReturnNext(_) => "RETURN NEXT",
+            Action::ReturnQuery(_) => "RETURN QUERY",
+            Action::Statement { .. } => "statement",
             Action::Perform(_) => "PERFORM",
             Action::Command { sql, .. } => match sql.text.get(..3) {
                 Some(word) if word.eq_ignore_ascii_case("do ") => "DO",

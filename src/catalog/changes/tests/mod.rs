@@ -125,6 +125,7 @@ fn function(world: &mut World, name: &str, arguments: &[SqlType], returns: SqlTy
         returns,
         body: "true".into(),
         query: None,
+        script: None,
         search_path: vec![],
         references: vec![],
         comment: None,
