@@ -10,6 +10,7 @@ mod function_in_select;
 mod grouping_positions;
 mod interval_literals;
 mod json_aggregates;
+mod json_cases;
 mod misplaced;
 mod named_arguments;
 mod number_literals;
@@ -78,6 +79,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     windows::rewrite(tree)?;
     special_syntax::rewrite(tree)?;
     json_aggregates::rewrite(tree)?;
+    json_cases::rewrite(tree)?;
     collation::rewrite(tree)?;
     // Casts before functions: a cast may be the argument of a function in FROM.
     registered_names::rewrite(tree)?;
