@@ -7,7 +7,7 @@ use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, InList, InSubquery, Placeholder, ScalarFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator, Volatility};
 
-use crate::functions::{cast_unknown, postgres_cast};
+use crate::functions::{cast_unknown, compared_type, postgres_cast};
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
 use crate::types::coercion::{Category, category};
@@ -157,6 +157,22 @@ pub(super) fn trim_members(mut call: ScalarFunction, schema: &DFSchema, settings
         *array = postgres_cast(array.clone(), members, texts, settings, Volatility::Immutable);
     }
     call
+}
+
+/// IS DISTINCT FROM compares as `=` does: the engine gives a parameter the type of the other side, whatever operators that has.
+pub(super) fn with_compared_parameters(binary: BinaryExpr) -> BinaryExpr {
+    if !matches!(binary.op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom) {
+        return binary;
+    }
+    let side = |side: Box<Expr>| match *side {
+        Expr::Placeholder(Placeholder { id, field: Some(field) }) => {
+            let compared = compared_type(&SqlType::from_field(&field));
+            let open = Expr::Placeholder(Placeholder::new_with_field(id, None));
+            Box::new(cast_unknown(open, &compared))
+        }
+        other => Box::new(other),
+    };
+    BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
 }
 
 /// A parameter beside LIKE is a text, whatever character type stands on the other side.

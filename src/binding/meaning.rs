@@ -17,7 +17,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Union, Volatili
 use super::agreement::{described, is_agreeing, named_type, of_agreeing, typed_bounds, typed_case, typed_list};
 use super::comparisons::{
     compare_as_floats, compare_dates, compare_distinct_numerics, is_comparison, pad_list, pad_literals, text_operand,
-    trim_characters, trim_members, trim_membership, trimmed,
+    trim_characters, trim_members, trim_membership, trimmed, with_compared_parameters,
 };
 use super::{calls, equal_keys, frame_exclusion, grouping_keys, inherited_order, outer_aggregates, sort_keys};
 use crate::error::{Error, Result, SqlState};
@@ -51,10 +51,12 @@ fn of_node(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<Transform
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);
     let is_limit = matches!(plan, LogicalPlan::Limit(_));
+    let is_filter = matches!(plan, LogicalPlan::Filter(_));
     plan.map_expressions(|expression| {
-        let expression = match is_limit {
-            true => calls::typed(expression, &SqlType::Int8),
-            false => expression,
+        let expression = match (is_limit, is_filter) {
+            (true, _) => calls::typed(expression, &SqlType::Int8),
+            (_, true) => calls::typed(expression, &SqlType::Bool),
+            _ => expression,
         };
         // Their keys are columns by now.
         if matches!(expression, Expr::GroupingSet(_)) {
@@ -148,7 +150,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
         Expr::BinaryExpr(binary) => match pad_literals(&binary, schema) {
             Some(padded) => Ok(Transformed::yes(padded)),
             None => {
-                let binary = equal_keys::distinct_from(binary, schema)?;
+                let binary = equal_keys::distinct_from(with_compared_parameters(binary), schema)?;
                 of_operator(trim_characters(binary, schema, settings), schema)
             }
         },
@@ -183,6 +185,22 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             let sql_type = named_type(&results, schema);
             Ok(Transformed::yes(described(Expr::Case(case), sql_type)))
         }
+        Expr::IsTrue(inner) => Ok(Transformed::yes(Expr::IsTrue(Box::new(calls::typed(
+            *inner,
+            &SqlType::Bool,
+        ))))),
+        Expr::IsFalse(inner) => Ok(Transformed::yes(Expr::IsFalse(Box::new(calls::typed(
+            *inner,
+            &SqlType::Bool,
+        ))))),
+        Expr::IsNotTrue(inner) => Ok(Transformed::yes(Expr::IsNotTrue(Box::new(calls::typed(
+            *inner,
+            &SqlType::Bool,
+        ))))),
+        Expr::IsNotFalse(inner) => Ok(Transformed::yes(Expr::IsNotFalse(Box::new(calls::typed(
+            *inner,
+            &SqlType::Bool,
+        ))))),
         Expr::Like(mut like) => {
             like.expr = Box::new(text_operand(*like.expr));
             like.pattern = Box::new(text_operand(*like.pattern));

@@ -8,6 +8,7 @@ mod join_using;
 mod function_in_from;
 mod function_in_select;
 mod grouping_positions;
+mod having_alone;
 mod interval_literals;
 mod json_aggregates;
 mod json_cases;
@@ -68,6 +69,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     output_names::rewrite(tree);
     table_sample::rewrite(tree)?;
     truth_literals::rewrite(tree);
+    having_alone::rewrite(tree)?;
     rows_from::rewrite(tree)?;
     records_in_from::rewrite(tree)?;
     value_lists::rewrite(tree);
