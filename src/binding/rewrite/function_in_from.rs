@@ -9,9 +9,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::relations::parse_query;
+use super::aggregates::is_aggregate;
 use super::syntax::{call, plain_arguments, system_name};
 use super::{named_arguments, numbered_name, output_name, rows_from};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::functions::builtin::builtin_functions_named;
 use crate::statement::ROWS_FROM;
 
@@ -286,6 +287,10 @@ fn value_of(name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<Expr>
     let Some(function) = system_name(name).filter(|name| builtin_functions_named(name).next().is_some()) else {
         return Ok(None);
     };
+    if is_aggregate(&function) {
+        let message = "aggregate functions are not allowed in functions in FROM";
+        return Err(Error::new(SqlState::GroupingError, message));
+    }
     Ok(positional(&function, arguments)?.map(|arguments| call(&function, arguments)))
 }
 
