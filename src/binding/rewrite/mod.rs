@@ -25,6 +25,7 @@ mod registered_names;
 mod row_values;
 mod rows_from;
 mod search_cycle;
+mod set_returning;
 mod special_syntax;
 mod syntax;
 mod table_oid;
@@ -64,6 +65,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     recursion::check(tree)?;
     search_cycle::rewrite(tree)?;
     misplaced::check(tree)?;
+    set_returning::rewrite(tree)?;
     grouping_positions::rewrite(tree)?;
     // Early, because names come from the text as it was written.
     output_names::rewrite(tree);
