@@ -57,6 +57,7 @@ mod regular;
 mod retyped;
 mod row_function;
 mod row_order;
+mod row_paths;
 mod sending;
 mod sequences;
 mod server;
@@ -106,7 +107,8 @@ pub use marks::{EXCLUDING_CURRENT_ROW, EXCLUDING_GROUP, EXCLUDING_TIES, WITH_PAR
 pub use missing::missing_function;
 pub use names::{quote_literal, registered_oid};
 pub use operators::{
-    agree, cast_unknown, expression_planners, is_unknown_literal, passes_on, read_literal, type_quantified,
+    agree, agree_compared, cast_unknown, compared_type, expression_planners, is_unknown_literal, passes_on,
+    read_literal, type_quantified,
 };
 pub use overload::{chosen_function, given_types};
 pub use postgres_cast::{assignment_cast, attempted_cast, is_total_text_cast, postgres_cast};
@@ -114,6 +116,7 @@ pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ASSIGNED_FIELD, ROW_FIELD, ROW_VALUE, as_composite, assigned_field_type, composite_of};
 pub use retyped::{RETYPED, retyped};
 pub use row_order::{row_is_not_null, row_is_null, row_key};
+pub use row_paths::{ROW_ON_PATH, ROW_PATH};
 pub use server::VERSION;
 pub use shifted_rows::shifted;
 pub use shown_digits::shown_numeric;
@@ -130,6 +133,7 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
             .chain(waiting_functions())
             .chain(overloaded_functions())
             .chain(records::functions())
+            .chain(row_paths::functions())
             .chain(enumerations::functions())
             .chain(agreeing::functions())
             .collect()

@@ -14,11 +14,9 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["create"])?;
     let or_replace = reader.accept(&["or", "replace"]);
     let temporary = temporary(reader)?;
-    if temporary && !matches!(reader.peek_word(), Some("table" | "view" | "sequence")) {
+    if temporary && !matches!(reader.peek_word(), Some("table" | "view" | "sequence" | "recursive")) {
         return Err(match reader.peek_word() {
-            Some(word @ ("recursive" | "function")) => {
-                Error::unsupported(format!("CREATE TEMPORARY {}", word.to_uppercase()))
-            }
+            Some("function") => Error::unsupported("CREATE TEMPORARY FUNCTION"),
             _ => reader.error_here(),
         });
     }
@@ -31,6 +29,9 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     }
     if reader.accept(&["view"]) {
         return create_view(reader, or_replace, temporary);
+    }
+    if reader.accept(&["recursive", "view"]) {
+        return create_recursive_view(reader, or_replace, temporary);
     }
     if !or_replace && !temporary && reader.accept(&["materialized", "view"]) {
         return materialized_view::create(reader);
@@ -128,7 +129,6 @@ fn unsupported_object(reader: &Reader) -> Option<Error> {
         "text" => ("CREATE TEXT SEARCH", None),
         "access" => ("CREATE ACCESS METHOD", None),
         "transform" => ("CREATE TRANSFORM", None),
-        "recursive" => ("CREATE RECURSIVE VIEW", Some("Use CREATE VIEW … AS WITH RECURSIVE ….")),
         "share" | "recipient" | "provider" | "volume" | "connection" => ("this kind of CREATE", None),
         _ => return None,
     };
@@ -151,6 +151,36 @@ fn temporary(reader: &mut Reader) -> Result<bool> {
 /// Whether the name puts a relation among the temporary ones.
 pub(super) fn names_temporary(name: &ObjectName) -> bool {
     matches!(name.0.as_slice(), [schema, _] if schema == "pg_temp")
+}
+
+/// `CREATE RECURSIVE VIEW name (columns) AS query`: a view of WITH RECURSIVE, whose query may read the name.
+fn create_recursive_view(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result<Statement> {
+    let name = reader.object_name()?;
+    let columns = reader.parenthesized(|reader| reader.name())?;
+    reader.expect(&["as"])?;
+    let start = reader.position();
+    reader.query()?;
+    if reader.peek_words(&["with"]) {
+        return Err(Error::unsupported("WITH CHECK OPTION of a recursive view"));
+    }
+    let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
+    let listed: Vec<String> = columns.iter().map(quoted).collect();
+    let (own, listed) = (quoted(&name.last().to_string()), listed.join(", "));
+    let query = reader.text_since(start);
+    let query_text = format!("WITH RECURSIVE {own} ({listed}) AS ({query}) SELECT {listed} FROM {own}");
+    let Some(Statement::Query(query)) = super::parse(&query_text)?.pop().map(|parsed| parsed.statement) else {
+        return Err(Error::internal("the query of a recursive view is none"));
+    };
+    Ok(Statement::CreateView {
+        temporary: temporary || names_temporary(&name),
+        name,
+        or_replace,
+        if_not_exists: false,
+        columns,
+        query,
+        query_text,
+        options: ViewOptions::default(),
+    })
 }
 
 fn create_view(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result<Statement> {

@@ -57,6 +57,13 @@ def test_a_session_may_begin_as_another_role(own_server, administrator):
     administrator.execute("alter role loader set role = transformer")
     with own_server.connect(user="loader", password="secret") as connection:
         assert connection.execute("select session_user, current_user").fetchone() == ("loader", "transformer")
+        # RESET comes back to it, NONE does not.
+        connection.execute("set role none")
+        assert connection.execute("select current_user").fetchone() == ("loader",)
+        for reset in ("reset role", "set role to default"):
+            connection.execute("set role none")
+            connection.execute(reset)
+            assert connection.execute("select current_user").fetchone() == ("transformer",)
     # Only as one that the role is a member of: anything else is left out with a warning.
     administrator.execute("revoke transformer from loader")
     with own_server.connect(user="loader", password="secret") as connection:

@@ -8,8 +8,10 @@ mod join_using;
 mod function_in_from;
 mod function_in_select;
 mod grouping_positions;
+mod having_alone;
 mod interval_literals;
 mod json_aggregates;
+mod json_cases;
 mod misplaced;
 mod named_arguments;
 mod number_literals;
@@ -67,6 +69,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     output_names::rewrite(tree);
     table_sample::rewrite(tree)?;
     truth_literals::rewrite(tree);
+    having_alone::rewrite(tree)?;
     rows_from::rewrite(tree)?;
     records_in_from::rewrite(tree)?;
     value_lists::rewrite(tree);
@@ -78,6 +81,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     windows::rewrite(tree)?;
     special_syntax::rewrite(tree)?;
     json_aggregates::rewrite(tree)?;
+    json_cases::rewrite(tree)?;
     collation::rewrite(tree)?;
     // Casts before functions: a cast may be the argument of a function in FROM.
     registered_names::rewrite(tree)?;

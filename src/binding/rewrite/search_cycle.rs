@@ -14,6 +14,7 @@ use super::super::relations::parse_query;
 use super::output_names::output_column_name;
 use super::syntax::folded;
 use crate::error::{Error, Result, SqlState};
+use crate::functions::{ROW_ON_PATH, ROW_PATH};
 use crate::statement::{Cycle, Search, parse_expression, search_and_cycle};
 
 /// What the recursive term knows the added columns of its rows by.
@@ -212,8 +213,8 @@ impl Added {
         if let Some(search) = &self.search {
             let row = names_in_row(&search.columns);
             items.push(match (search.depth_first, is_first) {
-                (true, true) => format!("ARRAY[ROW({row})]"),
-                (true, false) => format!("{SEQUENCE} || ARRAY[ROW({row})]"),
+                (true, true) => format!("{ROW_PATH}(NULL, ROW({row}))"),
+                (true, false) => format!("{ROW_PATH}({SEQUENCE}, ROW({row}))"),
                 (false, true) => format!("ROW(CAST(0 AS bigint), {row})"),
                 (false, false) => format!("ROW(({SEQUENCE}).f1 + 1, {row})"),
             });
@@ -224,12 +225,12 @@ impl Added {
             if is_first {
                 // So that the two agree on a type.
                 items.push(format!("CASE WHEN false THEN {value} ELSE {default} END"));
-                items.push(format!("ARRAY[ROW({row})]"));
+                items.push(format!("{ROW_PATH}(NULL, ROW({row}))"));
             } else {
                 items.push(format!(
-                    "CASE WHEN ROW({row}) = ANY({PATH}) THEN {value} ELSE {default} END"
+                    "CASE WHEN {ROW_ON_PATH}(ROW({row}), {PATH}) THEN {value} ELSE {default} END"
                 ));
-                items.push(format!("{PATH} || ARRAY[ROW({row})]"));
+                items.push(format!("{ROW_PATH}({PATH}, ROW({row}))"));
             }
         }
         let added = self.columns();

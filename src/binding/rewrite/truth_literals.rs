@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, JoinConstraint, JoinOperator, Select, Value, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, DataType, Expr, JoinConstraint, JoinOperator, Select, UnaryOperator, Value, VisitMut,
+    VisitorMut,
 };
 
 use super::syntax::take;
@@ -30,6 +31,24 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
                     ..
                 } => conditions.iter_mut().for_each(|branch| read(&mut branch.condition)),
                 Expr::Function(function) => function.filter.iter_mut().for_each(|filter| read(filter)),
+                Expr::BinaryOp {
+                    left,
+                    op: BinaryOperator::And | BinaryOperator::Or,
+                    right,
+                } => {
+                    read(left);
+                    read(right);
+                }
+                Expr::UnaryOp {
+                    op: UnaryOperator::Not,
+                    expr,
+                }
+                | Expr::IsTrue(expr)
+                | Expr::IsNotTrue(expr)
+                | Expr::IsFalse(expr)
+                | Expr::IsNotFalse(expr)
+                | Expr::IsUnknown(expr)
+                | Expr::IsNotUnknown(expr) => read(expr),
                 _ => {}
             }
             ControlFlow::Continue(())
@@ -53,6 +72,9 @@ fn condition(operator: &mut JoinOperator) -> Option<&mut Expr> {
 }
 
 fn read(condition: &mut Expr) {
+    if let Expr::Nested(inner) = condition {
+        return read(inner);
+    }
     if matches!(condition, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_))) {
         *condition = Expr::Cast {
             kind: CastKind::Cast,

@@ -21,6 +21,7 @@ mod string_alias;
 mod table_command;
 mod table_version;
 mod trim_characters;
+mod values_query;
 
 use std::any::TypeId;
 
@@ -52,6 +53,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
     rows_from::write_calls(tokens);
+    values_query::give_select_lists(tokens);
     search_cycle::write_names(tokens);
     row_expansion::drop_parentheses(tokens);
     row_expansion::name_all_fields(tokens);

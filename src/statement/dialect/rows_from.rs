@@ -51,7 +51,7 @@ fn begins_relation(tokens: &[TokenWithSpan], index: usize) -> bool {
 }
 
 /// Whether the clause that these tokens end in is FROM.
-fn is_in_from(before: &[TokenWithSpan]) -> bool {
+pub(super) fn is_in_from(before: &[TokenWithSpan]) -> bool {
     const CLAUSES: [&str; 10] = [
         "from",
         "using",
