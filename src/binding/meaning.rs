@@ -34,6 +34,7 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
         if let LogicalPlan::Union(union) = plan {
             return with_meaning(super::unions::agree(union)?, settings).map(Transformed::yes);
         }
+        let plan = super::exact_averages::of_plan(plan)?;
         let schema = merge_schema(&plan.inputs());
         let names = NamePreserver::new(&plan);
         let is_limit = matches!(plan, LogicalPlan::Limit(_));

@@ -13,6 +13,7 @@ mod correlation;
 mod declared_keys;
 mod domains;
 mod equal_keys;
+mod exact_averages;
 mod expression;
 mod frame_bounds;
 mod frame_exclusion;
