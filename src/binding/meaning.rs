@@ -169,6 +169,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
                 .when_then_expr
                 .iter()
                 .map(|(_, result)| result.as_ref().clone())
+                .chain(case.else_expr.as_deref().cloned())
                 .collect();
             let sql_type = named_type(&results, schema);
             Ok(Transformed::yes(described(Expr::Case(case), sql_type)))
