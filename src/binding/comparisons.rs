@@ -164,15 +164,19 @@ pub(super) fn with_compared_parameters(binary: BinaryExpr) -> BinaryExpr {
     if !matches!(binary.op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom) {
         return binary;
     }
-    let side = |side: Box<Expr>| match *side {
+    let side = |side: Box<Expr>| Box::new(compared_parameter(*side));
+    BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
+}
+
+/// A parameter that the engine gave the type of what it is compared with.
+pub(super) fn compared_parameter(side: Expr) -> Expr {
+    match side {
         Expr::Placeholder(Placeholder { id, field: Some(field) }) => {
             let compared = compared_type(&SqlType::from_field(&field));
-            let open = Expr::Placeholder(Placeholder::new_with_field(id, None));
-            Box::new(cast_unknown(open, &compared))
+            cast_unknown(Expr::Placeholder(Placeholder::new_with_field(id, None)), &compared)
         }
-        other => Box::new(other),
-    };
-    BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
+        other => other,
+    }
 }
 
 /// A parameter beside LIKE is a text, whatever character type stands on the other side.

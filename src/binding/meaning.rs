@@ -48,6 +48,7 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
 
 /// The expressions of one node whose inputs are done.
 fn of_node(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<Transformed<LogicalPlan>> {
+    let plan = super::exact_averages::of_plan(plan)?;
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);
     let is_limit = matches!(plan, LogicalPlan::Limit(_));
@@ -181,6 +182,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
                 .when_then_expr
                 .iter()
                 .map(|(_, result)| result.as_ref().clone())
+                .chain(case.else_expr.as_deref().cloned())
                 .collect();
             let sql_type = named_type(&results, schema);
             Ok(Transformed::yes(described(Expr::Case(case), sql_type)))
