@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Between, Expr, ExprSchemable, lit, when};
 use super::meaning::check_truth;
 use super::{calls, equal_keys, sort_keys};
 use crate::error::{Error, Result};
-use crate::functions::{agree, is_unknown_literal, retyped, scalar_functions};
+use crate::functions::{agree, agree_compared, is_unknown_literal, retyped, scalar_functions};
 use crate::types::SqlType;
 use crate::types::coercion::{common_type, without_modifier};
 
@@ -23,7 +23,11 @@ pub(super) fn is_agreeing(name: &str) -> bool {
 /// A call of such a function.
 pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Expr> {
     let construct = AGREEING.iter().find(|(name, _)| *name == call.func.name());
-    call.args = agree(call.args, schema, construct.map_or("", |(_, construct)| construct))?;
+    let construct = construct.map_or("", |(_, construct)| construct);
+    call.args = match call.func.name() {
+        "nullif" => agree_compared(call.args, schema, construct)?,
+        _ => agree(call.args, schema, construct)?,
+    };
     // The engine's own NULLIF takes the zeros of both signs for two values.
     if let ("nullif", [value, other]) = (call.func.name(), call.args.as_slice())
         && is_float(&call.args, schema)
@@ -176,7 +180,7 @@ fn is_whole_zero(item: &Expr) -> bool {
 }
 
 pub(super) fn typed_bounds(between: Between, schema: &DFSchema) -> Result<Between> {
-    let mut all = agree(vec![*between.expr, *between.low, *between.high], schema, "BETWEEN")?.into_iter();
+    let mut all = agree_compared(vec![*between.expr, *between.low, *between.high], schema, "BETWEEN")?.into_iter();
     match (all.next(), all.next(), all.next()) {
         (Some(expression), Some(low), Some(high)) => Ok(Between {
             expr: Box::new(expression),
@@ -203,7 +207,7 @@ pub(super) fn typed_case(mut case: Case, schema: &DFSchema) -> Result<Case> {
                 .iter()
                 .map(|(condition, _)| condition.as_ref().clone());
             let all = std::iter::once(*operand).chain(conditions).collect();
-            let mut all = agree(all, schema, "CASE")?.into_iter();
+            let mut all = agree_compared(all, schema, "CASE")?.into_iter();
             case.expr = all.next().map(Box::new);
             for ((condition, _), typed) in case.when_then_expr.iter_mut().zip(all) {
                 **condition = typed;

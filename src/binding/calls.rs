@@ -116,6 +116,18 @@ fn typed_parameters(name: &str, arguments: Vec<Expr>, schema: &DFSchema) -> Vec<
             _ => None,
         })
         .collect();
+    // Positions in an array.
+    if matches!(
+        name,
+        "array_subscript" | "array_slice_bounds" | "array_slice_dimensions"
+    ) {
+        let positions = arguments.into_iter().enumerate();
+        let typed = positions.map(|(place, argument)| match place > 0 {
+            true => typed(argument, &SqlType::Int4),
+            false => argument,
+        });
+        return typed.collect();
+    }
     let candidates = candidates(name, &known);
     let arguments = arguments.into_iter().enumerate();
     let typed = arguments.map(|(place, argument)| match parameter_type(&candidates, place) {

@@ -3,11 +3,11 @@
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::expr::{BinaryExpr, InList, Placeholder, ScalarFunction};
-use datafusion::logical_expr::{Expr, ExprSchemable, Operator, Volatility};
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::{BinaryExpr, InList, InSubquery, Placeholder, ScalarFunction};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator, Volatility};
 
-use crate::functions::{cast_unknown, postgres_cast};
+use crate::functions::{cast_unknown, compared_type, postgres_cast};
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
 use crate::types::coercion::{Category, category};
@@ -106,6 +106,29 @@ pub(super) fn trim_characters(binary: BinaryExpr, schema: &DFSchema, settings: &
     BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
 }
 
+/// `c IN (SELECT …)` with a `char(n)` on either side, and none of that length on the other.
+pub(super) fn trim_membership(
+    mut membership: InSubquery,
+    schema: &DFSchema,
+    settings: &FormatSettings,
+) -> Result<InSubquery> {
+    let rows = membership.subquery.subquery.as_ref();
+    let [column] = &rows.schema().columns()[..] else {
+        return Ok(membership);
+    };
+    let column = Expr::Column(column.clone());
+    let types = (characters(&membership.expr, schema), characters(&column, rows.schema()));
+    let is_alike = types.0 == types.1 && !matches!(types.0, Some(SqlType::Bpchar(None)));
+    if is_alike {
+        return Ok(membership);
+    }
+    let text = trimmed(column, rows.schema(), settings);
+    let plan = LogicalPlanBuilder::from(rows.clone()).project([text])?.build()?;
+    membership.subquery.subquery = plan.into();
+    membership.expr = Box::new(trimmed(*membership.expr, schema, settings));
+    Ok(membership)
+}
+
 /// `c = ANY (array)` with a `char(n)` on either side: both are compared without the blanks at their ends, and a parameter
 /// is of the other side's type.
 pub(super) fn trim_members(mut call: ScalarFunction, schema: &DFSchema, settings: &FormatSettings) -> ScalarFunction {
@@ -134,6 +157,22 @@ pub(super) fn trim_members(mut call: ScalarFunction, schema: &DFSchema, settings
         *array = postgres_cast(array.clone(), members, texts, settings, Volatility::Immutable);
     }
     call
+}
+
+/// IS DISTINCT FROM compares as `=` does: the engine gives a parameter the type of the other side, whatever operators that has.
+pub(super) fn with_compared_parameters(binary: BinaryExpr) -> BinaryExpr {
+    if !matches!(binary.op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom) {
+        return binary;
+    }
+    let side = |side: Box<Expr>| match *side {
+        Expr::Placeholder(Placeholder { id, field: Some(field) }) => {
+            let compared = compared_type(&SqlType::from_field(&field));
+            let open = Expr::Placeholder(Placeholder::new_with_field(id, None));
+            Box::new(cast_unknown(open, &compared))
+        }
+        other => Box::new(other),
+    };
+    BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
 }
 
 /// A parameter beside LIKE is a text, whatever character type stands on the other side.

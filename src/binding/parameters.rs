@@ -1,6 +1,11 @@
 //! Types of `$1`, `$2` …: what the client declared wins, then what the plan says, then text.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::FieldRef;
 use datafusion::common::ExprSchema;
+use datafusion::common::metadata::check_metadata_with_storage_equal;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -89,7 +94,7 @@ pub fn parameter_types(plan: &LogicalPlan, declared: &[Option<SqlType>]) -> Resu
         .iter()
         .map(|declared| declared.clone().unwrap_or(SqlType::Text))
         .collect();
-    for (name, field) in plan.get_parameter_fields()? {
+    for (name, field) in parameter_fields(plan)? {
         let number: usize = name
             .trim_start_matches('$')
             .parse()
@@ -103,6 +108,32 @@ pub fn parameter_types(plan: &LogicalPlan, declared: &[Option<SqlType>]) -> Resu
         }
     }
     Ok(types)
+}
+
+/// The field of each parameter, of any use that tells it.
+fn parameter_fields(plan: &LogicalPlan) -> Result<HashMap<String, Option<FieldRef>>> {
+    let mut fields: HashMap<String, Option<FieldRef>> = HashMap::new();
+    plan.apply_with_subqueries(|plan| {
+        plan.apply_expressions(|expression| {
+            expression.apply(|expression| {
+                if let Expr::Placeholder(Placeholder { id, field }) = expression {
+                    let known = fields.entry(id.clone()).or_default();
+                    match (&known, field) {
+                        (Some(known), Some(field)) => check_metadata_with_storage_equal(
+                            (field.data_type(), Some(field.metadata())),
+                            (known.data_type(), Some(known.metadata())),
+                            "parameter",
+                            &format!(": Conflicting types for id {id}"),
+                        )?,
+                        (None, Some(field)) => *known = Some(Arc::clone(field)),
+                        (_, None) => {}
+                    }
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(fields)
 }
 
 /// The number of an expression that is a parameter and nothing else.

@@ -33,7 +33,7 @@ use super::whole_rows::KnownNames;
 use super::with_parts;
 use crate::catalog::model::{Argument, Oid, Reference, View};
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{missing_function, parse_name};
+use crate::functions::{expression_planners, missing_function, parse_name};
 use crate::types::{SqlType, row_fields};
 
 /// All names that one query text may use, with what they mean.
@@ -47,6 +47,8 @@ pub(crate) struct Scope {
     tests: HashMap<Vec<String>, Arc<ScalarUDF>>,
     /// How many values are being planned by themselves, each for the one before.
     depth: AtomicUsize,
+    /// Ours, which remembers what the text says of its parameters, then the engine's.
+    planners: Vec<Arc<dyn ExprPlanner>>,
 }
 
 /// What the name of a relation means.
@@ -88,7 +90,10 @@ impl LoadedRelation {
 
 impl Scope {
     pub fn new(services: BindingServices) -> Scope {
+        let mut planners = expression_planners();
+        planners.extend(services.base.expr_planners().iter().skip(planners.len()).cloned());
         Scope {
+            planners,
             services,
             sources: HashMap::new(),
             functions: HashMap::new(),
@@ -367,7 +372,7 @@ impl ContextProvider for Scope {
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        self.services.base.expr_planners()
+        &self.planners
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {

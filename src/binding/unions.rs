@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, JoinType, ScalarValue};
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, Union, Volatility};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, SubqueryAlias, Union, Volatility};
 
+use super::calls::typed;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{cast_unknown, is_unknown_literal, postgres_cast};
 use crate::types::SqlType;
@@ -105,7 +106,41 @@ fn type_of(plan: &LogicalPlan, column: usize) -> SqlType {
     }
 }
 
+/// The branch with those of its parameters typed that the other branches tell the type of.
+fn with_typed_parameters(input: &LogicalPlan, wanted: &[Option<SqlType>]) -> Result<LogicalPlan> {
+    match input {
+        LogicalPlan::Projection(projection) => {
+            let items = projection.expr.iter().zip(wanted);
+            let items = items.map(|(item, wanted)| match (item.clone(), wanted) {
+                (Expr::Alias(mut alias), Some(wanted)) => {
+                    *alias.expr = typed(*alias.expr, wanted);
+                    Expr::Alias(alias)
+                }
+                (item, Some(wanted)) => typed(item, wanted),
+                (item, None) => item,
+            });
+            let projected = Projection::try_new(items.collect(), Arc::clone(&projection.input))?;
+            Ok(LogicalPlan::Projection(projected))
+        }
+        LogicalPlan::SubqueryAlias(alias) => {
+            let input = with_typed_parameters(&alias.input, wanted)?;
+            let alias = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
+            Ok(LogicalPlan::SubqueryAlias(alias))
+        }
+        other => Ok(other.clone()),
+    }
+}
+
 fn cast_columns(input: &LogicalPlan, wanted: &[Option<SqlType>]) -> Result<LogicalPlan> {
+    let is_open = |place: usize| {
+        let item = selected(input, place);
+        item.is_some_and(|item| matches!(item, Expr::Placeholder(parameter) if parameter.field.is_none()))
+    };
+    let typed_input = match (0..wanted.len()).any(is_open) {
+        true => &with_typed_parameters(input, wanted)?,
+        false => input,
+    };
+    let input = typed_input;
     let columns = input.schema().iter().zip(wanted).enumerate();
     let columns = columns.map(|(index, ((qualifier, field), wanted))| {
         let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));

@@ -64,7 +64,14 @@ impl ScalarUDFImpl for Agreeing {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> PlanResult<Vec<DataType>> {
-        self.inner.coerce_types(types)
+        // The engine knows no common type of bytes and a parameter that has none yet.
+        let mut known = types.iter().filter(|data_type| !data_type.is_null());
+        match known.next() {
+            Some(first @ DataType::Binary) if known.all(|data_type| data_type == first) => {
+                Ok(vec![first.clone(); types.len()])
+            }
+            _ => self.inner.coerce_types(types),
+        }
     }
 
     fn simplify(&self, arguments: Vec<Expr>, context: &SimplifyContext) -> PlanResult<ExprSimplifyResult> {

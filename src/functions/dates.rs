@@ -273,7 +273,13 @@ fn made_interval(_: &Call<'_>, row: &[Datum]) -> Result<Datum> {
     let overflow = || Error::new(SqlState::DatetimeFieldOverflow, "interval out of range");
     let months = i32::try_from(part(0) * 12 + part(1)).map_err(|_| overflow())?;
     let days = i32::try_from(part(2) * 7 + part(3)).map_err(|_| overflow())?;
-    let nanos = (part(4) * 3600 + part(5) * 60) * 1_000_000_000 + (seconds * 1e6).round() as i64 * 1_000;
+    let micros = (seconds * 1e6).round();
+    if !micros.is_finite() {
+        return Err(overflow());
+    }
+    let whole = i128::from(part(4)) * 3600 + i128::from(part(5)) * 60;
+    let nanos = whole * 1_000_000_000 + micros as i128 * 1_000;
+    let nanos = i64::try_from(nanos).map_err(|_| overflow())?;
     Ok(Datum::Interval(IntervalMonthDayNano::new(months, days, nanos)))
 }
 

@@ -107,7 +107,8 @@ pub use marks::{EXCLUDING_CURRENT_ROW, EXCLUDING_GROUP, EXCLUDING_TIES, WITH_PAR
 pub use missing::missing_function;
 pub use names::{quote_literal, registered_oid};
 pub use operators::{
-    agree, cast_unknown, expression_planners, is_unknown_literal, passes_on, read_literal, type_quantified,
+    agree, agree_compared, cast_unknown, compared_type, expression_planners, is_unknown_literal, passes_on,
+    read_literal, type_quantified,
 };
 pub use overload::{chosen_function, given_types};
 pub use postgres_cast::{assignment_cast, attempted_cast, is_total_text_cast, postgres_cast};

@@ -333,6 +333,13 @@ async fn source(
             }
         }
     }
+    if let sql::SetExpr::Select(select) = query.body.as_ref() {
+        for (place, (item, name)) in select.projection.iter().zip(columns).enumerate() {
+            if let sql::SelectItem::UnnamedExpr(value) | sql::SelectItem::ExprWithAlias { expr: value, .. } = item {
+                declare(declared, value, &assigned_type(table, insert, name, place)?);
+            }
+        }
+    }
     rewrite::rewrite(&mut query)?;
     let mut scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
     for (name, sql_type) in rows {

@@ -1,10 +1,12 @@
 //! Expressions with a syntax of their own become calls of the functions that PostgreSQL's grammar makes of them:
 //! EXTRACT, AT TIME ZONE, TRIM, SUBSTRING, OVERLAY, SIMILAR TO, the prefix operators.
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function, FunctionArg,
     FunctionArgExpr, FunctionArguments, Ident, ObjectName, Subscript, TimezoneInfo, TrimWhereField, UnaryOperator,
-    Value, VisitMut,
+    Value, VisitMut, visit_expressions,
 };
 
 use super::named_arguments;
@@ -217,6 +219,26 @@ fn rewritten(expression: &mut Expr) -> Result<Option<Expr>> {
             Value::HexStringLiteral(digits) => Some(bit_string(format!("x{digits}"))),
             _ => None,
         },
+        // The first bound tells what the parameter is that the second one is computed from.
+        Expr::Between {
+            expr,
+            negated,
+            low,
+            high,
+        } if is_column(expr) && is_computed_from(high, low) => {
+            let (above, below, both) = match negated {
+                false => (BinaryOperator::GtEq, BinaryOperator::LtEq, BinaryOperator::And),
+                true => (BinaryOperator::Lt, BinaryOperator::Gt, BinaryOperator::Or),
+            };
+            let operation = |left: Expr, op: BinaryOperator, right: Expr| Expr::BinaryOp {
+                left: Box::new(left),
+                op,
+                right: Box::new(right),
+            };
+            let first = operation(expr.as_ref().clone(), above, take(low));
+            let second = operation(take(expr), below, take(high));
+            Some(Expr::Nested(Box::new(operation(first, both, second))))
+        }
         Expr::Function(function) if let Some(data_type) = clock_type(function) => Some(Expr::Cast {
             kind: CastKind::Cast,
             expr: Box::new(call("now", vec![])),
@@ -340,6 +362,26 @@ fn subscripted(value: Expr, accesses: Vec<AccessExpr>) -> Result<Expr> {
         }
     }
     Ok(call(function, arguments))
+}
+
+fn is_column(expression: &Expr) -> bool {
+    matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+}
+
+/// Whether an expression that is more than a parameter has this parameter in it.
+fn is_computed_from(expression: &Expr, parameter: &Expr) -> bool {
+    let (Expr::Value(parameter), false) = (parameter, matches!(expression, Expr::Value(_))) else {
+        return false;
+    };
+    let mut is_used = false;
+    if matches!(parameter.value, Value::Placeholder(_)) {
+        // Breaks never.
+        let _ = visit_expressions(expression, |part| {
+            is_used |= matches!(part, Expr::Value(value) if value.value == parameter.value);
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    is_used
 }
 
 /// The type of `localtime` and its kin, as which the transaction's start is shown: with digits of seconds behind the name

@@ -109,8 +109,12 @@ impl Operation {
     }
 
     /// The distance of a shift is an integer; the engine wants both sides alike.
-    pub(super) fn shift(self) -> Result<Planned> {
+    pub(super) fn shift(mut self) -> Result<Planned> {
         let wanted = self.left.1.sql_type.clone();
+        if self.right.1.is_unknown() && category(&wanted) == Category::Number {
+            self.right.0 = cast_unknown(self.right.0, &SqlType::Int4);
+            self.right.1.sql_type = SqlType::Int4;
+        }
         match (category(&wanted), category(&self.right.1.sql_type)) {
             (Category::Number, Category::Number) => {
                 Ok(Planned::Operands(self.op, self.left.0, cast_to(self.right.0, &wanted)))

@@ -4,13 +4,13 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use super::operand::{Operand, cast_to, cast_unknown};
+use super::operand::{Operand, cast_to, cast_unknown, compared_type};
 use super::{Operation, Planned, call};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::enumerations::enum_position;
 use crate::functions::row_order::row_key;
 use crate::functions::spelled_order::spelled_key;
-use crate::types::coercion::{Category, category, is_implicit, is_same, shown, without_modifier};
+use crate::types::coercion::{Category, category, is_implicit, is_same, shown};
 use crate::types::{Spelled, SqlType, row_fields};
 
 impl Operation {
@@ -188,14 +188,16 @@ fn typed_by((expression, operand): (Expr, Operand), other: &Operand) -> (Expr, O
     }
     let expression = match &other.layout {
         // OIDs and arrays of them are read by the engine.
-        DataType::UInt32 => datafusion::logical_expr::cast(expression, DataType::UInt32),
+        DataType::UInt32 if !matches!(expression, Expr::Placeholder(_)) => {
+            datafusion::logical_expr::cast(expression, DataType::UInt32)
+        }
         DataType::List(item) if item.data_type() == &DataType::UInt32 => {
             match super::containers::array_literal(&expression, &other.layout) {
                 Ok(Some(array)) => array,
                 _ => expression,
             }
         }
-        _ => cast_unknown(expression, &without_modifier(&other.sql_type)),
+        _ => cast_unknown(expression, &compared_type(&other.sql_type)),
     };
     (expression, other.clone())
 }

@@ -7,7 +7,7 @@ use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::super::datum::{Datum, to_array};
-use super::operand::{Operand, cast_to, cast_unknown, is_unknown_literal};
+use super::operand::{Operand, cast_to, cast_unknown, compared_type, is_unknown_literal};
 use super::{Operation, Planned, call};
 use crate::error::Result;
 use crate::types::SqlType;
@@ -27,10 +27,13 @@ pub fn type_quantified(call: &mut ScalarFunction, schema: &DFSchema) {
     let is_open = |expression: &Expr| is_unknown_literal(expression) && matches!(expression, Expr::Placeholder(_));
     match (left.sql_type, right.sql_type) {
         (known, SqlType::Unknown) if known != SqlType::Unknown && is_open(array) => {
-            *array = cast_unknown(array.clone(), &SqlType::Array(Box::new(known.without_modifier())));
+            *array = cast_unknown(array.clone(), &SqlType::Array(Box::new(compared_type(&known))));
         }
         (SqlType::Unknown, SqlType::Array(element)) if is_open(value) => {
-            *value = cast_unknown(value.clone(), &element.without_modifier());
+            *value = cast_unknown(value.clone(), &compared_type(&element));
+        }
+        (SqlType::Unknown, SqlType::Unknown) if is_open(array) => {
+            *array = cast_unknown(array.clone(), &SqlType::Array(Box::new(SqlType::Text)));
         }
         _ => {}
     }

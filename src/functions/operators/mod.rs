@@ -8,14 +8,17 @@ mod operand;
 mod spelled;
 mod temporal;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::Field;
+use datafusion::arrow::datatypes::{Field, FieldRef};
 use datafusion::common::{Column, DFSchema, Result as PlanResult, TableReference};
 use datafusion::functions_nested::expr_fn::make_array;
 use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
+use parking_lot::Mutex;
 
 use self::operand::Operand;
 use super::retyped::retyped;
@@ -24,15 +27,39 @@ use crate::types::SqlType;
 use crate::types::coercion::shown;
 
 pub use containers::type_quantified;
-pub use operand::{agree, cast_unknown, is_unknown_literal, passes_on, read_literal};
+pub use operand::{agree, agree_compared, cast_unknown, compared_type, is_unknown_literal, passes_on, read_literal};
 
-/// The planners to ask before DataFusion's own.
+/// The planners to ask before DataFusion's own: one, which is for one text alone where its parameters have no types yet.
 pub fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
-    vec![Arc::new(Operators)]
+    vec![Arc::new(Operators::default())]
 }
 
-#[derive(Debug)]
-struct Operators;
+#[derive(Debug, Default)]
+struct Operators {
+    /// What the first use of a parameter said of it, by its name.
+    parameters: Mutex<HashMap<String, FieldRef>>,
+}
+
+impl Operators {
+    /// A parameter that was met before is of the type that it got there.
+    fn typed(&self, operand: Expr) -> Expr {
+        match operand {
+            Expr::Placeholder(Placeholder { id, field: None }) => {
+                let field = self.parameters.lock().get(&id).cloned();
+                Expr::Placeholder(Placeholder::new_with_field(id, field))
+            }
+            other => other,
+        }
+    }
+
+    /// Remembers the types that the operands' parameters got.
+    fn remember(&self, planned: &Expr) {
+        if let Expr::Placeholder(Placeholder { id, field: Some(field) }) = planned {
+            let mut parameters = self.parameters.lock();
+            parameters.entry(id.clone()).or_insert_with(|| Arc::clone(field));
+        }
+    }
+}
 
 impl ExprPlanner for Operators {
     /// `a.b` is a column of a relation. The field of a column is `(a).b`: the planner then finds no relation.
@@ -53,18 +80,23 @@ impl ExprPlanner for Operators {
 
     fn plan_binary_op(&self, expression: RawBinaryExpr, schema: &DFSchema) -> PlanResult<PlannerResult<RawBinaryExpr>> {
         let RawBinaryExpr { op, left, right } = expression;
+        let (left, right) = (self.typed(left), self.typed(right));
         // The planner tells better than a type could where an unknown column stands.
         let (Some(first), Some(second)) = (Operand::of(&left, schema), Operand::of(&right, schema)) else {
             return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }));
         };
         let operation = Operation {
             op,
-            left: (left, first),
-            right: (right, second),
+            left: (first.described(left), first),
+            right: (second.described(right), second),
         };
         Ok(match operation.plan()? {
             Planned::Expression(expression) => PlannerResult::Planned(expression),
-            Planned::Operands(op, left, right) => PlannerResult::Original(RawBinaryExpr { op, left, right }),
+            Planned::Operands(op, left, right) => {
+                self.remember(&left);
+                self.remember(&right);
+                PlannerResult::Original(RawBinaryExpr { op, left, right })
+            }
         })
     }
 

@@ -8,11 +8,12 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, Placeholder};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
+use super::super::retyped::retyped;
 use crate::error::{Error, Result, SqlState};
-use crate::types::SqlType;
 use crate::types::coercion::{common_type, is_same, shown};
 use crate::types::format::FormatSettings;
 use crate::types::parse::parse_value;
+use crate::types::{Spelled, SqlType};
 
 /// The type of one side; `SqlType::Unknown` for a quoted literal, NULL or an untyped parameter.
 #[derive(Debug, Clone)]
@@ -62,6 +63,16 @@ impl Operand {
         let first = known.next()?;
         let is_named = SqlType::from_arrow(&first.layout) != first.sql_type;
         (is_named && known.all(|branch| is_same(&branch.sql_type, &first.sql_type))).then_some(first)
+    }
+
+    /// The operand's expression, which says its type where the engine knows the layout only.
+    pub fn described(&self, expression: Expr) -> Expr {
+        match &expression {
+            Expr::Case(_) if SqlType::from_arrow(&self.layout) != self.sql_type && !self.is_unknown() => {
+                retyped(expression, self.sql_type.clone())
+            }
+            _ => expression,
+        }
     }
 
     pub fn is_unknown(&self) -> bool {
@@ -123,6 +134,36 @@ pub(super) fn cast_to(expression: Expr, target: &SqlType) -> Expr {
     Expr::Cast(Cast::new_from_field(Box::new(expression), field))
 }
 
+/// The type of a parameter that is compared with a value: text beside a varchar, which has no operators of its own.
+pub fn compared_type(known: &SqlType) -> SqlType {
+    match known {
+        SqlType::Varchar(_) => SqlType::Text,
+        SqlType::Spelled(Spelled::Cidr) => SqlType::Spelled(Spelled::Inet),
+        other => other.without_modifier(),
+    }
+}
+
+/// The same for values that are compared with the first, where parameters take the type of the comparison.
+pub fn agree_compared(expressions: Vec<Expr>, schema: &DFSchema, construct: &str) -> Result<Vec<Expr>> {
+    let known = expressions
+        .iter()
+        .filter_map(|expression| Operand::of(expression, schema));
+    let known = known
+        .map(|operand| operand.sql_type)
+        .find(|sql_type| *sql_type != SqlType::Unknown);
+    let expressions = match known.map(|known| (compared_type(&known), known)) {
+        Some((compared, known)) if !is_same(&compared, &known) => {
+            let typed = expressions.into_iter().map(|expression| match &expression {
+                Expr::Placeholder(parameter) if parameter.field.is_none() => cast_unknown(expression, &compared),
+                _ => expression,
+            });
+            typed.collect()
+        }
+        _ => expressions,
+    };
+    agree(expressions, schema, construct)
+}
+
 /// Brings expressions that stand for one value (branches of CASE, arguments of COALESCE) to one type; 42804
 /// names the construct where two cannot be matched.
 pub fn agree(expressions: Vec<Expr>, schema: &DFSchema, construct: &str) -> Result<Vec<Expr>> {
@@ -135,8 +176,12 @@ pub fn agree(expressions: Vec<Expr>, schema: &DFSchema, construct: &str) -> Resu
     };
     let types: Vec<SqlType> = operands.iter().map(|operand| operand.sql_type.clone()).collect();
     // Types that only the catalogs have follow the engine's own coercion.
-    if types.iter().any(is_internal) {
-        return Ok(expressions);
+    if let Some(internal) = types.iter().find(|sql_type| is_internal(sql_type)) {
+        let typed = expressions.into_iter().map(|expression| match &expression {
+            Expr::Placeholder(parameter) if parameter.field.is_none() => cast_unknown(expression, internal),
+            _ => expression,
+        });
+        return Ok(typed.collect());
     }
     let common = common_type(&types).map_err(|(left, right)| {
         let message = format!(
