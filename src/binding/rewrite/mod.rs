@@ -7,6 +7,7 @@ mod collation;
 mod join_using;
 mod function_in_from;
 mod function_in_select;
+mod functions_in_outer_joins;
 mod grouping_positions;
 mod having_alone;
 mod interval_literals;
@@ -88,6 +89,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     // Casts before functions: a cast may be the argument of a function in FROM.
     registered_names::rewrite(tree)?;
     function_in_from::rewrite(tree)?;
+    functions_in_outer_joins::rewrite(tree)?;
     function_in_select::rewrite(tree)?;
     join_using::rewrite(tree)?;
     // After the wildcards that joins were given.
