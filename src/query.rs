@@ -201,7 +201,12 @@ pub async fn run(
         return Ok(Outcome::Rows(Box::pin(locking::no_rows(request, query)).await?));
     }
     match &request.statement.statement {
-        Statement::Query(query) => Ok(Outcome::Rows(run_query(request, query, parameters, formats).await?)),
+        Statement::Query(query) => {
+            let rows = run_query(request, query, parameters, formats).await;
+            Ok(Outcome::Rows(rows.map_err(|error| {
+                binding::placed(&request.statement.statement, error)
+            })?))
+        }
         // On the heap: a future is moved several times before it is polled, and a query's is small.
         _ => Box::pin(run_other(request, parameters, formats, transaction, notices)).await,
     }
@@ -314,7 +319,8 @@ async fn run_other(
             outcome
         }
         other if modification::is_modification(other) => {
-            modification::run(request, parameters, transaction, notices).await
+            let outcome = modification::run(request, parameters, transaction, notices).await;
+            outcome.map_err(|error| binding::placed(other, error))
         }
         other => {
             let mut command = command_context(request, transaction, notices);

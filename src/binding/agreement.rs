@@ -8,6 +8,7 @@ use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::expr::{Case, InList, ScalarFunction};
 use datafusion::logical_expr::{Between, Expr, ExprSchemable, lit, when};
 
+use super::comparisons::compared_parameter;
 use super::meaning::check_truth;
 use super::{calls, equal_keys, sort_keys};
 use crate::error::{Error, Result};
@@ -180,7 +181,9 @@ fn is_whole_zero(item: &Expr) -> bool {
 }
 
 pub(super) fn typed_bounds(between: Between, schema: &DFSchema) -> Result<Between> {
-    let mut all = agree_compared(vec![*between.expr, *between.low, *between.high], schema, "BETWEEN")?.into_iter();
+    let bounds = [*between.low, *between.high].map(compared_parameter);
+    let all = std::iter::once(*between.expr).chain(bounds).collect();
+    let mut all = agree_compared(all, schema, "BETWEEN")?.into_iter();
     match (all.next(), all.next(), all.next()) {
         (Some(expression), Some(low), Some(high)) => Ok(Between {
             expr: Box::new(expression),

@@ -13,6 +13,7 @@ mod correlation;
 mod declared_keys;
 mod domains;
 mod equal_keys;
+mod exact_averages;
 mod expression;
 mod frame_bounds;
 mod frame_exclusion;
@@ -73,6 +74,7 @@ pub use modification::{
 pub(crate) use names::parts as name_parts;
 pub use output_column::OutputColumn;
 pub use parameters::{compares_with_texts, parameter_types};
+pub use positions::placed;
 pub use query_function::columns as function_columns;
 pub(crate) use relations::parse_query as query_of;
 pub use relations::{is_current, table_address};

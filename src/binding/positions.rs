@@ -8,7 +8,28 @@ use datafusion::sql::sqlparser::ast::{self as sql, Spanned, Visit, Visitor};
 use super::names;
 use super::rewrite::folded;
 use crate::error::{Error, SqlState};
+use crate::statement::ast::Statement;
 use crate::types::json;
+
+/// An error of a statement's planning with the place of the literal that it speaks of, which nothing but execution looked at
+/// closely.
+pub fn placed(statement: &Statement, error: Error) -> Error {
+    if error.position().is_some() {
+        return error;
+    }
+    let query = match statement {
+        Statement::Query(query) => Some(query.as_ref()),
+        Statement::Insert(insert) => insert.source.as_deref(),
+        Statement::Update(update) => Some(update.rows.as_ref()),
+        Statement::Delete(delete) => Some(delete.rows.as_ref()),
+        Statement::Merge(merge) => Some(merge.rows.as_ref()),
+        _ => None,
+    };
+    match query {
+        Some(query) => Positions::of(query).place(error),
+        None => error,
+    }
+}
 
 /// What a query's text names, with the position of each in characters from one.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use crate::types::{Spelled, SqlType};
 const HEADER: i64 = 4;
 
 /// The size of a value that is not NULL.
-pub(super) fn column_size(sql_type: &SqlType, value: &Datum) -> i64 {
+pub fn column_size(sql_type: &SqlType, value: &Datum) -> i64 {
     let base = sql_type.base();
     if base.length() > 0 {
         return i64::from(base.length());

@@ -88,6 +88,7 @@ use crate::error::Result;
 pub use arrays::exploded_access_item;
 pub use assigned_parts::{ASSIGNED_PART, ASSIGNED_SLICE};
 pub use checked_arithmetic::{checked_arithmetic, checked_operator, divides_numerics};
+pub use column_size::column_size;
 pub use comments::{
     CONSTRAINT_CLASS, DATABASE_CLASS, DEFAULT_CLASS, FUNCTION_CLASS, NAMESPACE_CLASS, RELATION_CLASS, REWRITE_CLASS,
     ROLE_CLASS, TYPE_CLASS,

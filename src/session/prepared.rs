@@ -218,8 +218,8 @@ impl Session {
         for (argument, sql_type) in arguments.iter().zip(types) {
             let value = binding::bind_constant(&services, &context, argument.clone()).await?;
             parameters.push(match value.try_as_str().flatten() {
-                Some(text) if sql_type.is_named() => parse_value(sql_type, text, &self.format_settings())?,
-                _ => value.cast_to(&sql_type.to_arrow())?,
+                Some(text) => parse_value(sql_type, text, &self.format_settings())?,
+                None => value.cast_to(&sql_type.to_arrow())?,
             });
         }
         Ok(parameters)

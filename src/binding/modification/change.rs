@@ -52,6 +52,8 @@ pub async fn bind_update(
             )));
         }
         let value = match column.default {
+            // A view's column has no default, whatever the table's has.
+            true if rows.target.view.is_some() && known.generated().is_none() => super::null(&known.sql_type)?,
             true => stored_expression::default_of(services, context, known).await?,
             false => {
                 let schema = rows.input.schema();

@@ -131,8 +131,11 @@ pub async fn bind_insert(
         }
     };
     for name in &columns {
-        if insert.source.is_some() {
-            bound.inserted.insert(bound.target.position(name)?);
+        // A column that a view computes is named only where no value is given for it.
+        if insert.source.is_some()
+            && let Ok(position) = bound.target.position(name)
+        {
+            bound.inserted.insert(position);
         }
     }
     Ok(bound)

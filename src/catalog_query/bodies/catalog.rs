@@ -4,11 +4,19 @@ use super::super::evaluate::Executor;
 use super::super::node::Body;
 use crate::binding::updatable;
 use crate::catalog::model::Object;
-use crate::functions::{Datum, Lookup, Relation};
+use crate::functions::{Datum, Lookup, Relation, column_size};
 
 pub(super) fn body(name: &str) -> Option<Body> {
     Some(match name {
         "pg_typeof" => |_, callable, _| Ok(callable.arguments.first().map(|ty| ty.oid).into()),
+        "pg_column_size" => |_, callable, row| {
+            Ok(match (&row[0], callable.arguments.first()) {
+                (Datum::Null, _) | (_, None) => Datum::Null,
+                // A literal that nothing typed ends with a zero.
+                (Datum::Text(text), Some(ty)) if ty.is_unknown() => (text.len() as i64 + 1).into(),
+                (value, Some(ty)) => column_size(&ty.to_sql_type(), value).into(),
+            })
+        },
         // Nothing is counted for relations.
         "pg_stat_get_numscans" | "pg_stat_get_tuples_returned" | "pg_stat_get_live_tuples" => |_, _, _| Ok(0.into()),
         "pg_column_is_updatable" => |executor, _, row| {
