@@ -223,7 +223,8 @@ pub(super) fn name_arguments(body: &mut impl VisitMut, function: &Function, rela
             ControlFlow::Continue(())
         }
     }
-    let is_qualifier = !fresh_names::has_relation(body, &function.name);
+    // Without a relation of its own an argument's name may be a column's inside of a subquery.
+    let is_qualifier = relation.is_some() && !fresh_names::has_relation(body, &function.name);
     let mut namer = Namer {
         function,
         relation,
