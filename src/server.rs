@@ -2,6 +2,7 @@
 //! statements finish for a while, and then ends them.
 
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,7 +190,8 @@ async fn accept<V: Service>(
 async fn receive<V: Service>(stream: TcpStream, peer: SocketAddr, gate: &Gate<V>) {
     // Replies are sent off in whole, so waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    converse(stream, Some(peer), gate).await;
+    let direct = stream.as_raw_fd();
+    converse(stream, Some(direct), Some(peer), gate).await;
 }
 
 /// Cancelled by SIGTERM or SIGINT.

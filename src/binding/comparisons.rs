@@ -3,9 +3,9 @@
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::expr::{BinaryExpr, InList, Placeholder, ScalarFunction};
-use datafusion::logical_expr::{Expr, ExprSchemable, Operator, Volatility};
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::logical_expr::expr::{BinaryExpr, InList, InSubquery, Placeholder, ScalarFunction};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator, Volatility};
 
 use crate::functions::{cast_unknown, compared_type, postgres_cast};
 use crate::types::SqlType;
@@ -104,6 +104,29 @@ pub(super) fn trim_characters(binary: BinaryExpr, schema: &DFSchema, settings: &
         Box::new(expression)
     };
     BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
+}
+
+/// `c IN (SELECT …)` with a `char(n)` on either side, and none of that length on the other.
+pub(super) fn trim_membership(
+    mut membership: InSubquery,
+    schema: &DFSchema,
+    settings: &FormatSettings,
+) -> Result<InSubquery> {
+    let rows = membership.subquery.subquery.as_ref();
+    let [column] = &rows.schema().columns()[..] else {
+        return Ok(membership);
+    };
+    let column = Expr::Column(column.clone());
+    let types = (characters(&membership.expr, schema), characters(&column, rows.schema()));
+    let is_alike = types.0 == types.1 && !matches!(types.0, Some(SqlType::Bpchar(None)));
+    if is_alike {
+        return Ok(membership);
+    }
+    let text = trimmed(column, rows.schema(), settings);
+    let plan = LogicalPlanBuilder::from(rows.clone()).project([text])?.build()?;
+    membership.subquery.subquery = plan.into();
+    membership.expr = Box::new(trimmed(*membership.expr, schema, settings));
+    Ok(membership)
 }
 
 /// `c = ANY (array)` with a `char(n)` on either side: both are compared without the blanks at their ends, and a parameter

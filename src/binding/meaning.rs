@@ -17,9 +17,9 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Union, Volatili
 use super::agreement::{described, is_agreeing, named_type, of_agreeing, typed_bounds, typed_case, typed_list};
 use super::comparisons::{
     compare_as_floats, compare_dates, compare_distinct_numerics, is_comparison, pad_list, pad_literals, text_operand,
-    trim_characters, trim_members, trimmed, with_compared_parameters,
+    trim_characters, trim_members, trim_membership, trimmed, with_compared_parameters,
 };
-use super::{calls, equal_keys, frame_exclusion, inherited_order, outer_aggregates, sort_keys};
+use super::{calls, equal_keys, frame_exclusion, grouping_keys, inherited_order, outer_aggregates, sort_keys};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{attempted_cast, checked_arithmetic, is_unknown_literal, postgres_cast};
 use crate::types::SqlType;
@@ -30,53 +30,65 @@ use crate::types::parse::{parse_value, reads_the_clock};
 
 /// Every expression of the plan, subqueries included.
 pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<LogicalPlan> {
-    let rewritten = plan.transform_up_with_subqueries(|plan| {
-        if let LogicalPlan::Union(union) = plan {
-            return with_meaning(super::unions::agree(union)?, settings).map(Transformed::yes);
-        }
-        let plan = super::exact_averages::of_plan(plan)?;
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        let is_limit = matches!(plan, LogicalPlan::Limit(_));
-        let is_filter = matches!(plan, LogicalPlan::Filter(_));
-        plan.map_expressions(|expression| {
-            let expression = match (is_limit, is_filter) {
-                (true, _) => calls::typed(expression, &SqlType::Int8),
-                (_, true) => calls::typed(expression, &SqlType::Bool),
-                _ => expression,
-            };
-            // The columns of grouping sets are found by their expressions' names.
-            if matches!(expression, Expr::GroupingSet(_)) {
-                return Ok(Transformed::no(expression));
+    let rewritten = plan.transform_up_with_subqueries(|plan| match plan {
+        LogicalPlan::Union(union) => with_meaning(super::unions::agree(union)?, settings).map(Transformed::yes),
+        LogicalPlan::Aggregate(aggregate) => {
+            let keys = grouping_keys::computed(&aggregate)?;
+            if keys.is_empty() {
+                return of_node(LogicalPlan::Aggregate(aggregate), settings);
             }
-            let saved = names.save(&expression);
-            Ok(of_expression(expression, &schema, settings)?.update_data(|expression| saved.restore(expression)))
-        })?
-        .transform_data(|plan| Ok(Transformed::yes(sort_keys::of_plan(plan))))?
-        .transform_data(|plan| {
-            Ok(match plan {
-                LogicalPlan::Limit(limit) => Transformed::yes(super::ties::keep_ties(limit)?),
-                LogicalPlan::Aggregate(aggregate) => {
-                    outer_aggregates::check(&aggregate)?;
-                    Transformed::yes(sort_keys::of_aggregate(inherited_order::of_aggregate(aggregate)?)?)
-                }
-                LogicalPlan::Distinct(distinct) => Transformed::yes(equal_keys::of_distinct(distinct)?),
-                LogicalPlan::Window(window) => Transformed::yes(inherited_order::of_window(window)?),
-                LogicalPlan::Unnest(unnest) => Transformed::yes(super::typed_elements::of_unnest(unnest)?),
-                LogicalPlan::Join(join) if super::multisets::is_set_operation(&join) => {
-                    let mut join = super::unions::agree_in_set_operation(join)?;
-                    for side in [&mut join.left, &mut join.right] {
-                        *side = Arc::new(with_casts(side, settings)?);
-                    }
-                    Transformed::yes(super::multisets::count_duplicates(equal_keys::of_join(join))?)
-                }
-                LogicalPlan::Join(join) => Transformed::yes(LogicalPlan::Join(equal_keys::of_join(join))),
-                other => Transformed::no(other),
-            })
-        })?
-        .map_data(LogicalPlan::recompute_schema)
+            let below = of_node(grouping_keys::with_columns(&aggregate, &keys)?, settings)?.data;
+            let aggregate = grouping_keys::over_columns(aggregate, &keys, below)?;
+            of_node(LogicalPlan::Aggregate(aggregate), settings)
+        }
+        node => of_node(node, settings),
     })?;
     Ok(rewritten.data)
+}
+
+/// The expressions of one node whose inputs are done.
+fn of_node(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<Transformed<LogicalPlan>> {
+    let plan = super::exact_averages::of_plan(plan)?;
+    let schema = merge_schema(&plan.inputs());
+    let names = NamePreserver::new(&plan);
+    let is_limit = matches!(plan, LogicalPlan::Limit(_));
+    let is_filter = matches!(plan, LogicalPlan::Filter(_));
+    plan.map_expressions(|expression| {
+        let expression = match (is_limit, is_filter) {
+            (true, _) => calls::typed(expression, &SqlType::Int8),
+            (_, true) => calls::typed(expression, &SqlType::Bool),
+            _ => expression,
+        };
+        // Their keys are columns by now.
+        if matches!(expression, Expr::GroupingSet(_)) {
+            return Ok(Transformed::no(expression));
+        }
+        let saved = names.save(&expression);
+        Ok(of_expression(expression, &schema, settings)?.update_data(|expression| saved.restore(expression)))
+    })?
+    .transform_data(|plan| Ok(Transformed::yes(sort_keys::of_plan(plan))))?
+    .transform_data(|plan| {
+        Ok(match plan {
+            LogicalPlan::Limit(limit) => Transformed::yes(super::ties::keep_ties(limit)?),
+            LogicalPlan::Aggregate(aggregate) => {
+                outer_aggregates::check(&aggregate)?;
+                Transformed::yes(sort_keys::of_aggregate(inherited_order::of_aggregate(aggregate)?)?)
+            }
+            LogicalPlan::Distinct(distinct) => Transformed::yes(equal_keys::of_distinct(distinct)?),
+            LogicalPlan::Window(window) => Transformed::yes(inherited_order::of_window(window)?),
+            LogicalPlan::Unnest(unnest) => Transformed::yes(super::typed_elements::of_unnest(unnest)?),
+            LogicalPlan::Join(join) if super::multisets::is_set_operation(&join) => {
+                let mut join = super::unions::agree_in_set_operation(join)?;
+                for side in [&mut join.left, &mut join.right] {
+                    *side = Arc::new(with_casts(side, settings)?);
+                }
+                Transformed::yes(super::multisets::count_duplicates(equal_keys::of_join(join))?)
+            }
+            LogicalPlan::Join(join) => Transformed::yes(LogicalPlan::Join(equal_keys::of_join(join))),
+            other => Transformed::no(other),
+        })
+    })?
+    .map_data(LogicalPlan::recompute_schema)
 }
 
 /// The casts that a union puts over its branches are written casts too.
@@ -148,6 +160,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             Ok(Transformed::yes(Expr::InList(equal_keys::in_list(list, schema))))
         }
         Expr::InSubquery(membership) => {
+            let membership = trim_membership(membership, schema, settings)?;
             let membership = equal_keys::in_subquery(membership, schema)?;
             Ok(Transformed::yes(Expr::InSubquery(membership)))
         }

@@ -20,6 +20,7 @@ mod frame_exclusion;
 mod fresh_names;
 mod function;
 mod function_rows;
+mod grouping_keys;
 mod inherited_order;
 mod meaning;
 mod modification;

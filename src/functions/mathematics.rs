@@ -95,10 +95,10 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 .returning(whole),
                 kernel("(float8) float8", |args| {
                     float(args, |value| {
-                        Ok(if value == 0.0 || value.is_nan() {
-                            value
-                        } else {
-                            value.signum()
+                        // NaN is neither above zero nor below.
+                        Ok(match value == 0.0 || value.is_nan() {
+                            true => 0.0,
+                            false => value.signum(),
                         })
                     })
                 }),

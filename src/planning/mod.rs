@@ -88,6 +88,9 @@ pub fn bind_parameters(
 /// The plan with its joins in the order that runs. It depends on how many rows the tables have, so it is not what
 /// EXPLAIN shows.
 pub fn order_joins(governed: &GovernedPlan, session: &PlanningSession) -> Result<GovernedPlan> {
+    if !partitions::joins(governed.plan()) {
+        return Ok(governed.clone());
+    }
     beside_other_tasks(governed, || governed.rewrite(|plan| Ok(session.order_joins(plan)?)))
 }
 

@@ -40,15 +40,21 @@ pub fn is_little_work(governed: &GovernedPlan) -> bool {
 
 /// Whether a plan runs about as well when it is made without its literals: nothing is joined, or little.
 pub fn runs_well_open(governed: &GovernedPlan) -> bool {
+    !joins(governed.plan()) || is_little_work(governed)
+}
+
+/// Whether the plan joins anything.
+pub fn joins(plan: &LogicalPlan) -> bool {
     let mut joins = false;
-    let walked = governed.plan().apply_with_subqueries(|node| {
+    let walked = plan.apply_with_subqueries(|node| {
         joins |= matches!(node, LogicalPlan::Join(_));
         Ok(match joins {
             true => TreeNodeRecursion::Stop,
             false => TreeNodeRecursion::Continue,
         })
     });
-    walked.is_ok() && (!joins || is_little_work(governed))
+    // What cannot be walked may.
+    walked.is_err() || joins
 }
 
 /// Whether the plan aggregates.

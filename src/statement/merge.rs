@@ -9,7 +9,7 @@ use super::ast::{Merge, MergeAction, MergeClause, MergeWhen, Statement};
 use super::own_expressions::change_own_expressions;
 use super::reader::Reader;
 use super::{target, update};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 
 /// The column that tells a row of the source from a row of nulls.
 const MARK: &str = "\u{0}mark";
@@ -31,11 +31,20 @@ pub(super) fn merge(reader: &mut Reader, with: Option<With>) -> Result<Statement
     reader.expect(&["on"])?;
     let condition = reader.expression()?;
     let (mut clauses, mut items) = (vec![], vec![]);
+    // What rows a clause without a condition takes all of.
+    let mut decided: Vec<MergeWhen> = vec![];
     let source_name = name_of(reader, &source)?;
     let target_name = name_of(reader, &into.relation)?;
     while reader.accept(&["when"]) {
         let first = items.len();
-        let clause = clause(reader, target::alias(&into), &mut items)?;
+        let (clause, is_conditional) = clause(reader, target::alias(&into), &mut items)?;
+        if decided.contains(&clause.when) {
+            let message = "unreachable WHEN clause specified after unconditional WHEN clause";
+            return Err(Error::new(SqlState::SyntaxError, message));
+        }
+        if !is_conditional {
+            decided.push(clause.when);
+        }
         match clause.when {
             MergeWhen::Matched => {}
             MergeWhen::NotInTarget => qualify(&mut items[first..], &source_name),
@@ -124,8 +133,8 @@ fn marked(reader: &Reader, source: TableFactor) -> Result<TableFactor> {
     })
 }
 
-/// [NOT] MATCHED [BY …] [AND condition] THEN action. The condition and the values go to `items`.
-fn clause(reader: &mut Reader, target: Option<Ident>, items: &mut Vec<SelectItem>) -> Result<MergeClause> {
+/// [NOT] MATCHED [BY …] [AND condition] THEN action, and whether there is a condition. It and the values go to `items`.
+fn clause(reader: &mut Reader, target: Option<Ident>, items: &mut Vec<SelectItem>) -> Result<(MergeClause, bool)> {
     let when = if reader.accept(&["matched"]) {
         MergeWhen::Matched
     } else {
@@ -139,7 +148,8 @@ fn clause(reader: &mut Reader, target: Option<Ident>, items: &mut Vec<SelectItem
             false => MergeWhen::NotInTarget,
         }
     };
-    let condition = match reader.accept(&["and"]) {
+    let is_conditional = reader.accept(&["and"]);
+    let condition = match is_conditional {
         true => reader.expression()?,
         false => Expr::Value(Value::Boolean(true).into()),
     };
@@ -162,7 +172,7 @@ fn clause(reader: &mut Reader, target: Option<Ident>, items: &mut Vec<SelectItem
         }
         MergeAction::Update(columns)
     };
-    Ok(MergeClause { when, action })
+    Ok((MergeClause { when, action }, is_conditional))
 }
 
 fn insert(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeAction> {

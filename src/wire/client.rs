@@ -1,6 +1,7 @@
 //! An authenticated client: takes its messages in order and hands each to the simple or the extended
 //! protocol. After an error in the extended one, everything up to Sync is skipped.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -30,6 +31,8 @@ pub struct Client<S, B> {
     /// Since ReadyForQuery nothing arrived.
     idle: bool,
     expectation: Expectation,
+    /// The socket's descriptor, where nothing lies between it and the protocol.
+    direct: Option<RawFd>,
 }
 
 impl<S, B> Client<S, B>
@@ -39,6 +42,7 @@ where
 {
     pub fn new(
         socket: Socket<S>,
+        direct: Option<RawFd>,
         session: B,
         interrupt: Arc<Interrupt>,
         metrics: Arc<Metrics>,
@@ -54,7 +58,8 @@ where
             message_limit,
             skipping: false,
             idle: true,
-            expectation: Expectation::default(),
+            expectation: Expectation::new(),
+            direct,
         }
     }
 
@@ -240,7 +245,10 @@ where
             };
             let next = async {
                 match self.idle {
-                    true => self.expectation.meet(self.socket.frame(self.message_limit)).await,
+                    true => {
+                        let (socket, limit) = (&mut self.socket, self.message_limit);
+                        self.expectation.next_frame(socket, limit, self.direct).await
+                    }
                     false => self.socket.frame(self.message_limit).await,
                 }
             };

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,15 +52,15 @@ pub struct Rules {
     pub message_limit: usize,
 }
 
-/// Talks to one client until either side ends it.
-pub async fn converse<S, V>(stream: S, peer: Option<SocketAddr>, gate: &Gate<V>)
+/// Talks to one client until either side ends it. `direct` is the descriptor of `stream`, if it has one.
+pub async fn converse<S, V>(stream: S, direct: Option<RawFd>, peer: Option<SocketAddr>, gate: &Gate<V>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     V: Service,
 {
     let admitted = AssertUnwindSafe(tokio::time::timeout(
         gate.rules.authentication_timeout,
-        Box::pin(admit(stream, peer, gate)),
+        Box::pin(admit(stream, direct, peer, gate)),
     ));
     let (mut client, place) = match admitted.catch_unwind().await {
         Ok(Ok(Some(admitted))) => admitted,
@@ -105,7 +106,12 @@ impl Drop for Counted<'_> {
 type Admitted<S, V> = (Client<Transport<S>, <V as Service>::Session>, Place);
 
 /// Everything up to the first ReadyForQuery; `None`: there will be no session.
-async fn admit<S, V>(stream: S, peer: Option<SocketAddr>, gate: &Gate<V>) -> Option<Admitted<S, V>>
+async fn admit<S, V>(
+    stream: S,
+    direct: Option<RawFd>,
+    peer: Option<SocketAddr>,
+    gate: &Gate<V>,
+) -> Option<Admitted<S, V>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     V: Service,
@@ -118,8 +124,11 @@ where
         Opening::Session(mut startup) => match login(&mut startup, peer, gate).await {
             Ok((session, place)) => {
                 let interrupt = Arc::clone(&place.interrupt);
+                // What is encrypted goes by the layer that decrypts it.
+                let direct = direct.filter(|_| matches!(startup.socket.stream(), Transport::Plain(_)));
                 let client = Client::new(
                     startup.socket,
+                    direct,
                     session,
                     interrupt,
                     Arc::clone(&gate.metrics),

@@ -11,6 +11,7 @@ mod grouping_positions;
 mod having_alone;
 mod interval_literals;
 mod json_aggregates;
+mod json_cases;
 mod misplaced;
 mod named_arguments;
 mod number_literals;
@@ -80,6 +81,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     windows::rewrite(tree)?;
     special_syntax::rewrite(tree)?;
     json_aggregates::rewrite(tree)?;
+    json_cases::rewrite(tree)?;
     collation::rewrite(tree)?;
     // Casts before functions: a cast may be the argument of a function in FROM.
     registered_names::rewrite(tree)?;

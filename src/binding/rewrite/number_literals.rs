@@ -39,10 +39,12 @@ impl VisitorMut for Literals {
                 } else if let Value::Number(text, _) = &literal.value
                     && needs_reading(text)
                 {
-                    *expression = as_type(
-                        Expr::value(Value::SingleQuotedString(text.clone())),
-                        DataType::Numeric(ExactNumberInfo::None),
-                    );
+                    // A numeric has 38 digits; what is written with a power of ten beyond them is a float.
+                    let data_type = match text.contains(['e', 'E']) && !fits_numeric(text) {
+                        true => DataType::DoublePrecision,
+                        false => DataType::Numeric(ExactNumberInfo::None),
+                    };
+                    *expression = as_type(Expr::value(Value::SingleQuotedString(text.clone())), data_type);
                 }
             }
             // A float reads the digits themselves, not a numeric of them.
@@ -290,6 +292,11 @@ fn typed_number(expression: &Expr) -> Option<&Expr> {
 /// Exponents, and whole numbers past a bigint, which are numerics.
 fn needs_reading(text: &str) -> bool {
     text.contains(['e', 'E']) || (!text.contains('.') && text.parse::<i64>().is_err())
+}
+
+/// Whether a numeric holds the number, its digits before and behind the point.
+fn fits_numeric(text: &str) -> bool {
+    parse_value(&SqlType::Numeric(None), text, &FormatSettings::default()).is_ok()
 }
 
 pub(super) fn is_float(data_type: &DataType) -> bool {

@@ -15,7 +15,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use crate::error::{Error, SqlState};
 use crate::types::TimeZone;
-use crate::types::calendar::MICROS_PER_SECOND;
+use crate::types::calendar::{MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     [
@@ -32,12 +32,23 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
 
 /// The clock of a zone at an instant.
 fn to_clock(instant: i64, zone: &TimeZone) -> i64 {
+    if is_infinite(instant) {
+        return instant;
+    }
     instant + i64::from(zone.offset_at(instant)) * MICROS_PER_SECOND
 }
 
 /// The instant at which a zone's clock shows a time.
 fn to_instant(clock: i64, zone: &TimeZone) -> i64 {
+    if is_infinite(clock) {
+        return clock;
+    }
     clock - i64::from(zone.offset_for_local(clock)) * MICROS_PER_SECOND
+}
+
+/// Whether a moment is before or after all others, on every clock.
+fn is_infinite(moment: i64) -> bool {
+    matches!(moment, TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY)
 }
 
 fn out_of_range(what: &str) -> Error {

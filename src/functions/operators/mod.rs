@@ -87,8 +87,8 @@ impl ExprPlanner for Operators {
         };
         let operation = Operation {
             op,
-            left: (left, first),
-            right: (right, second),
+            left: (first.described(left), first),
+            right: (second.described(right), second),
         };
         Ok(match operation.plan()? {
             Planned::Expression(expression) => PlannerResult::Planned(expression),

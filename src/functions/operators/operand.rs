@@ -8,6 +8,7 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, Placeholder};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
+use super::super::retyped::retyped;
 use crate::error::{Error, Result, SqlState};
 use crate::types::coercion::{common_type, is_same, shown};
 use crate::types::format::FormatSettings;
@@ -62,6 +63,16 @@ impl Operand {
         let first = known.next()?;
         let is_named = SqlType::from_arrow(&first.layout) != first.sql_type;
         (is_named && known.all(|branch| is_same(&branch.sql_type, &first.sql_type))).then_some(first)
+    }
+
+    /// The operand's expression, which says its type where the engine knows the layout only.
+    pub fn described(&self, expression: Expr) -> Expr {
+        match &expression {
+            Expr::Case(_) if SqlType::from_arrow(&self.layout) != self.sql_type && !self.is_unknown() => {
+                retyped(expression, self.sql_type.clone())
+            }
+            _ => expression,
+        }
     }
 
     pub fn is_unknown(&self) -> bool {

@@ -412,11 +412,13 @@ fn match_all(row: &[Datum]) -> Result<Datum> {
 fn split(row: &[Datum]) -> Result<Datum> {
     let regex = compile(text(row, 1), Flags::parse(text(row, 2), false)?)?;
     let whole = text(row, 0);
-    let (mut parts, mut last) = (vec![], 0);
+    let (mut parts, mut last, mut before) = (vec![], 0, 0);
     let found = regex.all(whole, usize::MAX)?;
     for found in found.iter().filter_map(|found| found.get(0)) {
-        let is_edge = found.is_empty() && (found.start == 0 || found.start >= whole.len());
-        if is_edge {
+        // Nothing at the text's ends, or right behind a match, parts nothing.
+        let is_kept = found.start < whole.len() && found.end > before;
+        before = found.end;
+        if !is_kept {
             continue;
         }
         parts.push(Datum::text(&whole[last..found.start]));

@@ -161,9 +161,9 @@ impl Pattern {
         Ok(groups.map(|groups| Captures { text, groups }))
     }
 
-    /// All matches that do not overlap, up to so many; an empty one does not follow another directly.
+    /// All matches that do not overlap, up to so many; an empty one may follow another directly.
     pub fn all<'t>(&self, text: &'t str, limit: usize) -> Result<Vec<Captures<'t>>> {
-        let (mut found, mut start, mut last) = (vec![], 0, None);
+        let (mut found, mut start) = (vec![], 0);
         while found.len() < limit
             && start <= text.len()
             && let Some(captures) = self.captures_at(text, start)?
@@ -172,11 +172,7 @@ impl Pattern {
             start = whole.end;
             if whole.is_empty() {
                 start += text[whole.end..].chars().next().map_or(1, char::len_utf8);
-                if last == Some(whole.end) {
-                    continue;
-                }
             }
-            last = Some(whole.end);
             found.push(captures);
         }
         Ok(found)

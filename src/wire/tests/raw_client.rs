@@ -54,7 +54,7 @@ impl RawClient {
     pub fn connect_from(gate: &TestGate, peer: IpAddr) -> RawClient {
         let (stream, other) = tokio::io::duplex(16 * 1024);
         let gate = Arc::clone(gate);
-        let server = tokio::spawn(async move { converse(other, Some(SocketAddr::new(peer, 1)), &gate).await });
+        let server = tokio::spawn(async move { converse(other, None, Some(SocketAddr::new(peer, 1)), &gate).await });
         RawClient { stream, server }
     }
 

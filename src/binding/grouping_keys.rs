@@ -1,0 +1,75 @@
+//! Grouping sets over computed values: PostgreSQL's meaning is given to expressions of every node, but a grouping set's
+//! columns are found by the text of theirs, which has to stay. So the values are computed below, under that text.
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, Result as PlanResult};
+use datafusion::logical_expr::utils::grouping_set_to_exprlist;
+use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder};
+
+/// The keys of an aggregation's grouping sets that are no columns.
+pub(super) fn computed(aggregate: &Aggregate) -> PlanResult<Vec<Expr>> {
+    if !matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]) {
+        return Ok(vec![]);
+    }
+    let mut keys: Vec<Expr> = vec![];
+    for key in grouping_set_to_exprlist(&aggregate.group_expr)? {
+        if !matches!(key, Expr::Column(_)) && !keys.contains(key) {
+            keys.push(key.clone());
+        }
+    }
+    Ok(keys)
+}
+
+/// The aggregation's input with these keys as further columns.
+pub(super) fn with_columns(aggregate: &Aggregate, keys: &[Expr]) -> PlanResult<LogicalPlan> {
+    let columns = aggregate.input.schema().columns().into_iter().map(Expr::Column);
+    let named = keys.iter().map(|key| key.clone().alias(key.schema_name().to_string()));
+    LogicalPlanBuilder::from(aggregate.input.as_ref().clone())
+        .project(columns.chain(named))?
+        .build()
+}
+
+/// The aggregation over its input with these keys as columns.
+pub(super) fn over_columns(aggregate: Aggregate, keys: &[Expr], input: LogicalPlan) -> PlanResult<Aggregate> {
+    let column_of = |key: &Expr| match keys.contains(key) {
+        true => Expr::Column(Column::new_unqualified(key.schema_name().to_string())),
+        false => key.clone(),
+    };
+    let all = |keys: &[Expr]| keys.iter().map(column_of).collect::<Vec<_>>();
+    let groups = aggregate.group_expr.iter().map(|key| match key {
+        Expr::GroupingSet(GroupingSet::Rollup(keys)) => Expr::GroupingSet(GroupingSet::Rollup(all(keys))),
+        Expr::GroupingSet(GroupingSet::Cube(keys)) => Expr::GroupingSet(GroupingSet::Cube(all(keys))),
+        Expr::GroupingSet(GroupingSet::GroupingSets(sets)) => {
+            Expr::GroupingSet(GroupingSet::GroupingSets(sets.iter().map(|keys| all(keys)).collect()))
+        }
+        other => other.clone(),
+    });
+    let groups = groups.collect();
+    // grouping() finds its arguments among the keys; the aggregate keeps the name that it is asked for by.
+    let calls = aggregate.aggr_expr.iter().zip(
+        aggregate
+            .schema
+            .columns()
+            .into_iter()
+            .skip(aggregate.schema.fields().len() - aggregate.aggr_expr.len()),
+    );
+    let calls = calls.map(|(call, column)| {
+        let replaced = call.clone().transform_up(|part| match part {
+            Expr::AggregateFunction(mut grouping) if grouping.func.name() == "grouping" => {
+                grouping.params.args = all(&grouping.params.args);
+                Ok(Transformed::yes(Expr::AggregateFunction(grouping)))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(match replaced.transformed {
+            true => replaced
+                .data
+                .unalias_nested()
+                .data
+                .alias_qualified(column.relation, column.name),
+            false => replaced.data,
+        })
+    });
+    let calls = calls.collect::<PlanResult<_>>()?;
+    Aggregate::try_new(input.into(), groups, calls)
+}
