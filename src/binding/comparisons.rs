@@ -7,10 +7,10 @@ use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, InList, InSubquery, Placeholder, ScalarFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator, Volatility};
 
-use crate::functions::{cast_unknown, compared_type, postgres_cast};
+use crate::functions::{cast_unknown, compared_type, is_unknown_literal, postgres_cast};
 use crate::types::SqlType;
 use crate::types::calendar::MICROS_PER_DAY;
-use crate::types::coercion::{Category, category};
+use crate::types::coercion::{Category, category, common_type};
 use crate::types::format::FormatSettings;
 use crate::types::numeric::COMPUTED_NUMERIC;
 
@@ -104,6 +104,28 @@ pub(super) fn trim_characters(binary: BinaryExpr, schema: &DFSchema, settings: &
         Box::new(expression)
     };
     BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
+}
+
+/// Values that stand for one: those of `char(n)` beside a text are texts, without their padding.
+pub(super) fn trim_among_texts<'a>(
+    values: impl Iterator<Item = &'a mut Expr>,
+    schema: &DFSchema,
+    settings: &FormatSettings,
+) {
+    let values: Vec<&mut Expr> = values.collect();
+    let typed = values.iter().filter(|value| !is_unknown_literal(value));
+    let types: Vec<SqlType> = typed
+        .filter_map(|value| value.to_field(schema).ok())
+        .map(|(_, field)| SqlType::from_field(&field))
+        .collect();
+    if !matches!(common_type(&types), Ok(SqlType::Text | SqlType::Varchar(_))) {
+        return;
+    }
+    for value in values {
+        if characters(value, schema).is_some() {
+            *value = trimmed(value.clone(), schema, settings);
+        }
+    }
 }
 
 /// `c IN (SELECT …)` with a `char(n)` on either side, and none of that length on the other.

@@ -21,6 +21,14 @@ pub(super) fn rename(body: &mut impl VisitMut, mark: &str, is_column: &dyn Fn(&s
     let _ = VisitMut::visit(body, &mut Renamer { mark, is_column, known });
 }
 
+/// Whether a range variable of the body has this name.
+pub(super) fn has_relation(body: &mut impl VisitMut, name: &str) -> bool {
+    let mut known = Known::default();
+    // Never breaks.
+    let _ = VisitMut::visit(body, &mut known);
+    known.relations.contains(name)
+}
+
 /// What names a body has.
 #[derive(Default)]
 struct Known {

@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
 use super::query_function::{BoundRows, DeclaredColumn, bind_rows, with_fresh_names};
-use super::{BindingServices, Rights, relations};
+use super::{BindingServices, Rights, fresh_names, names, relations};
 use crate::catalog::model::{Argument, Function, Oid, Reference};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -180,21 +180,42 @@ pub(super) fn argument_name(function: &Function, index: usize) -> String {
     }
 }
 
-/// `$1` in a body is its first argument: a column of this relation.
+/// `$1` in a body is its first argument, and so is `function.name` unless a relation is called so: a column of this
+/// relation.
 pub(super) fn name_arguments(body: &mut impl VisitMut, function: &Function, relation: Option<&str>) {
-    struct Namer<'a>(&'a Function, Option<&'a str>);
+    struct Namer<'a> {
+        function: &'a Function,
+        relation: Option<&'a str>,
+        is_qualifier: bool,
+    }
+    impl Namer<'_> {
+        fn argument(&self, expression: &sql::Expr) -> Option<String> {
+            match expression {
+                sql::Expr::Value(value) => {
+                    let sql::Value::Placeholder(placeholder) = &value.value else {
+                        return None;
+                    };
+                    let number = placeholder.strip_prefix('$')?.parse::<usize>().ok()?;
+                    Some(argument_name(self.function, number.checked_sub(1)?))
+                }
+                sql::Expr::CompoundIdentifier(parts) => {
+                    let [qualifier, name] = parts.as_slice() else {
+                        return None;
+                    };
+                    let name = names::fold(name);
+                    let is_argument = self.function.arguments.iter().any(|argument| argument.name == name);
+                    (self.is_qualifier && is_argument && names::fold(qualifier) == self.function.name).then_some(name)
+                }
+                _ => None,
+            }
+        }
+    }
     impl VisitorMut for Namer<'_> {
         type Break = ();
         fn pre_visit_expr(&mut self, expression: &mut sql::Expr) -> ControlFlow<()> {
-            if let sql::Expr::Value(value) = expression
-                && let sql::Value::Placeholder(placeholder) = &value.value
-                && let Some(number) = placeholder
-                    .strip_prefix('$')
-                    .and_then(|digits| digits.parse::<usize>().ok())
-                && number >= 1
-            {
-                let name = sql::Ident::with_quote('"', argument_name(self.0, number - 1));
-                *expression = match self.1 {
+            if let Some(name) = self.argument(expression) {
+                let name = sql::Ident::with_quote('"', name);
+                *expression = match self.relation {
                     Some(relation) => sql::Expr::CompoundIdentifier(vec![sql::Ident::with_quote('"', relation), name]),
                     None => sql::Expr::Identifier(name),
                 };
@@ -202,7 +223,14 @@ pub(super) fn name_arguments(body: &mut impl VisitMut, function: &Function, rela
             ControlFlow::Continue(())
         }
     }
-    let _ = VisitMut::visit(body, &mut Namer(function, relation));
+    let is_qualifier = !fresh_names::has_relation(body, &function.name);
+    let mut namer = Namer {
+        function,
+        relation,
+        is_qualifier,
+    };
+    // Never breaks.
+    let _ = VisitMut::visit(body, &mut namer);
 }
 
 /// Puts arguments in the places of the body's columns, inside subqueries too.

@@ -385,10 +385,7 @@ fn refused(function: &Function) -> Error {
         let message = format!("{} is a procedure", function.signature());
         return Error::new(SqlState::WrongObjectType, message).with_hint("To call a procedure, use CALL.");
     }
-    let message = format!(
-        "a call of function {} here, whose body is run and not taken in",
-        function.signature()
-    );
+    let message = format!("a call of function {} in such a place", function.signature());
     Error::unsupported(message).with_hint(
         "Call it with constant arguments, in the select list of a query without FROM or in FROM; in a function whose \
          body is one query, calls can stand anywhere.",

@@ -17,7 +17,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Union, Volatili
 use super::agreement::{described, is_agreeing, named_type, of_agreeing, typed_bounds, typed_case, typed_list};
 use super::comparisons::{
     compare_as_floats, compare_dates, compare_distinct_numerics, is_comparison, pad_list, pad_literals, text_operand,
-    trim_characters, trim_members, trim_membership, trimmed, with_compared_parameters,
+    trim_among_texts, trim_characters, trim_members, trim_membership, trimmed, with_compared_parameters,
 };
 use super::{calls, equal_keys, frame_exclusion, grouping_keys, inherited_order, outer_aggregates, sort_keys};
 use crate::error::{Error, Result, SqlState};
@@ -176,7 +176,9 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             let between = sort_keys::between(typed_bounds(between, schema)?, schema)?;
             Ok(Transformed::yes(Expr::Between(between)))
         }
-        Expr::Case(case) => {
+        Expr::Case(mut case) => {
+            let results = case.when_then_expr.iter_mut().map(|(_, result)| result.as_mut());
+            trim_among_texts(results.chain(case.else_expr.as_deref_mut()), schema, settings);
             let case = equal_keys::of_case(typed_case(case, schema)?, schema);
             let results: Vec<Expr> = case
                 .when_then_expr
@@ -216,7 +218,10 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             check_truth(&inner, schema, "NOT")?;
             Ok(Transformed::no(Expr::Not(inner)))
         }
-        Expr::ScalarFunction(call) if is_agreeing(call.func.name()) => Ok(Transformed::yes(of_agreeing(call, schema)?)),
+        Expr::ScalarFunction(mut call) if is_agreeing(call.func.name()) => {
+            trim_among_texts(call.args.iter_mut(), schema, settings);
+            Ok(Transformed::yes(of_agreeing(call, schema)?))
+        }
         Expr::ScalarFunction(call) if !KEEPS_PADDING.contains(&call.func.name()) => {
             let ScalarFunction { func, args } = trim_members(call, schema, settings);
             let args = args
@@ -228,11 +233,16 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             Ok(pinned.update_data(|call| super::typed_elements::of_subscript(call, schema)))
         }
         Expr::ScalarFunction(call) => calls::pin(call, schema),
-        Expr::AggregateFunction(call) => {
+        Expr::AggregateFunction(mut call) => {
             if let Some(filter) = &call.params.filter {
                 check_truth(filter, schema, "FILTER")?;
             }
-            Ok(Transformed::no(Expr::AggregateFunction(call)))
+            // It gathers texts.
+            if call.func.name() == "string_agg" {
+                let arguments = call.params.args.into_iter();
+                call.params.args = arguments.map(|argument| trimmed(argument, schema, settings)).collect();
+            }
+            Ok(Transformed::yes(Expr::AggregateFunction(call)))
         }
         Expr::WindowFunction(window) if window.params.args.len() == 3 && is_shift(window.fun.name()) => {
             calls::with_default(frame_exclusion::applied(window), schema)

@@ -2,6 +2,7 @@
 //! column's stands for its row; here it becomes a record of the relation's columns, told by their names alone. A row
 //! that an outer join had to make up is NULL: where that can be, the relation gets a column that says it is there.
 
+mod aliases;
 mod fields;
 
 use std::collections::HashMap;
@@ -90,8 +91,17 @@ impl VisitorMut for Expander<'_> {
             self.ctes.retain(is_new);
             self.ctes.extend(with.cte_tables.iter().cloned());
         }
-        for table in query.with.iter().flat_map(|with| &with.cte_tables) {
-            let columns = renamed(self.output(&table.query.body), &table.alias.columns);
+        for table in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
+            let columns = self.output(&table.query.body);
+            aliases::complete(&mut table.alias, columns.clone());
+            for known in self
+                .ctes
+                .iter_mut()
+                .filter(|known| known.alias.name == table.alias.name)
+            {
+                known.alias = table.alias.clone();
+            }
+            let columns = renamed(columns, &table.alias.columns);
             self.with
                 .extend(columns.map(|columns| (names::fold(&table.alias.name), columns)));
         }
@@ -121,6 +131,7 @@ impl VisitorMut for Expander<'_> {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         self.spread_calls(&mut select.from);
+        self.complete_aliases(&mut select.from);
         self.frames.push(self.relations(&select.from));
         if select.projection.iter().any(|item| self.starred(item).is_some())
             && let Err(error) = self.spread_fields(select)
@@ -375,11 +386,7 @@ impl Expander<'_> {
         let (name, columns, alias) = match factor {
             TableFactor::Table { name, alias, .. } => {
                 let parts = names::parts(name);
-                let own = match parts.as_slice() {
-                    [only] => self.with.get(only).cloned(),
-                    _ => None,
-                };
-                (parts.last().cloned(), own.or_else(|| self.known.columns(&parts)), alias)
+                (parts.last().cloned(), self.named(&parts), alias)
             }
             TableFactor::Derived { subquery, alias, .. } => (None, self.output(&subquery.body), alias),
             TableFactor::UNNEST { alias, .. } => (None, Some(vec![]), alias),
@@ -411,6 +418,15 @@ impl Expander<'_> {
         }
     }
 
+    /// The columns of the relation of that name.
+    fn named(&self, parts: &[String]) -> Option<Vec<String>> {
+        let own = match parts {
+            [only] => self.with.get(only).cloned(),
+            _ => None,
+        };
+        own.or_else(|| self.known.columns(parts))
+    }
+
     /// The names of a query's columns, as far as its text and its relations tell.
     fn output(&self, body: &SetExpr) -> Option<Vec<String>> {
         match body {
@@ -431,23 +447,23 @@ impl Expander<'_> {
             match item {
                 SelectItem::UnnamedExpr(expression) => columns.push(output_column_name(expression)),
                 SelectItem::ExprWithAlias { alias, .. } => columns.push(names::fold(alias)),
-                SelectItem::Wildcard(options) if options.opt_except.is_none() => {
+                SelectItem::Wildcard(options) => {
                     if select.from.iter().any(merges_columns) {
                         return None;
                     }
                     let found = self.relations(&select.from);
-                    columns.extend(found.into_iter().flat_map(|relation| relation.columns));
+                    let all = found.into_iter().flat_map(|relation| relation.columns).collect();
+                    columns.extend(aliases::kept(all, options));
                 }
                 item if self.starred(item).is_some() => {
                     let value = self.starred(item)?;
                     columns.extend(self.fields_of(&select.from, &value).ok()?);
                 }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
-                    if options.opt_except.is_none() =>
-                {
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     let wanted = names::parts(name).pop()?;
                     let mut found = self.relations(&select.from).into_iter();
-                    columns.extend(found.find(|relation| relation.name == wanted)?.columns);
+                    let all = found.find(|relation| relation.name == wanted)?.columns;
+                    columns.extend(aliases::kept(all, options));
                 }
                 _ => return None,
             }

@@ -86,11 +86,11 @@ pub enum RoutineKind {
 }
 
 impl RoutineKind {
+    /// As messages call it.
     pub fn word(self) -> &'static str {
         match self {
-            RoutineKind::Function => "function",
+            RoutineKind::Function | RoutineKind::Routine => "function",
             RoutineKind::Procedure => "procedure",
-            RoutineKind::Routine => "routine",
         }
     }
 

@@ -9,9 +9,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::relations::parse_query;
+use super::aggregates::is_aggregate;
 use super::syntax::{call, plain_arguments, system_name};
 use super::{named_arguments, numbered_name, output_name, rows_from};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::functions::builtin::builtin_functions_named;
 use crate::statement::ROWS_FROM;
 
@@ -218,10 +219,32 @@ fn from_call(
         };
     }
     if let Some((columns, arrays)) = set_columns(name, arguments)? {
+        refuse_definitions(alias, columns.len())?;
         return Ok(Some(unnest(&function, columns, arrays, alias, with_ordinality)));
     }
     // What others may have made is looked up later.
-    Ok(value_of(name, arguments)?.map(|value| one_row(&function, value, alias, with_ordinality)))
+    let Some(value) = value_of(name, arguments)? else {
+        return Ok(None);
+    };
+    refuse_definitions(alias, 1)?;
+    Ok(Some(one_row(&function, value, alias, with_ordinality)))
+}
+
+/// A function that is known to have columns needs none to be defined.
+fn refuse_definitions(alias: Option<&TableAlias>, columns: usize) -> Result<()> {
+    let defined = alias
+        .iter()
+        .flat_map(|alias| &alias.columns)
+        .any(|column| column.data_type.is_some());
+    match (defined, columns) {
+        (false, _) => Ok(()),
+        (true, 1) => Err(Error::syntax(
+            "a column definition list is only allowed for functions returning \"record\"",
+        )),
+        (true, _) => Err(Error::syntax(
+            "a column definition list is redundant for a function with OUT parameters",
+        )),
+    }
 }
 
 /// A call's arguments by their places; `None` where they are no plain values.
@@ -264,6 +287,10 @@ fn value_of(name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<Expr>
     let Some(function) = system_name(name).filter(|name| builtin_functions_named(name).next().is_some()) else {
         return Ok(None);
     };
+    if is_aggregate(&function) {
+        let message = "aggregate functions are not allowed in functions in FROM";
+        return Err(Error::new(SqlState::GroupingError, message));
+    }
     Ok(positional(&function, arguments)?.map(|arguments| call(&function, arguments)))
 }
 
@@ -433,7 +460,6 @@ fn unnest(
 ) -> TableFactor {
     // A column that the function names itself keeps its name.
     if let (Some(alias), [only]) = (alias, columns.as_mut_slice())
-        && !with_ordinality
         && only == function
     {
         *only = alias.name.value.clone();

@@ -51,6 +51,11 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     Ok(())
 }
 
+/// Whether a function of this name returns a set, whatever its arguments are.
+pub(super) fn is_set_returning(name: &str) -> bool {
+    name == "unnest" || SET_RETURNING.iter().any(|(set, _)| *set == name)
+}
+
 fn as_array(expression: &Expr) -> Option<Expr> {
     let Expr::Function(function) = expression else {
         return None;

@@ -7,6 +7,7 @@ mod collation;
 mod join_using;
 mod function_in_from;
 mod function_in_select;
+mod functions_in_outer_joins;
 mod grouping_positions;
 mod having_alone;
 mod interval_literals;
@@ -25,6 +26,7 @@ mod registered_names;
 mod row_values;
 mod rows_from;
 mod search_cycle;
+mod set_returning;
 mod special_syntax;
 mod syntax;
 mod table_oid;
@@ -64,6 +66,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     recursion::check(tree)?;
     search_cycle::rewrite(tree)?;
     misplaced::check(tree)?;
+    set_returning::rewrite(tree)?;
     grouping_positions::rewrite(tree)?;
     // Early, because names come from the text as it was written.
     output_names::rewrite(tree);
@@ -86,6 +89,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     // Casts before functions: a cast may be the argument of a function in FROM.
     registered_names::rewrite(tree)?;
     function_in_from::rewrite(tree)?;
+    functions_in_outer_joins::rewrite(tree)?;
     function_in_select::rewrite(tree)?;
     join_using::rewrite(tree)?;
     // After the wildcards that joins were given.

@@ -76,8 +76,17 @@ fn side(item: &FunctionArg) -> Result<Side> {
     let FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(function))) = item else {
         return Err(not_a_call());
     };
-    let FunctionArguments::List(list) = &function.args else {
-        return Err(not_a_call());
+    let list = match &function.args {
+        FunctionArguments::List(list) => list,
+        // current_date and its kin.
+        FunctionArguments::None => {
+            return Ok(Side {
+                name: function.name.clone(),
+                arguments: vec![],
+                definitions: vec![],
+            });
+        }
+        FunctionArguments::Subquery(_) => return Err(not_a_call()),
     };
     if system_name(&function.name).is_none_or(|name| name != DEFINED) {
         return Ok(Side {
@@ -138,8 +147,10 @@ fn spelled_out(
         return Ok(None);
     }
     let own = sides.first().map(own_name).unwrap_or_default();
-    let defined: usize = sides.iter().map(|side| side.definitions.len()).sum();
-    check_width(&sides, alias, &own, defined + usize::from(with_ordinality))?;
+    if sides.iter().all(|side| !side.definitions.is_empty()) {
+        let defined: usize = sides.iter().map(|side| side.definitions.len()).sum();
+        check_width(alias, &own, defined + usize::from(with_ordinality))?;
+    }
     let mut query = parse_query(&template(sides.len(), with_ordinality))?;
     if let SetExpr::Select(select) = query.body.as_mut() {
         for table in &mut select.from {
@@ -166,10 +177,10 @@ fn spelled_out(
     }))
 }
 
-/// Refuses more names than columns, where all columns are defined.
-fn check_width(sides: &[Side], alias: Option<&TableAlias>, own: &str, width: usize) -> Result<()> {
+/// Refuses more names than columns.
+pub(super) fn check_width(alias: Option<&TableAlias>, own: &str, width: usize) -> Result<()> {
     let given = alias.map_or(0, |alias| alias.columns.len());
-    if given <= width || sides.iter().any(|side| side.definitions.is_empty()) {
+    if given <= width {
         return Ok(());
     }
     let shown = alias.map_or(own.to_string(), |alias| folded(&alias.name));

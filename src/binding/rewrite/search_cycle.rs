@@ -73,10 +73,10 @@ impl Added {
         unwrap(left);
         unwrap(right);
         if matches!(left.as_ref(), SetExpr::SetOperation { .. }) {
-            return Err(needs_select("left"));
+            return Err(needs_select(SqlState::FeatureNotSupported, "left"));
         }
         let SetExpr::Select(term) = right.as_mut() else {
-            return Err(needs_select("right"));
+            return Err(needs_select(SqlState::SyntaxError, "right"));
         };
         let given: Vec<String> = part.alias.columns.iter().map(|column| folded(&column.name)).collect();
         let names = column_names(&given, left);
@@ -261,13 +261,15 @@ impl Added {
             ] = select.from.as_mut_slice()
         {
             *subquery.body = term.clone();
-            alias.columns = columns
-                .iter()
-                .map(|name| TableAliasColumnDef {
-                    name: Ident::with_quote('"', name),
-                    data_type: None,
-                })
-                .collect();
+            // The recursive term has the added columns behind its own.
+            let hidden = added.iter().map(|(_, known_as)| known_as.trim_matches('"'));
+            let hidden = hidden.filter(|_| !is_first && !columns.is_empty());
+            let names = columns.iter().map(String::as_str).chain(hidden);
+            let named = names.map(|name| TableAliasColumnDef {
+                name: Ident::with_quote('"', name),
+                data_type: None,
+            });
+            alias.columns = named.collect();
         }
         Ok(*query.body)
     }
@@ -281,9 +283,9 @@ fn not_recursive(part: &Cte) -> Error {
     }
 }
 
-fn needs_select(side: &str) -> Error {
+fn needs_select(state: SqlState, side: &str) -> Error {
     let message = format!("with a SEARCH or CYCLE clause, the {side} side of the UNION must be a SELECT");
-    Error::new(SqlState::FeatureNotSupported, message)
+    Error::new(state, message)
 }
 
 /// Takes away the parentheses around a query.

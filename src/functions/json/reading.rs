@@ -225,10 +225,12 @@ fn picked(json: &str, returns: &str, as_text: bool) -> Vec<Overload> {
     } else {
         |args| by_name(args, false)
     };
-    let by_position: super::super::overload::Kernel = if as_text {
-        |args| by_position(args, true)
-    } else {
-        |args| by_position(args, false)
+    // To jsonb a scalar is an array of itself.
+    let by_position: super::super::overload::Kernel = match (json == "jsonb", as_text) {
+        (true, true) => |args| by_position(args, true, true),
+        (true, false) => |args| by_position(args, true, false),
+        (false, true) => |args| by_position(args, false, true),
+        (false, false) => |args| by_position(args, false, false),
     };
     vec![
         kernel(&format!("({json}, text) {returns}"), by_name),
@@ -256,9 +258,12 @@ fn by_name(args: &Arguments<'_>, as_text: bool) -> Result<ArrayRef> {
     })
 }
 
-fn by_position(args: &Arguments<'_>, as_text: bool) -> Result<ArrayRef> {
+fn by_position(args: &Arguments<'_>, of_scalars: bool, as_text: bool) -> Result<ArrayRef> {
     let (values, positions) = (args.texts(0)?, args.int4(1)?);
     args.build_text(|row, out| match (values.get(row), positions.get(row)) {
+        (Some(value), Some(0 | -1)) if of_scalars && !matches!(scan::kind(value), Kind::Array | Kind::Object) => {
+            push(Some(value), as_text, out)
+        }
         (Some(value), Some(position)) => push(scan::element(value, i64::from(position)), as_text, out),
         _ => Ok(false),
     })

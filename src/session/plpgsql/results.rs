@@ -230,16 +230,18 @@ impl Interpreter<'_> {
             return Ok(());
         }
         match self.routine.returns {
-            _ if !self.given.outputs.is_empty() && self.language == crate::catalog::model::Language::PlPgSql => {
+            _ if !self.given.outputs.is_empty() && self.language == Language::PlPgSql => {
                 let row = self.row_of_outputs()?;
                 self.given.rows = vec![row];
             }
-            Returns::Value
-                if self.given.rows.is_empty() && self.language == crate::catalog::model::Language::PlPgSql =>
-            {
+            Returns::Value if self.given.rows.is_empty() && self.language == Language::PlPgSql => {
                 let message = "control reached end of function without RETURN";
                 self.place = (0, "");
                 return Err(Error::new(SqlState::FunctionWithoutReturn, message));
+            }
+            // An empty text, as void is shown; SQL's is NULL.
+            Returns::Void if self.language == Language::PlPgSql => {
+                self.given.rows = vec![vec![ScalarValue::Utf8View(Some(String::new()))]];
             }
             _ if self.given.rows.is_empty() => {
                 let nulls = self.given.nulls()?;

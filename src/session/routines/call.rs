@@ -1,8 +1,10 @@
 //! CALL: the procedure's statements, and a row of what it gives back.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
+use datafusion::sql::sqlparser::ast::{FunctionArg, Query, Visit, Visitor};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -103,6 +105,10 @@ impl Session {
     }
 
     async fn procedure(&mut self, call: &Call, given: &Given<'_>) -> Result<Resolved> {
+        if has_subquery(&call.arguments) {
+            let message = "cannot use subquery in CALL argument";
+            return Err(Error::new(SqlState::FeatureNotSupported, message));
+        }
         let context = self.lookup_context().await?;
         let found = routines_named(&context, &call.name.0)?;
         let (procedures, functions): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_procedure());
@@ -133,4 +139,17 @@ impl Session {
         self.context = around;
         context
     }
+}
+
+fn has_subquery(arguments: &[FunctionArg]) -> bool {
+    struct Subqueries;
+    impl Visitor for Subqueries {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    arguments
+        .iter()
+        .any(|argument| argument.visit(&mut Subqueries).is_break())
 }

@@ -99,8 +99,14 @@ impl Calls<'_> {
 
     pub fn set(&mut self, number: usize, sql_type: SqlType, value: ScalarValue) {
         let typed = match sql_type {
-            // Shown as an empty text.
-            SqlType::Void => Typed::text(""),
+            // Shown as text.
+            SqlType::Void => Typed {
+                sql_type: SqlType::Text,
+                value: match value.is_null() {
+                    true => ScalarValue::Utf8View(None),
+                    false => value,
+                },
+            },
             sql_type => as_parameter(Typed { sql_type, value }),
         };
         let place = number - 1;

@@ -69,13 +69,10 @@ fn batch(columns: &[DeclaredColumn], rows: Vec<Vec<ScalarValue>>, is_numbered: b
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
-fn array(sql_type: &SqlType, mut values: Vec<ScalarValue>) -> Result<ArrayRef> {
+fn array(sql_type: &SqlType, values: Vec<ScalarValue>) -> Result<ArrayRef> {
     let layout = match sql_type {
-        // Shown as an empty text.
-        SqlType::Void => {
-            values.fill(ScalarValue::Utf8View(Some(String::new())));
-            DataType::Utf8View
-        }
+        // Shown as text.
+        SqlType::Void => DataType::Utf8View,
         SqlType::Numeric(None) => common_decimal(&values).unwrap_or_else(|| sql_type.to_arrow()),
         _ => sql_type.to_arrow(),
     };
@@ -83,6 +80,7 @@ fn array(sql_type: &SqlType, mut values: Vec<ScalarValue>) -> Result<ArrayRef> {
         return Ok(new_empty_array(&layout));
     }
     let values = values.into_iter().map(|value| match value {
+        value if value.is_null() && *sql_type == SqlType::Void => Ok(ScalarValue::Utf8View(None)),
         value if value.is_null() && *sql_type != SqlType::Numeric(None) => null_of(sql_type),
         value if sql_type.to_arrow().is_decimal() && value.data_type() != layout => Ok(value.cast_to(&layout)?),
         value => Ok(value),

@@ -55,11 +55,12 @@ fn is_nested(tokens: &[TokenWithSpan]) -> bool {
         match token.token {
             Token::LParen => {
                 let is_row = closing(tokens, at).is_some_and(|close| ends_item(tokens, close + 1));
-                // An element of GROUPING SETS is a row, and sqlparser takes every parenthesis there for one.
+                // An element of GROUPING SETS is a row, and sqlparser takes every parenthesis that begins one for its.
                 holds_rows |= begins_item
                     && match (is_sets, depth) {
                         (_, 0) => false,
                         (true, 1) => !is_row,
+                        (false, 1) => true,
                         _ => is_row,
                     };
                 depth += 1;

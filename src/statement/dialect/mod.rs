@@ -3,6 +3,7 @@
 
 mod between_symmetric;
 mod collation;
+mod definition_list;
 mod fetch_expression;
 mod frame_exclusion;
 mod grouping_sets;
@@ -53,6 +54,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
     rows_from::write_calls(tokens);
+    definition_list::name_relations(tokens);
     values_query::give_select_lists(tokens);
     search_cycle::write_names(tokens);
     row_expansion::drop_parentheses(tokens);

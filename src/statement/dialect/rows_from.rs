@@ -31,7 +31,7 @@ pub(super) fn write_calls(tokens: &mut Vec<TokenWithSpan>) {
 }
 
 /// Whether an item of FROM stands here, and not a column called `rows` before FROM.
-fn begins_relation(tokens: &[TokenWithSpan], index: usize) -> bool {
+pub(super) fn begins_relation(tokens: &[TokenWithSpan], index: usize) -> bool {
     let Some((previous, before)) = tokens[..index].split_last() else {
         return false;
     };

@@ -288,13 +288,14 @@ impl Parser<'_> {
 
     /// RETURN, RETURN NEXT and RETURN QUERY, as far as the routine's declaration lets them.
     pub(super) fn return_statement(&mut self) -> Result<Action> {
+        let start = self.reader.position();
         self.reader.expect(&["return"])?;
         let position = self.reader.position();
         let refused = |message: &str| Error::new(SqlState::DatatypeMismatch, message).at(position);
         let is_set = matches!(self.returns, Returns::Set { .. });
         if self.reader.peek_words(&["next"]) {
             if !is_set {
-                return Err(refused("cannot use RETURN NEXT in a non-SETOF function"));
+                return Err(refused("cannot use RETURN NEXT in a non-SETOF function").at(start));
             }
             self.reader.advance();
             let is_bare = *self.reader.peek() == Token::SemiColon;
@@ -308,7 +309,7 @@ impl Parser<'_> {
         }
         if self.reader.peek_words(&["query"]) {
             if !is_set {
-                return Err(refused("cannot use RETURN QUERY in a non-SETOF function"));
+                return Err(refused("cannot use RETURN QUERY in a non-SETOF function").at(start));
             }
             self.reader.advance();
             return Ok(Action::ReturnQuery(self.rows(&[])?));
