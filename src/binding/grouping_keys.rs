@@ -1,4 +1,4 @@
-//! Grouping sets over computed values: PostgreSQL's meaning is given to expressions of every node, but a grouping set's
+//! Grouping sets over computed values, and what grouping() asks of: PostgreSQL's meaning is given to expressions of every node, but a grouping set's
 //! columns are found by the text of theirs, which has to stay. So the values are computed below, under that text.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -6,9 +6,15 @@ use datafusion::common::{Column, Result as PlanResult};
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder};
 
-/// The keys of an aggregation's grouping sets that are no columns.
+/// The keys of an aggregation that are no columns, where their text has to stay.
 pub(super) fn computed(aggregate: &Aggregate) -> PlanResult<Vec<Expr>> {
-    if !matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]) {
+    let has_sets = matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]);
+    let is_grouping = |part: &Expr| matches!(part, Expr::AggregateFunction(call) if call.func.name() == "grouping");
+    let mut names_keys = false;
+    for call in &aggregate.aggr_expr {
+        names_keys |= call.exists(|part| Ok(is_grouping(part)))?;
+    }
+    if !has_sets && !names_keys {
         return Ok(vec![]);
     }
     let mut keys: Vec<Expr> = vec![];
@@ -42,7 +48,7 @@ pub(super) fn over_columns(aggregate: Aggregate, keys: &[Expr], input: LogicalPl
         Expr::GroupingSet(GroupingSet::GroupingSets(sets)) => {
             Expr::GroupingSet(GroupingSet::GroupingSets(sets.iter().map(|keys| all(keys)).collect()))
         }
-        other => other.clone(),
+        plain => column_of(plain),
     });
     let groups = groups.collect();
     // grouping() finds its arguments among the keys; the aggregate keeps the name that it is asked for by.

@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
-use datafusion::logical_expr::expr::{BinaryExpr, Cast, Placeholder, ScalarFunction};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, Cast, Placeholder, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Union, Volatility};
@@ -172,7 +172,13 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
         Expr::Between(between) if between.expr.as_ref() == &Expr::Literal(ScalarValue::Null, None) => {
             Ok(Transformed::yes(Expr::Literal(ScalarValue::Boolean(None), None)))
         }
-        Expr::Between(between) => {
+        Expr::Between(mut between) => {
+            let Between { expr, low, high, .. } = &mut between;
+            trim_among_texts(
+                [expr, low, high].into_iter().map(|part| part.as_mut()),
+                schema,
+                settings,
+            );
             let between = sort_keys::between(typed_bounds(between, schema)?, schema)?;
             Ok(Transformed::yes(Expr::Between(between)))
         }
@@ -470,13 +476,15 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
 }
 
 /// Functions that hand a value on, or look at its type; all others take text, which has no padding.
-const KEEPS_PADDING: [&str; 19] = [
+const KEEPS_PADDING: [&str; 21] = [
     "row_value",
     "assigned_field",
     "concat",
     "concat_ws",
     "format",
     "octet_length",
+    "regexp_matches_pattern",
+    "regexp_imatches_pattern",
     "to_json",
     "to_jsonb",
     "json_build_array",
