@@ -38,8 +38,9 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
                 return of_node(LogicalPlan::Aggregate(aggregate), settings);
             }
             let below = of_node(grouping_keys::with_columns(&aggregate, &keys)?, settings)?.data;
-            let aggregate = grouping_keys::over_columns(aggregate, &keys, below)?;
-            of_node(LogicalPlan::Aggregate(aggregate), settings)
+            let over_columns = grouping_keys::over_columns(&aggregate, &keys, below)?;
+            let meant = of_node(LogicalPlan::Aggregate(over_columns), settings)?.data;
+            grouping_keys::with_names(&aggregate, &keys, meant).map(Transformed::yes)
         }
         node => of_node(node, settings),
     })?;
@@ -245,8 +246,11 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             }
             // It gathers texts.
             if call.func.name() == "string_agg" {
-                let arguments = call.params.args.into_iter();
-                call.params.args = arguments.map(|argument| trimmed(argument, schema, settings)).collect();
+                let arguments = call.params.args.into_iter().map(|argument| match argument {
+                    Expr::Literal(..) => argument,
+                    value => trimmed(value, schema, settings),
+                });
+                call.params.args = arguments.collect();
             }
             Ok(Transformed::yes(Expr::AggregateFunction(call)))
         }
