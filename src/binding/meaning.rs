@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
-use datafusion::logical_expr::expr::{BinaryExpr, Cast, Placeholder, ScalarFunction};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, Cast, Placeholder, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Union, Volatility};
@@ -38,8 +38,9 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
                 return of_node(LogicalPlan::Aggregate(aggregate), settings);
             }
             let below = of_node(grouping_keys::with_columns(&aggregate, &keys)?, settings)?.data;
-            let aggregate = grouping_keys::over_columns(aggregate, &keys, below)?;
-            of_node(LogicalPlan::Aggregate(aggregate), settings)
+            let over_columns = grouping_keys::over_columns(&aggregate, &keys, below)?;
+            let meant = of_node(LogicalPlan::Aggregate(over_columns), settings)?.data;
+            grouping_keys::with_names(&aggregate, &keys, meant).map(Transformed::yes)
         }
         node => of_node(node, settings),
     })?;
@@ -172,7 +173,13 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
         Expr::Between(between) if between.expr.as_ref() == &Expr::Literal(ScalarValue::Null, None) => {
             Ok(Transformed::yes(Expr::Literal(ScalarValue::Boolean(None), None)))
         }
-        Expr::Between(between) => {
+        Expr::Between(mut between) => {
+            let Between { expr, low, high, .. } = &mut between;
+            trim_among_texts(
+                [expr, low, high].into_iter().map(|part| part.as_mut()),
+                schema,
+                settings,
+            );
             let between = sort_keys::between(typed_bounds(between, schema)?, schema)?;
             Ok(Transformed::yes(Expr::Between(between)))
         }
@@ -239,8 +246,11 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             }
             // It gathers texts.
             if call.func.name() == "string_agg" {
-                let arguments = call.params.args.into_iter();
-                call.params.args = arguments.map(|argument| trimmed(argument, schema, settings)).collect();
+                let arguments = call.params.args.into_iter().map(|argument| match argument {
+                    Expr::Literal(..) => argument,
+                    value => trimmed(value, schema, settings),
+                });
+                call.params.args = arguments.collect();
             }
             Ok(Transformed::yes(Expr::AggregateFunction(call)))
         }
@@ -470,13 +480,15 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
 }
 
 /// Functions that hand a value on, or look at its type; all others take text, which has no padding.
-const KEEPS_PADDING: [&str; 19] = [
+const KEEPS_PADDING: [&str; 21] = [
     "row_value",
     "assigned_field",
     "concat",
     "concat_ws",
     "format",
     "octet_length",
+    "regexp_matches_pattern",
+    "regexp_imatches_pattern",
     "to_json",
     "to_jsonb",
     "json_build_array",

@@ -50,7 +50,10 @@ fn type_of(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {
 pub(super) fn of_plan(mut plan: LogicalPlan) -> LogicalPlan {
     use datafusion::logical_expr::Distinct;
     match &mut plan {
-        LogicalPlan::Sort(sort) => order_by(&mut sort.expr, sort.input.schema()),
+        LogicalPlan::Sort(sort) => {
+            order_by(&mut sort.expr, sort.input.schema());
+            sort.expr = nulls_apart(std::mem::take(&mut sort.expr), sort.input.schema());
+        }
         LogicalPlan::Distinct(Distinct::On(on)) => {
             let schema = Arc::clone(on.input.schema());
             order_by(on.sort_expr.as_mut().map_or(&mut [][..], Vec::as_mut_slice), &schema);
@@ -66,6 +69,9 @@ pub(super) fn of_expression(expression: &mut Expr, schema: &DFSchema) {
     match expression {
         Expr::AggregateFunction(AggregateFunction { func, params }) => {
             order_by(&mut params.order_by, schema);
+            if !params.distinct {
+                params.order_by = nulls_apart(std::mem::take(&mut params.order_by), schema);
+            }
             if params.distinct && func.name() == "count" {
                 equal_keys::counted(&mut params.args, schema);
             }
@@ -85,6 +91,24 @@ fn order_by(order: &mut [SortExpr], schema: &DFSchema) {
             sort.expr = key;
         }
     }
+}
+
+/// Where NULLs are asked for at the end that is not theirs, the engine has those inside arrays there, too. In PostgreSQL they
+/// stay the largest elements: so a key of its own says where missing arrays are.
+fn nulls_apart(order: Vec<SortExpr>, schema: &DFSchema) -> Vec<SortExpr> {
+    let keys = order.into_iter().flat_map(|mut sort| {
+        let is_array = sort.expr.get_type(schema).is_ok_and(|data_type| data_type.is_list());
+        let apart = (is_array && sort.nulls_first == sort.asc).then(|| SortExpr {
+            expr: Expr::IsNull(Box::new(sort.expr.clone())),
+            asc: !sort.nulls_first,
+            nulls_first: false,
+        });
+        if apart.is_some() {
+            sort.nulls_first = !sort.asc;
+        }
+        apart.into_iter().chain([sort])
+    });
+    keys.collect()
 }
 
 /// The engine compares the rows of a frame by values that it can reckon with, which bytes are not; as hexadecimal digits

@@ -167,6 +167,11 @@ fn ordered_set(function: &Function, name: &str) -> Result<Option<Expr>> {
     if is_descending && (name.ends_with("rank") || name == "cume_dist") {
         return Err(Error::unsupported(format!("{name} WITHIN GROUP in descending order")));
     }
-    let arguments = arguments.into_iter().chain([Expr::Function(gathered)]);
+    // A value has a place among no values, too.
+    let gathered = match name.ends_with("rank") || name == "cume_dist" {
+        true => call("array_or_empty", vec![Expr::Function(gathered)]),
+        false => Expr::Function(gathered),
+    };
+    let arguments = arguments.into_iter().chain([gathered]);
     Ok(Some(call(&target, arguments.collect())))
 }

@@ -28,30 +28,37 @@ const READERS: [&str; 13] = [
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     replace_expressions(tree, |expression| {
         if let Expr::Function(function) = expression
-            && let Some(data_type) = json_type(function)
+            && let Some((data_type, places)) = json_type(function)
             && let FunctionArguments::List(list) = &mut function.args
-            && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))) = list.args.first_mut()
-            && is_case(value)
         {
-            *value = Expr::Cast {
-                kind: CastKind::Cast,
-                expr: Box::new(take(value)),
-                data_type,
-                array: false,
-                format: None,
-            };
+            // The first argument is what is read, the third what is put into it.
+            for argument in list.args.iter_mut().step_by(2).take(places) {
+                if let FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) = argument
+                    && is_case(value)
+                {
+                    *value = Expr::Cast {
+                        kind: CastKind::Cast,
+                        expr: Box::new(take(value)),
+                        data_type: data_type.clone(),
+                        array: false,
+                        format: None,
+                    };
+                }
+            }
         }
         Ok(())
     })
 }
 
-fn json_type(function: &Function) -> Option<DataType> {
+/// The type, and how many of the arguments are of it.
+fn json_type(function: &Function) -> Option<(DataType, usize)> {
     let name = system_name(&function.name)?;
     let (data_type, rest) = match name.strip_prefix("jsonb_") {
         Some(rest) => (DataType::JSONB, rest),
         None => (DataType::JSON, name.strip_prefix("json_")?),
     };
-    READERS.contains(&rest).then_some(data_type)
+    let places = if rest.starts_with("extract") { 1 } else { 2 };
+    READERS.contains(&rest).then_some((data_type, places))
 }
 
 fn is_case(expression: &Expr) -> bool {

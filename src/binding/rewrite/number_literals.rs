@@ -47,11 +47,11 @@ impl VisitorMut for Literals {
                     *expression = as_type(Expr::value(Value::SingleQuotedString(text.clone())), data_type);
                 }
             }
-            // A float reads the digits themselves, not a numeric of them.
+            // A float reads the digits themselves, not what stands for a literal of them.
             Expr::Cast { expr, data_type, .. } if is_float(data_type) => {
                 if let Expr::Cast {
                     expr: digits,
-                    data_type: DataType::Numeric(ExactNumberInfo::None),
+                    data_type: DataType::Numeric(ExactNumberInfo::None) | DataType::DoublePrecision,
                     ..
                 } = expr.as_ref()
                     && matches!(digits.as_ref(), Expr::Value(text) if matches!(text.value, Value::SingleQuotedString(_)))

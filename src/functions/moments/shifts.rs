@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{
-    IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+    ArrowPrimitiveType, IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
 };
 use datafusion::logical_expr::ScalarUDF;
 
@@ -79,11 +79,12 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 kernel("(timestamp, interval) timestamp", shifted_clock),
                 kernel("(timestamptz, interval) timestamptz", |args| shifted(args, false)),
                 kernel("(time, interval) time", |args| moved_time(args, false)),
-                kernel("(timestamp, timestamp) timestamp", |args| Ok(Arc::clone(args.array(1)))),
-                kernel("(timestamptz, timestamptz) timestamptz", |args| {
-                    Ok(Arc::clone(args.array(1)))
-                }),
-                kernel("(time, time) time", |args| Ok(Arc::clone(args.array(1)))),
+                kernel("(timestamp, timestamp) timestamp", second::<TimestampMicrosecondType>),
+                kernel(
+                    "(timestamptz, timestamptz) timestamptz",
+                    second::<TimestampMicrosecondType>,
+                ),
+                kernel("(time, time) time", second::<Time64MicrosecondType>),
             ],
         ),
     ]
@@ -108,6 +109,12 @@ fn difference(args: &Arguments<'_>) -> Result<ArrayRef> {
         let days = (micros / MICROS_PER_DAY) as i32;
         Ok(Some(IntervalMonthDayNano::new(0, days, micros % MICROS_PER_DAY * 1000)))
     })
+}
+
+/// The second argument, for every row if it is one for all.
+fn second<T: ArrowPrimitiveType>(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let moments = args.numbers::<T>(1)?;
+    args.build::<T>(|row| Ok(moments.get(row)))
 }
 
 fn shifted(args: &Arguments<'_>, backwards: bool) -> Result<ArrayRef> {
