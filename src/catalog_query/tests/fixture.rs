@@ -155,6 +155,7 @@ pub(super) fn catalog() -> CatalogSnapshot {
             owner: BOOTSTRAP_ROLE,
             query: "SELECT id, amount FROM sales.orders".into(),
             search_path: vec![PUBLIC_SCHEMA],
+            options: ViewOptions::default(),
             columns: vec![
                 column(1, "id", "bigint", true),
                 column(2, "amount", "numeric(12,2)", true),
