@@ -91,6 +91,9 @@ fn with_exact_sum(plan: &LogicalPlan, sum: &Column) -> PlanResult<Option<(Logica
             let column = Column::new_unqualified(exact.schema_name().to_string());
             let mut aggregates = aggregate.aggr_expr.clone();
             if !aggregates.contains(&exact) {
+                if plan.schema().has_column(&column) {
+                    return Ok(None);
+                }
                 aggregates.push(exact);
             }
             let input = Arc::clone(&aggregate.input);
@@ -114,6 +117,9 @@ fn with_exact_sum(plan: &LogicalPlan, sum: &Column) -> PlanResult<Option<(Logica
             let column = Column::new_unqualified(exact.schema_name().to_string());
             let mut windows = window.window_expr.clone();
             if !windows.contains(&exact) {
+                if plan.schema().has_column(&column) {
+                    return Ok(None);
+                }
                 windows.push(exact);
             }
             let window = Window::try_new(windows, Arc::clone(&window.input))?;
