@@ -45,6 +45,7 @@ fn view(id: Oid, schema: Oid, name: &str) -> Object {
         search_path,
         columns,
         references,
+        options: Default::default(),
         grants,
         comment,
     }
