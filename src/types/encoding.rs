@@ -182,7 +182,7 @@ static ENCODINGS: LazyLock<Vec<Encoding>> = LazyLock::new(|| {
 /// characters there, its sets of Windows none.
 fn single_bytes(name: &str, table: &'static encoding_rs::Encoding) -> Codes {
     let mut characters = Box::new([None; 128]);
-    for (byte, character) in (128_u8..).zip(characters.iter_mut()) {
+    for (byte, character) in (128_u8..=u8::MAX).zip(characters.iter_mut()) {
         let control = (byte < 160).then_some(char::from(byte));
         let decoded = table
             .decode_without_bom_handling_and_without_replacement(&[byte])
