@@ -252,7 +252,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
                 });
                 call.params.args = arguments.collect();
             }
-            Ok(Transformed::yes(Expr::AggregateFunction(call)))
+            Ok(Transformed::no(Expr::AggregateFunction(call)))
         }
         Expr::WindowFunction(window) if window.params.args.len() == 3 && is_shift(window.fun.name()) => {
             calls::with_default(frame_exclusion::applied(window), schema)
