@@ -7,7 +7,11 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result as PlanResult};
 use datafusion::logical_expr::expr::{ScalarFunction, WindowFunctionDefinition};
-use datafusion::logical_expr::{Aggregate, Expr, Filter, LogicalPlan, Projection, Window, cast};
+use datafusion::logical_expr::{Aggregate, Expr, Filter, LogicalPlan, Projection, Volatility, Window};
+
+use crate::functions::postgres_cast;
+use crate::types::SqlType;
+use crate::types::format::FormatSettings;
 
 /// The node with its averages of reals computed from sums of double precision, which its input then has beside the others.
 pub(super) fn of_plan(plan: LogicalPlan) -> PlanResult<LogicalPlan> {
@@ -133,6 +137,9 @@ fn exact_sum(sum: &Expr) -> Option<Expr> {
     let [argument] = arguments.as_mut_slice() else {
         return None;
     };
-    *argument = cast(argument.clone(), DataType::Float64);
+    // The engine's own cast does not show in the sum's name, which has to be another.
+    let (real, double) = (SqlType::Float4, SqlType::Float8);
+    let settings = FormatSettings::default();
+    *argument = postgres_cast(argument.clone(), real, double, &settings, Volatility::Immutable);
     Some(exact)
 }

@@ -110,7 +110,7 @@ pub(crate) async fn bind_function(
     super::rewrite::rewrite_expression(&mut expression)?;
     let scope = relations::load_for_expression(services, context, &mut expression, rights, depth).await?;
     with_fresh_names(&mut expression, &definition, &scope, depth);
-    let schema = argument_schema(&definition)?;
+    let schema = expression_schema(&definition)?;
     let body = inline_in_expression(scope.plan_expression(expression, &schema)?)?;
     let body = Body::Value(read_literal(body, &definition.returns)?);
     Ok(SqlFunction { definition, body })
@@ -133,7 +133,7 @@ pub async fn check_function(
     let rights = Rights::of_function(&definition, context.principal.role);
     let scope = relations::load_for_expression(services, context, &mut expression, rights, 0).await?;
     let references = scope.references().to_vec();
-    let schema = argument_schema(&definition)?;
+    let schema = expression_schema(&definition)?;
     let body = scope.plan_expression(expression, &schema)?;
     let (_, field) = body.to_field(&schema)?;
     let (declared, actual) = (definition.returns.to_arrow(), field.data_type());
@@ -181,7 +181,7 @@ pub(super) fn argument_name(function: &Function, index: usize) -> String {
 }
 
 /// `$1` in a body is its first argument, and so is `function.name` unless a relation is called so: a column of this
-/// relation.
+/// relation, or one that no relation of the body has.
 pub(super) fn name_arguments(body: &mut impl VisitMut, function: &Function, relation: Option<&str>) {
     struct Namer<'a> {
         function: &'a Function,
@@ -189,22 +189,23 @@ pub(super) fn name_arguments(body: &mut impl VisitMut, function: &Function, rela
         is_qualifier: bool,
     }
     impl Namer<'_> {
-        fn argument(&self, expression: &sql::Expr) -> Option<String> {
+        /// The place of the argument that an expression is.
+        fn argument(&self, expression: &sql::Expr) -> Option<usize> {
             match expression {
                 sql::Expr::Value(value) => {
                     let sql::Value::Placeholder(placeholder) = &value.value else {
                         return None;
                     };
-                    let number = placeholder.strip_prefix('$')?.parse::<usize>().ok()?;
-                    Some(argument_name(self.function, number.checked_sub(1)?))
+                    placeholder.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)
                 }
                 sql::Expr::CompoundIdentifier(parts) => {
                     let [qualifier, name] = parts.as_slice() else {
                         return None;
                     };
                     let name = names::fold(name);
-                    let is_argument = self.function.arguments.iter().any(|argument| argument.name == name);
-                    (self.is_qualifier && is_argument && names::fold(qualifier) == self.function.name).then_some(name)
+                    let mut arguments = self.function.arguments.iter();
+                    let place = arguments.position(|argument| argument.name == name)?;
+                    (self.is_qualifier && names::fold(qualifier) == self.function.name).then_some(place)
                 }
                 _ => None,
             }
@@ -213,11 +214,14 @@ pub(super) fn name_arguments(body: &mut impl VisitMut, function: &Function, rela
     impl VisitorMut for Namer<'_> {
         type Break = ();
         fn pre_visit_expr(&mut self, expression: &mut sql::Expr) -> ControlFlow<()> {
-            if let Some(name) = self.argument(expression) {
-                let name = sql::Ident::with_quote('"', name);
+            if let Some(place) = self.argument(expression) {
+                let quoted = |name: &str| sql::Ident::with_quote('"', name);
                 *expression = match self.relation {
-                    Some(relation) => sql::Expr::CompoundIdentifier(vec![sql::Ident::with_quote('"', relation), name]),
-                    None => sql::Expr::Identifier(name),
+                    Some(relation) => {
+                        let name = argument_name(self.function, place);
+                        sql::Expr::CompoundIdentifier(vec![quoted(relation), quoted(&name)])
+                    }
+                    None => sql::Expr::Identifier(quoted(&numbered(place))),
                 };
             }
             ControlFlow::Continue(())
@@ -233,9 +237,26 @@ pub(super) fn name_arguments(body: &mut impl VisitMut, function: &Function, rela
     let _ = VisitMut::visit(body, &mut namer);
 }
 
+/// The arguments by name and by number: a name alone may be a column's inside of a subquery.
+fn expression_schema(definition: &Function) -> Result<DFSchema> {
+    let named = |place, argument: &Argument| argument.sql_type.to_field(argument_name(definition, place), true);
+    let arguments = definition.arguments.iter().enumerate();
+    let fields = arguments.flat_map(|(place, argument)| {
+        let by_number = argument.sql_type.to_field(numbered(place), true);
+        [named(place, argument), by_number]
+    });
+    let fields: Vec<Field> = fields.collect();
+    Ok(DFSchema::from_unqualified_fields(fields.into(), Default::default())?)
+}
+
+fn numbered(place: usize) -> String {
+    format!("${}", place + 1)
+}
+
 /// Puts arguments in the places of the body's columns, inside subqueries too.
 fn substitute(body: Expr, function: &Function, arguments: &[Expr]) -> Result<Expr> {
-    let argument_of = |name: &str| (0..arguments.len()).find(|&index| argument_name(function, index) == name);
+    let is_named = |place: usize, name: &str| argument_name(function, place) == name || numbered(place) == name;
+    let argument_of = |name: &str| (0..arguments.len()).find(|place| is_named(*place, name));
     let replaced = body.transform_up(|expression| {
         Ok(match expression {
             Expr::Column(ref column) if column.relation.is_none() => match argument_of(&column.name) {

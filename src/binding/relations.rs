@@ -528,13 +528,34 @@ struct UsedNames {
     functions: Vec<Vec<String>>,
     types: Vec<Vec<String>>,
     seen: HashSet<(Kind, Vec<String>)>,
+    /// Of the queries around a name, what WITH RECURSIVE calls by it: no relation of the catalog, least of all the view
+    /// whose text this is.
+    recursive: Vec<Vec<String>>,
 }
 
 impl Visitor for UsedNames {
     type Break = ();
 
+    fn pre_visit_query(&mut self, query: &sql::Query) -> ControlFlow<()> {
+        let with = query.with.iter().filter(|with| with.recursive);
+        let parts = with.flat_map(|with| &with.cte_tables);
+        self.recursive
+            .push(parts.map(|part| names::fold(&part.alias.name)).collect());
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &sql::Query) -> ControlFlow<()> {
+        self.recursive.pop();
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_relation(&mut self, relation: &sql::ObjectName) -> ControlFlow<()> {
         let parts = names::parts(relation);
+        if let [only] = parts.as_slice()
+            && self.recursive.iter().flatten().any(|name| name == only)
+        {
+            return ControlFlow::Continue(());
+        }
         if let Some(function) = function_rows::function_called(&parts) {
             if self.seen.insert((Kind::Function, function.clone())) {
                 self.functions.push(function);

@@ -82,6 +82,9 @@ impl Analyzer<'_> {
     }
 
     fn with_query(&mut self, cte: &sql::Cte, recursive: bool) -> Result<()> {
+        if cte.from.is_some() {
+            return Err(not_covered("SEARCH and CYCLE"));
+        }
         let name = folded(&cte.alias.name);
         let names: Vec<String> = cte.alias.columns.iter().map(|column| folded(&column.name)).collect();
         let query = match recursive.then(|| recursive_parts(&cte.query)).flatten() {

@@ -877,8 +877,8 @@ DO $$ BEGIN EXECUTE 'ALTER TABLE staff DROP ROW FILTER'; EXCEPTION WHEN OTHERS T
 DO $$ BEGIN EXECUTE $i$ DO 'BEGIN PERFORM 1 / (id - 4) FROM staff; END' $i$; END $$;
 
 -- attack: routines
--- channel: functions and procedures of the attacker's own over governed tables: rows, errors of hidden rows, plans that a
--- function's body and its arguments are taken into
+-- channel: functions and procedures of the attacker's own over governed tables: rows, errors, plans
+-- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
 CREATE FUNCTION spy(x int) RETURNS TABLE (id int, salary numeric) LANGUAGE sql AS $$ SELECT id, salary FROM staff WHERE 1 / (id - x) > -100 $$;
 SELECT * FROM spy(4) ORDER BY id;
 SELECT s.id, t.* FROM staff s, spy(s.id) t ORDER BY 1, 2;

@@ -161,6 +161,9 @@ pub(super) fn compose(
     for (number, (item, source)) in items.enumerate() {
         returned_sources.push(source);
         columns_read(&item, &alias, &target, &mut returned)?;
+        if let Some(view) = target.view.as_ref().filter(|_| !values.is_empty()) {
+            view.require_known(&item, &alias)?;
+        }
         let name = match &item {
             Expr::Column(column) => column.name.clone(),
             other => other.qualified_name().1,

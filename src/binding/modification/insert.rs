@@ -109,16 +109,17 @@ pub async fn bind_insert(
         return Err(Error::unsupported(format!("{what} of a view")));
     }
     let new_rows = new_rows(services, context, table, &target, insert, &columns, &mut declared).await?;
+    let is_plain = insert.on_conflict.is_none() && insert.returning.is_empty();
+    let new_rows = match &target.view {
+        Some(view) if !is_plain => view.of_new_rows(new_rows)?,
+        _ => new_rows,
+    };
     let mut bound = match &insert.on_conflict {
         Some(conflict) => on_conflict(services, context, table, target, insert, conflict, new_rows, declared).await?,
         None if insert.returning.is_empty() => plain(target, new_rows, &declared)?,
         None => {
             let alias = sql::Ident::with_quote('"', &insert.alias);
             let query = query(insert.returning.clone(), NEW_ROWS, alias.clone());
-            let new_rows = match &target.view {
-                Some(view) => view.of_new_rows(new_rows)?,
-                None => new_rows,
-            };
             let source = (NEW_ROWS, Arc::new(NewRows::new(new_rows)) as Arc<dyn TableSource>);
             let alias = TableReference::bare(alias.value);
             let rows = Rows::plan(services, context, target, alias.clone(), query, Some(source), &declared).await?;
@@ -382,6 +383,7 @@ async fn on_conflict(
     };
     for (column, item) in columns.iter().zip(&items) {
         declare_item(&mut declared, item, &column_named(table, &column.name)?.sql_type);
+        require_updatable(&target, &column.name, "update")?;
     }
     items.push(sql::SelectItem::ExprWithAlias {
         expr: condition.map_or_else(

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSourc
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::TARGET;
+use super::expressions::null;
 use super::rows::{first_relation, retarget, shorten};
 use crate::binding::bound_table::{BoundTable, LOCATORS};
 use crate::binding::scope::{LoadedRelation, ViewSource};
@@ -23,6 +24,7 @@ use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::ObjectName;
 use crate::statement::table_in_from;
+use crate::types::SqlType;
 
 /// What a view makes of the table that a statement changes.
 #[derive(Clone)]
@@ -49,6 +51,7 @@ pub(super) struct ComputedColumn {
     pub name: String,
     /// Over the names of the table's columns; `None` where it reads other rows.
     pub value: Option<Expr>,
+    pub sql_type: SqlType,
 }
 
 /// Whose rights on which view a change needs.
@@ -353,6 +356,7 @@ fn target_view(
                 computed.push(ComputedColumn {
                     name: column.name.clone(),
                     value: column.value.clone(),
+                    sql_type: known.sql_type.clone(),
                 });
                 // No column of the table has such an id.
                 columns.push(CatalogColumn {
@@ -454,27 +458,33 @@ impl TargetView {
             true => self.computed.iter().find(|computed| computed.name == column.name),
             false => None,
         };
-        let Some(computed) = computed else {
-            return Ok(None);
-        };
-        let value = self.value_over(computed, Some(relation))?;
-        Ok(Some(value.alias_qualified(Some(relation.clone()), &column.name)))
+        match computed {
+            Some(computed) if computed.value.is_some() => {
+                let value = value_over(computed, Some(relation))?;
+                Ok(Some(value.alias_qualified(Some(relation.clone()), &column.name)))
+            }
+            _ => Ok(None),
+        }
     }
 
-    fn value_over(&self, computed: &ComputedColumn, relation: Option<&TableReference>) -> Result<Expr> {
-        let value = computed.value.clone().ok_or_else(|| {
-            Error::unsupported(format!(
+    /// Refuses to show for changed rows what reads others.
+    pub(super) fn require_known(&self, shown: &Expr, relation: &TableReference) -> Result<()> {
+        let is_shown = |computed: &&ComputedColumn| {
+            let mut columns = shown.column_refs().into_iter();
+            columns.any(|column| column.relation.as_ref() == Some(relation) && column.name == computed.name)
+        };
+        match self
+            .computed
+            .iter()
+            .filter(|computed| computed.value.is_none())
+            .find(is_shown)
+        {
+            None => Ok(()),
+            Some(computed) => Err(Error::unsupported(format!(
                 "RETURNING column \"{}\" of view \"{}\", which reads other rows",
                 computed.name, self.shown.name
-            ))
-        })?;
-        let placed = value.transform(|part| {
-            Ok(match part {
-                Expr::Column(column) => Transformed::yes(Expr::Column(Column::new(relation.cloned(), column.name))),
-                other => Transformed::no(other),
-            })
-        })?;
-        Ok(placed.data)
+            ))),
+        }
     }
 
     /// New rows of the table, under the names of the view, as rows of the view.
@@ -482,7 +492,7 @@ impl TargetView {
         let mut shown = vec![];
         for name in &self.columns {
             shown.push(match self.computed.iter().find(|computed| computed.name == *name) {
-                Some(computed) => self.value_over(computed, None)?.alias(name),
+                Some(computed) => value_over(computed, None)?.alias(name),
                 None => Expr::Column(Column::new_unqualified(name)),
             });
         }
@@ -490,4 +500,18 @@ impl TargetView {
         shown.extend(hidden.map(|name| Expr::Column(Column::new_unqualified(name))));
         Ok(LogicalPlanBuilder::from(rows).project(shown)?.build()?)
     }
+}
+
+/// A computed column over rows of `relation`; NULL where only other rows tell it.
+fn value_over(computed: &ComputedColumn, relation: Option<&TableReference>) -> Result<Expr> {
+    let Some(value) = computed.value.clone() else {
+        return null(&computed.sql_type);
+    };
+    let placed = value.transform(|part| {
+        Ok(match part {
+            Expr::Column(column) => Transformed::yes(Expr::Column(Column::new(relation.cloned(), column.name))),
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(placed.data)
 }

@@ -329,13 +329,9 @@ fn side_by_side(functions: &[FunctionArg], alias: Option<&TableAlias>, with_ordi
         }
         arrays.extend(values);
     }
-    Ok(unnest(
-        &first.unwrap_or_default(),
-        names,
-        arrays,
-        alias,
-        with_ordinality,
-    ))
+    let own = first.unwrap_or_default();
+    rows_from::check_width(alias, &own, names.len() + usize::from(with_ordinality))?;
+    Ok(unnest(&own, names, arrays, alias, with_ordinality))
 }
 
 /// A function that gives one value is a table of one row.

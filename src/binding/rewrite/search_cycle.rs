@@ -224,12 +224,15 @@ impl Added {
             let (value, default) = values(cycle);
             if is_first {
                 // So that the two agree on a type.
-                items.push(format!("CASE WHEN false THEN {value} ELSE {default} END"));
+                items.push(format!("CASE WHEN false THEN {value} WHEN true THEN {default} END"));
                 items.push(format!("{ROW_PATH}(NULL, ROW({row}))"));
             } else {
-                items.push(format!(
-                    "CASE WHEN {ROW_ON_PATH}(ROW({row}), {PATH}) THEN {value} ELSE {default} END"
-                ));
+                let closes = format!("{ROW_ON_PATH}(ROW({row}), {PATH})");
+                items.push(match cycle.values {
+                    None => closes,
+                    // Without ELSE, with which the engine would take the mark for one that is never NULL.
+                    Some(_) => format!("CASE {closes} WHEN true THEN {value} WHEN false THEN {default} END"),
+                });
                 items.push(format!("{ROW_PATH}({PATH}, ROW({row}))"));
             }
         }

@@ -58,8 +58,15 @@ pub async fn run(
         references: vec![],
         comment: create.comment.clone(),
     };
-    // What the names of a script mean is looked up when it runs.
-    if new.script.is_none() {
+    if new.script.is_some() {
+        // What its names mean is looked up when it runs; modifiers of its types say nothing, as in PostgreSQL.
+        let outputs = new.query.iter_mut().flat_map(|query| &mut query.outputs);
+        let types = new.arguments.iter_mut().map(|argument| &mut argument.sql_type);
+        let types = types
+            .chain(outputs.map(|output| &mut output.sql_type))
+            .chain([&mut new.returns]);
+        types.for_each(|sql_type| *sql_type = sql_type.without_modifier());
+    } else {
         new.references = binding::check_function(services, command.context, draft(&new, command.role())).await?;
     }
     let when = when_taken(create.if_not_exists, create.or_replace);
