@@ -165,6 +165,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             let membership = equal_keys::in_subquery(membership, schema)?;
             Ok(Transformed::yes(Expr::InSubquery(membership)))
         }
+        Expr::ScalarSubquery(subquery) => super::correlation::nullable(subquery),
         Expr::SetComparison(comparison) => {
             let comparison = equal_keys::set_comparison(comparison, schema)?;
             Ok(Transformed::yes(Expr::SetComparison(comparison)))
@@ -246,13 +247,14 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             }
             // It gathers texts.
             if call.func.name() == "string_agg" {
-                let arguments = call.params.args.into_iter().map(|argument| match argument {
-                    Expr::Literal(..) => argument,
-                    value => trimmed(value, schema, settings),
-                });
-                call.params.args = arguments.collect();
+                let keys = call.params.order_by.iter_mut().map(|key| &mut key.expr);
+                for value in call.params.args.iter_mut().chain(keys) {
+                    if !matches!(value, Expr::Literal(..)) {
+                        *value = trimmed(value.clone(), schema, settings);
+                    }
+                }
             }
-            Ok(Transformed::yes(Expr::AggregateFunction(call)))
+            Ok(Transformed::no(Expr::AggregateFunction(call)))
         }
         Expr::WindowFunction(window) if window.params.args.len() == 3 && is_shift(window.fun.name()) => {
             calls::with_default(frame_exclusion::applied(window), schema)

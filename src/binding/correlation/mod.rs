@@ -14,11 +14,12 @@ mod pull_up;
 use datafusion::common::Result as PlanResult;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::logical_plan::check_subquery_expr;
-use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery};
 use datafusion::optimizer::decorrelate::PullUpCorrelatedExpr;
 
 use self::pull_up::Asked;
 use crate::error::Result;
+use crate::functions::single_value;
 
 /// Names the columns that unnesting adds; unique within one plan.
 #[derive(Debug, Default)]
@@ -52,6 +53,34 @@ fn without_markers(node: LogicalPlan) -> PlanResult<Transformed<LogicalPlan>> {
         }
         other => Ok(Transformed::no(other)),
     })
+}
+
+/// A subquery whose only value is never NULL, as a literal is not, but which may have no row: then it is NULL.
+pub(super) fn nullable(mut subquery: Subquery) -> PlanResult<Transformed<Expr>> {
+    let plan = subquery.subquery.as_ref();
+    let columns = plan.schema().columns();
+    let ([column], [field]) = (&columns[..], &plan.schema().fields()[..]) else {
+        return Ok(Transformed::no(Expr::ScalarSubquery(subquery)));
+    };
+    if field.is_nullable() || !subquery.outer_ref_columns.is_empty() || has_a_row(plan) {
+        return Ok(Transformed::no(Expr::ScalarSubquery(subquery)));
+    }
+    let value = single_value().call(vec![Expr::Column(column.clone())]);
+    let value = value.alias_qualified(column.relation.clone(), &column.name);
+    let plan = LogicalPlanBuilder::from(plan.clone()).aggregate(Vec::<Expr>::new(), vec![value])?;
+    subquery.subquery = plan.build()?.into();
+    Ok(Transformed::yes(Expr::ScalarSubquery(subquery)))
+}
+
+/// Whether the plan gives a row whatever the tables hold.
+fn has_a_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => has_a_row(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => has_a_row(&alias.input),
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
+        _ => false,
+    }
 }
 
 fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {

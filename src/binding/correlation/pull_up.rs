@@ -3,6 +3,7 @@
 //! an aggregation by more keys; a window, LIMIT, the other side of an outer join or a second aggregation sees other rows.
 
 use datafusion::common::Result as PlanResult;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Distinct, Expr, FetchType, Join, JoinType, LogicalPlan, Operator, SkipType};
 
@@ -56,17 +57,21 @@ impl Above {
             // Marks of LATERAL are left alone by the rules; who asks looks for what is left below them.
             LogicalPlan::Subquery(_) => Ok(true),
             LogicalPlan::Filter(filter) => {
-                let mut lifted = split_conjunction(&filter.predicate)
-                    .into_iter()
-                    .filter(|condition| condition.contains_outer())
-                    .peekable();
-                let filtered = self.filtered || lifted.peek().is_some();
+                let mut lifted = split_conjunction(&filter.predicate);
+                lifted.retain(|condition| condition.contains_outer());
+                // A join's condition has no subqueries.
+                for condition in &lifted {
+                    if condition.exists(|part| Ok(super::is_subquery(part)))? {
+                        return Ok(false);
+                    }
+                }
+                let filtered = self.filtered || !lifted.is_empty();
                 let below = Above {
                     filtered,
                     selected: true,
                     ..self
                 };
-                let fits = !self.grouped || lifted.all(is_equality_of_a_column);
+                let fits = !self.grouped || lifted.into_iter().all(is_equality_of_a_column);
                 Ok(fits && below.is_sound(&filter.input)?)
             }
             // Whoever asks for one row only does not mind more of the same.
