@@ -165,7 +165,6 @@ pub(super) fn catalog() -> CatalogSnapshot {
                 name: vec!["sales".into(), "orders".into()],
                 columns: vec![],
             }],
-            options: Default::default(),
             grants: grant(READERS, &[Privilege::Select]),
             comment: None,
         }
