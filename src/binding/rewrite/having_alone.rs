@@ -32,11 +32,9 @@ fn group_all(select: &mut Select) -> Result<()> {
     if has_keys || aggregates(condition) || aggregates(&select.projection) {
         return Ok(());
     }
-    let mut grouped = parse_expression("CASE WHEN count(*) >= 0 THEN x END")?;
-    if let Expr::Case { conditions, .. } = &mut grouped {
-        for branch in conditions {
-            branch.result = condition.clone();
-        }
+    let mut grouped = parse_expression("x AND count(*) >= 0")?;
+    if let Expr::BinaryOp { left, .. } = &mut grouped {
+        **left = Expr::Nested(Box::new(condition.clone()));
     }
     select.having = Some(grouped);
     Ok(())
