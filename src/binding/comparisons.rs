@@ -4,7 +4,7 @@
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr::{BinaryExpr, InList, InSubquery, Placeholder, ScalarFunction};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, InSubquery, Placeholder, ScalarFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator, Volatility};
 
 use crate::functions::{cast_unknown, compared_type, is_unknown_literal, postgres_cast};
@@ -125,6 +125,21 @@ pub(super) fn trim_among_texts<'a>(
         if characters(value, schema).is_some() {
             *value = trimmed(value.clone(), schema, settings);
         }
+    }
+}
+
+/// `c BETWEEN 'a' AND 'b'` compares without the blanks at the ends: a literal need not be as long as the column.
+pub(super) fn trim_bounds(between: &mut Between, schema: &DFSchema, settings: &FormatSettings) {
+    if characters(&between.expr, schema).is_none() {
+        return;
+    }
+    for part in [&mut between.expr, &mut between.low, &mut between.high] {
+        **part = match part.as_ref() {
+            Expr::Literal(ScalarValue::Utf8(Some(text)), None) => {
+                Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_string())), None)
+            }
+            other => trimmed(other.clone(), schema, settings),
+        };
     }
 }
 

@@ -17,7 +17,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Union, Volatili
 use super::agreement::{described, is_agreeing, named_type, of_agreeing, typed_bounds, typed_case, typed_list};
 use super::comparisons::{
     compare_as_floats, compare_dates, compare_distinct_numerics, is_comparison, pad_list, pad_literals, text_operand,
-    trim_among_texts, trim_characters, trim_members, trim_membership, trimmed, with_compared_parameters,
+    trim_among_texts, trim_bounds, trim_characters, trim_members, trim_membership, trimmed, with_compared_parameters,
 };
 use super::{calls, equal_keys, frame_exclusion, grouping_keys, inherited_order, outer_aggregates, sort_keys};
 use crate::error::{Error, Result, SqlState};
@@ -181,6 +181,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
                 schema,
                 settings,
             );
+            trim_bounds(&mut between, schema, settings);
             let between = sort_keys::between(typed_bounds(between, schema)?, schema)?;
             Ok(Transformed::yes(Expr::Between(between)))
         }
@@ -482,15 +483,13 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
 }
 
 /// Functions that hand a value on, or look at its type; all others take text, which has no padding.
-const KEEPS_PADDING: [&str; 21] = [
+const KEEPS_PADDING: [&str; 19] = [
     "row_value",
     "assigned_field",
     "concat",
     "concat_ws",
     "format",
     "octet_length",
-    "regexp_matches_pattern",
-    "regexp_imatches_pattern",
     "to_json",
     "to_jsonb",
     "json_build_array",
