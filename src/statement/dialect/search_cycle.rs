@@ -241,10 +241,13 @@ mod tests {
             fixed("as (select 1) search depth first by a, \"B\" set s cycle a set m to 'Y' default 'N' using p select");
         assert_eq!(
             text,
-            "as ( select 1 ) from \"\0depth\0a\u{2}B\0s\015\0a\0m\0'Y'\0'N'\0p\053\" select"
+            "as ( select 1 ) from \"\u{0}depth\u{0}a\u{2}B\u{0}s\u{0}15\u{0}a\u{0}m\u{0}'Y'\u{0}'N'\u{0}p\u{0}53\" select"
         );
         let text = fixed("as (select 1) cycle a set m using p");
-        assert_eq!(text, "as ( select 1 ) from \"\0\0\0\0\0a\0m\0\0\0p\015\"");
+        assert_eq!(
+            text,
+            "as ( select 1 ) from \"\u{0}\u{0}\u{0}\u{0}\u{0}a\u{0}m\u{0}\u{0}\u{0}p\u{0}15\""
+        );
     }
 
     #[test]
