@@ -241,7 +241,7 @@ mod tests {
             fixed("as (select 1) search depth first by a, \"B\" set s cycle a set m to 'Y' default 'N' using p select");
         assert_eq!(
             text,
-            "as ( select 1 ) from \"\u{0}depth\u{0}a\u{2}B\u{0}s\u{0}15\u{0}a\u{0}m\u{0}'Y'\u{0}'N'\u{0}p\u{0}53\" select"
+            "as ( select 1 ) from \"\u{0}depth\u{0}a\u{2}B\u{0}s\u{0}15\u{0}a\u{0}m\u{0}'Y'\u{0}'N'\u{0}p\u{0}50\" select"
         );
         let text = fixed("as (select 1) cycle a set m using p");
         assert_eq!(
