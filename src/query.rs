@@ -106,14 +106,14 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
             }
             let planned = plan_statement(request, query).await?;
             Ok(Description {
-                parameters: planned.parameter_types(),
+                parameters: with_unplanned(request, planned.parameter_types()),
                 columns: Some(Arc::clone(&planned.plan.columns)),
             })
         }
         Statement::WithChanges(changes) => with_changes::describe_all(request, changes).await,
         Statement::DeclareCursor(declare) => {
             let cached = get_or_plan(request, &declare.query, "").await?;
-            Ok(without_rows(cached.parameter_types.clone()))
+            Ok(without_rows(with_unplanned(request, cached.parameter_types.clone())))
         }
         Statement::CreateTable(create) => match &create.query {
             Some(query) => Ok(without_rows(
@@ -180,6 +180,13 @@ fn declared_or_text(request: &Request<'_>) -> Vec<SqlType> {
     (0..count)
         .map(|index| request.declared.get(index).cloned().flatten().unwrap_or(SqlType::Text))
         .collect()
+}
+
+/// With the types of parameters that no plan has: those in a part of WITH that nothing names.
+fn with_unplanned(request: &Request<'_>, mut types: Vec<SqlType>) -> Vec<SqlType> {
+    let unplanned = declared_or_text(request).into_iter().skip(types.len());
+    types.extend(unplanned);
+    types
 }
 
 /// Runs a statement. Rows stream: nothing has been computed when this returns a stream.

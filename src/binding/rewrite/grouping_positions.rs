@@ -1,9 +1,9 @@
-//! Positions inside ROLLUP, CUBE and GROUPING SETS name outputs, as they do in a plain GROUP BY; the planner reads them
-//! as numbers there.
+//! Positions inside ROLLUP, CUBE, GROUPING SETS and DISTINCT ON name outputs, as they do in a plain GROUP BY; the planner
+//! reads them as numbers there.
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Value, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Distinct, Expr, GroupByExpr, Select, SelectItem, Value, VisitMut, VisitorMut};
 
 use crate::error::{Error, Result, SqlState};
 
@@ -25,6 +25,15 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
 }
 
 fn name_positions(select: &mut Select) -> Result<()> {
+    let is_expression =
+        |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+    if let Some(Distinct::On(keys)) = &mut select.distinct
+        && select.projection.iter().all(is_expression)
+    {
+        for key in keys {
+            name_position(key, "DISTINCT ON", &select.projection)?;
+        }
+    }
     let GroupByExpr::Expressions(keys, _) = &mut select.group_by else {
         return Ok(());
     };
@@ -36,17 +45,17 @@ fn name_positions(select: &mut Select) -> Result<()> {
         match key {
             Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => {
                 for part in sets.iter_mut().flatten() {
-                    name_position(part, &select.projection)?;
+                    name_position(part, "GROUP BY", &select.projection)?;
                 }
             }
             // Beside sets the planner does not look positions up either.
-            key => name_position(key, &select.projection)?,
+            key => name_position(key, "GROUP BY", &select.projection)?,
         }
     }
     Ok(())
 }
 
-fn name_position(key: &mut Expr, projection: &[SelectItem]) -> Result<()> {
+fn name_position(key: &mut Expr, clause: &str, projection: &[SelectItem]) -> Result<()> {
     let Expr::Value(value) = &*key else { return Ok(()) };
     let Value::Number(text, _) = &value.value else {
         return Ok(());
@@ -58,7 +67,7 @@ fn name_position(key: &mut Expr, projection: &[SelectItem]) -> Result<()> {
             expression.clone()
         }
         _ => {
-            let message = format!("GROUP BY position {text} is not in select list");
+            let message = format!("{clause} position {text} is not in select list");
             return Err(Error::new(SqlState::InvalidColumnReference, message));
         }
     };
