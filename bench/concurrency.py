@@ -1,9 +1,15 @@
 """Many clients at once: 1, 8 and 64 of them, first as fast as they can (throughput), then with arrivals that do not wait for answers
 (open loop, at a fixed part of the throughput with 8 clients), where the wait for a free client counts as latency. The
-same statements go to PostgreSQL, and to DuckDB behind a pool of threads. The clients run on the same machine."""
+same statements go to PostgreSQL, and to DuckDB behind a pool of threads. The clients run on the same machine: threads of one
+Python process, which get in each other's way the more there are, and for the servers once more pgbench, whose clients cost little."""
 
+import os
+import pathlib
 import queue
 import random
+import re
+import subprocess
+import tempfile
 import threading
 import time
 
@@ -17,16 +23,23 @@ CLIENTS = [1, 8, 64]
 SECONDS = 10
 LOAD = 0.5
 
+# Each with the bounds of its parameters.
 STATEMENTS = [
-    lambda r: f"select o_orderpriority, count(*), sum(o_totalprice) from orders where o_custkey = {r.randrange(1, 15000)} group by 1 order by 1",
-    lambda r: f"select count(*), max(o_totalprice) from orders where o_orderdate = date '1995-01-01' + {r.randrange(700)}",
-    lambda r: f"select c_name, c_acctbal from customer where c_custkey = {r.randrange(1, 15000)}",
-    lambda r: "select n_name, count(*), avg(c_acctbal) from customer, nation where c_nationkey = n_nationkey "
-    f"and c_acctbal > {r.randrange(9000, 9999)} group by n_name order by n_name",
-    lambda r: "select c_mktsegment, sum(o_totalprice) from orders, customer where o_custkey = c_custkey "
-    f"and o_orderdate >= date '1996-01-01' + {r.randrange(300)} and o_orderdate < date '1996-01-08' + {r.randrange(300)} group by 1 order by 1",
+    ("select o_orderpriority, count(*), sum(o_totalprice) from orders where o_custkey = {key} group by 1 order by 1", {"key": (1, 14999)}),
+    ("select count(*), max(o_totalprice) from orders where o_orderdate = date '1995-01-01' + {days}", {"days": (0, 699)}),
+    ("select c_name, c_acctbal from customer where c_custkey = {key}", {"key": (1, 14999)}),
+    ("select n_name, count(*), avg(c_acctbal) from customer, nation where c_nationkey = n_nationkey "
+     "and c_acctbal > {balance} group by n_name order by n_name", {"balance": (9000, 9998)}),
+    ("select c_mktsegment, sum(o_totalprice) from orders, customer where o_custkey = c_custkey "
+     "and o_orderdate >= date '1996-01-01' + {first} and o_orderdate < date '1996-01-08' + {last} group by 1 order by 1",
+     {"first": (0, 299), "last": (0, 299)}),
 ]
 TABLES = ["orders", "customer", "nation"]
+
+
+def random_statement(source):
+    template, bounds = source.choice(STATEMENTS)
+    return template.format(**{name: source.randint(*between) for name, between in bounds.items()})
 
 
 class Wire:
@@ -65,7 +78,7 @@ def closed_loop(clients):
     def work(number):
         source = random.Random(number)
         while time.perf_counter() < stop:
-            clients[number].run(source.choice(STATEMENTS)(source))
+            clients[number].run(random_statement(source))
             counts[number] += 1
 
     in_threads(work, len(clients))
@@ -78,7 +91,7 @@ def open_loop(clients, rate):
     due, arrivals = time.perf_counter() + 0.1, queue.Queue()
     for _ in range(int(rate * SECONDS)):
         due += source.expovariate(rate)
-        arrivals.put((due, source.choice(STATEMENTS)(source)))
+        arrivals.put((due, random_statement(source)))
     taken = []
 
     def work(number):
@@ -129,6 +142,29 @@ def measure_system(name, make, rows, report):
             report.value("concurrency", f"{count} clients, {part}", name, value, "ms")
 
 
+def by_pgbench(name, conninfo, setup, rows, report):
+    """Statements a second when pgbench is the clients, one thread of it for all."""
+    connection = psycopg.conninfo.conninfo_to_dict(conninfo)
+    environment = {
+        **os.environ, "PGPASSWORD": str(connection.get("password", "")),
+        "PGOPTIONS": " ".join(f"-c {setting}={value}" for setting, value in setup.items()),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for number, (template, bounds) in enumerate(STATEMENTS):
+            path = pathlib.Path(folder) / f"{number}.sql"
+            sets = [f"\\set {name} random({low}, {high})" for name, (low, high) in bounds.items()]
+            path.write_text("\n".join([*sets, template.format(**{name: f":{name}" for name in bounds}) + ";\n"]))
+            files += ["-f", str(path)]
+        for count in CLIENTS:
+            command = ["pgbench", "-n", "-c", str(count), "-j", "1", "-T", str(SECONDS), "-h", connection["host"],
+                       "-p", str(connection["port"]), "-U", connection["user"], *files, connection["dbname"]]
+            answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            throughput = float(re.search(r"^tps = ([0-9.]+)", answer.stdout, re.MULTILINE)[1])
+            rows.append([f"{name}, {count} of pgbench", f"{throughput:.0f}", "", "", "", ""])
+            report.value("concurrency", f"{count} clients of pgbench, throughput", name, throughput, "1/s")
+
+
 def measure(data, options, kinds, report):
     import duckdb
 
@@ -137,6 +173,8 @@ def measure(data, options, kinds, report):
         files = live_files(server, "sample", TABLES)
         setup = ["set search_path = sample", "set boathouse.result_cache = off"]
         measure_system("Boathouse", lambda: Wire(server.conninfo(), setup), rows, report)
+        settings = {"search_path": "sample", "boathouse.result_cache": "off"}
+        by_pgbench("Boathouse", server.conninfo(), settings, rows, report)
     database = duckdb.connect()
     database.execute(f"set threads = {options.threads}")
     for table in TABLES:
@@ -147,6 +185,7 @@ def measure(data, options, kinds, report):
             load_postgres(connection, database)
         database.close()
         measure_system("PostgreSQL", lambda: Wire(postgres.conninfo(), []), rows, report)
+        by_pgbench("PostgreSQL", postgres.conninfo(), {}, rows, report)
     report.section(
         f"Concurrency, scale {options.scale}",
         f"Short statements with random parameters on orders, customer and nation, result cache off; {SECONDS} s each. Throughput: statements "
