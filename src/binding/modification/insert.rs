@@ -100,13 +100,8 @@ pub async fn bind_insert(
     let target = load_target(services, context, changed).await?;
     let table = &Arc::clone(target.shown_table());
     let columns = assigned_columns(table, insert)?;
-    if target.view.is_some() && (insert.on_conflict.is_some() || insert.overwrite) {
-        let what = if insert.overwrite {
-            "INSERT OVERWRITE"
-        } else {
-            "ON CONFLICT"
-        };
-        return Err(Error::unsupported(format!("{what} of a view")));
+    if target.view.is_some() && insert.overwrite {
+        return Err(Error::unsupported("INSERT OVERWRITE of a view"));
     }
     let new_rows = new_rows(services, context, table, &target, insert, &columns, &mut declared).await?;
     let is_plain = insert.on_conflict.is_none() && insert.returning.is_empty();
@@ -370,7 +365,11 @@ async fn on_conflict(
     new_rows: LogicalPlan,
     mut declared: Vec<Option<SqlType>>,
 ) -> Result<BoundModification> {
-    let keys = keys(context, table, &conflict.target)?;
+    let keys = match (&target.view, &conflict.target) {
+        // A view has no constraints of its own.
+        (Some(_), ConflictTarget::Constraint(wanted)) => return Err(missing_constraint(wanted, table)),
+        (_, wanted) => keys(context, table, wanted)?,
+    };
     let excluded = sql::Ident::with_quote('"', "excluded");
     let alias = sql::Ident::with_quote('"', &insert.alias);
     let (columns, mut items, condition) = match &conflict.action {
@@ -486,6 +485,11 @@ fn of_table(mut item: sql::SelectItem, table: &Table, alias: &sql::Ident) -> sql
     item
 }
 
+fn missing_constraint(name: &str, table: &Table) -> Error {
+    let message = format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
+    Error::new(SqlState::UndefinedObject, message)
+}
+
 /// The declared keys that ON CONFLICT means, by their columns' names.
 fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Result<Vec<Vec<String>>> {
     let name = |id: &i16| table.column(*id).map(|column| column.name.clone());
@@ -495,10 +499,7 @@ fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Resul
     match target {
         ConflictTarget::Any => Ok(all.map(|columns| names(&columns)).collect()),
         ConflictTarget::Constraint(wanted) => {
-            let missing = || {
-                let message = format!("constraint \"{wanted}\" for table \"{}\" does not exist", table.name);
-                Error::new(SqlState::UndefinedObject, message)
-            };
+            let missing = || missing_constraint(wanted, table);
             let found = table.constraints.iter().find(|constraint| constraint.name == *wanted);
             match &found.ok_or_else(missing)?.rule {
                 ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => {
