@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::context::interrupt::{Interrupt, InterruptReason};
 use crate::error::Error;
 use crate::telemetry::Metrics;
-use crate::wire::backend::Backend;
+use crate::wire::backend::{Backend, NoticeOutlet};
 use crate::wire::expectation::Expectation;
-use crate::wire::interruption::{Stop, attend, flush};
+use crate::wire::interruption::{Stop, attend, flush, put_report};
 use crate::wire::message::{self, Frame, Malformed, Message};
 use crate::wire::reply::{self, Severity};
 use crate::wire::socket::{ReadError, Socket};
@@ -31,6 +31,8 @@ pub struct Client<S, B> {
     /// Since ReadyForQuery nothing arrived.
     idle: bool,
     expectation: Expectation,
+    /// What the session tells while a statement runs.
+    pub(super) outlet: Option<Arc<NoticeOutlet>>,
     /// The socket's descriptor, where nothing lies between it and the protocol.
     direct: Option<RawFd>,
 }
@@ -51,6 +53,7 @@ where
     ) -> Self {
         Client {
             socket,
+            outlet: session.notice_outlet(),
             session,
             interrupt,
             metrics,
@@ -180,15 +183,7 @@ where
 
     /// The same for messages that must reach the client, whatever its character set lacks.
     fn put_report(&mut self, write: impl FnOnce(&mut BytesMut)) {
-        let Some(encoding) = self.session.client_encoding() else {
-            return self.socket.put(write);
-        };
-        let mut messages = BytesMut::new();
-        write(&mut messages);
-        let encode = |out: &mut BytesMut| translation::encode(&messages, &[], encoding, Lacking::QuestionMark, out);
-        if let Err(error) = self.socket.try_put(encode) {
-            tracing::error!(%error, "a message could not be encoded");
-        }
+        put_report(&mut self.socket, self.session.client_encoding(), write);
     }
 
     fn put_notifications(&mut self) {
