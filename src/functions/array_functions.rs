@@ -105,7 +105,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             }
             Ok(Datum::List(list[..kept as usize].to_vec()))
         }),
-        function("array_fill", "(any, int4[]) $1[]", |_, row| filled(row)),
+        on_null("array_fill", "(any, int4[]) $1[]", |_, row| filled(row)),
         on_null("array_any", "(text, element, array) bool", |_, row| {
             quantified(row, true)
         }),
@@ -207,6 +207,10 @@ fn bound(row: &[Datum]) -> Datum {
 }
 
 fn filled(row: &[Datum]) -> Result<Datum> {
+    if row[1].is_null() {
+        let message = "dimension array or low bound array cannot be null";
+        return Err(Error::new(SqlState::NullValueNotAllowed, message));
+    }
     let lengths: Vec<i64> = elements(&row[1]).iter().filter_map(Datum::as_int).collect();
     let [length] = lengths.as_slice() else {
         return Err(Error::unsupported("array_fill() with several dimensions"));
