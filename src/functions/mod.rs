@@ -1,6 +1,7 @@
 //! PostgreSQL's and Databricks' functions that DataFusion lacks, a file per family. They are the same for
 //! all sessions; what a session adds comes through `FunctionEnvironment`, with each statement.
 
+mod adjusted_aggregate;
 mod advisory_locks;
 mod agreeing;
 mod array_functions;

@@ -42,6 +42,7 @@ pub mod plpgsql;
 mod prepare;
 mod query;
 mod reader;
+pub mod relation;
 mod role_options;
 mod routine;
 mod routine_body;
