@@ -100,13 +100,8 @@ pub async fn bind_insert(
     let target = load_target(services, context, changed).await?;
     let table = &Arc::clone(target.shown_table());
     let columns = assigned_columns(table, insert)?;
-    if target.view.is_some() && (insert.on_conflict.is_some() || insert.overwrite) {
-        let what = if insert.overwrite {
-            "INSERT OVERWRITE"
-        } else {
-            "ON CONFLICT"
-        };
-        return Err(Error::unsupported(format!("{what} of a view")));
+    if target.view.is_some() && insert.overwrite {
+        return Err(Error::unsupported("INSERT OVERWRITE of a view"));
     }
     let new_rows = new_rows(services, context, table, &target, insert, &columns, &mut declared).await?;
     let is_plain = insert.on_conflict.is_none() && insert.returning.is_empty();
@@ -346,6 +341,9 @@ async fn on_conflict(
     new_rows: LogicalPlan,
     mut declared: Vec<Option<SqlType>>,
 ) -> Result<BoundModification> {
+    if let (Some(_), ConflictTarget::Constraint(name)) = (&target.view, &conflict.target) {
+        return Err(no_constraint(name, table));
+    }
     let keys = keys(context, table, &conflict.target)?;
     let excluded = sql::Ident::with_quote('"', "excluded");
     let alias = sql::Ident::with_quote('"', &insert.alias);
@@ -472,10 +470,7 @@ fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Resul
     match target {
         ConflictTarget::Any => Ok(all.map(|columns| names(&columns)).collect()),
         ConflictTarget::Constraint(wanted) => {
-            let missing = || {
-                let message = format!("constraint \"{wanted}\" for table \"{}\" does not exist", table.name);
-                Error::new(SqlState::UndefinedObject, message)
-            };
+            let missing = || no_constraint(wanted, table);
             let found = table.constraints.iter().find(|constraint| constraint.name == *wanted);
             match &found.ok_or_else(missing)?.rule {
                 ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => {
@@ -506,6 +501,12 @@ fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Resul
             }
         }
     }
+}
+
+/// 42704; a view has none, whatever its table has.
+fn no_constraint(name: &str, table: &Table) -> Error {
+    let message = format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
+    Error::new(SqlState::UndefinedObject, message)
 }
 
 /// Whether two rows share one of the keys. A table without keys has no conflicts.
