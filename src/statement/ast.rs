@@ -271,6 +271,11 @@ pub enum Statement {
         payload: String,
     },
     LockTable(LockTable),
+    /// No names are ALL.
+    SetConstraints {
+        names: Vec<ObjectName>,
+        deferred: bool,
+    },
     Prepare {
         name: String,
         types: Vec<SqlType>,

@@ -341,10 +341,11 @@ async fn on_conflict(
     new_rows: LogicalPlan,
     mut declared: Vec<Option<SqlType>>,
 ) -> Result<BoundModification> {
-    if let (Some(_), ConflictTarget::Constraint(name)) = (&target.view, &conflict.target) {
-        return Err(no_constraint(name, table));
-    }
-    let keys = keys(context, table, &conflict.target)?;
+    let keys = match (&target.view, &conflict.target) {
+        // A view has no constraints of its own.
+        (Some(_), ConflictTarget::Constraint(wanted)) => return Err(missing_constraint(wanted, table)),
+        (_, wanted) => keys(context, table, wanted)?,
+    };
     let excluded = sql::Ident::with_quote('"', "excluded");
     let alias = sql::Ident::with_quote('"', &insert.alias);
     let (columns, mut items, condition) = match &conflict.action {
@@ -461,6 +462,11 @@ fn of_table(mut item: sql::SelectItem, table: &Table, alias: &sql::Ident) -> sql
     item
 }
 
+fn missing_constraint(name: &str, table: &Table) -> Error {
+    let message = format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
+    Error::new(SqlState::UndefinedObject, message)
+}
+
 /// The declared keys that ON CONFLICT means, by their columns' names.
 fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Result<Vec<Vec<String>>> {
     let name = |id: &i16| table.column(*id).map(|column| column.name.clone());
@@ -470,7 +476,7 @@ fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Resul
     match target {
         ConflictTarget::Any => Ok(all.map(|columns| names(&columns)).collect()),
         ConflictTarget::Constraint(wanted) => {
-            let missing = || no_constraint(wanted, table);
+            let missing = || missing_constraint(wanted, table);
             let found = table.constraints.iter().find(|constraint| constraint.name == *wanted);
             match &found.ok_or_else(missing)?.rule {
                 ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => {
@@ -501,12 +507,6 @@ fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Resul
             }
         }
     }
-}
-
-/// 42704; a view has none, whatever its table has.
-fn no_constraint(name: &str, table: &Table) -> Error {
-    let message = format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
-    Error::new(SqlState::UndefinedObject, message)
 }
 
 /// Whether two rows share one of the keys. A table without keys has no conflicts.
