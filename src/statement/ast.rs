@@ -114,6 +114,8 @@ pub enum Statement {
     Restore(Box<Restore>),
     Truncate {
         tables: Vec<ObjectName>,
+        /// RESTART IDENTITY.
+        restarts: bool,
     },
     CreateDatabase {
         name: String,
