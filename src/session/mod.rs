@@ -273,9 +273,15 @@ impl Session {
         self.settings.take_changes()
     }
 
+    /// What the client is to hear besides results, of the levels that it wants to hear of.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         self.raised_bytes = 0;
-        std::mem::take(&mut self.notices)
+        let mut notices = std::mem::take(&mut self.notices);
+        if !notices.is_empty() {
+            let least = self.settings.current().client_min_messages;
+            notices.retain(|notice| notice.severity.level().is_none_or(|level| level >= least));
+        }
+        notices
     }
 
     /// `I` idle, `T` in a transaction block, `E` in a failed one.

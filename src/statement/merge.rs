@@ -8,7 +8,11 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::{Merge, MergeAction, MergeClause, MergeWhen, Statement};
 use super::own_expressions::change_own_expressions;
 use super::reader::Reader;
+<<<<<<< HEAD
 use super::{relation, target, update};
+=======
+use super::{insert, target, update};
+>>>>>>> d
 use crate::error::{Error, Result, SqlState};
 
 /// The column that tells a row of the source from a row of nulls.
@@ -151,7 +155,7 @@ fn clause(reader: &mut Reader, target: Option<Ident>, items: &mut Vec<SelectItem
         MergeAction::Nothing
     } else if when == MergeWhen::NotInTarget {
         reader.expect(&["insert"])?;
-        insert(reader, items)?
+        inserted(reader, items)?
     } else if reader.accept(&["delete"]) {
         MergeAction::Delete
     } else {
@@ -167,17 +171,18 @@ fn clause(reader: &mut Reader, target: Option<Ident>, items: &mut Vec<SelectItem
     Ok((MergeClause { when, action }, is_conditional))
 }
 
-fn insert(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeAction> {
+fn inserted(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeAction> {
     let columns = match reader.peek() {
         Token::LParen => reader.parenthesized(|reader| reader.name())?,
         _ => vec![],
     };
-    if reader.peek_words(&["overriding"]) {
-        return Err(Error::unsupported("INSERT … OVERRIDING"));
-    }
+    let overriding = insert::overriding(reader)?;
     if reader.accept(&["default", "values"]) {
-        let values = vec![];
-        return Ok(MergeAction::Insert { columns, values });
+        return Ok(MergeAction::Insert {
+            columns,
+            values: vec![],
+            overriding,
+        });
     }
     reader.expect(&["values"])?;
     let given = reader.parenthesized(update::value)?;
@@ -186,7 +191,11 @@ fn insert(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeActio
         values.push(value.is_some());
         push(items, value.unwrap_or_else(|| Expr::Value(Value::Null.into())));
     }
-    Ok(MergeAction::Insert { columns, values })
+    Ok(MergeAction::Insert {
+        columns,
+        values,
+        overriding,
+    })
 }
 
 fn push(items: &mut Vec<SelectItem>, value: Expr) {

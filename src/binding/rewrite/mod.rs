@@ -44,8 +44,8 @@ pub(crate) use function_in_from::{ROWS, one_row};
 pub(crate) use interval_literals::literal_type;
 pub(super) use number_literals::negative_offset;
 pub use output_names::{numbered_name, output_column_name, output_name};
-pub(super) use syntax::replace_expressions;
 pub(crate) use syntax::{call, folded};
+pub(super) use syntax::{plain_arguments, replace_expressions, system_name};
 
 /// Rewrites a whole query, subqueries included.
 pub fn rewrite(query: &mut Query) -> Result<()> {
