@@ -110,6 +110,7 @@ sql_states! {
     BadCopyFileFormat = "22P04",
     InvalidDatetimeFormat = "22007",
     InvalidByteSequence = "22021",
+    NonstandardUseOfEscapeCharacter = "22P06",
     UntranslatableCharacter = "22P05",
     InvalidEscapeSequence = "22025",
     SequenceGeneratorLimitExceeded = "2200H",

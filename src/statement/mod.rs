@@ -70,6 +70,7 @@ use crate::error::{Error, Result};
 
 pub use dialect::{ALL_FIELDS, Cycle, DEFINED, ROWS_FROM, Search, WITH_TIES, search_and_cycle};
 pub use fingerprint::{fingerprint, normalized_text};
+pub use lexer::with_escape_strings;
 pub use open_literals::{OpenLiteral, OpenQuery, with_open_literals};
 pub use own_expressions::change_own_expressions;
 pub use target::{rows_query, table as table_in_from};
