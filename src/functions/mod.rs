@@ -28,6 +28,7 @@ mod float_sums;
 mod hashes;
 mod identity;
 mod index_definitions;
+mod input_checks;
 mod intervals;
 mod json;
 mod keys;
@@ -51,6 +52,7 @@ mod patterns;
 mod percentiles;
 mod postgres_cast;
 mod privileges;
+mod randomness;
 mod range_aggregates;
 mod ranges;
 mod records;
@@ -168,6 +170,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         multiranges::functions(),
         network_addresses::functions(),
         ordered_sets::functions(),
+        randomness::functions(),
         ranges::functions(),
         regular::functions(),
         sending::functions(),
@@ -207,6 +210,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         numbering::functions(),
         identity::functions(),
         index_definitions::functions(),
+        input_checks::functions(),
         intervals::functions(),
         names::functions(),
         notifications::functions(),
