@@ -29,6 +29,7 @@ mod float_sums;
 mod hashes;
 mod identity;
 mod index_definitions;
+mod input_checks;
 mod intervals;
 mod json;
 mod keys;
@@ -52,6 +53,7 @@ mod patterns;
 mod percentiles;
 mod postgres_cast;
 mod privileges;
+mod randomness;
 mod range_aggregates;
 mod ranges;
 mod records;
@@ -169,6 +171,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         multiranges::functions(),
         network_addresses::functions(),
         ordered_sets::functions(),
+        randomness::functions(),
         ranges::functions(),
         regular::functions(),
         sending::functions(),
@@ -208,6 +211,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         numbering::functions(),
         identity::functions(),
         index_definitions::functions(),
+        input_checks::functions(),
         intervals::functions(),
         names::functions(),
         notifications::functions(),

@@ -22,7 +22,16 @@ struct SetReturning {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const SET_RETURNING: [SetReturning; 21] = [
+const SET_RETURNING: [SetReturning; 23] = [
+    SetReturning {
+        name: "pg_input_error_info",
+        columns: &[
+            ("message", "pg_input_error_message"),
+            ("detail", "pg_input_error_detail"),
+            ("hint", "pg_input_error_hint"),
+            ("sql_error_code", "pg_input_error_code"),
+        ],
+    },
     SetReturning {
         name: "json_array_elements",
         columns: &[("value", "json_elements")],
@@ -66,6 +75,10 @@ const SET_RETURNING: [SetReturning; 21] = [
     SetReturning {
         name: "regexp_matches",
         columns: &[("regexp_matches", "regexp_matches_rows")],
+    },
+    SetReturning {
+        name: "jsonb_path_query_tz",
+        columns: &[("jsonb_path_query_tz", "jsonb_path_rows_tz")],
     },
     SetReturning {
         name: "jsonb_path_query",
@@ -411,6 +424,10 @@ fn system_relation(name: &str, alias: Option<&TableAlias>) -> TableFactor {
 fn column_array(function: &str, arguments: &[Expr]) -> Expr {
     match (function, arguments) {
         ("unnest", [array]) => array.clone(),
+        // One row.
+        (function, arguments) if function.starts_with("pg_input_error") => {
+            call("make_array", vec![call(function, arguments.to_vec())])
+        }
         // The planner does not know yet what the branches are.
         (function, [value @ Expr::Case { .. }]) if function.starts_with("json") => {
             let data_type = match function.starts_with("jsonb") {

@@ -13,6 +13,7 @@ mod having_alone;
 mod interval_literals;
 mod json_aggregates;
 mod json_cases;
+mod json_table;
 mod misplaced;
 mod named_arguments;
 mod number_literals;
@@ -65,6 +66,7 @@ pub fn rewrite_expression(expression: &mut Expr) -> Result<()> {
 fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     recursion::check(tree)?;
     search_cycle::rewrite(tree)?;
+    json_table::rewrite(tree)?;
     misplaced::check(tree)?;
     set_returning::rewrite(tree)?;
     grouping_positions::rewrite(tree)?;
