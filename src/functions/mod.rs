@@ -1,6 +1,7 @@
 //! PostgreSQL's and Databricks' functions that DataFusion lacks, a file per family. They are the same for
 //! all sessions; what a session adds comes through `FunctionEnvironment`, with each statement.
 
+mod adjusted_aggregate;
 mod advisory_locks;
 mod agreeing;
 mod array_functions;
@@ -28,6 +29,7 @@ mod float_sums;
 mod hashes;
 mod identity;
 mod index_definitions;
+mod input_checks;
 mod intervals;
 mod json;
 mod keys;
@@ -51,6 +53,7 @@ mod patterns;
 mod percentiles;
 mod postgres_cast;
 mod privileges;
+mod randomness;
 mod range_aggregates;
 mod ranges;
 mod ranks;
@@ -173,6 +176,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         multiranges::functions(),
         network_addresses::functions(),
         ordered_sets::functions(),
+        randomness::functions(),
         ranges::functions(),
         regular::functions(),
         row_counts::functions(),
@@ -213,6 +217,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         numbering::functions(),
         identity::functions(),
         index_definitions::functions(),
+        input_checks::functions(),
         intervals::functions(),
         names::functions(),
         notifications::functions(),
