@@ -41,15 +41,29 @@ impl VisitorMut for Merger {
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        match merge(select, self.depth > 1) {
+        match merge_columns(select, self.depth > 1) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
     }
 }
 
-fn merge(select: &mut Select, is_subquery: bool) -> Result<()> {
+/// Whether the join merges columns that the text does not name, and not as the planner does: it waits until the columns of
+/// its sides are known.
+pub(in super::super) fn is_waiting(join: &Join) -> bool {
+    use JoinOperator::{FullOuter, Right, RightOuter};
+    matches!(
+        join.join_operator,
+        Right(JoinConstraint::Natural) | RightOuter(JoinConstraint::Natural) | FullOuter(JoinConstraint::Natural)
+    )
+}
+
+/// Merges the columns of the joins of one SELECT.
+pub(in super::super) fn merge_columns(select: &mut Select, is_subquery: bool) -> Result<()> {
     let joins = || select.from.iter().flat_map(|table| &table.joins);
+    if joins().any(is_waiting) {
+        return Ok(());
+    }
     let is_full = joins().any(|join| matches!(&join.join_operator, JoinOperator::FullOuter(on) if merges(on)));
     if !is_full && !joins().any(|join| using(join).is_some()) {
         return Ok(());
@@ -75,7 +89,7 @@ fn merge(select: &mut Select, is_subquery: bool) -> Result<()> {
 }
 
 fn refused() -> Error {
-    Error::unsupported("FULL JOIN USING with unnamed relations, NATURAL or subqueries")
+    Error::unsupported("FULL JOIN USING with unnamed relations or subqueries")
 }
 
 fn merges(constraint: &JoinConstraint) -> bool {
@@ -226,7 +240,7 @@ impl Merged {
     fn write_conditions(&self, select: &mut Select) {
         let Some(table) = select.from.first_mut() else { return };
         for (place, condition) in &self.conditions {
-            if let Some(constraint) = table.joins.get_mut(*place).and_then(join_constraint_mut) {
+            if let Some(constraint) = table.joins.get_mut(*place).and_then(constraint_of) {
                 *constraint = JoinConstraint::On(condition.clone());
             }
         }
@@ -319,7 +333,7 @@ fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     }
 }
 
-fn join_constraint_mut(join: &mut Join) -> Option<&mut JoinConstraint> {
+pub(in super::super) fn constraint_of(join: &mut Join) -> Option<&mut JoinConstraint> {
     match &mut join.join_operator {
         JoinOperator::Join(on)
         | JoinOperator::Inner(on)
