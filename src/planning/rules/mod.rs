@@ -11,6 +11,7 @@ mod needed;
 mod own_operators;
 mod partial_key_filter;
 mod stream_series;
+mod twin_columns;
 mod typed_values;
 mod yield_in_joins;
 
@@ -48,16 +49,20 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 
 /// The physical rules as one: DataFusion's and ours, of which a plan gets those that may change it.
 pub fn physical() -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
-    Arc::new(needed::NeededRules::of(
-        [PhysicalOptimizer::new().rules, ours()].concat(),
-    ))
+    Arc::new(needed::NeededRules::of([stock(), ours()].concat()))
 }
 
 /// The same without the rule that puts our own operators in the place of DataFusion's.
 pub(super) fn physical_of_stock() -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
-    let mut rules = [PhysicalOptimizer::new().rules, ours()].concat();
+    let mut rules = [stock(), ours()].concat();
     rules.retain(|rule| rule.name() != own_operators::NAME);
     Arc::new(needed::NeededRules::of(rules))
+}
+
+/// DataFusion's rules, those replaced that lose rows where two columns have one name.
+fn stock() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let rules = PhysicalOptimizer::new().rules.into_iter();
+    rules.map(twin_columns::careful).collect()
 }
 
 /// Our rules, each with its reason.
