@@ -2,6 +2,7 @@
 
 mod compact_sources;
 mod distinct_sums;
+mod emptied_unions;
 mod filter_before_grouping;
 mod late_projections;
 mod lazy_conditions;
@@ -10,6 +11,7 @@ mod link_shared_parts;
 mod needed;
 mod own_operators;
 mod partial_key_filter;
+mod repeated_sort_keys;
 mod stream_series;
 mod typed_values;
 mod yield_in_joins;
@@ -39,11 +41,15 @@ pub(super) use lazy_conditions::order_conditions;
 
 /// DataFusion's logical rules, those replaced that are wrong for PostgreSQL's types, and ours.
 pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let rules = Optimizer::new().rules.into_iter().map(distinct_sums::corrected);
-    // Without it, averages of all groups are divided where ten are asked for.
-    rules
-        .chain([Arc::new(late_projections::LateProjections) as _])
-        .collect()
+    let rules = Optimizer::new().rules.into_iter();
+    let rules = rules.map(distinct_sums::corrected).map(emptied_unions::corrected);
+    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 2] = [
+        // Without this, DISTINCT ON with a key twice in its order panics.
+        Arc::new(repeated_sort_keys::RepeatedSortKeys),
+        // Without this, averages of all groups are divided where ten are asked for.
+        Arc::new(late_projections::LateProjections),
+    ];
+    rules.chain(ours).collect()
 }
 
 /// The physical rules as one: DataFusion's and ours, of which a plan gets those that may change it.
