@@ -21,7 +21,6 @@ mod domain_value;
 mod enumerations;
 mod environment;
 mod excluded_rows;
-mod extremes;
 mod float_frame;
 mod float_moments;
 mod float_sums;
@@ -51,6 +50,7 @@ mod patterns;
 mod percentiles;
 mod postgres_cast;
 mod privileges;
+mod promises;
 mod range_aggregates;
 mod ranges;
 mod records;
@@ -225,7 +225,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
 /// The aggregate functions that DataFusion lacks or that mean something else there.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     let mut functions = vec![single_value(), sums::sum(), percentiles::percentile_cont()];
-    functions.extend(extremes::functions());
+    functions.extend(promises::functions());
     functions.extend(sliding::functions());
     functions.extend(variances::functions());
     functions

@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
+use super::promises::unreversed;
 use super::{bit_aggregates, float_moments, range_aggregates};
 
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
@@ -102,7 +103,7 @@ impl AggregateUDFImpl for Kept {
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
-        self.inner.reverse_udf()
+        unreversed(&self.inner)
     }
 
     fn default_value(&self, data_type: &DataType) -> PlanResult<ScalarValue> {

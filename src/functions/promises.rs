@@ -1,11 +1,12 @@
-//! `min` and `max` of DataFusion, which promise that a frame that only grows has them in order. Their first answers may be
-//! NULL, and stand before the others wherever NULLs are to be: a sort by such a column must not be left out.
+//! Aggregates of DataFusion without promises that they do not keep. `min` and `max` say that a frame that only grows has them in
+//! order; but their first answers may be NULL, and stand before the others wherever NULLs are to be: a sort by such a column must
+//! not be left out. `array_agg` says that it can be read backwards; with DISTINCT its values then come in the other order.
 
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result as PlanResult, ScalarValue};
-use datafusion::functions_aggregate::min_max;
+use datafusion::functions_aggregate::{array_agg, min_max};
 use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
@@ -14,19 +15,19 @@ use datafusion::logical_expr::{
 };
 
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
-    [min_max::min_udaf(), min_max::max_udaf()]
+    [min_max::min_udaf(), min_max::max_udaf(), array_agg::array_agg_udaf()]
         .into_iter()
-        .map(|inner| Arc::new(AggregateUDF::new_from_impl(Extreme { inner })))
+        .map(|inner| Arc::new(AggregateUDF::new_from_impl(Cautious { inner })))
         .collect()
 }
 
-/// The aggregate without that promise.
+/// The aggregate without those promises.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Extreme {
+struct Cautious {
     inner: Arc<AggregateUDF>,
 }
 
-impl AggregateUDFImpl for Extreme {
+impl AggregateUDFImpl for Cautious {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -80,7 +81,16 @@ impl AggregateUDFImpl for Extreme {
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
-        ReversedUDAF::Identical
+        unreversed(&self.inner)
+    }
+
+    fn with_beneficial_ordering(self: Arc<Self>, beneficial: bool) -> PlanResult<Option<Arc<dyn AggregateUDFImpl>>> {
+        let inner = self.inner.as_ref().clone().with_beneficial_ordering(beneficial)?;
+        Ok(inner.map(|inner| Arc::new(Cautious { inner: Arc::new(inner) }) as Arc<dyn AggregateUDFImpl>))
+    }
+
+    fn supports_null_handling_clause(&self) -> bool {
+        self.inner.supports_null_handling_clause()
     }
 
     fn is_descending(&self) -> Option<bool> {
@@ -97,5 +107,13 @@ impl AggregateUDFImpl for Extreme {
 
     fn set_monotonicity(&self, _: &DataType) -> SetMonotonicity {
         SetMonotonicity::NotMonotonic
+    }
+}
+
+/// Whether the aggregate is the same backwards; never another one, which would forget that values are to be distinct.
+pub(super) fn unreversed(inner: &AggregateUDF) -> ReversedUDAF {
+    match inner.reverse_udf() {
+        ReversedUDAF::Reversed(_) => ReversedUDAF::NotSupported,
+        other => other,
     }
 }
