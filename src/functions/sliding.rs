@@ -46,6 +46,11 @@ impl Kept {
         let aliases = every.into_iter().chain(inner.aliases().iter().cloned()).collect();
         Kept { inner, aliases }
     }
+
+    /// `string_agg` does itself, and says that it needs them ordered: two calls of it could not have orders of their own.
+    fn orders_values(&self) -> bool {
+        self.inner.name() == "string_agg"
+    }
 }
 
 impl AggregateUDFImpl for Kept {
@@ -94,12 +99,18 @@ impl AggregateUDFImpl for Kept {
     }
 
     fn with_beneficial_ordering(self: Arc<Self>, beneficial: bool) -> PlanResult<Option<Arc<dyn AggregateUDFImpl>>> {
+        if self.orders_values() {
+            return Ok(Some(self));
+        }
         let inner = self.inner.as_ref().clone().with_beneficial_ordering(beneficial)?;
         Ok(inner.map(|inner| Arc::new(Kept::new(Arc::new(inner))) as Arc<dyn AggregateUDFImpl>))
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.inner.order_sensitivity()
+        match self.orders_values() {
+            true => AggregateOrderSensitivity::SoftRequirement,
+            false => self.inner.order_sensitivity(),
+        }
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
