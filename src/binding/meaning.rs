@@ -482,8 +482,8 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
     )
 }
 
-/// Functions that hand a value on, or look at its type; all others take text, which has no padding.
-const KEEPS_PADDING: [&str; 19] = [
+/// Functions that hand a value on, look at its type or know its padding; all others take text, which has none.
+const KEEPS_PADDING: [&str; 28] = [
     "row_value",
     "assigned_field",
     "concat",
@@ -503,4 +503,14 @@ const KEEPS_PADDING: [&str; 19] = [
     "least",
     "pg_typeof",
     "arrow_typeof",
+    // PostgreSQL has operators of its own there.
+    "regexp_matches_pattern",
+    "regexp_imatches_pattern",
+    "similar_to",
+    "json_array_built",
+    "json_object_built",
+    "json_query",
+    "json_scalar",
+    "json_serialize",
+    "json_value",
 ];

@@ -25,6 +25,7 @@ mod inherited_order;
 mod meaning;
 mod modification;
 mod multisets;
+mod named_relations;
 mod names;
 mod outer_aggregates;
 mod output_column;

@@ -19,6 +19,7 @@ use super::relations::parse_query;
 use super::rewrite::{call, output_column_name, output_name, spread_rows};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::ROW_VALUE;
+use crate::statement::relation;
 
 /// Begins the name of the column that says that a row is there.
 const THERE: &str = "\u{0}there";
@@ -538,12 +539,7 @@ fn mark_in(table: &mut TableWithJoins, marked: &[(String, Ident)]) {
                 TableFactor::Derived { lateral: true, .. } | TableFactor::UNNEST { .. }
             ),
             subquery: Box::new(template),
-            alias: Some(datafusion::sql::sqlparser::ast::TableAlias {
-                explicit: true,
-                name: Ident::with_quote('"', relation),
-                columns: vec![],
-                at: None,
-            }),
+            alias: Some(relation::alias(Ident::with_quote('"', relation))),
             sample: None,
         };
     }

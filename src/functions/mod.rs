@@ -1,6 +1,7 @@
 //! PostgreSQL's and Databricks' functions that DataFusion lacks, a file per family. They are the same for
 //! all sessions; what a session adds comes through `FunctionEnvironment`, with each statement.
 
+mod adjusted_aggregate;
 mod advisory_locks;
 mod agreeing;
 mod array_functions;
@@ -21,12 +22,14 @@ mod domain_value;
 mod enumerations;
 mod environment;
 mod excluded_rows;
+mod extremes;
 mod float_frame;
 mod float_moments;
 mod float_sums;
 mod hashes;
 mod identity;
 mod index_definitions;
+mod input_checks;
 mod intervals;
 mod json;
 mod keys;
@@ -50,7 +53,7 @@ mod patterns;
 mod percentiles;
 mod postgres_cast;
 mod privileges;
-mod promises;
+mod randomness;
 mod range_aggregates;
 mod ranges;
 mod records;
@@ -168,6 +171,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         multiranges::functions(),
         network_addresses::functions(),
         ordered_sets::functions(),
+        randomness::functions(),
         ranges::functions(),
         regular::functions(),
         sending::functions(),
@@ -207,6 +211,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         numbering::functions(),
         identity::functions(),
         index_definitions::functions(),
+        input_checks::functions(),
         intervals::functions(),
         names::functions(),
         notifications::functions(),
@@ -225,7 +230,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
 /// The aggregate functions that DataFusion lacks or that mean something else there.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     let mut functions = vec![single_value(), sums::sum(), percentiles::percentile_cont()];
-    functions.extend(promises::functions());
+    functions.extend(extremes::functions());
     functions.extend(sliding::functions());
     functions.extend(variances::functions());
     functions

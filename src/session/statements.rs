@@ -28,7 +28,7 @@ impl Session {
         let parsed = match source {
             Source::Parsed(parsed) => parsed,
             Source::Text(text) => {
-                let parsed = one_statement(crate::statement::parse(&text)?)?;
+                let parsed = one_statement(self.read(&text)?)?;
                 self.show_running(&parsed.shown_text());
                 parsed
             }

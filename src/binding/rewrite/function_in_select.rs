@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::statement::change_own_expressions;
 
 /// Set-returning functions and the functions that return the set as an array.
-const SET_RETURNING: [(&str, &str); 16] = [
+const SET_RETURNING: [(&str, &str); 17] = [
     ("json_populate_recordset", "json_populated_rows"),
     ("jsonb_populate_recordset", "jsonb_populated_rows"),
     ("json_array_elements", "json_elements"),
@@ -21,6 +21,7 @@ const SET_RETURNING: [(&str, &str); 16] = [
     ("jsonb_object_keys", "jsonb_keys"),
     ("regexp_matches", "regexp_matches_rows"),
     ("jsonb_path_query", "jsonb_path_rows"),
+    ("jsonb_path_query_tz", "jsonb_path_rows_tz"),
     ("generate_series", "generate_series"),
     ("generate_subscripts", "array_subscripts"),
     ("regexp_split_to_table", "regexp_split_to_array"),

@@ -13,6 +13,7 @@ mod having_alone;
 mod interval_literals;
 mod json_aggregates;
 mod json_cases;
+mod json_table;
 mod misplaced;
 mod named_arguments;
 mod number_literals;
@@ -45,8 +46,8 @@ pub(crate) use function_in_from::{ROWS, one_row};
 pub(crate) use interval_literals::literal_type;
 pub(super) use number_literals::negative_offset;
 pub use output_names::{numbered_name, output_column_name, output_name};
-pub(super) use syntax::replace_expressions;
 pub(crate) use syntax::{call, folded};
+pub(super) use syntax::{plain_arguments, replace_expressions, system_name};
 
 /// Rewrites a whole query, subqueries included.
 pub fn rewrite(query: &mut Query) -> Result<()> {
@@ -66,6 +67,7 @@ pub fn rewrite_expression(expression: &mut Expr) -> Result<()> {
 fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     recursion::check(tree)?;
     search_cycle::rewrite(tree)?;
+    json_table::rewrite(tree)?;
     misplaced::check(tree)?;
     set_returning::rewrite(tree)?;
     grouping_positions::rewrite(tree)?;

@@ -99,7 +99,7 @@ fn shown(year: i64, is_date: bool) -> i64 {
     if is_date && year <= 0 { 1 - year } else { year }
 }
 
-const MONTHS: [&str; 12] = [
+pub(super) const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -114,7 +114,7 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 const ROMAN: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
-const DAYS: [&str; 7] = [
+pub(super) const DAYS: [&str; 7] = [
     "Sunday",
     "Monday",
     "Tuesday",
@@ -129,7 +129,8 @@ pub(super) fn format(pattern: &str, moment: &Moment) -> String {
     let mut out = String::new();
     for piece in pieces(pattern) {
         match piece {
-            Piece::Text(text) => out.push_str(&text),
+            Piece::Text(text) | Piece::Quoted(text) => out.push_str(&text),
+            Piece::Fixed => {}
             Piece::Field {
                 name,
                 spelled,
