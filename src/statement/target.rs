@@ -4,13 +4,14 @@
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
-    ObjectName as SqlName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias, TableFactor,
+    ObjectName as SqlName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SetExpr, TableFactor,
     TableWithJoins, Value, With,
 };
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::ObjectName;
 use super::reader::Reader;
+use super::relation;
 use crate::error::Result;
 
 /// [ONLY] name [*] [[AS] alias], where a word of `clauses` is no alias.
@@ -42,26 +43,8 @@ pub fn table(name: &ObjectName, alias: &str) -> TableWithJoins {
         .0
         .iter()
         .map(|part| ObjectNamePart::Identifier(Ident::with_quote('"', part)));
-    TableWithJoins {
-        relation: TableFactor::Table {
-            name: SqlName(parts.collect()),
-            alias: Some(TableAlias {
-                explicit: true,
-                name: Ident::with_quote('"', alias),
-                columns: vec![],
-                at: None,
-            }),
-            args: None,
-            with_hints: vec![],
-            version: None,
-            with_ordinality: false,
-            partitions: vec![],
-            json_path: None,
-            sample: None,
-            index_hints: vec![],
-        },
-        joins: vec![],
-    }
+    let alias = relation::alias(Ident::with_quote('"', alias));
+    relation::alone(relation::relation(SqlName(parts.collect()), Some(alias)))
 }
 
 /// WHERE, if it follows.

@@ -1,7 +1,6 @@
 //! An authenticated client: takes its messages in order and hands each to the simple or the extended
 //! protocol. After an error in the extended one, everything up to Sync is skipped.
 
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -12,6 +11,7 @@ use crate::context::interrupt::{Interrupt, InterruptReason};
 use crate::error::Error;
 use crate::telemetry::Metrics;
 use crate::wire::backend::{Backend, NoticeOutlet};
+use crate::wire::client_stream::Doorstep;
 use crate::wire::expectation::Expectation;
 use crate::wire::interruption::{Stop, attend, flush, put_report};
 use crate::wire::message::{self, Frame, Malformed, Message};
@@ -31,10 +31,10 @@ pub struct Client<S, B> {
     /// Since ReadyForQuery nothing arrived.
     idle: bool,
     expectation: Expectation,
+    /// Where its messages are waited for in person, if nothing lies between the stream and the protocol.
+    doorstep: Option<Doorstep>,
     /// What the session tells while a statement runs.
     pub(super) outlet: Option<Arc<NoticeOutlet>>,
-    /// The socket's descriptor, where nothing lies between it and the protocol.
-    direct: Option<RawFd>,
 }
 
 impl<S, B> Client<S, B>
@@ -44,7 +44,7 @@ where
 {
     pub fn new(
         socket: Socket<S>,
-        direct: Option<RawFd>,
+        doorstep: Option<Doorstep>,
         session: B,
         interrupt: Arc<Interrupt>,
         metrics: Arc<Metrics>,
@@ -62,7 +62,7 @@ where
             skipping: false,
             idle: true,
             expectation: Expectation::new(),
-            direct,
+            doorstep,
         }
     }
 
@@ -242,7 +242,7 @@ where
                 match self.idle {
                     true => {
                         let (socket, limit) = (&mut self.socket, self.message_limit);
-                        self.expectation.next_frame(socket, limit, self.direct).await
+                        self.expectation.next_frame(socket, limit, self.doorstep.as_ref()).await
                     }
                     false => self.socket.frame(self.message_limit).await,
                 }

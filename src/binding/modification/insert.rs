@@ -11,15 +11,15 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSourc
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::compose::{Choice, Clause, Located, compose};
-use super::expressions::{assigned, assigned_from_query, locators};
+use super::expressions::{assigned, assigned_from_query, locators, refuse_reading};
 use super::rows::{Rows, retarget};
-use super::value_rows;
 use super::{
     ACTION, Action, BoundModification, Changed, Repeated, column_named, declare, declare_item, finish, load_target,
     require_updatable,
 };
+use super::{own_values, value_rows};
 use crate::binding::{BindingServices, BoundTable, Rights, names, relations, rewrite, stored_expression};
-use crate::catalog::model::{ConstraintRule, Index, NumberingKind, Table};
+use crate::catalog::model::{ConstraintRule, Index, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{ASSIGNED_FIELD, assigned_field_type, retyped, scalar_functions};
@@ -213,23 +213,14 @@ async fn new_rows(
             matches!(insert.source.as_ref().map(|query| query.body.as_ref()),
                 Some(sql::SetExpr::Values(values)) if values.rows.len() == rows)
         };
+        let is_given = place.is_some_and(|place| !all_default(place));
+        let place = match own_values::takes_own(known, is_given, insert.overriding)? {
+            true => None,
+            false => place,
+        };
         if known.generated().is_some() {
-            if place.is_some_and(|place| !all_default(place)) {
-                return Err(refused_value("cannot insert a non-DEFAULT value into column", &name));
-            }
             values.push(super::expressions::null(&known.sql_type)?.alias(name));
             continue;
-        }
-        let is_always = known
-            .numbering
-            .is_some_and(|numbering| numbering.kind == NumberingKind::Always);
-        if is_always && !insert.overriding && place.is_some_and(|place| !all_default(place)) {
-            let message = format!("cannot insert a non-DEFAULT value into column \"{name}\"");
-            return Err(Error::new(SqlState::GeneratedAlways, message)
-                .with_detail(format!(
-                    "Column \"{name}\" is an identity column defined as GENERATED ALWAYS."
-                ))
-                .with_hint("Use OVERRIDING SYSTEM VALUE to override."));
         }
         let value = match place {
             None => stored_expression::default_of(services, context, known).await?,
@@ -273,21 +264,6 @@ async fn new_rows(
     );
     let columns: Vec<Expr> = columns.collect();
     Ok(rows.project(columns)?.build()?)
-}
-
-/// 428C9 for another value of a generated column.
-pub(super) fn refused_update(column: &str) -> Error {
-    Error::new(
-        SqlState::GeneratedAlways,
-        format!("column \"{column}\" can only be updated to DEFAULT"),
-    )
-    .with_detail(format!("Column \"{column}\" is a generated column."))
-}
-
-/// 428C9 for a value of a generated column.
-pub(super) fn refused_value(what: &str, column: &str) -> Error {
-    Error::new(SqlState::GeneratedAlways, format!("{what} \"{column}\""))
-        .with_detail(format!("Column \"{column}\" is a generated column."))
 }
 
 /// The source's plan, and the columns for which it has a flag that says that the row takes the default.
@@ -417,12 +393,10 @@ async fn on_conflict(
     let mut values = vec![];
     for (column, value) in columns.iter().zip(&rows.items) {
         let known = column_named(table, &column.name)?;
-        if known.generated().is_some() && !column.default {
-            return Err(refused_update(&column.name));
-        }
         let value = match column.default {
-            true => stored_expression::default_of(services, context, known).await?,
+            true => own_values::updated_default(services, context, &rows.target, known).await?,
             false => {
+                own_values::check_updated(known)?;
                 let schema = rows.input.schema();
                 assigned(value.clone(), schema, &column.name, &known.sql_type, &services.format)?
             }
@@ -456,6 +430,9 @@ async fn on_conflict(
             .collect::<Result<Vec<_>>>()
     };
     let keys = keys.iter().map(positions).collect::<Result<Vec<_>>>()?;
+    for item in &rows.items[first_returned..] {
+        refuse_reading(item, &TableReference::bare("excluded"))?;
+    }
     let returned = (!insert.returning.is_empty()).then_some(first_returned);
     let mut bound = compose(rows, clauses, Choice::Number(number), Located::Yes, returned, &declared)?;
     bound.keys = keys;

@@ -192,7 +192,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
     let tag = match statement {
         Statement::LockTable(lock) => lock_table::run(command, lock).await?,
         Statement::SetConstraints { names, deferred } => set_constraints::run(command, names, *deferred)?,
-        Statement::Truncate { tables } => truncate::run(command, tables).await?,
+        Statement::Truncate { tables, restarts } => truncate::run(command, tables, *restarts).await?,
         Statement::Analyze(analyze) => analyze::run(command, analyze).await?,
         Statement::Vacuum(vacuum) => vacuum::run(command, vacuum).await?,
         Statement::CreateDatabase {

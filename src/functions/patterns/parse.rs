@@ -1,283 +1,614 @@
-//! to_date() and to_timestamp(): text read by a pattern.
+//! to_date() and to_timestamp(): text read by a pattern, as PostgreSQL's formatting.c does it: which blanks and signs of
+//! the two match, how many digits a field takes, and what fields that say too much or too little mean.
 
+use super::datetime::{DAYS, MONTHS};
 use super::template::{Piece, pieces};
 use crate::error::{Error, Result, SqlState};
-use crate::types::calendar::{CivilDate, DAY_NAMES, MICROS_PER_DAY, MICROS_PER_SECOND, MONTH_NAMES, days_in_month};
+use crate::types::calendar::{CivilDate, MICROS_PER_DAY, MICROS_PER_SECOND, days_in_month};
+use crate::types::parse::abbreviation_offset;
 
-/// What a text said about a moment.
+/// From December on.
+const ROMAN_MONTHS: [&str; 12] = ["XII", "XI", "X", "IX", "VIII", "VII", "VI", "V", "IV", "III", "II", "I"];
+
+/// What a text said about a moment. Zero is what nobody said.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
-    year: Option<i64>,
-    month: Option<i64>,
-    day: Option<i64>,
-    day_of_year: Option<i64>,
-    julian: Option<i64>,
-    iso: Option<(i64, i64, i64)>,
     hour: i64,
+    is_afternoon: bool,
+    is_twelve_hour: bool,
     minute: i64,
     second: i64,
+    seconds_of_day: i64,
+    millis: i64,
     micros: i64,
-    seconds_of_day: Option<i64>,
-    afternoon: Option<bool>,
-    is_twelve_hour: bool,
+    /// From Sunday on, which is 1; of ISO weeks too.
+    weekday: i64,
+    day: i64,
+    day_of_year: i64,
+    month: i64,
+    year: i64,
+    /// How many digits the pattern has for the year.
+    year_digits: usize,
+    century: i64,
     before_christ: bool,
+    julian: i64,
+    week_of_year: i64,
+    week_of_month: i64,
+    /// Whether the fields are those of ISO weeks.
+    is_iso: Option<bool>,
     /// Seconds east of Greenwich, where the pattern has them.
     pub offset: Option<i32>,
+    zone_sign: i32,
+    /// For errors.
+    text: String,
+}
+
+fn error(message: impl Into<String>) -> Error {
+    Error::new(SqlState::InvalidDatetimeFormat, message)
 }
 
 impl Parsed {
+    fn out_of_range(&self) -> Error {
+        let message = format!("date/time field value out of range: \"{}\"", self.text);
+        Error::new(SqlState::DatetimeFieldOverflow, message)
+    }
+
+    fn year(&self) -> i64 {
+        if self.year != 0 {
+            if self.century != 0 && self.year_digits <= 2 {
+                let century = if self.before_christ {
+                    -self.century
+                } else {
+                    self.century
+                };
+                return match (self.year % 100, century >= 0) {
+                    (0, true) => century * 100,
+                    (0, false) => century * 100 + 1,
+                    (year, true) => (century - 1) * 100 + year,
+                    (year, false) => (century + 1) * 100 - year + 1,
+                };
+            }
+            let year = if self.before_christ { -self.year } else { self.year };
+            // The year before 1 is 0.
+            return if year < 0 { year + 1 } else { year };
+        }
+        match (self.century, self.before_christ) {
+            (0, _) => 0,
+            (century, true) => -century * 100 + 1,
+            (century, false) => (century - 1) * 100 + 1,
+        }
+    }
+
     /// The day, in days since 1970-01-01. What the pattern does not name is the first.
     pub fn days(&self) -> Result<i64> {
-        if let Some(julian) = self.julian {
-            return Ok(julian - 2_440_588);
+        const JULIAN_EPOCH: i64 = 2_440_588;
+        let year = self.year();
+        let is_iso = self.is_iso == Some(true);
+        let mut date = CivilDate { year, month: 1, day: 1 };
+        let mut is_known = false;
+        if self.julian != 0 {
+            date = CivilDate::from_days(self.julian - JULIAN_EPOCH);
+            is_known = true;
         }
-        if let Some((year, week, weekday)) = self.iso {
-            let fourth = CivilDate { year, month: 1, day: 4 }.to_days();
-            let monday = fourth - (fourth + 3).rem_euclid(7);
-            return Ok(monday + (week - 1) * 7 + weekday - 1);
-        }
-        let year = self.year.unwrap_or(if self.before_christ { 1 } else { 0 });
-        // Neither calendar nor people have a year 0: PostgreSQL reads it as 1 BC.
-        let year = if self.before_christ { 1 - year } else { year };
-        if let Some(day_of_year) = self.day_of_year {
-            return Ok(CivilDate { year, month: 1, day: 1 }.to_days() + day_of_year - 1);
-        }
-        let (month, day) = (self.month.unwrap_or(1), self.day.unwrap_or(1));
-        let is_valid = (1..=12).contains(&month) && (1..=i64::from(days_in_month(year, month as u8))).contains(&day);
-        match is_valid {
-            true => Ok(CivilDate {
-                year,
-                month: month as u8,
-                day: day as u8,
+        let mut day_of_year = self.day_of_year;
+        if self.week_of_year != 0 {
+            if is_iso {
+                let monday = first_monday(year) + (self.week_of_year - 1) * 7;
+                let after = match self.weekday {
+                    0 => 0,
+                    1 => 6,
+                    weekday => weekday - 2,
+                };
+                date = CivilDate::from_days(monday + after);
+                is_known = true;
+            } else {
+                day_of_year = (self.week_of_year - 1) * 7 + 1;
             }
-            .to_days()),
-            false => Err(out_of_range()),
         }
+        let (mut month, mut day) = (i64::from(date.month), i64::from(date.day));
+        let named_day = match self.week_of_month {
+            0 => self.day,
+            week => (week - 1) * 7 + 1,
+        };
+        if named_day != 0 {
+            day = named_day;
+        }
+        if self.month != 0 {
+            month = self.month;
+        }
+        if day_of_year != 0 && (month <= 1 || day <= 1) {
+            if date.year == 0 && !self.before_christ {
+                return Err(error("cannot calculate day of year without year information"));
+            }
+            let found = match is_iso {
+                true => CivilDate::from_days(first_monday(date.year) + day_of_year - 1),
+                false => {
+                    let first = CivilDate {
+                        year: date.year,
+                        month: 1,
+                        day: 1,
+                    }
+                    .to_days();
+                    let found = CivilDate::from_days(first + day_of_year - 1);
+                    if found.year != date.year || day_of_year < 1 {
+                        return Err(self.out_of_range());
+                    }
+                    found
+                }
+            };
+            if is_iso {
+                return Ok(found.to_days());
+            }
+            month = if month <= 1 { i64::from(found.month) } else { month };
+            day = if day <= 1 { i64::from(found.day) } else { day };
+        }
+        if is_known && named_day == 0 && self.month == 0 && day_of_year == 0 {
+            return Ok(date.to_days());
+        }
+        let is_month = (1..=12).contains(&month);
+        if !is_month || !(1..=i64::from(days_in_month(date.year, month as u8))).contains(&day) {
+            return Err(self.out_of_range());
+        }
+        Ok(CivilDate {
+            year: date.year,
+            month: month as u8,
+            day: day as u8,
+        }
+        .to_days())
     }
 
     /// Microseconds since 1970 on the clock that the text speaks of.
     pub fn micros(&self) -> Result<i64> {
-        let mut hour = self.hour;
-        if self.is_twelve_hour && !(1..=12).contains(&hour) {
-            return Err(Error::new(
-                SqlState::InvalidDatetimeFormat,
-                format!("hour \"{hour}\" is invalid for the 12-hour clock"),
-            )
-            .with_hint("Use the 24-hour clock, or give an hour between 1 and 12."));
+        let (mut hour, mut minute, mut second) = (
+            self.seconds_of_day / 3600,
+            self.seconds_of_day / 60 % 60,
+            self.seconds_of_day % 60,
+        );
+        for (place, said) in [
+            (&mut hour, self.hour),
+            (&mut minute, self.minute),
+            (&mut second, self.second),
+        ] {
+            if said != 0 {
+                *place = said;
+            }
         }
-        match self.afternoon {
-            Some(true) if hour < 12 => hour += 12,
-            Some(false) if hour == 12 => hour = 0,
-            _ => {}
+        if self.is_twelve_hour {
+            if !(1..=12).contains(&hour) {
+                let message = format!("hour \"{hour}\" is invalid for the 12-hour clock");
+                return Err(error(message).with_hint("Use the 24-hour clock, or give an hour between 1 and 12."));
+            }
+            match self.is_afternoon {
+                true if hour < 12 => hour += 12,
+                false if hour == 12 => hour = 0,
+                _ => {}
+            }
         }
-        if !(0..=24).contains(&hour) || !(0..60).contains(&self.minute) || !(0..=60).contains(&self.second) {
-            return Err(out_of_range());
+        if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..60).contains(&second) {
+            return Err(self.out_of_range());
         }
-        let seconds = self
-            .seconds_of_day
-            .unwrap_or(hour * 3600 + self.minute * 60 + self.second);
-        let day = self.days()?.checked_mul(MICROS_PER_DAY).ok_or_else(out_of_range)?;
-        Ok(day + seconds * MICROS_PER_SECOND + self.micros)
+        let fraction = self.millis * 1000 + self.micros;
+        let day = self
+            .days()?
+            .checked_mul(MICROS_PER_DAY)
+            .ok_or_else(|| self.out_of_range())?;
+        Ok(day + (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + fraction)
     }
 }
 
-fn out_of_range() -> Error {
-    Error::new(SqlState::DatetimeFieldOverflow, "date/time field value out of range")
+/// The Monday with which a year of ISO weeks begins.
+fn first_monday(year: i64) -> i64 {
+    let fourth = CivilDate { year, month: 1, day: 4 }.to_days();
+    fourth - (fourth + 3).rem_euclid(7)
 }
 
 /// Reads `text` by `pattern`.
 pub(super) fn parse(text: &str, pattern: &str) -> Result<Parsed> {
     let pieces = pieces(pattern);
-    let mut parsed = Parsed::default();
-    let mut rest = text.trim_start();
+    let mut reader = Reader {
+        rest: text,
+        before: '\0',
+        skipped: 0,
+        is_fixed: false,
+        parsed: Parsed {
+            text: text.to_string(),
+            ..Parsed::default()
+        },
+    };
     for (index, piece) in pieces.iter().enumerate() {
+        if reader.rest.is_empty() {
+            break;
+        }
         match piece {
-            // A separator of the pattern stands for any separators of the text.
+            Piece::Fixed => reader.is_fixed = true,
             Piece::Text(expected) => {
-                for character in expected.chars() {
-                    rest = match rest.chars().next() {
-                        Some(given) if given == character || !(given.is_alphanumeric() || is_sign(given)) => {
-                            &rest[given.len_utf8()..]
-                        }
-                        Some(given) if character.is_alphanumeric() => &rest[given.len_utf8()..],
-                        _ => rest,
-                    };
+                if index == 0 {
+                    reader.skip_blanks();
                 }
-                rest = rest.trim_start();
+                expected.chars().for_each(|character| reader.pass(character));
             }
-            Piece::Field { name, .. } => {
-                let next_is_field = matches!(pieces.get(index + 1), Some(Piece::Field { .. }));
-                rest = skip_separators(rest);
-                if rest.is_empty() {
-                    break;
+            Piece::Quoted(expected) => {
+                if index == 0 {
+                    reader.skip_blanks();
                 }
-                rest = field(&mut parsed, name, rest, next_is_field)?;
+                expected.chars().for_each(|_| reader.pass_text());
+            }
+            Piece::Field {
+                name, fill, ordinal, ..
+            } => {
+                reader.skip_blanks();
+                let takes_all = !fill || ordinal.is_some() || ends_digits(&pieces[index + 1..]);
+                reader.field(name, takes_all)?;
+                if ordinal.is_some() {
+                    reader.advance();
+                    reader.advance();
+                }
+                if !reader.is_fixed {
+                    reader.skipped = 0;
+                    reader.skip_blanks();
+                }
             }
         }
     }
-    Ok(parsed)
+    Ok(reader.parsed)
 }
 
-fn is_sign(character: char) -> bool {
-    character == '-' || character == '+'
+/// Whether what follows a field is no digit, so that it takes all digits that there are.
+fn ends_digits(following: &[Piece]) -> bool {
+    match following.first() {
+        None => true,
+        Some(Piece::Text(text) | Piece::Quoted(text)) => !text.starts_with(|letter: char| letter.is_ascii_digit()),
+        Some(Piece::Fixed) => true,
+        Some(Piece::Field { name, .. }) => matches!(
+            *name,
+            "A.M."
+                | "P.M."
+                | "AM"
+                | "PM"
+                | "B.C."
+                | "A.D."
+                | "BC"
+                | "AD"
+                | "MONTH"
+                | "MON"
+                | "DAY"
+                | "DY"
+                | "RM"
+                | "TZ"
+                | "TZH"
+                | "OF"
+        ),
+    }
 }
 
-fn skip_separators(text: &str) -> &str {
-    text.trim_start_matches(|character: char| {
-        character.is_whitespace() || matches!(character, '/' | ',' | '.' | ';' | ':')
-    })
+struct Reader<'a> {
+    rest: &'a str,
+    /// The character before the rest.
+    before: char,
+    /// How many more blanks and signs of the text were passed than the pattern has.
+    skipped: i64,
+    is_fixed: bool,
+    parsed: Parsed,
 }
 
-/// Reads one field and returns what follows it.
-fn field<'a>(parsed: &mut Parsed, name: &str, text: &'a str, next_is_field: bool) -> Result<&'a str> {
-    let number = |width: usize| number(name, text, if next_is_field { width } else { 20.min(width.max(4)) });
-    let exact = |width: usize| self::number(name, text, width);
-    Ok(match name {
-        "YYYY" | "IYYY" | "Y,YYY" => {
-            let (value, rest) = if name == "Y,YYY" {
-                self::number(name, text, 1)?
-            } else {
-                number(4)?
-            };
-            match (name, rest.strip_prefix(',')) {
-                ("Y,YYY", Some(after)) => {
-                    let (low, rest) = self::number(name, after, 3)?;
-                    parsed.year = Some(value * 1000 + low);
-                    return Ok(rest);
+fn is_separator(character: char) -> bool {
+    character.is_ascii_graphic() && !character.is_ascii_alphanumeric()
+}
+
+impl Reader<'_> {
+    fn advance(&mut self) {
+        let mut characters = self.rest.chars();
+        if let Some(character) = characters.next() {
+            self.before = character;
+            self.rest = characters.as_str();
+        }
+    }
+
+    fn skip_blanks(&mut self) {
+        while !self.is_fixed && self.rest.starts_with(|letter: char| letter.is_ascii_whitespace()) {
+            self.advance();
+            self.skipped += 1;
+        }
+    }
+
+    /// A character of the pattern outside quotes.
+    fn pass(&mut self, character: char) {
+        let separates = |letter: char| letter.is_ascii_whitespace() || is_separator(letter);
+        match (separates(character), self.is_fixed) {
+            (true, false) => {
+                self.skipped -= 1;
+                if self.rest.starts_with(separates) {
+                    self.advance();
+                    self.skipped += 1;
                 }
-                ("IYYY", _) => parsed.iso.get_or_insert((value, 1, 1)).0 = value,
-                _ => parsed.year = Some(value),
             }
-            rest
+            (true, true) => self.advance(),
+            (false, _) => self.pass_text(),
         }
-        "YYY" | "YY" | "Y" => {
-            let (value, rest) = exact(name.len())?;
-            let digits = text.len() - rest.len();
-            parsed.year = Some(match digits {
-                1 | 2 if value < 70 => value + 2000,
-                1 | 2 => value + 1900,
-                3 if value < 520 => value + 2000,
-                3 => value + 1000,
-                _ => value,
-            });
-            rest
+    }
+
+    /// A character that stands for itself, whatever the text has there.
+    fn pass_text(&mut self) {
+        if self.is_fixed || self.skipped <= 0 {
+            self.advance();
+        } else {
+            self.skipped -= 1;
         }
-        "MM" => assign(&mut parsed.month, exact(2)?),
-        "DD" => assign(&mut parsed.day, exact(2)?),
-        "DDD" => assign(&mut parsed.day_of_year, exact(3)?),
-        "J" => assign(&mut parsed.julian, exact(20)?),
-        "IW" => {
-            let (value, rest) = exact(2)?;
-            parsed.iso.get_or_insert((1, 1, 1)).1 = value;
-            rest
+    }
+
+    /// A number of so many digits, or of all that there are; and how many characters it takes.
+    fn number(&mut self, name: &str, length: usize, takes_all: bool) -> Result<(i64, usize)> {
+        let before = self.rest;
+        self.rest = self
+            .rest
+            .trim_start_matches(|letter: char| letter.is_ascii_whitespace());
+        let invalid = |shown: &str| error(format!("invalid value \"{shown}\" for \"{name}\""));
+        let window = match takes_all {
+            true => self.rest,
+            false => match self.rest.char_indices().nth(length) {
+                Some((end, _)) => &self.rest[..end],
+                None => self.rest,
+            },
+        };
+        const HINT: &str = "If your source string is not fixed-width, try using the \"FM\" modifier.";
+        let given = window.chars().count();
+        if !takes_all && given < length {
+            let message = format!("source string too short for \"{name}\" formatting field");
+            let detail = format!("Field requires {length} characters, but only {given} remain.");
+            return Err(error(message).with_detail(detail).with_hint(HINT));
         }
-        "ID" => {
-            let (value, rest) = exact(1)?;
-            parsed.iso.get_or_insert((1, 1, 1)).2 = value;
-            rest
+        let sign = usize::from(window.starts_with(['+', '-']));
+        let digits = window[sign..].bytes().take_while(u8::is_ascii_digit).count();
+        let used = if digits == 0 { 0 } else { sign + digits };
+        if used == 0 {
+            let shown: String = self.rest.chars().take(length).collect();
+            return Err(invalid(&shown).with_detail("Value must be an integer."));
         }
-        "MONTH" | "MON" => {
-            let (index, rest) = named(name, text, &MONTH_NAMES)?;
-            parsed.month = Some(index as i64 + 1);
-            rest
+        if !takes_all && used < length {
+            let detail = format!("Field requires {length} characters, but only {used} could be parsed.");
+            return Err(invalid(window).with_detail(detail).with_hint(HINT));
         }
-        "DAY" | "DY" => named(name, text, &DAY_NAMES)?.1,
-        "HH24" => {
-            let (value, rest) = exact(2)?;
-            parsed.hour = value;
-            rest
+        let text = &window[..used];
+        let value = text.parse::<i32>().map_err(|_| {
+            let message = format!("value for \"{name}\" in source string is out of range");
+            let detail = format!("Value must be in the range {} to {}.", i32::MIN, i32::MAX);
+            Error::new(SqlState::DatetimeFieldOverflow, message).with_detail(detail)
+        })?;
+        self.rest = &self.rest[used..];
+        self.before = text.chars().next_back().unwrap_or('\0');
+        Ok((i64::from(value), before.len() - self.rest.len()))
+    }
+
+    /// One of some names, of which so many letters are written; its place.
+    fn named(&mut self, name: &str, names: &[&str], letters: usize) -> Result<usize> {
+        let is_here = |known: &&str| {
+            let wanted = &known[..letters.min(known.len())];
+            let given = self.rest.get(..wanted.len());
+            given.is_some_and(|given| given.eq_ignore_ascii_case(wanted))
+        };
+        let Some(place) = names.iter().position(|known| is_here(&known)) else {
+            let shown: String = self
+                .rest
+                .chars()
+                .take_while(|letter| !letter.is_ascii_whitespace())
+                .collect();
+            return Err(error(format!("invalid value \"{shown}\" for \"{name}\""))
+                .with_detail("The given value did not match any of the allowed values for this field."));
+        };
+        for _ in 0..letters.min(names[place].len()) {
+            self.advance();
         }
-        "HH12" | "HH" => {
-            let (value, rest) = exact(2)?;
-            (parsed.hour, parsed.is_twelve_hour) = (value, true);
-            rest
+        Ok(place)
+    }
+
+    /// Whether the field is one of ISO weeks: a pattern has either these or the others.
+    fn set_convention(&mut self, name: &str) -> Result<()> {
+        let is_iso = match name {
+            "IYYY" | "IYY" | "IY" | "I" | "IW" | "ID" | "IDDD" => true,
+            "YYYY" | "YYY" | "YY" | "Y" | "Y,YYY" | "MM" | "MONTH" | "MON" | "RM" | "DD" | "DDD" | "D" | "WW" | "W" => {
+                false
+            }
+            _ => return Ok(()),
+        };
+        if *self.parsed.is_iso.get_or_insert(is_iso) == is_iso {
+            return Ok(());
         }
-        "MI" => {
-            let (value, rest) = exact(2)?;
-            parsed.minute = value;
-            rest
+        Err(error("invalid combination of date conventions")
+            .with_hint("Do not mix Gregorian and ISO week date conventions in a formatting template."))
+    }
+
+    fn set(&mut self, name: &str, place: fn(&mut Parsed) -> &mut i64, value: i64) -> Result<()> {
+        let place = place(&mut self.parsed);
+        if *place != 0 && *place != value {
+            let message = format!("conflicting values for \"{name}\" field in formatting string");
+            return Err(
+                error(message).with_detail("This value contradicts a previous setting for the same field type.")
+            );
         }
-        "SS" => {
-            let (value, rest) = exact(2)?;
-            parsed.second = value;
-            rest
+        *place = value;
+        Ok(())
+    }
+
+    /// A number for a place.
+    fn put(
+        &mut self,
+        name: &str,
+        (length, takes_all): (usize, bool),
+        place: fn(&mut Parsed) -> &mut i64,
+    ) -> Result<()> {
+        let (value, _) = self.number(name, length, takes_all)?;
+        self.set(name, place, value)
+    }
+
+    fn field(&mut self, name: &'static str, takes_all: bool) -> Result<()> {
+        self.set_convention(name)?;
+        let of = |length: usize| (length, takes_all);
+        match name {
+            "AM" | "PM" | "A.M." | "P.M." => {
+                let names = if name.contains('.') {
+                    ["a.m.", "p.m."]
+                } else {
+                    ["am", "pm"]
+                };
+                self.parsed.is_afternoon = self.named(name, &names, 4)? == 1;
+                self.parsed.is_twelve_hour = true;
+            }
+            "BC" | "AD" | "B.C." | "A.D." => {
+                let names = if name.contains('.') {
+                    ["a.d.", "b.c."]
+                } else {
+                    ["ad", "bc"]
+                };
+                self.parsed.before_christ = self.named(name, &names, 4)? == 1;
+            }
+            "HH" | "HH12" => {
+                self.put(name, of(2), |parsed| &mut parsed.hour)?;
+                self.parsed.is_twelve_hour = true;
+            }
+            "HH24" => self.put(name, of(2), |parsed| &mut parsed.hour)?,
+            "MI" => self.put(name, of(2), |parsed| &mut parsed.minute)?,
+            "SS" => self.put(name, of(2), |parsed| &mut parsed.second)?,
+            "MS" => {
+                let (value, used) = self.number(name, 3, takes_all)?;
+                let value = value * [1, 100, 10, 1][used.min(3)];
+                self.set(name, |parsed| &mut parsed.millis, value)?;
+            }
+            "US" | "FF1" | "FF2" | "FF3" | "FF4" | "FF5" | "FF6" => {
+                let digits = name
+                    .bytes()
+                    .last()
+                    .filter(u8::is_ascii_digit)
+                    .map_or(6, |digit| usize::from(digit - b'0'));
+                let (value, used) = self.number(name, digits, takes_all)?;
+                let value = value * 10_i64.pow(6_usize.saturating_sub(used) as u32);
+                self.set(name, |parsed| &mut parsed.micros, value)?;
+            }
+            "SSSS" | "SSSSS" => self.put(name, of(name.len()), |parsed| &mut parsed.seconds_of_day)?,
+            "TZ" => self.zone_name(takes_all)?,
+            "OF" => self.zone_offset(name, takes_all, true)?,
+            "TZH" => self.zone_offset(name, takes_all, false)?,
+            "TZM" => {
+                let (minutes, _) = self.number(name, 2, takes_all)?;
+                self.zone_minutes(minutes);
+            }
+            "MONTH" | "MON" => {
+                let letters = if name == "MON" { 3 } else { usize::MAX };
+                let month = self.named(name, &MONTHS, letters)? as i64 + 1;
+                self.set(name, |parsed| &mut parsed.month, month)?;
+            }
+            "RM" => {
+                let month = 12 - self.named(name, &ROMAN_MONTHS, usize::MAX)? as i64;
+                self.set(name, |parsed| &mut parsed.month, month)?;
+            }
+            "MM" => self.put(name, of(2), |parsed| &mut parsed.month)?,
+            "DAY" | "DY" => {
+                let letters = if name == "DY" { 3 } else { usize::MAX };
+                let weekday = self.named(name, &DAYS, letters)? as i64 + 1;
+                self.set(name, |parsed| &mut parsed.weekday, weekday)?;
+            }
+            "DDD" | "IDDD" => self.put(name, of(3), |parsed| &mut parsed.day_of_year)?,
+            "DD" => self.put(name, of(2), |parsed| &mut parsed.day)?,
+            "D" => self.put(name, of(1), |parsed| &mut parsed.weekday)?,
+            "ID" => {
+                let (value, _) = self.number(name, 1, takes_all)?;
+                let weekday = if value >= 7 { 1 } else { value + 1 };
+                self.set(name, |parsed| &mut parsed.weekday, weekday)?;
+            }
+            "WW" | "IW" => self.put(name, of(2), |parsed| &mut parsed.week_of_year)?,
+            "W" => self.put(name, of(1), |parsed| &mut parsed.week_of_month)?,
+            // Which day of a quarter is meant nobody knows.
+            "Q" => {
+                self.number(name, 1, takes_all)?;
+            }
+            "CC" => self.put(name, of(2), |parsed| &mut parsed.century)?,
+            "J" => self.put(name, of(1), |parsed| &mut parsed.julian)?,
+            "Y,YYY" => {
+                let invalid = || error("invalid input string for \"Y,YYY\"");
+                let (thousands, _) = self.number(name, 4, true).map_err(|_| invalid())?;
+                self.rest = self.rest.strip_prefix(',').ok_or_else(invalid)?;
+                let digits = self.rest.bytes().take(3).take_while(u8::is_ascii_digit).count();
+                let years: i64 = self.rest[..digits].parse().map_err(|_| invalid())?;
+                self.rest = &self.rest[digits..];
+                self.set(name, |parsed| &mut parsed.year, thousands * 1000 + years)?;
+                self.parsed.year_digits = 4;
+            }
+            "YYYY" | "IYYY" => {
+                self.put(name, of(4), |parsed| &mut parsed.year)?;
+                self.parsed.year_digits = 4;
+            }
+            "YYY" | "IYY" | "YY" | "IY" | "Y" | "I" => {
+                let digits = name.len();
+                let (value, used) = self.number(name, digits, takes_all)?;
+                let year = if used < 4 { near_2020(value) } else { value };
+                self.set(name, |parsed| &mut parsed.year, year)?;
+                self.parsed.year_digits = digits;
+            }
+            other => return Err(Error::unsupported(format!("reading \"{other}\" in a date pattern"))),
         }
-        "SSSS" | "SSSSS" => assign(&mut parsed.seconds_of_day, exact(5)?),
-        "MS" | "US" | "FF1" | "FF2" | "FF3" | "FF4" | "FF5" | "FF6" => {
-            let digits = text.bytes().take_while(u8::is_ascii_digit).take(6).count();
-            let value: i64 = text[..digits].parse().map_err(|_| invalid(name, text))?;
-            parsed.micros = value * 10_i64.pow(6 - digits as u32);
-            text[digits..].trim_start_matches(|character: char| character.is_ascii_digit())
+        Ok(())
+    }
+
+    fn zone_minutes(&mut self, minutes: i64) {
+        let sign = if self.parsed.zone_sign < 0 { -1 } else { 1 };
+        *self.parsed.offset.get_or_insert(0) += sign * minutes as i32 * 60;
+    }
+
+    /// TZH, or OF with minutes behind a colon.
+    fn zone_offset(&mut self, name: &str, takes_all: bool, has_minutes: bool) -> Result<()> {
+        let sign = match self.rest.chars().next() {
+            Some(sign @ ('+' | '-' | ' ')) => {
+                self.advance();
+                if sign == '-' { -1 } else { 1 }
+            }
+            // The minus may have been passed as a separator.
+            _ if self.skipped > 0 && self.before == '-' => -1,
+            _ => 1,
+        };
+        let (hours, _) = self.number(name, 2, takes_all)?;
+        if !(0..=15).contains(&hours) {
+            let message = format!("time zone displacement out of range: \"{}\"", self.parsed.text);
+            return Err(Error::new(SqlState::InvalidTimeZoneDisplacement, message));
         }
-        "AM" | "PM" | "A.M." | "P.M." => {
-            let lower = text.to_ascii_lowercase();
-            let marker = ["a.m.", "p.m.", "am", "pm"]
-                .into_iter()
-                .find(|marker| lower.starts_with(marker));
-            let marker = marker.ok_or_else(|| invalid(name, text))?;
-            parsed.afternoon = Some(marker.starts_with('p'));
-            &text[marker.len()..]
+        self.parsed.zone_sign = sign;
+        self.parsed.offset = Some(sign * hours as i32 * 3600);
+        if has_minutes && self.rest.starts_with(':') {
+            self.advance();
+            let (minutes, _) = self.number(name, 2, takes_all)?;
+            self.zone_minutes(minutes);
         }
-        "BC" | "AD" | "B.C." | "A.D." => {
-            let lower = text.to_ascii_lowercase();
-            let marker = ["b.c.", "a.d.", "bc", "ad"]
-                .into_iter()
-                .find(|marker| lower.starts_with(marker));
-            let marker = marker.ok_or_else(|| invalid(name, text))?;
-            parsed.before_christ = marker.starts_with('b');
-            &text[marker.len()..]
+        Ok(())
+    }
+
+    /// TZ: an abbreviation, the longest that there is, or an offset.
+    fn zone_name(&mut self, takes_all: bool) -> Result<()> {
+        let letters = self.rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let lower = self.rest[..letters].to_ascii_lowercase();
+        let known = (1..=letters)
+            .rev()
+            .find_map(|end| Some((end, abbreviation_offset(&lower[..end])?)));
+        match known {
+            Some((end, offset)) => {
+                self.rest = &self.rest[end..];
+                self.parsed.offset = Some(offset);
+                Ok(())
+            }
+            None if letters > 0 => Err(error(format!("invalid value \"{}\" for \"TZ\"", self.rest))
+                .with_detail("Time zone abbreviation is not recognized.")),
+            None => self.zone_offset("TZ", takes_all, true),
         }
-        "TZH" => {
-            let is_west = text.starts_with('-');
-            let (value, rest) = self::number(name, text.trim_start_matches(['+', '-']), 2)?;
-            parsed.offset = Some(value as i32 * if is_west { -3600 } else { 3600 });
-            rest
-        }
-        "TZM" => {
-            let (value, rest) = exact(2)?;
-            let hours = parsed.offset.unwrap_or_default();
-            parsed.offset = Some(hours + value as i32 * if hours < 0 { -60 } else { 60 });
-            rest
-        }
-        "D" | "WW" | "W" | "Q" | "CC" => exact(2)?.1,
-        other => return Err(Error::unsupported(format!("reading \"{other}\" in a date pattern"))),
-    })
+    }
 }
 
-fn assign<'a>(place: &mut Option<i64>, (value, rest): (i64, &'a str)) -> &'a str {
-    *place = Some(value);
-    rest
-}
-
-fn number<'a>(name: &str, text: &'a str, width: usize) -> Result<(i64, &'a str)> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let count = digits.bytes().take_while(u8::is_ascii_digit).take(width).count();
-    let value: i64 = digits[..count].parse().map_err(|_| invalid(name, text))?;
-    Ok((sign * value, &digits[count..]))
-}
-
-fn named<'a>(name: &str, text: &'a str, names: &[&str]) -> Result<(usize, &'a str)> {
-    let head = text.get(..3).unwrap_or(text);
-    let index = names
-        .iter()
-        .position(|known| known.eq_ignore_ascii_case(head))
-        .ok_or_else(|| invalid(name, text))?;
-    Ok((
-        index,
-        text.trim_start_matches(|character: char| character.is_alphabetic()),
-    ))
-}
-
-fn invalid(name: &str, text: &str) -> Error {
-    let shown: String = text.chars().take(name.len().max(2)).collect();
-    Error::new(
-        SqlState::InvalidDatetimeFormat,
-        format!("invalid value \"{shown}\" for \"{name}\""),
-    )
-    .with_detail("Value must be an integer.")
+/// The year next to 2020 that ends in these digits.
+fn near_2020(year: i64) -> i64 {
+    match year {
+        ..0 => year,
+        0..70 => year + 2000,
+        70..100 => year + 1900,
+        100..520 => year + 2000,
+        520..1000 => year + 1000,
+        _ => year,
+    }
 }
 
 #[cfg(test)]
