@@ -25,15 +25,19 @@ pub(super) fn is_agreeing(name: &str) -> bool {
 pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Expr> {
     let construct = AGREEING.iter().find(|(name, _)| *name == call.func.name());
     let construct = construct.map_or("", |(_, construct)| construct);
-    call.args = match call.func.name() {
-        "nullif" => agree_compared(call.args, schema, construct)?,
-        _ => agree(call.args, schema, construct)?,
-    };
-    // The engine's own NULLIF takes the zeros of both signs for two values.
-    if let ("nullif", [value, other]) = (call.func.name(), call.args.as_slice())
-        && is_float(&call.args, schema)
-    {
-        return when(value.clone().eq(other.clone()).is_not_true(), value.clone()).end();
+    if call.func.name() == "nullif" {
+        let first = call.args.first().cloned();
+        let have_equality = compare_as_they_are(&call.args, schema);
+        call.args = agree_compared(call.args, schema, construct)?;
+        // The engine's own NULLIF takes the zeros of both signs for two values.
+        if let (Some(first), [value, other]) = (first, call.args.as_slice())
+            && (have_equality || is_float(&call.args, schema))
+        {
+            let kept = if have_equality { first } else { value.clone() };
+            return when(value.clone().eq(other.clone()).is_not_true(), kept).end();
+        }
+    } else {
+        call.args = agree(call.args, schema, construct)?;
     }
     widen_first(&mut call.args, schema);
     let sql_type = match call.func.name() {
@@ -57,6 +61,13 @@ pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanRe
         },
         None => described(func.call(args), sql_type),
     })
+}
+
+/// Whether values are of different types that have an equality of their own: then NULLIF is of the first one's type.
+fn compare_as_they_are(values: &[Expr], schema: &DFSchema) -> bool {
+    let types: Vec<DataType> = values.iter().filter_map(|value| value.get_type(schema).ok()).collect();
+    let all = |is_one: fn(&DataType) -> bool| types.iter().all(is_one);
+    types.windows(2).any(|pair| pair[0] != pair[1]) && (all(DataType::is_signed_integer) || all(DataType::is_floating))
 }
 
 fn is_array(values: &[Expr], schema: &DFSchema) -> bool {
@@ -133,6 +144,7 @@ pub(super) fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> 
                     | SqlType::Enum(_)
                     | SqlType::Spelled(_)
                     | SqlType::Composite(_)
+                    | SqlType::Record
             )
     })
 }

@@ -9,6 +9,7 @@ mod calls;
 mod column_sources;
 mod comparisons;
 mod composites;
+mod computed_limits;
 mod correlation;
 mod declared_keys;
 mod domains;
@@ -25,12 +26,14 @@ mod inherited_order;
 mod meaning;
 mod modification;
 mod multisets;
+mod named_relations;
 mod names;
 mod outer_aggregates;
 mod output_column;
 mod parameters;
 mod positions;
 mod query_function;
+mod recursive_queries;
 mod registered_output;
 mod relations;
 mod rewrite;
@@ -40,6 +43,7 @@ mod stored_expression;
 mod shown_digits;
 mod spellings;
 mod ties;
+mod true_keys;
 mod time_travel;
 mod typed_elements;
 mod types;
@@ -87,6 +91,7 @@ pub use stored_expression::{
     check_row_expression,
 };
 pub use time_travel::TimeTravel;
+pub use true_keys::with_true_keys;
 pub(crate) use updatable::updatable;
 pub use with_parts::SharedPart;
 

@@ -13,7 +13,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::modification::below_name;
-use super::{BindingServices, BoundTable, Rights, domains, function, relations, rewrite};
+use super::{BindingServices, BoundTable, Rights, domains, function, named_relations, relations, rewrite};
 use crate::catalog::model::{Column, Reference, StoredExpression, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -243,8 +243,9 @@ async fn bind(
 ) -> Result<(Expr, Vec<Reference>)> {
     let mut expression: sql::Expr = crate::statement::parse_expression(text)?;
     rewrite::rewrite_expression(&mut expression)?;
+    let named = named_relations::settle(&mut expression, context, &rights)?;
     let scope = relations::load_for_expression(services, context, &mut expression, rights, 0).await?;
-    let references = scope.references().to_vec();
+    let references = [scope.references(), &named].concat();
     let planned = scope.plan_expression(expression, schema)?;
     Ok((function::inline_in_expression(planned)?, references))
 }

@@ -124,8 +124,11 @@ impl CatalogSnapshot {
     pub fn find_functions<'a>(&'a self, scope: Scope<'_>, name: &'a [String]) -> Result<Vec<&'a Function>> {
         let (schemas, last) = self.places(scope, name)?;
         let mut found: Vec<&Function> = Vec::new();
+        // One that is temporary is called by its schema's name only: no session may take a call for its own.
+        let called = |schema: &&Schema| name.len() > 1 || Some(schema.id) != self.temporary_schema();
         for function in schemas
             .into_iter()
+            .filter(called)
             .flat_map(|schema| self.functions_named(schema.id, last))
         {
             if !found

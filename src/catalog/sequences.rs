@@ -57,7 +57,8 @@ impl Sequence {
         }
     }
 
-    fn exhausted(&self) -> Error {
+    /// What nextval() says past the last number.
+    pub fn exhausted(&self) -> Error {
         let (word, bound) = match self.increment > 0 {
             true => ("maximum", self.maximum),
             false => ("minimum", self.minimum),

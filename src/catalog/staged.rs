@@ -24,6 +24,7 @@ pub struct Notice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
+    Debug,
     Notice,
     Warning,
 }
@@ -120,6 +121,14 @@ impl Staged {
     /// The notices since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
+    }
+
+    pub(super) fn debug(&mut self, message: String) {
+        self.notices.push(Notice {
+            severity: Severity::Debug,
+            message,
+            detail: None,
+        });
     }
 
     pub fn notice(&mut self, message: String) {

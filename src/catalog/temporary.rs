@@ -1,4 +1,4 @@
-//! Temporary tables and views: objects of one session, laid over whatever version of the catalog it sees and
+//! Temporary tables, views, types and functions: objects of one session, laid over whatever version of the catalog it sees and
 //! never written to the log. They have ids of the shared sequence, so nothing else ever has the same.
 
 use std::collections::BTreeMap;
@@ -171,7 +171,10 @@ impl Staged {
     pub fn temporary(&self) -> Option<Temporary> {
         let view = self.view();
         let schema = view.temporary?;
-        let in_it = view.relations(schema).filter_map(|object| view.shared(object.id()));
+        let types = view.user_types(schema).map(|user_type| user_type.id);
+        let functions = view.functions(schema).map(|function| function.id);
+        let all = view.relations(schema).map(Object::id).chain(types).chain(functions);
+        let in_it = all.filter_map(|id| view.shared(id));
         Some(Temporary {
             objects: in_it.map(|object| (object.id(), object)).collect(),
             schema: view.shared(schema)?,

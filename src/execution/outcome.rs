@@ -9,6 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
 pub use crate::binding::OutputColumn;
+use crate::context::settings::MessageLevel;
 use crate::error::{Result, SqlState};
 use crate::result_cache::{CacheFill, EncodedRows};
 use crate::types::SqlType;
@@ -35,6 +36,17 @@ pub enum NoticeSeverity {
 }
 
 impl NoticeSeverity {
+    /// What `client_min_messages` compares; `None` for what clients get whatever they asked for.
+    pub fn level(self) -> Option<MessageLevel> {
+        match self {
+            NoticeSeverity::Debug => Some(MessageLevel::Debug),
+            NoticeSeverity::Log => Some(MessageLevel::Log),
+            NoticeSeverity::Info => None,
+            NoticeSeverity::Notice => Some(MessageLevel::Notice),
+            NoticeSeverity::Warning => Some(MessageLevel::Warning),
+        }
+    }
+
     /// As the protocol spells it.
     pub fn name(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@ use super::builtin::type_name;
 use super::datum::Datum;
 use super::lookup::{Lookup, Relation, parse_name, quote_identifier};
 use super::row_function::{Argument, RowFunction};
-use crate::catalog::model::{Column, NumberingKind, Object, Oid, Privilege, Sequence};
+use crate::catalog::model::{Column, NumberingKind, Object, Oid, Privilege, Reference, Sequence, StoredExpression};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 
@@ -93,7 +93,11 @@ impl<'a> Lookup<'a> {
                 Some(format!("nextval('{}'::regclass)", name.replace('\'', "''")))
             }
             _ => {
-                let text = &column.default.as_ref()?.text;
+                let default = column.default.as_ref()?;
+                if let Some(next) = self.next_of_sequence(default) {
+                    return Some(next);
+                }
+                let text = &default.text;
                 // A bare literal is of the column's type.
                 Some(match is_string_literal(text) {
                     true => format!("{text}::{}", type_name(column.sql_type.oid(), -1)),
@@ -101,6 +105,19 @@ impl<'a> Lookup<'a> {
                 })
             }
         }
+    }
+
+    /// A default that is the next number of a sequence, under the name that finds it from here.
+    fn next_of_sequence(&self, default: &StoredExpression) -> Option<String> {
+        let literal = default.text.strip_prefix("nextval('")?.strip_suffix(')')?;
+        let literal = literal
+            .strip_suffix("::regclass")
+            .unwrap_or(literal)
+            .strip_suffix('\'')?;
+        let name = parse_name(literal).ok()?;
+        let sequence = Reference::named(&default.references, &name).next()?.object;
+        let name = self.relation_display(self.relation(sequence)?);
+        Some(format!("nextval('{}'::regclass)", name.replace('\'', "''")))
     }
 
     /// Whether the sequence numbers an identity column.

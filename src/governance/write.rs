@@ -9,6 +9,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::datasource::provider_as_source;
 
 use super::authorize::for_each_scan;
+use super::policy::AppliedPolicies;
 use super::subject::recognise_bound_table;
 use crate::binding::{Action, BoundModification, BoundTable, ViewCheck, ViewLevel, bound_table};
 use crate::catalog::model::{Object, Oid, Privilege};
@@ -25,11 +26,20 @@ pub fn check_write(
 ) -> Result<()> {
     let target = &modification.target;
     let denied = || Error::denied("table", &target.table.name);
-    require(modification, overwrites, context, &Written::table(target))?;
+    let policies = applied_policies(modification, options)?;
+    let removing: &[Privilege] = match (overwrites, policies.row_filter.is_some()) {
+        (false, _) => &[],
+        (true, false) => &[Privilege::Truncate, Privilege::Delete],
+        // DELETE would not reach the rows that are hidden.
+        (true, true) => &[Privilege::Truncate],
+    };
+    require(modification, removing, context, &Written::table(target))?;
     for level in target.view.iter().flat_map(|view| &view.levels) {
-        require(modification, overwrites, context, &Written::view(target, level))?;
+        require(modification, removing, context, &Written::view(target, level))?;
     }
-    let masked = masked_columns(modification, options)?;
+    let masked: BTreeSet<usize> = (0..policies.masks.len())
+        .filter(|column| policies.masks[*column].is_some())
+        .collect();
     let masked_value = |why: &str| denied().with_detail(why);
     if !modification.sources.is_disjoint(&masked) {
         return Err(masked_value("A value would be computed from a masked column."));
@@ -113,10 +123,10 @@ impl<'a> Written<'a> {
     }
 }
 
-/// What the statement needs of one of the relations that it writes to.
+/// What the statement needs of one of the relations that it writes to; of `removing` one, where there are any.
 fn require(
     modification: &BoundModification,
-    overwrites: bool,
+    removing: &[Privilege],
     context: &QueryContext,
     written: &Written<'_>,
 ) -> Result<()> {
@@ -133,7 +143,7 @@ fn require(
                 None => written.is_computed(*column) || access.has(object, privilege),
             })
     };
-    if overwrites && !access.has(object, Privilege::Truncate) && !access.has(object, Privilege::Delete) {
+    if !removing.is_empty() && !removing.iter().any(|privilege| access.has(object, *privilege)) {
         return Err(denied());
     }
     let mut reads = modification.returning;
@@ -162,13 +172,10 @@ fn require(
     }
 }
 
-/// The target's columns that this principal sees through a mask.
-fn masked_columns(modification: &BoundModification, options: &Arc<ConfigOptions>) -> Result<BTreeSet<usize>> {
+/// What this principal does not see of the target.
+fn applied_policies(modification: &BoundModification, options: &Arc<ConfigOptions>) -> Result<AppliedPolicies> {
     let target = Arc::clone(&modification.target);
     let subject = recognise_bound_table(&provider_as_source(target))
         .ok_or_else(|| Error::internal("the target of a modification is no table"))?;
-    let policies = subject.applied_policies(options)?;
-    Ok((0..policies.masks.len())
-        .filter(|column| policies.masks[*column].is_some())
-        .collect())
+    subject.applied_policies(options)
 }

@@ -123,6 +123,13 @@ impl Session {
                 self.listening.notify(message);
                 "NOTIFY"
             }
+            Statement::SetConstraints { .. } if !self.in_block() => {
+                self.notices.push(Notice::warning(
+                    SqlState::NoActiveSqlTransaction,
+                    "SET CONSTRAINTS can only be used in transaction blocks",
+                ));
+                return Ok(None);
+            }
             Statement::LockTable(_) if !self.in_block() => return Err(outside_block("LOCK TABLE")),
             Statement::Vacuum(_) | Statement::Optimize(_) | Statement::Restore(_) if self.in_block() => {
                 let command = parsed.statement.kind().to_uppercase();

@@ -23,7 +23,7 @@ pub use maintenance::{Analyze, Optimize, Restore, Vacuum};
 pub use materialized_view::{CreateMaterializedView, RefreshMaterializedView};
 pub use modification::{
     AssignedColumn, ConflictAction, ConflictTarget, Delete, Insert, Merge, MergeAction, MergeClause, MergeWhen,
-    OnConflict, Update,
+    OnConflict, Overriding, Update,
 };
 pub use role_setting::RoleSetting;
 pub use routine::{Call, CreateFunction, DropRoutines, Inline, RoutineChange, RoutineName};
@@ -114,6 +114,8 @@ pub enum Statement {
     Restore(Box<Restore>),
     Truncate {
         tables: Vec<ObjectName>,
+        /// RESTART IDENTITY.
+        restarts: bool,
     },
     CreateDatabase {
         name: String,
@@ -271,6 +273,11 @@ pub enum Statement {
         payload: String,
     },
     LockTable(LockTable),
+    /// No names are ALL.
+    SetConstraints {
+        names: Vec<ObjectName>,
+        deferred: bool,
+    },
     Prepare {
         name: String,
         types: Vec<SqlType>,

@@ -63,8 +63,7 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
     })
 }
 
-/// TRUNCATE [TABLE] [ONLY] t, …: nothing refers to a table and nothing counts its rows, so CASCADE and
-/// RESTART IDENTITY change nothing.
+/// TRUNCATE [TABLE] [ONLY] t, … [RESTART | CONTINUE IDENTITY]: nothing refers to a table, so CASCADE changes nothing.
 pub(super) fn truncate(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["truncate"])?;
     reader.accept(&["table"]);
@@ -74,9 +73,11 @@ pub(super) fn truncate(reader: &mut Reader) -> Result<Statement> {
         reader.accept_token(&datafusion::sql::sqlparser::tokenizer::Token::Mul);
         Ok(name)
     })?;
-    if reader.accept_any(&["restart", "continue"]).is_some() {
+    let identity = reader.accept_any(&["restart", "continue"]);
+    if identity.is_some() {
         reader.expect(&["identity"])?;
     }
+    let restarts = identity == Some("restart");
     reader.cascade();
-    Ok(Statement::Truncate { tables })
+    Ok(Statement::Truncate { tables, restarts })
 }

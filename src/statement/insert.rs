@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::ast::{Expr, SetExpr, Value, With};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::{ConflictAction, ConflictTarget, Insert, OnConflict, Statement};
+use super::ast::{ConflictAction, ConflictTarget, Insert, OnConflict, Overriding, Statement};
 use super::reader::Reader;
 use super::{target, update};
 use crate::error::{Error, Result};
@@ -29,8 +29,8 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
             .unzip(),
         false => (vec![], vec![]),
     };
-    let overriding = reader.accept(&["overriding", "system", "value"]);
-    if let Some(word) = reader.accept_any(&["partition", "replace", "overriding"]) {
+    let overriding = overriding(reader)?;
+    if let Some(word) = reader.accept_any(&["partition", "replace"]) {
         return Err(Error::unsupported(format!("INSERT … {}", word.to_uppercase())));
     }
     if reader.accept(&["by", "name"]) {
@@ -72,6 +72,22 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
         on_conflict,
         returning: target::returning(reader)?,
     })))
+}
+
+/// [OVERRIDING SYSTEM | USER VALUE].
+pub(super) fn overriding(reader: &mut Reader) -> Result<Overriding> {
+    if !reader.accept(&["overriding"]) {
+        return Ok(Overriding::Nothing);
+    }
+    let overriding = match reader.accept(&["user"]) {
+        true => Overriding::UserValue,
+        false => {
+            reader.expect(&["system"])?;
+            Overriding::SystemValue
+        }
+    };
+    reader.expect(&["value"])?;
+    Ok(overriding)
 }
 
 /// [(columns) | ON CONSTRAINT name] DO NOTHING | DO UPDATE SET … [WHERE …].

@@ -50,6 +50,7 @@ impl Statement {
             | Statement::SetRole { .. }
             | Statement::SetSessionAuthorization { .. }
             | Statement::SetTransaction { .. }
+            | Statement::SetConstraints { .. }
             | Statement::Reset { .. }
             | Statement::Discard(_) => "set",
             Statement::Show { .. } => "show",

@@ -1,14 +1,14 @@
 //! MERGE INTO t USING source ON … WHEN [NOT] MATCHED [BY SOURCE | BY TARGET] [AND …] THEN … [RETURNING …].
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, SelectItem, TableAlias, TableFactor, Value, With,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, SelectItem, TableFactor, Value, With,
 };
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{Merge, MergeAction, MergeClause, MergeWhen, Statement};
 use super::own_expressions::change_own_expressions;
 use super::reader::Reader;
-use super::{target, update};
+use super::{insert, relation, target, update};
 use crate::error::{Error, Result, SqlState};
 
 /// The column that tells a row of the source from a row of nulls.
@@ -116,19 +116,11 @@ fn marked(reader: &Reader, source: TableFactor) -> Result<TableFactor> {
         expr: Expr::Value(Value::Boolean(true).into()),
         alias: Ident::with_quote('"', MARK),
     };
-    let from = datafusion::sql::sqlparser::ast::TableWithJoins {
-        relation: source,
-        joins: vec![],
-    };
+    let from = relation::alone(source);
     Ok(TableFactor::Derived {
         lateral: false,
         subquery: target::rows(reader, None, vec![all, mark], vec![from], None)?,
-        alias: Some(TableAlias {
-            explicit: true,
-            name,
-            columns: vec![],
-            at: None,
-        }),
+        alias: Some(relation::alias(name)),
         sample: None,
     })
 }
@@ -159,7 +151,7 @@ fn clause(reader: &mut Reader, target: Option<Ident>, items: &mut Vec<SelectItem
         MergeAction::Nothing
     } else if when == MergeWhen::NotInTarget {
         reader.expect(&["insert"])?;
-        insert(reader, items)?
+        inserted(reader, items)?
     } else if reader.accept(&["delete"]) {
         MergeAction::Delete
     } else {
@@ -175,17 +167,18 @@ fn clause(reader: &mut Reader, target: Option<Ident>, items: &mut Vec<SelectItem
     Ok((MergeClause { when, action }, is_conditional))
 }
 
-fn insert(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeAction> {
+fn inserted(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeAction> {
     let columns = match reader.peek() {
         Token::LParen => reader.parenthesized(|reader| reader.name())?,
         _ => vec![],
     };
-    if reader.peek_words(&["overriding"]) {
-        return Err(Error::unsupported("INSERT … OVERRIDING"));
-    }
+    let overriding = insert::overriding(reader)?;
     if reader.accept(&["default", "values"]) {
-        let values = vec![];
-        return Ok(MergeAction::Insert { columns, values });
+        return Ok(MergeAction::Insert {
+            columns,
+            values: vec![],
+            overriding,
+        });
     }
     reader.expect(&["values"])?;
     let given = reader.parenthesized(update::value)?;
@@ -194,7 +187,11 @@ fn insert(reader: &mut Reader, items: &mut Vec<SelectItem>) -> Result<MergeActio
         values.push(value.is_some());
         push(items, value.unwrap_or_else(|| Expr::Value(Value::Null.into())));
     }
-    Ok(MergeAction::Insert { columns, values })
+    Ok(MergeAction::Insert {
+        columns,
+        values,
+        overriding,
+    })
 }
 
 fn push(items: &mut Vec<SelectItem>, value: Expr) {

@@ -32,8 +32,8 @@ pub(super) fn set(reader: &mut Reader) -> Result<Statement> {
     if reader.accept(&["transaction"]) {
         return transaction(reader, false);
     }
-    if reader.peek_words(&["constraints"]) {
-        return Err(Error::unsupported("SET CONSTRAINTS"));
+    if reader.accept(&["constraints"]) {
+        return constraints(reader);
     }
     // SESSION may also begin SESSION AUTHORIZATION.
     let scoped = reader.peek_words(&["local"])
@@ -77,6 +77,19 @@ pub(super) fn set(reader: &mut Reader) -> Result<Statement> {
         }
         (_, value) => Statement::Set { name, value, local },
     })
+}
+
+/// SET CONSTRAINTS { ALL | name, … } { DEFERRED | IMMEDIATE }.
+fn constraints(reader: &mut Reader) -> Result<Statement> {
+    let names = match reader.accept(&["all"]) {
+        true => vec![],
+        false => reader.list(|reader| reader.object_name())?,
+    };
+    let deferred = reader.accept(&["deferred"]);
+    if !deferred {
+        reader.expect(&["immediate"])?;
+    }
+    Ok(Statement::SetConstraints { names, deferred })
 }
 
 /// What follows SET: a setting and its value, in SQL's own spelling for some.

@@ -53,6 +53,18 @@ pub(super) fn is_mapped(metadata: &Metadata) -> bool {
 
 /// Gives a new column (with what is nested in it) ids and physical names, where the table maps columns.
 pub(super) fn map_new_field(metadata: &mut Metadata, field: &mut Value) -> Result<()> {
+    numbered(metadata, |largest| number_field(field, largest, PhysicalNames::Fresh))
+}
+
+/// The same for what is nested in a column's new type.
+pub(super) fn map_new_parts(metadata: &mut Metadata, data_type: &mut Value) -> Result<()> {
+    numbered(metadata, |largest| {
+        number_nested(data_type, largest, PhysicalNames::Fresh)
+    })
+}
+
+/// Counts on from the table's largest id, where the table maps columns.
+fn numbered(metadata: &mut Metadata, number: impl FnOnce(&mut i64) -> Result<()>) -> Result<()> {
     if !is_mapped(metadata) {
         return Ok(());
     }
@@ -61,7 +73,7 @@ pub(super) fn map_new_field(metadata: &mut Metadata, field: &mut Value) -> Resul
         .get(LARGEST_ID)
         .and_then(|text| text.parse().ok());
     let mut largest: i64 = known.ok_or_else(|| damaged("its largest column id is missing"))?;
-    number_field(field, &mut largest, PhysicalNames::Fresh)?;
+    number(&mut largest)?;
     metadata.configuration.insert(LARGEST_ID.into(), largest.to_string());
     Ok(())
 }

@@ -154,7 +154,8 @@ fn apply(
             Ok((protocol, metadata))
         }
         SchemaChange::SetColumnType(column) => {
-            let new = delta_field(column)?;
+            let mut new = delta_field(column)?;
+            mapping_upgrade::map_new_parts(&mut metadata, &mut new["type"])?;
             edit_field(&mut metadata, &column.name, |field| {
                 let mut members = new["metadata"].clone();
                 for key in [FIELD_ID, PHYSICAL_NAME] {

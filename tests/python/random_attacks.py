@@ -84,24 +84,54 @@ def other_literals(source, query):
     return f"{query}; {again[0]}; {again[1]}"
 
 
+# What attacker may write, tables and views: the columns by kind, and which of them are the key, a text and the row filter's.
+WRITTEN = {
+    "ledger": (TABLES["ledger"], "id", "note", "region"),
+    "payroll": (TABLES["payroll"], "id", "name", "region"),
+    "ledger_north": (TABLES["ledger"], "id", "note", "region"),
+    "ledger_above": (TABLES["ledger"], "id", "note", "region"),
+    "ledger_invoked": (TABLES["ledger"], "id", "note", "region"),
+    "ledger_known": ({"id": "int", "region": "text", "note": "text"}, "id", "note", "region"),
+    "ledger_counted": ({"id": "int", "region": "text", "note": "text", "others": "int"}, "id", "note", "region"),
+    "ledger_named": (
+        {"key": "int", "remark": "text", "sum": "numeric", "place": "text", "twice": "numeric", "part": "int"},
+        "key", "remark", "place",
+    ),
+}
+
+
 def changed(source, _):
-    """Rows of a table that may be written; keys stay, since 23505 tells that a hidden row has one."""
-    table = source.choice(["ledger", "payroll"])
-    note = {"ledger": "note", "payroll": "name"}[table]
-    scope = Scope({"a": TABLES[table]})
+    """Rows of a table that may be written, through a view too; keys stay or are new to both worlds, since 23505 tells that a
+    hidden row has one."""
+    table = source.choice(["ledger", "payroll", *WRITTEN])
+    columns, key, note, region = WRITTEN[table]
+    scope = Scope({"a": columns})
     using, joined = source.choice(list(TABLES.items()))
-    both = Scope({"a": TABLES[table], "b": joined})
+    both, alone = Scope({"a": columns, "b": joined}), Scope({"b": joined})
+    written = both if source.random() < 0.5 else scope
     write = source.choice([
         lambda: f"update {table} a set {note} = {expression(source, 'text', scope, 2)} where {condition(source, scope, 1)}",
-        lambda: f"update {table} a set region = {expression(source, 'text', both, 1)} from {using} b where a.id = b.id "
+        lambda: f"update {table} a set {region} = {expression(source, 'text', both, 1)} from {using} b where a.{key} = b.id "
                 f"and {condition(source, both, 1)}",
         lambda: f"delete from {table} a where {condition(source, scope, 2)}",
-        lambda: f"delete from {table} a using {using} b where a.id = b.id and {condition(source, both, 1)}",
-        lambda: f"merge into {table} a using {using} b on a.id = b.id when matched and {condition(source, both, 1)} then "
-                f"update set {note} = {expression(source, 'text', both, 1)} when matched then delete",
+        lambda: f"delete from {table} a using {using} b where a.{key} = b.id and {condition(source, both, 1)}",
+        lambda: f"merge into {table} a using {using} b on a.{key} = b.id when matched and {condition(source, both, 1)} then "
+                f"update set {note} = {expression(source, 'text', written, 1)} when matched then delete",
+        lambda: f"merge into {table} a using {using} b on a.{key} = b.id and {condition(source, both, 0)} when matched then do nothing "
+                f"when not matched and {condition(source, alone, 1)} then insert ({key}, {note}, {region}) "
+                f"values (b.id + 1000, {expression(source, 'text', alone, 1)}, 'north')",
+        lambda: f"insert into {table} as a ({key}, {note}, {region}) select b.id + 1000, {expression(source, 'text', alone, 1)}, "
+                f"{expression(source, 'text', alone, 0)} from {using} b where {condition(source, alone, 1)}",
     ])()
     returning = "" if source.random() < 0.4 else f" returning {expression(source, source.choice(['int', 'text']), scope, 1)}"
-    return f"begin; {write}{returning}; select id, region, {note} from {table} order by 1, 2, 3; rollback"
+    rows = f"select {key}, {region}, {note} from {table} order by 1, 2, 3"
+    form = source.random()
+    if form < 0.15 and returning:
+        return f"begin; with w as ({write}{returning} as c) select count(*), min(c::text) from w; {rows}; rollback"
+    if form < 0.3:
+        return (f"begin; do $$ declare n int; begin {write}; get diagnostics n = row_count; raise notice '%', n; exception when "
+                f"others then raise notice '% %', sqlstate, sqlerrm; end $$; {rows}; rollback")
+    return f"begin; {write}{returning}; {rows}; rollback"
 
 
 DIRECTIONS = ["next", "2", "all", "prior", "first", "last", "absolute 2", "backward 2", "backward all", "relative 0", "absolute -1"]
@@ -113,7 +143,7 @@ WRAPPERS = [
     (0.05, fetched),
     (0.05, prepared),
     (0.05, other_literals),
-    (0.05, changed),
+    (0.12, changed),
     (0.03, lambda _, query: f"begin; set local role analysts; {query}; commit"),
     (0.03, lambda _, query: f"begin; create temp view v as select * from ({named(query)}) q; select * from v order by 1; rollback"),
     (0.03, lambda _, query: f"begin; create temp table v as select * from ({named(query)}) q; select * from v order by 1; rollback"),

@@ -904,3 +904,328 @@ CREATE PROCEDURE spy_definer() LANGUAGE sql SECURITY DEFINER AS $$ SELECT 1 $$;
 CREATE FUNCTION staff_rows(row_region varchar) RETURNS boolean RETURN true;
 SELECT count(*) FROM staff;
 DROP FUNCTION staff_rows(varchar);
+
+-- attack: writes_through_views
+-- channel: rows that a view's owner sees and the attacker does not, found, counted, changed and returned through the view
+BEGIN;
+SELECT * FROM ledger_named ORDER BY key;
+UPDATE ledger_named SET remark = 'x' RETURNING *;
+UPDATE ledger_named SET remark = 'x' WHERE sum > 200 OR twice > 400 RETURNING key;
+UPDATE ledger_named SET remark = 'y' WHERE part > -100 RETURNING key, part;
+UPDATE ledger_north SET note = 'z' WHERE id >= 3 RETURNING *;
+UPDATE ledger_above SET note = 'z' WHERE region IS NOT NULL;
+ROLLBACK;
+BEGIN;
+DELETE FROM ledger_named WHERE place <> 'north';
+DELETE FROM ledger_named WHERE sum > 200 RETURNING *;
+DELETE FROM ledger_known WHERE id > 1 RETURNING *;
+DELETE FROM ledger_invoked RETURNING *;
+DELETE FROM ledger_above RETURNING *;
+SELECT count(*) FROM ledger;
+ROLLBACK;
+BEGIN;
+INSERT INTO ledger_named (key, remark, sum, place) VALUES (50, 'mine', 5, 'north') RETURNING key, remark, place, part;
+INSERT INTO ledger_named (key, remark, sum, place) VALUES (51, 'not mine', 5, 'south') RETURNING key, remark;
+INSERT INTO ledger_named (key, sum, place) VALUES (52, 5, 'north') RETURNING sum;
+ROLLBACK;
+BEGIN;
+INSERT INTO ledger_named (key, sum, place) VALUES (52, 5, 'north') RETURNING twice;
+ROLLBACK;
+BEGIN;
+INSERT INTO ledger_named (key, sum, place) SELECT id + 60, salary, region FROM staff;
+SELECT key, remark FROM ledger_named ORDER BY key;
+INSERT INTO ledger_known (id, note) VALUES (80, 'unseen'), (81, NULL) RETURNING *;
+SELECT * FROM ledger_known ORDER BY id;
+ROLLBACK;
+BEGIN;
+UPDATE ledger_counted SET note = 'x' WHERE others > 3 RETURNING id;
+DELETE FROM ledger_counted WHERE others = 3 RETURNING *;
+ROLLBACK;
+
+-- attack: masks_through_views
+-- channel: a masked value stored where it can be read, by all ways that lead through a view's column
+UPDATE ledger_named SET remark = sum::text;
+UPDATE ledger_named SET remark = twice::text;
+UPDATE ledger_named SET remark = ledger_named::text;
+UPDATE ledger_named SET remark = (SELECT ledger_named.twice::text);
+UPDATE ledger_named SET remark = (SELECT (SELECT ledger_named.sum::text));
+UPDATE ledger_named SET remark = (SELECT (SELECT (SELECT ledger_named.twice::text FROM notes LIMIT 1)));
+UPDATE ledger_named v SET remark = (SELECT x.s FROM (SELECT v.sum::text AS s) x);
+UPDATE ledger_named v SET remark = CASE WHEN EXISTS (SELECT 1 FROM notes WHERE notes.id < v.sum) THEN 'rich' END;
+UPDATE ledger_named v SET remark = CASE WHEN 300 = ANY (SELECT v.sum) THEN 'rich' END;
+UPDATE ledger_named v SET (remark, place) = (SELECT v.sum::text, 'north');
+UPDATE ledger_named v SET sum = sum + 1;
+UPDATE ledger_named v SET sum = 1 RETURNING key, sum;
+UPDATE ledger_named v SET sum = 1 RETURNING key, twice;
+UPDATE ledger_named v SET remark = o.sum::text FROM ledger_named o WHERE o.key = v.key;
+UPDATE ledger_named v SET remark = o.amount::text FROM ledger o WHERE o.id = v.key;
+UPDATE ledger_invoked SET note = amount::text;
+UPDATE ledger SET note = (SELECT (SELECT ledger.amount::text));
+UPDATE payroll SET name = (SELECT (SELECT max(n.note) FROM notes n WHERE n.id < payroll.salary));
+MERGE INTO ledger_named v USING notes n ON n.id = v.key WHEN MATCHED THEN UPDATE SET remark = v.sum::text;
+MERGE INTO ledger_named v USING notes n ON n.id = v.key WHEN MATCHED THEN UPDATE SET remark = (SELECT (SELECT v.twice::text));
+MERGE INTO ledger_named v USING (SELECT key, sum FROM ledger_named) o ON o.key = v.key WHEN MATCHED THEN UPDATE SET remark = o.sum::text;
+SELECT id, note FROM ledger ORDER BY id;
+
+-- attack: check_option
+-- channel: a view's condition that is tested on rows as they are stored
+BEGIN;
+UPDATE ledger_north SET region = 'south' WHERE id = 1;
+ROLLBACK;
+UPDATE ledger_north SET region = 'south' WHERE id > 3;
+UPDATE ledger_north SET note = 'kept' WHERE id = 1 RETURNING *;
+UPDATE ledger_above SET note = 'guess';
+UPDATE ledger_above SET amount = 100;
+MERGE INTO ledger_above v USING notes n ON n.id = v.id WHEN MATCHED THEN UPDATE SET note = 'guess';
+MERGE INTO ledger_above v USING notes n ON n.id = v.id WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (id, region, amount) VALUES (n.id + 50, 'north', 201) RETURNING v.id, region;
+BEGIN;
+INSERT INTO ledger_above VALUES (60, 'north', 'poor', 100);
+ROLLBACK;
+BEGIN;
+INSERT INTO ledger_above VALUES (60, 'north', 'rich', 300);
+INSERT INTO ledger_above SELECT id + 60, region, name, salary FROM staff;
+ROLLBACK;
+DELETE FROM ledger WHERE id >= 50;
+UPDATE ledger SET note = CASE id WHEN 1 THEN 'ann' WHEN 2 THEN 'bob' ELSE '42' END;
+
+-- attack: merge_through_views
+-- channel: matched or not of hidden rows, and which clause a masked value chooses
+BEGIN;
+MERGE INTO ledger_named v USING notes n ON n.id = v.key WHEN MATCHED THEN UPDATE SET remark = n.note RETURNING v.key, v.remark, v.twice, n.note;
+MERGE INTO ledger_named v USING notes n ON n.id = v.key WHEN MATCHED AND v.sum > 200 THEN DELETE WHEN MATCHED AND v.twice > 200 THEN UPDATE SET remark = 'rich' WHEN MATCHED THEN UPDATE SET remark = 'poor' RETURNING v.key, v.remark;
+MERGE INTO ledger_named v USING notes n ON n.id = v.sum WHEN MATCHED THEN DELETE;
+MERGE INTO ledger_named v USING notes n ON n.id = v.key WHEN NOT MATCHED THEN INSERT (key, remark, place) VALUES (n.id + 50, n.note, 'north') RETURNING v.key;
+MERGE INTO ledger_named v USING notes n ON n.id = v.key WHEN NOT MATCHED THEN INSERT (key, remark, place) VALUES (n.id + 70, v.sum::text, 'north');
+ROLLBACK;
+BEGIN;
+MERGE INTO ledger_north v USING notes n ON n.id = v.id WHEN NOT MATCHED BY SOURCE THEN DELETE RETURNING *;
+MERGE INTO ledger_north v USING notes n ON n.id = v.id WHEN NOT MATCHED BY SOURCE AND 1 / (v.id - 4) > -9 THEN UPDATE SET note = 'alone' WHEN MATCHED THEN DELETE RETURNING v.id;
+MERGE INTO ledger_north v USING notes n ON n.id = v.id WHEN NOT MATCHED THEN INSERT VALUES (n.id + 50, 'west', n.note, 3);
+ROLLBACK;
+BEGIN;
+MERGE INTO ledger_known v USING payroll p ON p.id = v.id AND p.salary > 0 WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (p.id + 50, 'north', p.ssn) RETURNING v.id, v.note;
+SELECT id, note FROM ledger ORDER BY id;
+ROLLBACK;
+BEGIN;
+MERGE INTO ledger t USING staff s ON s.id = t.id WHEN MATCHED AND 1 / (s.id - 4) > -9 THEN UPDATE SET note = s.ssn WHEN NOT MATCHED BY SOURCE THEN DELETE RETURNING t.id, t.note, s.salary;
+ROLLBACK;
+
+-- attack: plans_of_changed_views
+-- channel: EXPLAIN of writes through views
+-- mask: [0-9.]+ ?(ns|µs|us|ms|s)\b
+EXPLAIN UPDATE ledger_named SET remark = 'x' WHERE sum > 200;
+EXPLAIN DELETE FROM ledger_known;
+EXPLAIN MERGE INTO ledger_above v USING notes n ON n.id = v.id WHEN MATCHED THEN DELETE;
+BEGIN;
+EXPLAIN ANALYZE UPDATE ledger_north SET note = 'x' WHERE id > 2;
+EXPLAIN ANALYZE DELETE FROM ledger_known;
+ROLLBACK;
+EXPLAIN INSERT INTO ledger_named (key, place) SELECT id + 50, region FROM staff;
+
+-- attack: copies_of_views
+-- channel: COPY of and into views and tables that the attacker may write
+-- mask: Planning Time: [0-9.]+ ms
+COPY ledger_named TO STDOUT;
+COPY (SELECT * FROM ledger_above ORDER BY id) TO STDOUT;
+COPY (UPDATE ledger_named SET remark = remark RETURNING *) TO STDOUT;
+COPY ledger_named FROM STDIN;
+COPY ledger (id, region) FROM STDIN WHERE id = (SELECT max(salary) FROM staff);
+SELECT id, note FROM ledger ORDER BY id;
+
+-- attack: overwritten_rows
+-- channel: what a statement replaces that it does not see
+INSERT OVERWRITE ledger SELECT * FROM ledger;
+INSERT OVERWRITE payroll SELECT * FROM payroll WHERE false;
+INSERT OVERWRITE ledger_named (key) VALUES (1);
+TRUNCATE ledger, payroll;
+TRUNCATE ledger_named;
+CREATE OR REPLACE TABLE ledger (id int);
+ALTER TABLE ledger ADD COLUMN x int;
+RESTORE TABLE ledger TO VERSION AS OF 1;
+SELECT count(*) FROM ledger;
+
+-- attack: conflicts_of_visible_rows
+-- channel: ON CONFLICT: what DO UPDATE reads of the row that is there, and whether WHERE takes it
+BEGIN;
+INSERT INTO ledger (id, region, note) VALUES (1, 'north', 'new') ON CONFLICT (id) DO UPDATE SET note = excluded.note WHERE ledger.amount > 200 RETURNING id, note;
+INSERT INTO ledger (id, region, note) VALUES (1, 'north', 'new') ON CONFLICT (id) DO UPDATE SET note = excluded.note WHERE 1 / (ledger.id - 4) > -9 RETURNING id, note;
+INSERT INTO ledger (id, region, note) VALUES (1, 'north', 'new'), (2, 'north', 'new') ON CONFLICT (id) DO NOTHING RETURNING id;
+ROLLBACK;
+INSERT INTO ledger (id, region, note) VALUES (1, 'north', 'new') ON CONFLICT (id) DO UPDATE SET note = (SELECT (SELECT ledger.amount::text));
+INSERT INTO ledger (id, region, note) VALUES (1, 'north', 'new') ON CONFLICT (id) DO UPDATE SET note = ledger::text;
+INSERT INTO ledger (id, region, note) VALUES (1, 'north', 'new') ON CONFLICT (id) DO UPDATE SET amount = ledger.amount + excluded.id;
+INSERT INTO ledger (id, region, note) SELECT 1, 'north', s.salary::text FROM staff s WHERE s.id = 1 ON CONFLICT (id) DO UPDATE SET note = 'masked: ' || excluded.note RETURNING amount;
+INSERT INTO ledger_named (key, place) VALUES (1, 'north') ON CONFLICT (key) DO UPDATE SET remark = ledger_named.sum::text;
+SELECT id, note FROM ledger ORDER BY id;
+
+-- attack: blocks_that_write
+-- channel: PL/pgSQL: what RETURNING, counts and handlers tell of writes through views
+DO $$ DECLARE r record; n int; BEGIN FOR r IN UPDATE ledger_named SET remark = 'b' WHERE twice IS NULL RETURNING * LOOP RAISE NOTICE '%', r; END LOOP; GET DIAGNOSTICS n = ROW_COUNT; RAISE NOTICE '%', n; RAISE EXCEPTION 'undo'; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+DO $$ DECLARE k int; s numeric; n int; BEGIN UPDATE ledger_named SET remark = 'b' WHERE key = 1 RETURNING key, sum INTO STRICT k, s; GET DIAGNOSTICS n = ROW_COUNT; RAISE NOTICE '% % %', k, s, n; RAISE EXCEPTION 'undo'; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+DO $$ DECLARE k int; BEGIN DELETE FROM ledger_named WHERE key > 3 RETURNING key INTO STRICT k; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+DO $$ DECLARE m text; d text; BEGIN UPDATE ledger_above SET note = 'b'; EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL; RAISE NOTICE '% % %', SQLSTATE, m, d; END $$;
+DO $$ DECLARE n int; BEGIN MERGE INTO ledger_north v USING notes x ON x.id = v.id WHEN MATCHED AND v.amount > 200 THEN DELETE WHEN MATCHED THEN UPDATE SET note = 'b'; GET DIAGNOSTICS n = ROW_COUNT; RAISE NOTICE '% %', n, FOUND; RAISE EXCEPTION 'undo'; EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+CREATE PROCEDURE spend(k int, INOUT s numeric) LANGUAGE plpgsql AS $$ BEGIN UPDATE ledger_named SET remark = remark WHERE key = k RETURNING sum INTO s; INSERT INTO ledger_named (key, sum, place) VALUES (k + 90, s, 'north'); UPDATE ledger SET note = (SELECT sum(salary)::text FROM staff) WHERE id = k + 90 RETURNING amount INTO s; ROLLBACK; END $$;
+CALL spend(1, 0);
+CALL spend(4, 0);
+CREATE FUNCTION several(k int) RETURNS TABLE (id int, amount numeric) LANGUAGE sql AS $$ UPDATE ledger_named SET remark = 'f' WHERE key = k; DELETE FROM ledger_named WHERE key = k + 1; SELECT ledger.id, ledger.amount FROM ledger ORDER BY 1 $$;
+BEGIN;
+SELECT * FROM several(1);
+SELECT * FROM several(4);
+ROLLBACK;
+CREATE FUNCTION removed(k int) RETURNS SETOF ledger LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY DELETE FROM ledger WHERE 1 / (id - k) > -9 RETURNING *; END $$;
+BEGIN;
+SELECT * FROM removed(4);
+ROLLBACK;
+DROP PROCEDURE spend;
+DROP FUNCTION several;
+DROP FUNCTION removed;
+
+-- attack: cursors_over_views
+-- channel: rows of cursors that stay open while their rows are changed through a view, under another role
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT * FROM ledger_named ORDER BY sum, key;
+FETCH 1 FROM c;
+UPDATE ledger_named SET remark = 'changed' WHERE key = 2;
+DELETE FROM ledger_north WHERE id = 3;
+FETCH ALL FROM c;
+FETCH ABSOLUTE -1 FROM c;
+SET LOCAL ROLE analysts;
+FETCH FIRST FROM c;
+SELECT * FROM ledger_named;
+ROLLBACK;
+BEGIN;
+DECLARE held SCROLL CURSOR WITH HOLD FOR SELECT * FROM ledger_named WHERE part > -9 ORDER BY key;
+UPDATE ledger_named SET remark = 'held';
+COMMIT;
+FETCH ALL FROM held;
+CLOSE held;
+UPDATE ledger SET note = CASE id WHEN 1 THEN 'ann' WHEN 2 THEN 'bob' ELSE '42' END;
+
+-- attack: prepared_writes
+-- channel: plans of writes that were made for another role or before other definitions
+PREPARE change (int) AS UPDATE ledger_named SET remark = 'p' WHERE key >= $1 RETURNING *;
+PREPARE removal (numeric) AS DELETE FROM ledger_north WHERE amount > $1 RETURNING id, amount;
+PREPARE merging (numeric) AS MERGE INTO ledger_named v USING notes n ON n.id = v.key WHEN MATCHED AND v.sum > $1 THEN DELETE WHEN MATCHED THEN UPDATE SET remark = n.note;
+BEGIN;
+EXECUTE change (1);
+EXECUTE change (4);
+EXECUTE removal (200);
+EXECUTE merging (200);
+SET LOCAL ROLE analysts;
+EXECUTE change (1);
+ROLLBACK;
+BEGIN;
+CREATE TEMP TABLE ledger (id int, region text, amount numeric(12,2), note text);
+INSERT INTO ledger SELECT * FROM public.ledger;
+EXECUTE change (1);
+SELECT count(*) FROM ledger;
+EXECUTE merging (200);
+SELECT * FROM ledger ORDER BY id;
+ROLLBACK;
+DEALLOCATE ALL;
+
+-- attack: shadowing_names
+-- channel: the attacker's own tables and functions under the names that views and policies use
+CREATE TEMP TABLE region_access AS SELECT 'south' AS region, 'attacker' AS role_name;
+INSERT INTO region_access VALUES ('west', 'attacker'), ('east', 'attacker');
+CREATE TEMP TABLE staff (id int, name text, region text, salary numeric(12,2), ssn text);
+CREATE TEMP TABLE payroll AS SELECT 4 AS id, 1.0 AS salary;
+INSERT INTO staff VALUES (1, 'mine', 'south', 1, 'x');
+CREATE FUNCTION public.is_member(text) RETURNS boolean RETURN true;
+CREATE FUNCTION public.upper(text) RETURNS text RETURN 'north';
+CREATE FUNCTION pg_temp.is_member(text) RETURNS boolean RETURN true;
+CREATE FUNCTION pg_temp.staff_rows(row_region text) RETURNS boolean RETURN true;
+CREATE FUNCTION pg_temp.ssn_mask(ssn text) RETURNS text RETURN ssn;
+CREATE DOMAIN pg_temp.numeric AS text;
+CREATE TYPE pg_temp.grade AS ENUM ('low', 'high');
+SET search_path = pg_temp, public, pg_catalog;
+SELECT is_member('admins'), pg_temp.is_member('admins'), pg_temp.ssn_mask('x');
+SELECT id, pg_temp.ssn_mask(ssn) FROM public.staff ORDER BY id;
+SELECT id, grade FROM public.graded ORDER BY id;
+SELECT id, grade::text::pg_temp.grade FROM public.graded ORDER BY id;
+SELECT * FROM mapped ORDER BY id;
+SELECT * FROM staff_view ORDER BY id;
+SELECT * FROM staff_of('south');
+SELECT * FROM public.staff ORDER BY id;
+SELECT id, others FROM ledger_counted ORDER BY id;
+SELECT * FROM ledger_known ORDER BY id;
+BEGIN;
+UPDATE ledger_named SET remark = 's' RETURNING *;
+DELETE FROM ledger_known RETURNING *;
+ROLLBACK;
+UPDATE public.payroll SET salary = salary RETURNING *;
+CREATE TEMP VIEW shadow AS SELECT * FROM public.ledger WHERE public.is_member(region);
+BEGIN;
+DELETE FROM shadow RETURNING *;
+ROLLBACK;
+SET search_path = public, pg_catalog, pg_temp;
+SELECT * FROM staff ORDER BY id;
+SELECT * FROM mapped ORDER BY id;
+DROP VIEW shadow;
+DROP FUNCTION public.is_member(text);
+DROP FUNCTION public.upper(text);
+
+-- attack: stored_role_setting
+-- channel: settings that the attacker's sessions start with
+ALTER ROLE attacker SET role = admins;
+ALTER ROLE attacker SET search_path = pg_temp, public, pg_catalog;
+ALTER ROLE attacker SET session_authorization = admin;
+ALTER ROLE admin SET role = attacker;
+ALTER ROLE attacker SUPERUSER;
+GRANT admins TO attacker;
+
+-- attack: session_of_a_stored_role
+-- channel: a session that a stored setting would start as another role
+SELECT current_user, session_user, current_setting('search_path');
+SELECT * FROM staff ORDER BY id;
+SELECT * FROM ledger_named ORDER BY key;
+ALTER ROLE attacker RESET ALL;
+
+-- attack: session_of_a_role_that_was_set
+-- channel: the policies of a session that starts as another role
+-- warm: ALTER ROLE attacker SET role = analysts
+SELECT current_user, session_user;
+SELECT * FROM staff ORDER BY id;
+SELECT * FROM ledger_named ORDER BY key;
+UPDATE ledger_named SET remark = 'x';
+RESET ROLE;
+SELECT current_user;
+SET ROLE NONE;
+SELECT current_user;
+ALTER ROLE attacker RESET ALL;
+
+-- attack: counters_of_the_server
+-- channel: bytes and hits of caches, sizes in monitoring relations, records of one's own statements
+SELECT * FROM system.caches ORDER BY name;
+SELECT statement, rows, bytes, plan_cache, result_cache, sqlstate FROM system.queries WHERE statement LIKE 'SELECT max(s.salary) AS own_%';
+SELECT max(s.salary) AS own_statement FROM staff s;
+SELECT statement, rows, bytes, sqlstate FROM system.queries WHERE statement LIKE 'SELECT max(s.salary) AS own_statement%' ORDER BY started DESC LIMIT 1;
+SELECT relname, n_live_tup, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relname IN ('staff', 'ledger', 'payroll') ORDER BY relname;
+SELECT pg_relation_size('ledger'), pg_total_relation_size('payroll'), pg_database_size('boathouse');
+SELECT pg_column_size(salary), pg_column_size(ssn) FROM staff ORDER BY id;
+
+-- attack: writes_in_blocks
+-- channel: savepoints, isolation levels and definitions of one's own around writes
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) FROM ledger_named;
+UPDATE ledger_named SET remark = 'r' RETURNING key;
+SAVEPOINT a;
+DELETE FROM ledger_named RETURNING key, sum;
+ROLLBACK TO a;
+CREATE VIEW ledger_own AS SELECT id, note, amount FROM ledger WHERE amount IS NULL OR 1 / (id - 4) > -9 WITH CHECK OPTION;
+UPDATE ledger_own SET note = 'own' RETURNING *;
+ROLLBACK TO a;
+CREATE VIEW ledger_own AS SELECT id, note, amount FROM ledger WHERE id < 4 WITH CHECK OPTION;
+UPDATE ledger_own SET note = 'own' RETURNING *;
+WITH gone AS (DELETE FROM ledger_own RETURNING *), kept AS (INSERT INTO notes SELECT id, note FROM gone RETURNING *) SELECT * FROM gone ORDER BY id;
+SELECT count(*) FROM ledger;
+ALTER VIEW ledger_own OWNER TO admins;
+ROLLBACK;
+BEGIN;
+CREATE TABLE kept AS SELECT * FROM ledger;
+CREATE UNIQUE INDEX ON kept (amount);
+ALTER TABLE kept ADD CHECK (amount IS NULL);
+SELECT * FROM kept ORDER BY id;
+ALTER TABLE kept ADD COLUMN twice numeric DEFAULT 1 / (SELECT count(*) - 3 FROM ledger);
+ROLLBACK;

@@ -118,6 +118,20 @@ ALTER TABLE ledger SET ROW FILTER ledger_rows ON (region);
 ALTER TABLE ledger ALTER COLUMN amount SET MASK salary_mask;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ledger TO attacker;
 
+-- Views that attacker may write through, all of their owner's, who sees everything. One condition reads a masked column.
+CREATE VIEW ledger_named AS SELECT id AS key, note AS remark, amount AS sum, region AS place, amount * 2 AS twice,
+  1 / (id - 4) AS part FROM ledger;
+CREATE VIEW ledger_counted AS SELECT id, region, note, (SELECT count(*) FROM staff s WHERE s.region = ledger.region) AS others
+  FROM ledger;
+CREATE VIEW ledger_north AS SELECT id, region, note, amount FROM ledger WHERE region = 'north' WITH CHECK OPTION;
+CREATE VIEW ledger_above AS SELECT key AS id, place AS region, remark AS note, sum AS amount FROM ledger_named
+  WHERE sum > 200 WITH CASCADED CHECK OPTION;
+CREATE VIEW ledger_known AS SELECT id, region, note FROM ledger l
+  WHERE EXISTS (SELECT 1 FROM payroll p WHERE p.id = l.id AND p.salary > 0) OR note IS NULL;
+CREATE VIEW ledger_invoked WITH (security_invoker = true) AS SELECT id, region, note, amount FROM ledger;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ledger_named, ledger_counted, ledger_north, ledger_above, ledger_known, ledger_invoked
+  TO attacker;
+
 -- Functions whose body is a query read with the rights of whoever calls them.
 CREATE FUNCTION staff_of(of text) RETURNS TABLE (id int, name text, salary numeric) LANGUAGE sql
   AS $$ SELECT s.id, s.name, s.salary FROM staff s WHERE s.region = of OR s.ssn = of ORDER BY s.id $$;

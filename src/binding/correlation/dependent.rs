@@ -417,7 +417,8 @@ impl<'a> Dependent<'a> {
         let mut expressions = vec![];
         let mut outputs: Vec<Expr> = window.input.schema().columns().into_iter().map(Expr::Column).collect();
         for (expression, column) in window.window_expr.iter().zip(window_columns(window)) {
-            let mut replaced = substitution.replace(expression.clone())?;
+            // The name that it had goes to the output: the window node takes calls alone.
+            let mut replaced = substitution.replace(expression.clone())?.unalias();
             partition_by(&mut replaced, &domain);
             let name = Column::new_unqualified(replaced.schema_name().to_string());
             outputs.push(Expr::Column(name).alias_qualified(column.relation, column.name));
@@ -440,12 +441,8 @@ fn window_columns(window: &Window) -> Vec<Column> {
 }
 
 fn partition_by(expression: &mut Expr, domain: &[Column]) {
-    match expression {
-        Expr::Alias(alias) => partition_by(&mut alias.expr, domain),
-        Expr::WindowFunction(function) => {
-            let WindowFunctionParams { partition_by, .. } = &mut function.params;
-            partition_by.extend(domain.iter().cloned().map(Expr::Column));
-        }
-        _ => {}
+    if let Expr::WindowFunction(function) = expression {
+        let WindowFunctionParams { partition_by, .. } = &mut function.params;
+        partition_by.extend(domain.iter().cloned().map(Expr::Column));
     }
 }

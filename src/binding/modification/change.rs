@@ -7,11 +7,12 @@ use datafusion::common::TableReference;
 use super::compose::{Choice, Clause, Located, compose};
 use super::expressions::assigned;
 use super::rows::{Rows, first_relation, items, retarget, shorten};
-use super::{Action, BoundModification, Changed, column_named, declare_item, load_target, require_updatable};
-use crate::binding::{BindingServices, stored_expression};
-use crate::catalog::model::NumberingKind;
+use super::{
+    Action, BoundModification, Changed, column_named, declare_item, load_target, own_values, require_updatable,
+};
+use crate::binding::BindingServices;
 use crate::context::QueryContext;
-use crate::error::{Error, Result, SqlState};
+use crate::error::Result;
 use crate::statement::ast::{Delete, Update};
 use crate::types::SqlType;
 
@@ -38,24 +39,10 @@ pub async fn bind_update(
     let mut values = vec![];
     for (column, value) in update.columns.iter().zip(&rows.items) {
         let known = column_named(table, &column.name)?;
-        if known.generated().is_some() && !column.default {
-            return Err(super::insert::refused_update(&column.name));
-        }
-        let is_always = known
-            .numbering
-            .is_some_and(|numbering| numbering.kind == NumberingKind::Always);
-        if is_always && !column.default {
-            let name = &known.name;
-            let message = format!("column \"{name}\" can only be updated to DEFAULT");
-            return Err(Error::new(SqlState::GeneratedAlways, message).with_detail(format!(
-                "Column \"{name}\" is an identity column defined as GENERATED ALWAYS."
-            )));
-        }
         let value = match column.default {
-            // A view's column has no default, whatever the table's has.
-            true if rows.target.view.is_some() && known.generated().is_none() => super::null(&known.sql_type)?,
-            true => stored_expression::default_of(services, context, known).await?,
+            true => own_values::updated_default(services, context, &rows.target, known).await?,
             false => {
+                own_values::check_updated(known)?;
                 let schema = rows.input.schema();
                 assigned(value.clone(), schema, &column.name, &known.sql_type, &services.format)?
             }

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
-use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::common::{Column, DFSchema, Result as PlanResult, ScalarValue, TableReference};
+use datafusion::logical_expr::{Expr, ExprSchemable, Subquery};
 
 use crate::binding::bound_table::{BoundTable, LOCATORS};
-use crate::error::Result;
+use crate::error::{Error, Result, SqlState};
 use crate::functions::assignment_cast;
 use crate::types::SqlType;
 use crate::types::cast::check_assignable;
@@ -81,24 +81,66 @@ pub(super) fn columns_read(
             None => read.extend(target.position(&column.name)),
         }
     };
+    Ok(for_each_column(expression, &mut add)?)
+}
+
+/// 42P01 where an expression reads a relation that its part of the statement does not see, from within its subqueries too.
+pub(super) fn refuse_reading(expression: &Expr, relation: &TableReference) -> Result<()> {
+    let mut is_read = false;
+    for_each_column(expression, &mut |column| {
+        is_read |= column.relation.as_ref() == Some(relation)
+    })?;
+    if !is_read {
+        return Ok(());
+    }
+    let name = relation.table();
+    let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
+    Err(Error::new(SqlState::UndefinedTable, message).with_detail(format!(
+        "There is an entry for table \"{name}\", but it cannot be referenced from this part of the query."
+    )))
+}
+
+/// Hands on the columns that an expression reads, and those that its subqueries read of the queries around them.
+pub(super) fn for_each_column(expression: &Expr, take: &mut impl FnMut(&Column)) -> PlanResult<()> {
+    let mut subqueries = vec![];
     expression.apply(|part| {
-        match part {
-            Expr::Column(column) | Expr::OuterReferenceColumn(_, column) => add(column),
-            Expr::ScalarSubquery(subquery) => outer_columns(&subquery.outer_ref_columns, &mut add),
-            Expr::Exists(exists) => outer_columns(&exists.subquery.outer_ref_columns, &mut add),
-            Expr::InSubquery(membership) => outer_columns(&membership.subquery.outer_ref_columns, &mut add),
-            Expr::SetComparison(comparison) => outer_columns(&comparison.subquery.outer_ref_columns, &mut add),
-            _ => {}
+        if let Expr::Column(column) | Expr::OuterReferenceColumn(_, column) = part {
+            take(column);
         }
+        subqueries.extend(subquery_of(part).cloned());
         Ok(TreeNodeRecursion::Continue)
     })?;
+    for subquery in subqueries {
+        take_outer_references(&subquery.outer_ref_columns, take);
+        subquery.subquery.apply_with_subqueries(|node| {
+            node.apply_expressions(|inner| {
+                inner.apply(|part| {
+                    take_outer_references(std::slice::from_ref(part), take);
+                    if let Some(deeper) = subquery_of(part) {
+                        take_outer_references(&deeper.outer_ref_columns, take);
+                    }
+                    Ok(TreeNodeRecursion::Continue)
+                })
+            })
+        })?;
+    }
     Ok(())
 }
 
-fn outer_columns(expressions: &[Expr], add: &mut impl FnMut(&Column)) {
+fn subquery_of(expression: &Expr) -> Option<&Subquery> {
+    match expression {
+        Expr::ScalarSubquery(subquery) => Some(subquery),
+        Expr::Exists(exists) => Some(&exists.subquery),
+        Expr::InSubquery(membership) => Some(&membership.subquery),
+        Expr::SetComparison(comparison) => Some(&comparison.subquery),
+        _ => None,
+    }
+}
+
+fn take_outer_references(expressions: &[Expr], take: &mut impl FnMut(&Column)) {
     for expression in expressions {
         if let Expr::OuterReferenceColumn(_, column) = expression {
-            add(column);
+            take(column);
         }
     }
 }

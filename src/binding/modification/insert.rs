@@ -11,15 +11,15 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSourc
 use datafusion::sql::sqlparser::ast as sql;
 
 use super::compose::{Choice, Clause, Located, compose};
-use super::expressions::{assigned, assigned_from_query, locators};
+use super::expressions::{assigned, assigned_from_query, locators, refuse_reading};
 use super::rows::{Rows, retarget};
-use super::value_rows;
 use super::{
     ACTION, Action, BoundModification, Changed, Repeated, column_named, declare, declare_item, finish, load_target,
     require_updatable,
 };
+use super::{own_values, value_rows};
 use crate::binding::{BindingServices, BoundTable, Rights, names, relations, rewrite, stored_expression};
-use crate::catalog::model::{ConstraintRule, Index, NumberingKind, Table};
+use crate::catalog::model::{ConstraintRule, Index, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{ASSIGNED_FIELD, assigned_field_type, retyped, scalar_functions};
@@ -100,13 +100,8 @@ pub async fn bind_insert(
     let target = load_target(services, context, changed).await?;
     let table = &Arc::clone(target.shown_table());
     let columns = assigned_columns(table, insert)?;
-    if target.view.is_some() && (insert.on_conflict.is_some() || insert.overwrite) {
-        let what = if insert.overwrite {
-            "INSERT OVERWRITE"
-        } else {
-            "ON CONFLICT"
-        };
-        return Err(Error::unsupported(format!("{what} of a view")));
+    if target.view.is_some() && insert.overwrite {
+        return Err(Error::unsupported("INSERT OVERWRITE of a view"));
     }
     let new_rows = new_rows(services, context, table, &target, insert, &columns, &mut declared).await?;
     let is_plain = insert.on_conflict.is_none() && insert.returning.is_empty();
@@ -218,23 +213,14 @@ async fn new_rows(
             matches!(insert.source.as_ref().map(|query| query.body.as_ref()),
                 Some(sql::SetExpr::Values(values)) if values.rows.len() == rows)
         };
+        let is_given = place.is_some_and(|place| !all_default(place));
+        let place = match own_values::takes_own(known, is_given, insert.overriding)? {
+            true => None,
+            false => place,
+        };
         if known.generated().is_some() {
-            if place.is_some_and(|place| !all_default(place)) {
-                return Err(refused_value("cannot insert a non-DEFAULT value into column", &name));
-            }
             values.push(super::expressions::null(&known.sql_type)?.alias(name));
             continue;
-        }
-        let is_always = known
-            .numbering
-            .is_some_and(|numbering| numbering.kind == NumberingKind::Always);
-        if is_always && !insert.overriding && place.is_some_and(|place| !all_default(place)) {
-            let message = format!("cannot insert a non-DEFAULT value into column \"{name}\"");
-            return Err(Error::new(SqlState::GeneratedAlways, message)
-                .with_detail(format!(
-                    "Column \"{name}\" is an identity column defined as GENERATED ALWAYS."
-                ))
-                .with_hint("Use OVERRIDING SYSTEM VALUE to override."));
         }
         let value = match place {
             None => stored_expression::default_of(services, context, known).await?,
@@ -278,21 +264,6 @@ async fn new_rows(
     );
     let columns: Vec<Expr> = columns.collect();
     Ok(rows.project(columns)?.build()?)
-}
-
-/// 428C9 for another value of a generated column.
-pub(super) fn refused_update(column: &str) -> Error {
-    Error::new(
-        SqlState::GeneratedAlways,
-        format!("column \"{column}\" can only be updated to DEFAULT"),
-    )
-    .with_detail(format!("Column \"{column}\" is a generated column."))
-}
-
-/// 428C9 for a value of a generated column.
-pub(super) fn refused_value(what: &str, column: &str) -> Error {
-    Error::new(SqlState::GeneratedAlways, format!("{what} \"{column}\""))
-        .with_detail(format!("Column \"{column}\" is a generated column."))
 }
 
 /// The source's plan, and the columns for which it has a flag that says that the row takes the default.
@@ -370,7 +341,11 @@ async fn on_conflict(
     new_rows: LogicalPlan,
     mut declared: Vec<Option<SqlType>>,
 ) -> Result<BoundModification> {
-    let keys = keys(context, table, &conflict.target)?;
+    let keys = match (&target.view, &conflict.target) {
+        // A view has no constraints of its own.
+        (Some(_), ConflictTarget::Constraint(wanted)) => return Err(missing_constraint(wanted, table)),
+        (_, wanted) => keys(context, table, wanted)?,
+    };
     let excluded = sql::Ident::with_quote('"', "excluded");
     let alias = sql::Ident::with_quote('"', &insert.alias);
     let (columns, mut items, condition) = match &conflict.action {
@@ -418,12 +393,10 @@ async fn on_conflict(
     let mut values = vec![];
     for (column, value) in columns.iter().zip(&rows.items) {
         let known = column_named(table, &column.name)?;
-        if known.generated().is_some() && !column.default {
-            return Err(refused_update(&column.name));
-        }
         let value = match column.default {
-            true => stored_expression::default_of(services, context, known).await?,
+            true => own_values::updated_default(services, context, &rows.target, known).await?,
             false => {
+                own_values::check_updated(known)?;
                 let schema = rows.input.schema();
                 assigned(value.clone(), schema, &column.name, &known.sql_type, &services.format)?
             }
@@ -457,6 +430,9 @@ async fn on_conflict(
             .collect::<Result<Vec<_>>>()
     };
     let keys = keys.iter().map(positions).collect::<Result<Vec<_>>>()?;
+    for item in &rows.items[first_returned..] {
+        refuse_reading(item, &TableReference::bare("excluded"))?;
+    }
     let returned = (!insert.returning.is_empty()).then_some(first_returned);
     let mut bound = compose(rows, clauses, Choice::Number(number), Located::Yes, returned, &declared)?;
     bound.keys = keys;
@@ -486,6 +462,11 @@ fn of_table(mut item: sql::SelectItem, table: &Table, alias: &sql::Ident) -> sql
     item
 }
 
+fn missing_constraint(name: &str, table: &Table) -> Error {
+    let message = format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
+    Error::new(SqlState::UndefinedObject, message)
+}
+
 /// The declared keys that ON CONFLICT means, by their columns' names.
 fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Result<Vec<Vec<String>>> {
     let name = |id: &i16| table.column(*id).map(|column| column.name.clone());
@@ -495,10 +476,7 @@ fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Resul
     match target {
         ConflictTarget::Any => Ok(all.map(|columns| names(&columns)).collect()),
         ConflictTarget::Constraint(wanted) => {
-            let missing = || {
-                let message = format!("constraint \"{wanted}\" for table \"{}\" does not exist", table.name);
-                Error::new(SqlState::UndefinedObject, message)
-            };
+            let missing = || missing_constraint(wanted, table);
             let found = table.constraints.iter().find(|constraint| constraint.name == *wanted);
             match &found.ok_or_else(missing)?.rule {
                 ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => {

@@ -6,9 +6,12 @@ use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::logical_expr::{Expr, lit, when};
 
 use super::compose::{Choice, Clause, Located, compose};
-use super::expressions::{assigned, locators};
+use super::expressions::{assigned, locators, refuse_reading};
 use super::rows::{Rows, first_relation, items, joined_relation, retarget, shorten};
-use super::{Action, BoundModification, Changed, Repeated, column_named, declare_item, load_target, require_updatable};
+use super::{
+    Action, BoundModification, Changed, Repeated, column_named, declare_item, load_target, own_values,
+    require_updatable,
+};
 use crate::binding::{BindingServices, stored_expression};
 use crate::catalog::model::Table;
 use crate::context::QueryContext;
@@ -54,42 +57,44 @@ pub async fn bind_merge(
 
     let [_, place] = locators(&alias);
     let in_target = place.is_not_null();
-    let in_source = Expr::Column(Column::new(Some(source), MARK)).is_not_null();
+    let in_source = Expr::Column(Column::new(Some(source.clone()), MARK)).is_not_null();
     let (mut clauses, mut conditions) = (vec![], vec![]);
     let mut item = 0;
     for (clause, columns) in merge.clauses.iter().zip(&columns) {
-        let side = match clause.when {
-            MergeWhen::Matched => in_target.clone().and(in_source.clone()),
-            MergeWhen::NotInTarget => in_target.clone().is_false(),
-            MergeWhen::NotInSource => in_target.clone().and(in_source.clone().is_false()),
+        let (side, hidden) = match clause.when {
+            MergeWhen::Matched => (in_target.clone().and(in_source.clone()), None),
+            MergeWhen::NotInTarget => (in_target.clone().is_false(), Some(&alias)),
+            MergeWhen::NotInSource => (in_target.clone().and(in_source.clone().is_false()), Some(&source)),
         };
-        conditions.push(side.and(rows.items[item].clone().unalias()));
-        item += 1;
+        let expressions = &rows.items[item..=item + columns.len()];
+        for expression in expressions {
+            hidden.map_or(Ok(()), |relation| refuse_reading(expression, relation))?;
+        }
+        item += expressions.len();
+        conditions.push(side.and(expressions[0].clone().unalias()));
+        let overriding = match clause.action {
+            MergeAction::Insert { overriding, .. } => Some(overriding),
+            _ => None,
+        };
         let mut values = vec![];
-        for (name, is_given) in columns {
+        for ((name, is_given), value) in columns.iter().zip(&expressions[1..]) {
             let known = column_named(table, name)?;
-            if known.generated().is_some() && *is_given {
-                return Err(match clause.action {
-                    MergeAction::Insert { .. } => {
-                        super::insert::refused_value("cannot insert a non-DEFAULT value into column", name)
-                    }
-                    _ => super::insert::refused_update(name),
-                });
-            }
-            let value = match is_given {
-                false => stored_expression::default_of(services, context, known).await?,
-                true => {
-                    let schema = rows.input.schema();
-                    assigned(
-                        rows.items[item].clone(),
-                        schema,
-                        name,
-                        &known.sql_type,
-                        &services.format,
-                    )?
-                }
+            let is_own = match overriding {
+                Some(overriding) => own_values::takes_own(known, *is_given, overriding)?,
+                None if *is_given => own_values::check_updated(known).map(|()| false)?,
+                None => false,
             };
-            item += 1;
+            let value = match (*is_given && !is_own, overriding) {
+                (true, _) => assigned(
+                    value.clone(),
+                    rows.input.schema(),
+                    name,
+                    &known.sql_type,
+                    &services.format,
+                )?,
+                (false, Some(_)) => stored_expression::default_of(services, context, known).await?,
+                (false, None) => own_values::updated_default(services, context, &rows.target, known).await?,
+            };
             values.push((rows.target.position(name)?, value));
         }
         let action = match clause.action {
@@ -149,7 +154,7 @@ fn columns_of(table: &Table, merge: &Merge) -> Result<Vec<Vec<(String, bool)>>> 
                 .iter()
                 .map(|column| (column.name.clone(), !column.default))
                 .collect(),
-            MergeAction::Insert { columns, values } => {
+            MergeAction::Insert { columns, values, .. } => {
                 let names = super::insert_columns(table, columns)?;
                 if values.len() > names.len() {
                     return Err(Error::new(

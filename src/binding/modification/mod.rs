@@ -6,6 +6,7 @@ mod compose;
 mod expressions;
 mod insert;
 mod merge;
+mod own_values;
 mod rows;
 mod value_rows;
 mod view_target;

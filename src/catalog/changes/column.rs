@@ -9,6 +9,7 @@ use crate::types::SqlType;
 pub fn add_columns(staged: &mut Staged, role: Oid, table: Oid, columns: &[(NewColumn, bool)]) -> Result<Vec<i16>> {
     let mut table = owned_table(staged, role, table)?;
     let mut added = vec![];
+    let mut numberings = vec![];
     for (column, if_not_exists) in columns {
         let taken = |existing: &Column| existing.name.eq_ignore_ascii_case(&column.name);
         if table.columns.iter().any(taken) {
@@ -33,8 +34,16 @@ pub fn add_columns(staged: &mut Staged, role: Oid, table: Oid, columns: &[(NewCo
             .extend(numbered(std::slice::from_ref(column), table.next_column)?);
         added.push(table.next_column);
         table.next_column += 1;
+        numberings.extend(column.numbering.as_ref().map(|numbering| (&column.name, numbering)));
     }
-    staged.put(table)?;
+    staged.put(table.clone())?;
+    // As in CREATE TABLE: a column's sequence refers to the table, and the column to it.
+    for (column, numbering) in &numberings {
+        super::sequence::number_column(staged, "ALTER TABLE", role, &mut table, column, numbering)?;
+    }
+    if !numberings.is_empty() {
+        staged.put(table)?;
+    }
     Ok(added)
 }
 
@@ -119,7 +128,7 @@ fn check_generated(table: &Table, id: i16, verb: &str) -> Result<()> {
 }
 
 /// Whether the row filter or another column's mask reads the column.
-fn is_read_by_policy(table: &Table, column: i16) -> bool {
+pub(super) fn is_read_by_policy(table: &Table, column: i16) -> bool {
     let mut masks = table
         .columns
         .iter()

@@ -1,7 +1,8 @@
 //! CREATE TYPE … AS (…) and ALTER TYPE … ATTRIBUTE.
 
+use super::column::is_read_by_policy;
 use super::table::missing_column;
-use super::user_type::{create, owned_type};
+use super::user_type::{create, owned_type, stored_texts};
 use super::*;
 use crate::types::SqlType;
 
@@ -57,24 +58,53 @@ fn check_field_type(name: &str, sql_type: &SqlType) -> Result<()> {
     }
 }
 
-/// Changes the fields of a composite type that no table has values of; needs ownership.
-pub fn alter_composite(staged: &mut Staged, role: Oid, id: Oid, changes: &[AttributeChange]) -> Result<()> {
+/// What a change of fields makes of stored rows.
+pub struct ChangedFields {
+    pub composite: Oid,
+    /// For each field that the type has now its place before; `None` for a new one.
+    pub places: Vec<Option<usize>>,
+    /// The tables that have values of the type, as they were.
+    pub tables: Vec<Table>,
+}
+
+/// Changes the fields of a composite type; the rows that have values of it are for the caller to change. Needs ownership.
+pub fn alter_composite(staged: &mut Staged, role: Oid, id: Oid, changes: &[AttributeChange]) -> Result<ChangedFields> {
     let mut user_type = owned_type(staged, role, id)?;
     let of = user_type.name.clone();
     let TypeDefinition::Composite(attributes) = &mut user_type.definition else {
         let message = format!("relation \"{of}\" does not exist");
         return Err(Error::new(SqlState::UndefinedTable, message));
     };
-    let keeps_fields = changes
-        .iter()
-        .all(|change| matches!(change, AttributeChange::Add { .. }));
-    refuse_users(&staged.snapshot(), id, &of, keeps_fields)?;
+    let snapshot = staged.snapshot();
+    let mut users = Users {
+        snapshot: &snapshot,
+        of: &of,
+        changes,
+        tables: vec![],
+    };
+    users.add(id)?;
+    let tables = users.tables;
+    drop(snapshot);
     // Nobody may begin to use the type meanwhile.
     staged.rely_on_dependents(id);
+    for table in &tables {
+        staged.rely_on_dependents(table.id);
+    }
+    let before: Vec<i16> = attributes.iter().map(|known| known.number).collect();
     for change in changes {
         apply(staged, attributes, &of, change)?;
     }
-    staged.put(user_type)
+    let place = |known: &Attribute| before.iter().position(|number| *number == known.number);
+    let places: Vec<Option<usize>> = attributes.iter().map(place).collect();
+    if places.is_empty() && !tables.is_empty() {
+        return Err(Error::unsupported("a column of a composite type without fields"));
+    }
+    staged.put(user_type)?;
+    Ok(ChangedFields {
+        composite: id,
+        places,
+        tables,
+    })
 }
 
 fn apply(staged: &mut Staged, attributes: &mut Vec<Attribute>, of: &str, change: &AttributeChange) -> Result<()> {
@@ -119,25 +149,74 @@ fn apply(staged: &mut Staged, attributes: &mut Vec<Attribute>, of: &str, change:
     Ok(())
 }
 
-/// 0A000 where rows of the type are stored, or where a stored text may name its fields.
-fn refuse_users(snapshot: &CatalogSnapshot, id: Oid, of: &str, keeps_fields: bool) -> Result<()> {
-    for object in snapshot.dependents(id) {
-        match object {
-            Object::Table(table) => {
-                let of_type = |column: &&Column| column.sql_type.user_type() == Some(id);
-                let column = table.columns.iter().find(of_type).map_or("", |column| &column.name);
-                let user = format!("column \"{}.{column}\"", table.name);
-                return Err(unchangeable(of, &user));
-            }
-            Object::Type(outer) => refuse_users(snapshot, outer.id, of, keeps_fields)?,
-            other if !keeps_fields => return Err(unchangeable(of, &describe(snapshot, other))),
-            _ => {}
-        }
-    }
-    Ok(())
+/// Who uses the type that changes.
+struct Users<'a> {
+    snapshot: &'a CatalogSnapshot,
+    of: &'a str,
+    changes: &'a [AttributeChange],
+    tables: Vec<Table>,
 }
 
-fn unchangeable(of: &str, user: &str) -> Error {
-    let message = format!("cannot alter type \"{of}\" because {user} uses it");
-    Error::new(SqlState::FeatureNotSupported, message)
+impl Users<'_> {
+    /// Finds the tables with values of the type, or of one that has fields of it. 0A000 where a column's type cannot
+    /// change, or where a stored text may name a field that goes.
+    fn add(&mut self, id: Oid) -> Result<()> {
+        for object in self.snapshot.dependents(id) {
+            match object {
+                Object::Table(table) => self.add_table(table, id)?,
+                Object::Type(outer) if outer.attributes().is_some() => self.add(outer.id)?,
+                other if !self.keeps_fields() => return Err(self.unchangeable(&describe(self.snapshot, other))),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn add_table(&mut self, table: &Table, id: Oid) -> Result<()> {
+        let of_type = |column: &&Column| column.sql_type.user_type() == Some(id);
+        let sets_type = |change: &AttributeChange| matches!(change, AttributeChange::SetType { .. });
+        for column in table.columns.iter().filter(of_type) {
+            if table.materialized.is_some() || self.changes.iter().any(sets_type) {
+                return Err(self.unchangeable(&format!("column \"{}.{}\"", table.name, column.name)));
+            }
+            if column.mask.is_some() || is_read_by_policy(table, column.id) {
+                let message = "cannot alter type of a column used in a policy definition";
+                return Err(Error::new(SqlState::FeatureNotSupported, message));
+            }
+        }
+        let itself = Object::Table(table.clone());
+        let readers = self.snapshot.dependents(table.id).chain(std::iter::once(&itself));
+        for reader in readers {
+            let texts = stored_texts(reader);
+            let mut gone = self.changes.iter().filter_map(AttributeChange::gone);
+            if gone.any(|name| texts.iter().any(|text| text.contains(name))) {
+                return Err(self.unchangeable(&describe(self.snapshot, reader)));
+            }
+        }
+        if self.tables.iter().all(|known| known.id != table.id) {
+            self.tables.push(table.clone());
+        }
+        Ok(())
+    }
+
+    fn keeps_fields(&self) -> bool {
+        let is_new = |change: &AttributeChange| matches!(change, AttributeChange::Add { .. });
+        self.changes.iter().all(is_new)
+    }
+
+    fn unchangeable(&self, user: &str) -> Error {
+        let message = format!("cannot alter type \"{}\" because {user} uses it", self.of);
+        Error::new(SqlState::FeatureNotSupported, message)
+    }
+}
+
+impl AttributeChange {
+    /// The field's name that means nothing afterwards.
+    fn gone(&self) -> Option<&str> {
+        match self {
+            AttributeChange::Drop { name, .. } => Some(name),
+            AttributeChange::Rename { from, .. } => Some(from),
+            AttributeChange::Add { .. } | AttributeChange::SetType { .. } => None,
+        }
+    }
 }

@@ -27,7 +27,7 @@ mod view;
 
 pub use column::{add_columns, drop_column, rename_column, set_column_type, set_not_null};
 pub use comment::{CommentedPart, set_comment};
-pub use composite::{AttributeChange, alter_composite, create_composite};
+pub use composite::{AttributeChange, ChangedFields, alter_composite, create_composite};
 pub use constraint::{NewConstraint, NewRule, add_constraint, drop_constraint, set_default};
 pub use database::create_database;
 pub use domain::{DomainChange, alter_domain, create_domain, domain_columns};

@@ -82,9 +82,10 @@ pub fn alter_sequence(
     staged.put(sequence)
 }
 
-/// Makes a column's own sequence, named after both unless its options name it.
+/// Makes a column's own sequence, named after both unless its options name it. `command` is who asks for it.
 pub(super) fn number_column(
     staged: &mut Staged,
+    command: &str,
     role: Oid,
     table: &mut Table,
     column: &str,
@@ -104,9 +105,14 @@ pub(super) fn number_column(
         .ok_or_else(|| missing_column(column, &table.name))?;
     let mut options = options.clone();
     options.sql_type.get_or_insert_with(|| known.sql_type.clone());
+    let name = name.unwrap_or(base);
+    staged.debug(format!(
+        "{command} will create implicit sequence \"{name}\" for serial column \"{}.{column}\"",
+        table.name
+    ));
     let new = NewSequence {
         schema: table.schema,
-        name: name.unwrap_or(base),
+        name,
         options,
         owned_by: Some((table.id, column.to_string())),
     };
@@ -150,7 +156,7 @@ pub fn change_identity(staged: &mut Staged, role: Oid, table: Oid, name: &str, c
             refuse("already has a default value")
         }
         (IdentityChange::Add(kind, options), None) => {
-            number_column(staged, role, &mut table, name, &(*kind, options.clone()))?;
+            number_column(staged, "ALTER TABLE", role, &mut table, name, &(*kind, options.clone()))?;
             staged.put(table)
         }
         (IdentityChange::Drop { if_exists: true }, None) => {

@@ -134,7 +134,7 @@ fn create(
     staged.put(table.clone())?;
     for column in &new.columns {
         if let Some(numbering) = &column.numbering {
-            super::sequence::number_column(staged, role, &mut table, &column.name, numbering)?;
+            super::sequence::number_column(staged, "CREATE TABLE", role, &mut table, &column.name, numbering)?;
         }
     }
     if table.columns.iter().any(|column| column.numbering.is_some()) {

@@ -191,7 +191,7 @@ pub fn label_users(snapshot: &CatalogSnapshot, id: Oid, label: &str) -> Result<V
 }
 
 /// What the catalog keeps as text.
-fn stored_texts(object: &Object) -> Vec<&str> {
+pub(super) fn stored_texts(object: &Object) -> Vec<&str> {
     match object {
         Object::View(view) => vec![&view.query],
         Object::Function(function) => vec![&function.body],

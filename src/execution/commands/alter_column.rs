@@ -14,9 +14,11 @@ use datafusion::physical_plan::PhysicalExpr;
 use super::alter::alter_log;
 use super::create_table::staged_table;
 use super::insert::open;
+use super::numbering::Numbers;
+use super::reshape::Reshape;
 use super::{CommandContext, constraint, policy, row_checks};
 use crate::binding;
-use crate::catalog::changes;
+use crate::catalog::changes::{self, ChangedFields};
 use crate::catalog::model::{Column, Oid, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::transaction::TableWrite;
@@ -39,13 +41,10 @@ pub(super) async fn add(
     let is_empty = before.row_count() == Some(0);
     let mut new = vec![];
     for (column, if_not_exists) in columns {
-        if column.numbering.is_some() {
-            return Err(Error::unsupported("a new column that numbers the rows"));
-        }
         if column.generated.is_some() && !is_empty {
             return Err(Error::unsupported("a generated column for rows that exist"));
         }
-        if column.not_null && column.default.is_none() && !is_empty {
+        if column.not_null && column.default.is_none() && column.numbering.is_none() && !is_empty {
             return Err(contains_null(&column.name, &table.name));
         }
         let mut plain = constraint::columns_of(table);
@@ -79,14 +78,26 @@ pub(super) async fn add(
     if !added.is_empty() {
         alter_log(command, table, "ADD COLUMNS", added).await?;
         let after = staged_table(command, table.id).await?;
-        let known: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+        let is_numbered = |column: &&Column| column.numbering.is_some() && table.column(column.id).is_none();
+        let numbered: Vec<&Column> = after.columns.iter().filter(is_numbered).collect();
+        let known = table.columns.iter().chain(numbered.iter().copied());
+        let known: Vec<String> = known.map(|column| column.name.clone()).collect();
         let defaults = binding::bind_defaults(&command.binding, command.context, &after, &known).await?;
-        let values = defaults
+        let mut values = defaults
             .into_iter()
             .map(|(column, value)| NewValue::new(column, value, &DFSchema::empty(), &command.session))
             .collect::<Result<Vec<NewValue>>>()?;
+        let mut numbers = vec![];
+        for column in &numbered {
+            let own = Numbers::of(command, column).await?;
+            values.push(NewValue::numbered(column.name.clone(), Arc::clone(&own)));
+            numbers.push(own);
+        }
         if !values.is_empty() {
             rewrite(command, &after, &before, values).await?;
+        }
+        for own in numbers {
+            own.settle(command).await?;
         }
     }
     let declared = columns.iter().flat_map(|(column, _)| &column.constraints);
@@ -207,6 +218,36 @@ pub(super) async fn rename_label(
     rewrite(command, table, &before, values).await
 }
 
+/// Gives the values of a composite type, in columns of the type and of types that are made of it, other fields.
+pub(super) async fn change_fields(
+    command: &mut CommandContext<'_>,
+    known: &Table,
+    changed: &ChangedFields,
+) -> Result<()> {
+    let (_, before) = open(command, known).await?;
+    let stored = before.schema();
+    let table = staged_table(command, known.id).await?;
+    let (mut alterations, mut values) = (vec![], vec![]);
+    for column in &table.columns {
+        let old = known.column(column.id).filter(|old| old.sql_type != column.sql_type);
+        let Some(old) = old else { continue };
+        alterations.push(SchemaChange::SetColumnType(StoredColumn {
+            name: column.name.clone(),
+            sql_type: column.sql_type.clone(),
+            nullable: column.nullable,
+            comment: column.comment.clone(),
+        }));
+        let shape = Reshape::new(changed, old.sql_type.clone(), column.sql_type.clone());
+        let position = stored.index_of(&column.name)?;
+        values.push(NewValue {
+            column: column.name.clone(),
+            value: RowValue::Reshaped { position, shape },
+        });
+    }
+    alter_log(command, &table, "CHANGE COLUMN", alterations).await?;
+    rewrite(command, &table, &before, values).await
+}
+
 /// ALTER COLUMN … SET NOT NULL: 23502 where a row has no value.
 pub(super) async fn set_not_null(command: &mut CommandContext<'_>, table: &Table, column: &str) -> Result<()> {
     command
@@ -232,9 +273,21 @@ fn contains_null(column: &str, relation: &str) -> Error {
 /// What every row gets in one column.
 struct NewValue {
     column: String,
-    value: Arc<dyn PhysicalExpr>,
-    /// The row that it is computed from; none for a value without columns.
-    row: Option<SchemaRef>,
+    value: RowValue,
+}
+
+enum RowValue {
+    Computed {
+        value: Arc<dyn PhysicalExpr>,
+        /// The row that it is computed from; none for a value without columns.
+        row: Option<SchemaRef>,
+    },
+    Numbered(Arc<Numbers>),
+    /// The column's value before, with other fields.
+    Reshaped {
+        position: usize,
+        shape: Reshape,
+    },
 }
 
 impl NewValue {
@@ -242,19 +295,28 @@ impl NewValue {
         let has_columns = !row.fields().is_empty();
         Ok(NewValue {
             column,
-            value: session.create_physical_expr(value, row)?,
-            row: has_columns.then(|| Arc::new(row.as_arrow().clone())),
+            value: RowValue::Computed {
+                value: session.create_physical_expr(value, row)?,
+                row: has_columns.then(|| Arc::new(row.as_arrow().clone())),
+            },
         })
+    }
+
+    fn numbered(column: String, numbers: Arc<Numbers>) -> NewValue {
+        let value = RowValue::Numbered(numbers);
+        NewValue { column, value }
     }
 
     fn of(&self, rows: &RecordBatch) -> Result<datafusion::arrow::array::ArrayRef> {
         let count = rows.num_rows();
-        Ok(match &self.row {
-            None => self.value.evaluate(rows)?.into_array(count)?,
-            Some(row) => {
+        Ok(match &self.value {
+            RowValue::Numbered(numbers) => numbers.take(count)?,
+            RowValue::Reshaped { position, shape } => shape.of(rows.column(*position))?,
+            RowValue::Computed { value, row: None } => value.evaluate(rows)?.into_array(count)?,
+            RowValue::Computed { value, row: Some(row) } => {
                 let rows =
                     RecordBatch::try_new_with_options(Arc::clone(row), rows.columns().to_vec(), &rows_of(count))?;
-                self.value.evaluate(&rows)?.into_array(count)?
+                value.evaluate(&rows)?.into_array(count)?
             }
         })
     }

@@ -39,13 +39,7 @@ pub async fn run(
             default: default.clone(),
         })
         .collect();
-    let (schema, name) = {
-        let (schema, name) = command
-            .context
-            .catalog
-            .resolve_creation(command.names(), &create.name.0)?;
-        (schema, name.to_string())
-    };
+    let (schema, name) = command.creation_place(&create.name).await?;
     let mut new = NewFunction {
         schema,
         name,

@@ -8,6 +8,7 @@ use super::create::when_taken;
 use super::insert::assigned;
 use super::{CommandContext, constraint, like, policy};
 use crate::binding::{output_name, table_address};
+use crate::catalog::OnCommit;
 use crate::catalog::changes::{self, Created, NewColumn, NewTable};
 use crate::catalog::model::{Column, Object, Oid, Table};
 use crate::error::{Error, Result, SqlState};
@@ -21,15 +22,16 @@ pub async fn run(
     create: &CreateTable,
     rows: Option<SendableRecordBatchStream>,
 ) -> Result<String> {
-    let (schema, name) = match create.temporary {
-        Some(_) => (command.temporary_schema(&create.name).await?, create.name.last()),
-        None => {
-            let catalog = &command.context.catalog;
-            catalog.resolve_creation(command.names(), &create.name.0)?
-        }
+    let in_temporary = command.names_temporary(&create.name);
+    let until_commit = create.temporary.or(in_temporary.then_some(OnCommit::PreserveRows));
+    let (schema, name) = match until_commit {
+        Some(_) => (
+            command.temporary_schema(&create.name).await?,
+            create.name.last().to_string(),
+        ),
+        None => command.creation_place(&create.name).await?,
     };
-    let name = name.to_string();
-    let temporary = match create.temporary {
+    let temporary = match until_commit {
         Some(_) if create.location.is_some() => {
             let message = "a temporary table has no LOCATION";
             return Err(Error::new(SqlState::InvalidTableDefinition, message));
@@ -100,7 +102,7 @@ pub async fn run(
     if written > 0 {
         constraint::verify_written(command, &table).await?;
     }
-    if let Some(action) = create.temporary {
+    if let Some(action) = until_commit {
         command.transaction.note_on_commit(table.id, action);
     }
     policy::set_inline(command, &table, create).await?;

@@ -44,16 +44,13 @@ pub async fn run(command: &mut CommandContext<'_>, view: NewView<'_>) -> Result<
         comment: None,
     });
     let over_temporary = is_over_temporary(command, &view.references);
-    let temporary = view.temporary || over_temporary;
+    let said_temporary = view.temporary || command.names_temporary(view.name);
+    let temporary = said_temporary || over_temporary;
     let (schema, name) = match temporary {
-        true => (command.temporary_schema(view.name).await?, view.name.last()),
-        false => {
-            let catalog = &command.context.catalog;
-            catalog.resolve_creation(command.names(), &view.name.0)?
-        }
+        true => (command.temporary_schema(view.name).await?, view.name.last().to_string()),
+        false => command.creation_place(view.name).await?,
     };
-    let name = name.to_string();
-    if over_temporary && !view.temporary {
+    if over_temporary && !said_temporary {
         let message = format!("view \"{name}\" will be a temporary view");
         command.notices.push(Notice::notice(message));
     }

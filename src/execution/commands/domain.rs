@@ -10,11 +10,7 @@ use crate::statement::ast::{CreateDomain, DomainAction, ObjectName};
 use crate::types::SqlType;
 
 pub(super) async fn create(command: &mut CommandContext<'_>, create: &CreateDomain) -> Result<&'static str> {
-    let (schema, name) = command
-        .context
-        .catalog
-        .resolve_creation(command.names(), &create.name.0)?;
-    let name = name.to_string();
+    let (schema, name) = command.creation_place(&create.name).await?;
     if matches!(create.base, SqlType::Record | SqlType::Void | SqlType::Unknown) {
         let message = format!("\"{}\" is not a valid base type for a domain", create.base);
         return Err(Error::new(SqlState::DatatypeMismatch, message));

@@ -28,13 +28,16 @@ pub mod lock_rows;
 mod lock_table;
 pub mod materialized_view;
 pub mod modify;
+mod numbering;
 mod optimize;
 mod policy;
+mod reshape;
 mod restore;
 mod role;
 mod routine;
 pub mod row_checks;
 mod sequence;
+mod set_constraints;
 mod show;
 mod truncate;
 mod user_type;
@@ -95,6 +98,7 @@ impl CommandContext<'_> {
         let changed = change(staged, role, scope)?;
         for notice in staged.take_notices() {
             let (severity, state) = match notice.severity {
+                Severity::Debug => (NoticeSeverity::Debug, SqlState::SuccessfulCompletion),
                 Severity::Notice => (NoticeSeverity::Notice, SqlState::SuccessfulCompletion),
                 Severity::Warning => (NoticeSeverity::Warning, SqlState::Warning),
             };
@@ -110,17 +114,30 @@ impl CommandContext<'_> {
         Ok(changed)
     }
 
+    /// Whether the name says that the object lies in the session's temporary schema.
+    pub fn names_temporary(&self, name: &ObjectName) -> bool {
+        let [schema, _] = name.0.as_slice() else { return false };
+        let catalog = &self.context.catalog;
+        let named = || {
+            catalog
+                .schema_named(self.context.database, schema)
+                .map(|schema| schema.id)
+        };
+        schema == "pg_temp" || (catalog.temporary_schema().is_some() && named() == catalog.temporary_schema())
+    }
+
+    /// The schema of a new object that lasts, or that its name places in the temporary schema, and its name there.
+    pub async fn creation_place(&mut self, name: &ObjectName) -> Result<(Oid, String)> {
+        if self.names_temporary(name) {
+            return Ok((self.temporary_schema(name).await?, name.last().to_string()));
+        }
+        let (schema, name) = self.context.catalog.resolve_creation(self.names(), &name.0)?;
+        Ok((schema, name.to_string()))
+    }
+
     /// The session's temporary schema, for a new object of this name there.
     pub async fn temporary_schema(&mut self, name: &ObjectName) -> Result<Oid> {
-        let is_elsewhere = match name.0.as_slice() {
-            [_] => false,
-            [schema, _] => {
-                let named = self.context.catalog.schema_named(self.context.database, schema);
-                schema != "pg_temp" && named.map(|schema| schema.id) != self.context.catalog.temporary_schema()
-            }
-            _ => true,
-        };
-        if is_elsewhere {
+        if name.0.len() > 1 && !self.names_temporary(name) {
             let message = "cannot create temporary relation in non-temporary schema";
             return Err(Error::new(SqlState::InvalidTableDefinition, message));
         }
@@ -174,7 +191,8 @@ fn not_a_table(name: &ObjectName) -> Error {
 pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Result<Outcome> {
     let tag = match statement {
         Statement::LockTable(lock) => lock_table::run(command, lock).await?,
-        Statement::Truncate { tables } => truncate::run(command, tables).await?,
+        Statement::SetConstraints { names, deferred } => set_constraints::run(command, names, *deferred)?,
+        Statement::Truncate { tables, restarts } => truncate::run(command, tables, *restarts).await?,
         Statement::Analyze(analyze) => analyze::run(command, analyze).await?,
         Statement::Vacuum(vacuum) => vacuum::run(command, vacuum).await?,
         Statement::CreateDatabase {

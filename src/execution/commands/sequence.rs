@@ -19,12 +19,12 @@ pub(super) async fn create(
     owned_by: Option<&(ObjectName, String)>,
 ) -> Result<&'static str> {
     let (schema, name) = match temporary {
-        Some(schema) => (schema, name.last()),
-        None => command.context.catalog.resolve_creation(command.names(), &name.0)?,
+        Some(schema) => (schema, name.last().to_string()),
+        None => command.creation_place(name).await?,
     };
     let new = NewSequence {
         schema,
-        name: name.to_string(),
+        name,
         options: options.clone(),
         owned_by: owned_by.map(|owner| column(command, owner)).transpose()?,
     };

@@ -1,14 +1,21 @@
-//! TRUNCATE: every file of the table goes, in one commit.
+//! TRUNCATE: every file of the table goes, in one commit; with RESTART IDENTITY its sequences begin anew.
+
+use std::sync::Arc;
 
 use super::CommandContext;
 use super::insert::open;
-use crate::catalog::model::{Object, Privilege};
+use crate::catalog::changes::{self, SequenceOptions};
+use crate::catalog::model::{Object, Oid, Privilege, Table};
 use crate::error::{Error, Result};
 use crate::execution::transaction::TableWrite;
 use crate::statement::ast::ObjectName;
 use crate::storage::{Operation, Removal};
 
-pub(super) async fn run(command: &mut CommandContext<'_>, tables: &[ObjectName]) -> Result<&'static str> {
+pub(super) async fn run(
+    command: &mut CommandContext<'_>,
+    tables: &[ObjectName],
+    restarts: bool,
+) -> Result<&'static str> {
     for name in tables {
         let table = command.table(name)?;
         let access = command.context.catalog.access(command.role());
@@ -30,6 +37,35 @@ pub(super) async fn run(command: &mut CommandContext<'_>, tables: &[ObjectName])
             operation,
         };
         command.transaction.add_write(&table, write).await?;
+        if restarts {
+            restart_sequences(command, &table).await?;
+        }
     }
     Ok("TRUNCATE TABLE")
+}
+
+/// Those that the table's columns own; who truncates must own them.
+async fn restart_sequences(command: &mut CommandContext<'_>, table: &Table) -> Result<()> {
+    let catalog = Arc::clone(&command.context.catalog);
+    let owned = catalog.relations(table.schema).filter_map(|object| match object {
+        Object::Sequence(sequence) if sequence.owned_by.is_some_and(|(owner, _)| owner == table.id) => {
+            Some(sequence.id)
+        }
+        _ => None,
+    });
+    let owned: Vec<Oid> = owned.collect();
+    let restart = SequenceOptions {
+        restart: Some(None),
+        ..SequenceOptions::default()
+    };
+    for id in owned {
+        let numbers = Arc::clone(&command.services.catalog);
+        command
+            .stage(|staged, role, _| {
+                numbers.settle_sequence(staged, id)?;
+                changes::alter_sequence(staged, role, id, &restart, None)
+            })
+            .await?;
+    }
+    Ok(())
 }

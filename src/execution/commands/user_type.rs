@@ -1,4 +1,5 @@
-//! CREATE TYPE and ALTER TYPE. Tables keep labels as text: a label's new name is written into the rows that have it.
+//! CREATE TYPE and ALTER TYPE. Tables keep labels as text and composite values as structs: a label's new name and other
+//! fields are written into the rows that have values of the type.
 
 use super::create_table::staged_table;
 use super::{CommandContext, alter_column};
@@ -12,8 +13,7 @@ pub(super) async fn create_enum(
     name: &ObjectName,
     labels: &[String],
 ) -> Result<&'static str> {
-    let (schema, name) = command.context.catalog.resolve_creation(command.names(), &name.0)?;
-    let name = name.to_string();
+    let (schema, name) = command.creation_place(name).await?;
     command
         .stage(|staged, role, _| changes::create_enum(staged, role, schema, &name, labels))
         .await?;
@@ -24,11 +24,7 @@ pub(super) async fn create_composite(
     command: &mut CommandContext<'_>,
     create: &CreateComposite,
 ) -> Result<&'static str> {
-    let (schema, name) = command
-        .context
-        .catalog
-        .resolve_creation(command.names(), &create.name.0)?;
-    let name = name.to_string();
+    let (schema, name) = command.creation_place(&create.name).await?;
     command
         .stage(|staged, role, _| changes::create_composite(staged, role, schema, &name, &create.fields))
         .await?;
@@ -40,9 +36,12 @@ pub(super) async fn alter_attributes(
     alter: &AlterAttributes,
 ) -> Result<&'static str> {
     let id = type_id(command, &alter.name)?;
-    command
+    let changed = command
         .stage(|staged, role, _| changes::alter_composite(staged, role, id, &alter.changes))
         .await?;
+    for table in &changed.tables {
+        alter_column::change_fields(command, table, &changed).await?;
+    }
     Ok("ALTER TYPE")
 }
 

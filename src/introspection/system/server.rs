@@ -1,5 +1,6 @@
 //! system.queries, system.settings, system.caches and system.sessions. Whoever is no superuser sees its
-//! own statements and sessions only.
+//! own statements and sessions only, and of caches their names: their bytes tell of rows that a policy hides, and their
+//! hits of what others asked.
 
 use chrono::{DateTime, Utc};
 
@@ -58,15 +59,17 @@ pub(super) fn settings(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
 }
 
 pub(super) fn caches(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let sees_all = introspection.lookup.access.is_superuser();
+    let shown = |number: Datum| if sees_all { number } else { Datum::Null };
     for cache in introspection.monitoring.caches() {
         rows.add([
             ("name", cache.name.into()),
-            ("entries", cache.entries.into()),
-            ("bytes", cache.bytes.into()),
+            ("entries", shown(cache.entries.into())),
+            ("bytes", shown(cache.bytes.into())),
             ("capacity_bytes", cache.capacity_bytes.into()),
-            ("hits", cache.hits.into()),
-            ("misses", cache.misses.into()),
-            ("evictions", cache.evictions.into()),
+            ("hits", shown(cache.hits.into())),
+            ("misses", shown(cache.misses.into())),
+            ("evictions", shown(cache.evictions.into())),
         ])?;
     }
     Ok(())

@@ -1,7 +1,6 @@
 //! RAISE and ASSERT.
 
 use super::Interpreter;
-use crate::context::settings::MessageLevel;
 use crate::error::{Error, Result, SqlState, Subject, states_of_condition};
 use crate::execution::outcome::{Notice, NoticeSeverity};
 use crate::statement::plpgsql::{Level, Raise, RaiseOption, Sql};
@@ -79,17 +78,17 @@ impl Interpreter<'_> {
                 None => error,
             });
         }
-        let (severity, level) = match raise.level {
-            Level::Debug => (NoticeSeverity::Debug, MessageLevel::Debug),
-            Level::Log => (NoticeSeverity::Log, MessageLevel::Log),
-            // Clients get it whatever they asked for.
-            Level::Info => (NoticeSeverity::Info, MessageLevel::Error),
-            Level::Warning => (NoticeSeverity::Warning, MessageLevel::Warning),
-            Level::Notice | Level::Exception => (NoticeSeverity::Notice, MessageLevel::Notice),
+        let severity = match raise.level {
+            Level::Debug => NoticeSeverity::Debug,
+            Level::Log => NoticeSeverity::Log,
+            Level::Info => NoticeSeverity::Info,
+            Level::Warning => NoticeSeverity::Warning,
+            Level::Notice | Level::Exception => NoticeSeverity::Notice,
         };
-        if level >= self.session.settings.current().client_min_messages {
+        let least = self.session.settings.current().client_min_messages;
+        if severity.level().is_none_or(|level| level >= least) {
             let context = Some(self.context());
-            // They leave at the end of the statement.
+            // A client that reads slowly lets them wait.
             self.session.raised_bytes += message.len() + MESSAGE_BYTES;
             if self.session.raised_bytes > MOST_RAISED_BYTES {
                 let message = "the notices of one statement exceed 64 MB";
@@ -103,6 +102,10 @@ impl Interpreter<'_> {
                 hint,
                 context,
             });
+            // Whoever called this one still has to say so in the notice's context.
+            if self.is_outermost {
+                self.session.tell().await;
+            }
         }
         Ok(())
     }

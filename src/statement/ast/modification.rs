@@ -19,10 +19,19 @@ pub struct Insert {
     pub defaults: Vec<(usize, usize)>,
     /// INSERT OVERWRITE replaces the table's content.
     pub overwrite: bool,
-    /// OVERRIDING SYSTEM VALUE: columns GENERATED ALWAYS take what is given.
-    pub overriding: bool,
+    pub overriding: Overriding,
     pub on_conflict: Option<OnConflict>,
     pub returning: Vec<sql::SelectItem>,
+}
+
+/// What an INSERT says of the values that it gives for identity columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overriding {
+    Nothing,
+    /// OVERRIDING SYSTEM VALUE: columns GENERATED ALWAYS take them, too.
+    SystemValue,
+    /// OVERRIDING USER VALUE: none takes them.
+    UserValue,
 }
 
 /// INSERT … ON CONFLICT.
@@ -85,6 +94,7 @@ pub enum MergeAction {
     Insert {
         columns: Vec<String>,
         values: Vec<bool>,
+        overriding: Overriding,
     },
     Nothing,
 }

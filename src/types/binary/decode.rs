@@ -76,6 +76,10 @@ pub fn append_binary(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {
         SqlType::System(28 | 29 | 2202..=2204 | 3734 | 3769 | 4089 | 4096 | 4191) => {
             return builder.append_text(&u32::from_be_bytes(exact(bytes)?).to_string());
         }
+        SqlType::System(oid @ (22 | 30)) => {
+            let text = vector(*oid, bytes)?;
+            return builder.append_text(&text);
+        }
         other
         @ (SqlType::System(_) | SqlType::Record | SqlType::Stored(_) | SqlType::Named(_) | SqlType::Domain(_)) => {
             return Err(Error::unsupported(format!("binary input of type {other}")));
@@ -312,6 +316,35 @@ fn append_array(builder: &mut ColumnBuilder, bytes: &[u8]) -> Result<()> {
     }
     append_dimension(builder, &lengths, &mut reader)?;
     reader.end()
+}
+
+/// int2vector and oidvector: arrays of one dimension that count from zero, without nulls; their text.
+fn vector(oid: u32, bytes: &[u8]) -> Result<String> {
+    let (name, element) = match oid {
+        22 => ("int2vector", SqlType::Int2.oid()),
+        _ => ("oidvector", SqlType::Oid.oid()),
+    };
+    let not_a_vector = || invalid(format!("invalid {name} data"));
+    let mut reader = Reader::new(bytes);
+    let header = (reader.integer()?, reader.integer()?, reader.integer()?);
+    if header != (1, 0, element as i32) {
+        return Err(not_a_vector());
+    }
+    let (length, first) = (reader.integer()?, reader.integer()?);
+    if first != 0 {
+        return Err(not_a_vector());
+    }
+    let mut numbers = vec![];
+    for _ in 0..length {
+        let size = usize::try_from(reader.integer()?).map_err(|_| not_a_vector())?;
+        let number = reader.slice(size)?;
+        numbers.push(match oid {
+            22 => i16::from_be_bytes(exact(number)?).to_string(),
+            _ => u32::from_be_bytes(exact(number)?).to_string(),
+        });
+    }
+    reader.end()?;
+    Ok(numbers.join(" "))
 }
 
 fn append_dimension(builder: &mut ColumnBuilder, lengths: &[usize], reader: &mut Reader<'_>) -> Result<()> {
