@@ -3,7 +3,9 @@
 //! that an outer join had to make up is NULL: where that can be, the relation gets a column that says it is there.
 
 mod aliases;
+mod distinct_positions;
 mod fields;
+mod natural_joins;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -133,10 +135,16 @@ impl VisitorMut for Expander<'_> {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         self.spread_calls(&mut select.from);
         self.complete_aliases(&mut select.from);
+        if let Err(error) = self.name_natural_columns(select) {
+            return ControlFlow::Break(error);
+        }
         self.frames.push(self.relations(&select.from));
         if select.projection.iter().any(|item| self.starred(item).is_some())
             && let Err(error) = self.spread_fields(select)
         {
+            return ControlFlow::Break(error);
+        }
+        if let Err(error) = self.name_positions(select) {
             return ControlFlow::Break(error);
         }
         self.sources.push(select.from.clone());

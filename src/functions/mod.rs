@@ -56,9 +56,11 @@ mod privileges;
 mod randomness;
 mod range_aggregates;
 mod ranges;
+mod ranks;
 mod records;
 mod regular;
 mod retyped;
+mod row_counts;
 mod row_function;
 mod row_order;
 mod row_paths;
@@ -81,11 +83,12 @@ mod text;
 mod trigonometry;
 mod user_types;
 mod variances;
+mod zipped_records;
 
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::datatypes::FieldRef;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 use crate::error::Result;
 
@@ -120,6 +123,7 @@ pub use postgres_cast::{assignment_cast, attempted_cast, is_total_text_cast, pos
 pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ASSIGNED_FIELD, ROW_FIELD, ROW_VALUE, as_composite, assigned_field_type, composite_of};
 pub use retyped::{RETYPED, retyped};
+pub use row_counts::WITHIN_LIMIT;
 pub use row_order::{row_is_not_null, row_is_null, row_key};
 pub use row_paths::{ROW_ON_PATH, ROW_PATH};
 pub use server::VERSION;
@@ -128,13 +132,14 @@ pub use shown_digits::shown_numeric;
 pub use single_value::single_value;
 pub use spelled_order::{spelled_key, spelled_key_and_value, spelled_of_key};
 pub use table_indexes::TableIndex;
+pub use zipped_records::ZIPPED_RECORDS;
 
 /// All scalar functions, shared by all sessions.
 pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
     static FUNCTIONS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         let declared = row_functions().map(row_function::RowFunction::into_udf);
         declared
-            .chain([array_or_empty::function()])
+            .chain([array_or_empty::function(), zipped_records::function()])
             .chain(waiting_functions())
             .chain(overloaded_functions())
             .chain(records::functions())
@@ -174,6 +179,7 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         randomness::functions(),
         ranges::functions(),
         regular::functions(),
+        row_counts::functions(),
         sending::functions(),
         shown_digits::functions(),
         strings::functions(),
@@ -225,6 +231,11 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         text::functions(),
     ];
     families.into_iter().flatten()
+}
+
+/// The window functions that mean something else in DataFusion.
+pub fn window_functions() -> Vec<Arc<WindowUDF>> {
+    ranks::functions()
 }
 
 /// The aggregate functions that DataFusion lacks or that mean something else there.

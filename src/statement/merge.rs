@@ -8,11 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::ast::{Merge, MergeAction, MergeClause, MergeWhen, Statement};
 use super::own_expressions::change_own_expressions;
 use super::reader::Reader;
-<<<<<<< HEAD
-use super::{relation, target, update};
-=======
-use super::{insert, target, update};
->>>>>>> d
+use super::{insert, relation, target, update};
 use crate::error::{Error, Result, SqlState};
 
 /// The column that tells a row of the source from a row of nulls.

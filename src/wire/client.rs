@@ -10,12 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::context::interrupt::{Interrupt, InterruptReason};
 use crate::error::Error;
 use crate::telemetry::Metrics;
-<<<<<<< HEAD
-use crate::wire::backend::Backend;
-use crate::wire::client_stream::Doorstep;
-=======
 use crate::wire::backend::{Backend, NoticeOutlet};
->>>>>>> b
+use crate::wire::client_stream::Doorstep;
 use crate::wire::expectation::Expectation;
 use crate::wire::interruption::{Stop, attend, flush, put_report};
 use crate::wire::message::{self, Frame, Malformed, Message};
@@ -35,15 +31,10 @@ pub struct Client<S, B> {
     /// Since ReadyForQuery nothing arrived.
     idle: bool,
     expectation: Expectation,
-<<<<<<< HEAD
     /// Where its messages are waited for in person, if nothing lies between the stream and the protocol.
     doorstep: Option<Doorstep>,
-=======
     /// What the session tells while a statement runs.
     pub(super) outlet: Option<Arc<NoticeOutlet>>,
-    /// The socket's descriptor, where nothing lies between it and the protocol.
-    direct: Option<RawFd>,
->>>>>>> b
 }
 
 impl<S, B> Client<S, B>

@@ -287,12 +287,23 @@ fn set_columns(name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(V
             };
             (names, arguments.into_iter().map(flat).collect())
         }
-        Some(declared) => declared
-            .columns
-            .iter()
-            .map(|(column, array)| (column.to_string(), column_array(array, &arguments)))
-            .unzip(),
+        Some(declared) => arrays_of(declared.name, &arguments).into_iter().unzip(),
     }))
+}
+
+/// The columns of a set-returning function and the arrays behind them.
+pub(super) fn arrays_of(function: &str, arguments: &[Expr]) -> Vec<(String, Expr)> {
+    let declared = SET_RETURNING.iter().find(|declared| declared.name == function);
+    let columns = declared.map_or(&[][..], |declared| declared.columns).iter();
+    columns
+        .map(|(column, array)| (column.to_string(), column_array(array, arguments)))
+        .collect()
+}
+
+/// Whether a function of this name returns rows of several columns.
+pub(super) fn has_columns(function: &str) -> bool {
+    let mut declared = SET_RETURNING.iter();
+    declared.any(|declared| declared.name == function && declared.columns.len() > 1)
 }
 
 /// The call of a function of PostgreSQL's that gives one value.

@@ -2,15 +2,16 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Select, SelectItem, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Select, SelectItem, Value, VisitMut, VisitorMut};
 
-use super::function_in_from::flat;
+use super::function_in_from::{arrays_of, flat, has_columns};
 use super::syntax::{call, plain_arguments, system_name};
 use crate::error::Result;
+use crate::functions::ZIPPED_RECORDS;
 use crate::statement::change_own_expressions;
 
 /// Set-returning functions and the functions that return the set as an array.
-const SET_RETURNING: [(&str, &str); 17] = [
+const SET_RETURNING: [(&str, &str); 16] = [
     ("json_populate_recordset", "json_populated_rows"),
     ("jsonb_populate_recordset", "jsonb_populated_rows"),
     ("json_array_elements", "json_elements"),
@@ -27,7 +28,6 @@ const SET_RETURNING: [(&str, &str); 17] = [
     ("regexp_split_to_table", "regexp_split_to_array"),
     ("string_to_table", "string_to_array"),
     ("pg_partition_ancestors", "pg_partition_ancestors"),
-    ("_pg_expandarray", "pg_expandarray_rows"),
 ];
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
@@ -54,7 +54,13 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
 
 /// Whether a function of this name returns a set, whatever its arguments are.
 pub(super) fn is_set_returning(name: &str) -> bool {
-    name == "unnest" || SET_RETURNING.iter().any(|(set, _)| *set == name)
+    name == "unnest" || SET_RETURNING.iter().any(|(set, _)| *set == name) || has_columns(name)
+}
+
+fn records(name: &str, arguments: Vec<Expr>) -> Expr {
+    let columns = arrays_of(name, &arguments).into_iter();
+    let columns = columns.flat_map(|(column, array)| [Expr::value(Value::SingleQuotedString(column)), array]);
+    call(ZIPPED_RECORDS, columns.collect())
 }
 
 fn as_array(expression: &Expr) -> Option<Expr> {
@@ -69,6 +75,9 @@ fn as_array(expression: &Expr) -> Option<Expr> {
     if let ("unnest", [array]) = (name.as_str(), arguments.as_slice()) {
         return Some(flat(array.clone()));
     }
-    let (_, array) = SET_RETURNING.iter().find(|(set, _)| *set == name)?;
-    Some(call(array, arguments))
+    if let Some((_, array)) = SET_RETURNING.iter().find(|(set, _)| *set == name) {
+        return Some(call(array, arguments));
+    }
+    // Rows of several columns are records.
+    has_columns(&name).then(|| records(&name, arguments))
 }

@@ -27,15 +27,29 @@ impl VisitorMut for Merger {
     type Break = Error;
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        match merge(select) {
+        match merge_columns(select) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
     }
 }
 
-fn merge(select: &mut Select) -> Result<()> {
+/// Whether the join merges columns that the text does not name, and not as the planner does: it waits until the columns of
+/// its sides are known.
+pub(in super::super) fn is_waiting(join: &Join) -> bool {
+    use JoinOperator::{FullOuter, Right, RightOuter};
+    matches!(
+        join.join_operator,
+        Right(JoinConstraint::Natural) | RightOuter(JoinConstraint::Natural) | FullOuter(JoinConstraint::Natural)
+    )
+}
+
+/// Merges the columns of the joins of one SELECT.
+pub(in super::super) fn merge_columns(select: &mut Select) -> Result<()> {
     let joins = || select.from.iter().flat_map(|table| &table.joins);
+    if joins().any(is_waiting) {
+        return Ok(());
+    }
     let is_full = joins().any(|join| matches!(&join.join_operator, JoinOperator::FullOuter(on) if merges(on)));
     if !is_full && !joins().any(|join| using(join).is_some()) {
         return Ok(());
@@ -58,7 +72,7 @@ fn merge(select: &mut Select) -> Result<()> {
 }
 
 fn refused() -> Error {
-    Error::unsupported("FULL JOIN USING with unnamed relations, NATURAL or subqueries")
+    Error::unsupported("FULL JOIN USING with unnamed relations or subqueries")
 }
 
 fn merges(constraint: &JoinConstraint) -> bool {
@@ -252,7 +266,7 @@ impl Merged {
                 .from
                 .get_mut(*table)
                 .and_then(|table| table.joins.get_mut(*place));
-            if let Some(constraint) = join.and_then(join_constraint_mut) {
+            if let Some(constraint) = join.and_then(constraint_of) {
                 *constraint = JoinConstraint::On(condition.clone());
             }
         }
@@ -348,7 +362,7 @@ fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     }
 }
 
-fn join_constraint_mut(join: &mut Join) -> Option<&mut JoinConstraint> {
+pub(in super::super) fn constraint_of(join: &mut Join) -> Option<&mut JoinConstraint> {
     match &mut join.join_operator {
         JoinOperator::Join(on)
         | JoinOperator::Inner(on)

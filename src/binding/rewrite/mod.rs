@@ -2,8 +2,10 @@
 //! Each is a pure function over the tree, one a file, applied in the order below. None looks up a name.
 
 mod aggregates;
+mod array_literals;
 mod array_subquery;
 mod collation;
+mod empty_frames;
 mod join_using;
 mod function_in_from;
 mod function_in_select;
@@ -24,6 +26,7 @@ mod quantified;
 mod records_in_from;
 mod recursion;
 mod registered_names;
+mod row_subqueries;
 mod row_values;
 mod rows_from;
 mod search_cycle;
@@ -44,8 +47,10 @@ use crate::error::Result;
 
 pub(crate) use function_in_from::{ROWS, one_row};
 pub(crate) use interval_literals::literal_type;
+pub(super) use join_using::{constraint_of, is_waiting, merge_columns};
 pub(super) use number_literals::negative_offset;
 pub use output_names::{numbered_name, output_column_name, output_name};
+pub(super) use row_subqueries::COMPARED_ROWS;
 pub(crate) use syntax::{call, folded};
 pub(super) use syntax::{plain_arguments, replace_expressions, system_name};
 
@@ -100,11 +105,15 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     // After the wildcards that joins were given.
     qualified_wildcards::rewrite(tree);
     interval_literals::rewrite(tree)?;
+    // After windows have their clauses and intervals their type.
+    empty_frames::rewrite(tree)?;
     quantified::rewrite(tree)?;
     // After all that look for numbers.
     number_literals::rewrite(tree)?;
     // After casts were given to literals.
     aggregates::rewrite(tree)?;
+    array_literals::rewrite(tree);
+    recursion::mark(tree)?;
     // Last: it wraps whole subqueries that the others have finished.
     array_subquery::rewrite(tree)
 }
