@@ -3,6 +3,7 @@
 mod compact_sources;
 mod distinct_sums;
 mod filter_before_grouping;
+mod infinite_moments;
 mod late_projections;
 mod lazy_conditions;
 mod leading_rows;
@@ -43,6 +44,7 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     // Without it, averages of all groups are divided where ten are asked for.
     rules
         .chain([Arc::new(late_projections::LateProjections) as _])
+        .chain([Arc::new(infinite_moments::InfiniteMoments) as _])
         .collect()
 }
 
