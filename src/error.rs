@@ -122,6 +122,7 @@ sql_states! {
     NotNullViolation = "23502",
     UniqueViolation = "23505",
     CheckViolation = "23514",
+    InvalidCursorState = "24000",
     ActiveSqlTransaction = "25001",
     ReadOnlySqlTransaction = "25006",
     NoActiveSqlTransaction = "25P01",

@@ -43,6 +43,7 @@ mod stored_expression;
 mod shown_digits;
 mod spellings;
 mod ties;
+mod true_keys;
 mod time_travel;
 mod typed_elements;
 mod types;
@@ -90,6 +91,7 @@ pub use stored_expression::{
     check_row_expression,
 };
 pub use time_travel::TimeTravel;
+pub use true_keys::with_true_keys;
 pub(crate) use updatable::updatable;
 pub use with_parts::SharedPart;
 

@@ -44,6 +44,11 @@ impl Adjusted {
             aliases,
         }
     }
+
+    /// `string_agg` does itself, and says that it needs them ordered: two calls of it could not have orders of their own.
+    fn orders_values(&self) -> bool {
+        self.inner.name() == "string_agg"
+    }
 }
 
 impl AggregateUDFImpl for Adjusted {
@@ -95,21 +100,35 @@ impl AggregateUDFImpl for Adjusted {
     }
 
     fn with_beneficial_ordering(self: Arc<Self>, beneficial: bool) -> PlanResult<Option<Arc<dyn AggregateUDFImpl>>> {
+        if self.orders_values() {
+            return Ok(Some(self));
+        }
         let inner = self.inner.as_ref().clone().with_beneficial_ordering(beneficial)?;
         let adjustment = self.adjustment;
         Ok(inner.map(|inner| Arc::new(Adjusted::new(Arc::new(inner), adjustment)) as Arc<dyn AggregateUDFImpl>))
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.inner.order_sensitivity()
+        match self.orders_values() {
+            true => AggregateOrderSensitivity::SoftRequirement,
+            false => self.inner.order_sensitivity(),
+        }
     }
 
     fn simplify(&self) -> Option<AggregateFunctionSimplification> {
         self.inner.simplify()
     }
 
+    /// Another aggregate would forget what is done otherwise, and `array_agg` backwards that its values are distinct.
     fn reverse_expr(&self) -> ReversedUDAF {
-        self.inner.reverse_udf()
+        match self.inner.reverse_udf() {
+            ReversedUDAF::Reversed(_) => ReversedUDAF::NotSupported,
+            other => other,
+        }
+    }
+
+    fn supports_null_handling_clause(&self) -> bool {
+        self.inner.supports_null_handling_clause()
     }
 
     fn is_descending(&self) -> Option<bool> {

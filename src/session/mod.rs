@@ -2,6 +2,7 @@
 //! order in which messages arrive; a simple query is an unnamed statement and portal through the same calls.
 
 mod commands;
+mod current_of;
 mod cursor_rows;
 mod cursors;
 mod identity;

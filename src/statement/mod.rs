@@ -73,7 +73,7 @@ pub use fingerprint::{fingerprint, normalized_text};
 pub use lexer::with_escape_strings;
 pub use open_literals::{OpenLiteral, OpenQuery, with_open_literals};
 pub use own_expressions::change_own_expressions;
-pub use target::{rows_query, table as table_in_from};
+pub use target::{current_of, rows_query, table as table_in_from};
 
 /// Parses every statement of a text. Empty statements are left out, but a text with nothing else gives
 /// one `Statement::Empty`. Positions of errors are one-based characters of the whole text.

@@ -243,7 +243,8 @@ impl Storage {
             .try_collect()
             .await
             .map_err(|error| from_store(error, "could not list the table's files"))?;
-        if listed.iter().any(|meta| meta.last_modified > oldest) {
+        // A file that is being written has no name yet: its folder looks empty.
+        if listed.is_empty() || listed.iter().any(|meta| meta.last_modified > oldest) {
             return Ok(false);
         }
         self.erase(id).await?;

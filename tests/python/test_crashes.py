@@ -119,10 +119,10 @@ def define_until_killed(server, tables, numbers):
                     statement = f"drop table made_{gone}"
                 elif known and number % 3 == 0:
                     changed = max(known)
-                    known[changed] = "text" if known[changed] == "bigint" else "bigint"
+                    known[changed] = "text" if known[changed] == "integer" else "integer"
                     statement = f"alter table made_{changed} alter column n type {known[changed]} using n::text::{known[changed]}"
                 else:
-                    known[number] = "bigint"
+                    known[number] = "integer"
                     statement = f"create table made_{number} as select n from generate_series(1, 100) n(n)"
                 tables[1] = known
                 connection.execute(statement)

@@ -31,6 +31,7 @@ mod row_values;
 mod rows_from;
 mod search_cycle;
 mod set_returning;
+mod sort_lists;
 mod special_syntax;
 mod syntax;
 mod table_oid;
@@ -89,6 +90,8 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     type_functions::rewrite(tree)?;
     row_values::rewrite(tree)?;
     windows::rewrite(tree)?;
+    // After the windows that have names were put in.
+    sort_lists::rewrite(tree);
     special_syntax::rewrite(tree)?;
     json_aggregates::rewrite(tree)?;
     json_cases::rewrite(tree)?;

@@ -17,7 +17,7 @@ impl Expander<'_> {
         for table in select.from.iter_mut().filter(|table| waits(table)) {
             self.name_columns(table)?;
         }
-        merge_columns(select, !self.sources.is_empty())
+        merge_columns(select)
     }
 
     fn name_columns(&self, table: &mut TableWithJoins) -> Result<()> {

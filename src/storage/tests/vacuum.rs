@@ -101,3 +101,16 @@ async fn abandoned_tables_go_after_a_day() {
     assert!(scratch.storage.erase_abandoned(id).await.unwrap());
     assert!(!entry(&table, 0).exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_whose_first_file_is_being_written_stays() {
+    let scratch = scratch();
+    let id = Uuid::new_v4();
+    let table = scratch.storage.table(&TableAddress::Managed(id)).unwrap();
+    // Listings do not show a file before it has its name.
+    let folder = table.url().to_file_path().unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("part.parquet#1"), "x").unwrap();
+    assert_eq!(scratch.storage.managed_tables().await.unwrap(), [id]);
+    assert!(!scratch.storage.erase_abandoned(id).await.unwrap());
+}
