@@ -1,7 +1,9 @@
 //! NATURAL RIGHT and NATURAL FULL joins as joins USING the columns that both sides have, so that the columns are merged as
 //! these are. The planner takes the left side's value for the merged column whatever the join is.
 
-use datafusion::sql::sqlparser::ast::{Ident, JoinConstraint, ObjectName, Select, TableFactor, TableWithJoins};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, JoinConstraint, ObjectName, Select, TableFactor, TableWithJoins, Value,
+};
 
 use super::super::rewrite::{constraint_of, is_waiting, merge_columns};
 use super::{Expander, names};
@@ -30,7 +32,10 @@ impl Expander<'_> {
                     check_once(&common, &left, "left")?;
                     check_once(&common, &right, "right")?;
                     let named = |column: &String| ObjectName::from(vec![Ident::with_quote('"', column)]);
-                    *constraint = JoinConstraint::Using(common.iter().map(named).collect());
+                    *constraint = match common.is_empty() {
+                        true => JoinConstraint::On(Expr::value(Value::Boolean(true))),
+                        false => JoinConstraint::Using(common.iter().map(named).collect()),
+                    };
                     common
                 }
                 Some(JoinConstraint::Using(columns)) => {
