@@ -8,7 +8,7 @@ import time
 
 import psycopg
 
-from latency import median_microseconds
+from latency import POSTGRES, measured
 from peers import Peer
 from postgres_process import Postgres
 from tpch import sample_server
@@ -108,7 +108,7 @@ def measure(data, options, kinds, report):
         connection.execute("set boathouse.plan_cache = off")
         times["first sight"] = [milliseconds(connection, settings[0]) for settings in tiles]
         with Postgres() as postgres, psycopg.connect(postgres.conninfo(), autocommit=True) as other:
-            reference = median_microseconds(other, "select 1") / 1000
+            reference = measured({POSTGRES: (other, "select 1")})[POSTGRES] / 1000
         files = live_files(server, "sample", TABLES)
     peer = Peer("DuckDB, native", options.threads)
     try:

@@ -333,6 +333,9 @@ fn base_state(runtime: Arc<RuntimeEnv>, partitions: usize) -> SessionState {
         for function in functions::aggregate_functions() {
             let _ = state.register_udaf(function);
         }
+        for function in functions::window_functions() {
+            let _ = state.register_udwf(function);
+        }
     }
     state
 }

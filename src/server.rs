@@ -2,7 +2,6 @@
 //! statements finish for a while, and then ends them.
 
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result, SqlState};
 use crate::telemetry;
 use crate::wire::backend::Service;
-use crate::wire::{Certificate, Connections, EngineService, Gate, Rules, converse};
+use crate::wire::{Certificate, ClientStream, Connections, EngineService, Gate, Rules, converse};
 
 /// Sockets that have not got past their startup packet and password, beyond the connection limit.
 const UNIDENTIFIED_ALLOWANCE: usize = 256;
@@ -190,8 +189,8 @@ async fn accept<V: Service>(
 async fn receive<V: Service>(stream: TcpStream, peer: SocketAddr, gate: &Gate<V>) {
     // Replies are sent off in whole, so waiting for more to send would only delay them.
     let _ = stream.set_nodelay(true);
-    let direct = stream.as_raw_fd();
-    converse(stream, Some(direct), Some(peer), gate).await;
+    let (stream, doorstep) = ClientStream::new(stream);
+    converse(stream, doorstep, Some(peer), gate).await;
 }
 
 /// Cancelled by SIGTERM or SIGINT.

@@ -144,6 +144,7 @@ pub(super) fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> 
                     | SqlType::Enum(_)
                     | SqlType::Spelled(_)
                     | SqlType::Composite(_)
+                    | SqlType::Record
             )
     })
 }

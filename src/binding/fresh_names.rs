@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::{function_rows, names};
+use crate::statement::relation;
 
 /// Renames the range variables of a body whose relations are known. `mark` tells this body from those that may stand
 /// around or inside of it; `is_column` knows what names columns and arguments have.
@@ -133,12 +134,7 @@ impl VisitorMut for Renamer<'_> {
         } else if let Some(name) = own_name(factor)
             && let TableFactor::Table { alias, .. } = factor
         {
-            *alias = Some(TableAlias {
-                explicit: true,
-                name: self.fresh(&name),
-                columns: vec![],
-                at: None,
-            });
+            *alias = Some(relation::alias(self.fresh(&name)));
         }
         ControlFlow::Continue(())
     }

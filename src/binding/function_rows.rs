@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use datafusion::logical_expr::Volatility;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function as Call, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    Query, SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, Value, Visit,
-    VisitMut, Visitor, VisitorMut,
+    Query, SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value, Visit, VisitMut, Visitor,
+    VisitorMut,
 };
 
 use super::BindingServices;
@@ -19,6 +19,7 @@ use super::rewrite::{call, one_row};
 use crate::catalog::model::Function;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{ROW_VALUE, chosen_function};
+use crate::statement::relation;
 use crate::types::SqlType;
 
 /// Begins the name of a relation that is the rows of a function.
@@ -441,21 +442,7 @@ fn rows(name: &ObjectName, arguments: Vec<FunctionArg>, columns: &[DeclaredColum
     for (column, sql_type) in columns {
         name.push_str(&format!("{COLUMN}{column}{TYPE}{sql_type}"));
     }
-    TableFactor::Table {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        alias: None,
-        args: Some(TableFunctionArgs {
-            args: arguments,
-            settings: None,
-        }),
-        with_hints: vec![],
-        version: None,
-        with_ordinality: false,
-        partitions: vec![],
-        json_path: None,
-        sample: None,
-        index_hints: vec![],
-    }
+    relation::called(ObjectName::from(vec![Ident::new(name)]), arguments, None, false)
 }
 
 /// A query of one relation, with this one in its place.

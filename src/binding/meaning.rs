@@ -7,19 +7,23 @@ use std::sync::Arc;
 use datafusion::arrow::array::new_empty_array;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::metadata::FieldMetadata;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, Cast, Placeholder, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Union, Volatility};
+use datafusion::logical_expr::{Expr, ExprSchemable, Limit, LogicalPlan, Union, Volatility};
 
 use super::agreement::{described, is_agreeing, named_type, of_agreeing, typed_bounds, typed_case, typed_list};
 use super::comparisons::{
-    compare_as_floats, compare_dates, compare_distinct_numerics, is_comparison, pad_list, pad_literals, text_operand,
-    trim_among_texts, trim_bounds, trim_characters, trim_members, trim_membership, trimmed, with_compared_parameters,
+    compare_as_floats, compare_dates, compare_distinct_numerics, infinite_moment, infinite_sum, is_comparison,
+    pad_list, pad_literals, text_operand, trim_among_texts, trim_bounds, trim_characters, trim_members,
+    trim_membership, trimmed, with_compared_parameters,
 };
-use super::{calls, equal_keys, frame_exclusion, grouping_keys, inherited_order, outer_aggregates, sort_keys};
+use super::{
+    calls, computed_limits, equal_keys, frame_exclusion, grouping_keys, inherited_order, outer_aggregates,
+    recursive_queries, sort_keys,
+};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{attempted_cast, checked_arithmetic, is_unknown_literal, postgres_cast};
 use crate::types::SqlType;
@@ -30,7 +34,16 @@ use crate::types::parse::{parse_value, reads_the_clock};
 
 /// Every expression of the plan, subqueries included.
 pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<LogicalPlan> {
-    let rewritten = plan.transform_up_with_subqueries(|plan| match plan {
+    let descend = |plan| match plan {
+        LogicalPlan::RecursiveQuery(query) => {
+            let settled = recursive_queries::settle(query, settings)?;
+            Ok(Transformed::new(settled, true, TreeNodeRecursion::Jump))
+        }
+        other => Ok(Transformed::no(other)),
+    };
+    let rewritten = plan.transform_down_up_with_subqueries(descend, |plan| match plan {
+        // Settled on the way down.
+        settled @ LogicalPlan::RecursiveQuery(_) => Ok(Transformed::no(settled)),
         LogicalPlan::Union(union) => with_meaning(super::unions::agree(union)?, settings).map(Transformed::yes),
         LogicalPlan::Aggregate(aggregate) => {
             let keys = grouping_keys::computed(&aggregate)?;
@@ -49,6 +62,9 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
 
 /// The expressions of one node whose inputs are done.
 fn of_node(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<Transformed<LogicalPlan>> {
+    if let LogicalPlan::Window(window) = &plan {
+        super::frame_offsets::check(window)?;
+    }
     let plan = super::exact_averages::of_plan(plan)?;
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);
@@ -70,7 +86,7 @@ fn of_node(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<Transform
     .transform_data(|plan| Ok(Transformed::yes(sort_keys::of_plan(plan))))?
     .transform_data(|plan| {
         Ok(match plan {
-            LogicalPlan::Limit(limit) => Transformed::yes(super::ties::keep_ties(limit)?),
+            LogicalPlan::Limit(limit) => Transformed::yes(of_limit(limit, settings)?),
             LogicalPlan::Aggregate(aggregate) => {
                 outer_aggregates::check(&aggregate)?;
                 Transformed::yes(sort_keys::of_aggregate(inherited_order::of_aggregate(aggregate)?)?)
@@ -92,6 +108,18 @@ fn of_node(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<Transform
     .map_data(LogicalPlan::recompute_schema)
 }
 
+fn of_limit(mut limit: Limit, settings: &FormatSettings) -> Result<LogicalPlan> {
+    for (count, clause) in [(&mut limit.skip, "OFFSET"), (&mut limit.fetch, "LIMIT")] {
+        if let Some(count) = count {
+            **count = computed_limits::counted(count.as_ref().clone(), clause, settings)?;
+        }
+    }
+    match super::ties::keep_ties(limit)? {
+        LogicalPlan::Limit(limit) => computed_limits::number_rows(limit),
+        other => Ok(other),
+    }
+}
+
 /// The casts that a union puts over its branches are written casts too.
 fn with_meaning(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<LogicalPlan> {
     let LogicalPlan::Union(union) = plan else {
@@ -106,7 +134,7 @@ fn with_meaning(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<Logi
 }
 
 /// The branch of a set operation with the meaning of the casts that its columns were given.
-fn with_casts(branch: &LogicalPlan, settings: &FormatSettings) -> PlanResult<LogicalPlan> {
+pub(super) fn with_casts(branch: &LogicalPlan, settings: &FormatSettings) -> PlanResult<LogicalPlan> {
     let schema = merge_schema(&branch.inputs());
     let names = NamePreserver::new(branch);
     let meant = branch.clone().map_expressions(|expression| {
@@ -326,6 +354,9 @@ fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> Plan
                 let metadata = (!field.metadata().is_empty()).then(|| FieldMetadata::from(&field));
                 return Ok(Transformed::yes(Expr::Literal(value, metadata)));
             }
+            if let (SqlType::Timestamp(_), Some(moment)) = (&target, infinite_moment(&cast.expr)) {
+                return Ok(Transformed::yes(moment));
+            }
         }
         _ => {}
     }
@@ -469,6 +500,9 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
         let binary = compare_distinct_numerics(binary, left.data_type(), right.data_type());
         return Ok(compare_dates(binary, left.data_type(), right.data_type()));
     }
+    if let Some(moment) = infinite_sum(&binary, right.data_type()) {
+        return Ok(Transformed::yes(moment));
+    }
     let BinaryExpr {
         left: first,
         op,
@@ -482,8 +516,8 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
     )
 }
 
-/// Functions that hand a value on, or look at its type; all others take text, which has no padding.
-const KEEPS_PADDING: [&str; 19] = [
+/// Functions that hand a value on, look at its type or know its padding; all others take text, which has none.
+const KEEPS_PADDING: [&str; 28] = [
     "row_value",
     "assigned_field",
     "concat",
@@ -503,4 +537,14 @@ const KEEPS_PADDING: [&str; 19] = [
     "least",
     "pg_typeof",
     "arrow_typeof",
+    // PostgreSQL has operators of its own there.
+    "regexp_matches_pattern",
+    "regexp_imatches_pattern",
+    "similar_to",
+    "json_array_built",
+    "json_object_built",
+    "json_query",
+    "json_scalar",
+    "json_serialize",
+    "json_value",
 ];

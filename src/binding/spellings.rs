@@ -28,7 +28,6 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("collect_set", "array_agg(DISTINCT $1) FILTER (WHERE $1 IS NOT NULL)"),
     ("contains", "strpos($1, $2) > 0"),
     ("count_if", "count(*) FILTER (WHERE $1)"),
-    ("date_add", "CAST($1 AS date) + CAST($2 AS int)"),
     ("date_diff", "CAST($1 AS date) - CAST($2 AS date)"),
     ("date_format", "to_char(CAST($1 AS timestamp), $2)"),
     ("date_sub", "CAST($1 AS date) - CAST($2 AS int)"),
@@ -144,7 +143,7 @@ fn spelled(name: &str, arguments: &[Expr], is_known: &dyn Fn(&str) -> bool) -> R
     if name == "decode" && arguments.len() > 2 {
         return Ok(Some(chosen(arguments)));
     }
-    let is_other = name == "to_date" && arguments.len() == 1;
+    let is_other = matches!((name, arguments.len()), ("to_date", 1) | ("date_add", 3));
     if !is_other && is_known(name) {
         return Ok(None);
     }

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
 use crate::error::{Error, Result, SqlState};
+use crate::statement::relation;
 
 const SEPARATOR: char = '\u{1}';
 
@@ -79,12 +80,7 @@ impl VisitorMut for VersionHider {
         let table = super::names::fold(last);
         if alias.is_none() {
             let name = sql::Ident::with_quote('"', table.clone());
-            *alias = Some(sql::TableAlias {
-                explicit: true,
-                name,
-                columns: vec![],
-                at: None,
-            });
+            *alias = Some(relation::alias(name));
         }
         *last = sql::Ident::with_quote('"', format!("{table}{SEPARATOR}{suffix}"));
         ControlFlow::Continue(())

@@ -33,7 +33,9 @@ pub(super) fn of_subscript(expression: Expr, schema: &DFSchema) -> Expr {
         _ => None,
     };
     match element {
-        Some(SqlType::Array(element)) if matches!(*element, SqlType::Composite(_)) => retyped(expression, *element),
+        Some(SqlType::Array(element)) if matches!(*element, SqlType::Composite(_) | SqlType::Record) => {
+            retyped(expression, *element)
+        }
         _ => expression,
     }
 }

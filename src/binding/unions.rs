@@ -73,7 +73,7 @@ fn agreed_types(branches: &[&LogicalPlan], width: usize, construct: &str) -> Res
 }
 
 /// Types that only the catalogs have are left to the engine.
-fn is_plain(sql_type: &SqlType) -> bool {
+pub(super) fn is_plain(sql_type: &SqlType) -> bool {
     !matches!(
         sql_type,
         SqlType::Oid | SqlType::Regclass | SqlType::Regtype | SqlType::Regproc | SqlType::Name | SqlType::Char
@@ -97,7 +97,7 @@ fn plain(expression: &Expr) -> &Expr {
     }
 }
 
-fn type_of(plan: &LogicalPlan, column: usize) -> SqlType {
+pub(super) fn type_of(plan: &LogicalPlan, column: usize) -> SqlType {
     let field = plan.schema().field(column);
     match selected(plan, column) {
         Some(literal) if is_unknown_literal(literal) => SqlType::Unknown,
@@ -131,7 +131,7 @@ fn with_typed_parameters(input: &LogicalPlan, wanted: &[Option<SqlType>]) -> Res
     }
 }
 
-fn cast_columns(input: &LogicalPlan, wanted: &[Option<SqlType>]) -> Result<LogicalPlan> {
+pub(super) fn cast_columns(input: &LogicalPlan, wanted: &[Option<SqlType>]) -> Result<LogicalPlan> {
     let is_open = |place: usize| {
         let item = selected(input, place);
         item.is_some_and(|item| matches!(item, Expr::Placeholder(parameter) if parameter.field.is_none()))

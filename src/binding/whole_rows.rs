@@ -3,7 +3,9 @@
 //! that an outer join had to make up is NULL: where that can be, the relation gets a column that says it is there.
 
 mod aliases;
+mod distinct_positions;
 mod fields;
+mod natural_joins;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -19,6 +21,7 @@ use super::relations::parse_query;
 use super::rewrite::{call, output_column_name, output_name, spread_rows};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::ROW_VALUE;
+use crate::statement::relation;
 
 /// Begins the name of the column that says that a row is there.
 const THERE: &str = "\u{0}there";
@@ -132,10 +135,16 @@ impl VisitorMut for Expander<'_> {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         self.spread_calls(&mut select.from);
         self.complete_aliases(&mut select.from);
+        if let Err(error) = self.name_natural_columns(select) {
+            return ControlFlow::Break(error);
+        }
         self.frames.push(self.relations(&select.from));
         if select.projection.iter().any(|item| self.starred(item).is_some())
             && let Err(error) = self.spread_fields(select)
         {
+            return ControlFlow::Break(error);
+        }
+        if let Err(error) = self.name_positions(select) {
             return ControlFlow::Break(error);
         }
         self.sources.push(select.from.clone());
@@ -538,12 +547,7 @@ fn mark_in(table: &mut TableWithJoins, marked: &[(String, Ident)]) {
                 TableFactor::Derived { lateral: true, .. } | TableFactor::UNNEST { .. }
             ),
             subquery: Box::new(template),
-            alias: Some(datafusion::sql::sqlparser::ast::TableAlias {
-                explicit: true,
-                name: Ident::with_quote('"', relation),
-                columns: vec![],
-                at: None,
-            }),
+            alias: Some(relation::alias(Ident::with_quote('"', relation))),
             sample: None,
         };
     }

@@ -10,6 +10,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::datum::Datum;
+use super::intervals::interval_nanos;
 use super::overload::{Arguments, OverloadedFunction, RowBody, invalid, kernel, rows};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
@@ -105,7 +106,17 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             }
             Ok(Datum::List(list[..kept as usize].to_vec()))
         }),
-        function("array_fill", "(any, int4[]) $1[]", |_, row| filled(row)),
+        OverloadedFunction::immutable(
+            "array_fill",
+            vec![
+                rows("(any, int4[]) $1[]", |_, row| filled(row)).called_on_null(),
+                rows("(any, int4[], int4[]) $1[]", |_, row| match elements(&row[2]) {
+                    [Datum::Int(1)] => filled(row),
+                    _ => Err(Error::unsupported("arrays with other lower bounds than 1")),
+                })
+                .called_on_null(),
+            ],
+        ),
         on_null("array_any", "(text, element, array) bool", |_, row| {
             quantified(row, true)
         }),
@@ -154,6 +165,10 @@ pub(super) fn same(left: &Datum, right: &Datum) -> bool {
         (Datum::Decimal(left, left_scale), Datum::Decimal(right, right_scale)) => {
             let number = |value: &i128, scale: &i8| crate::types::numeric::Number::new(*value, i32::from(*scale));
             number(left, left_scale).compare(number(right, right_scale)).is_eq()
+        }
+        (Datum::Interval(left), Datum::Interval(right)) => interval_nanos(*left) == interval_nanos(*right),
+        (Datum::List(left), Datum::List(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
         _ => left == right,
     }
@@ -207,6 +222,10 @@ fn bound(row: &[Datum]) -> Datum {
 }
 
 fn filled(row: &[Datum]) -> Result<Datum> {
+    if row[1].is_null() {
+        let message = "dimension array or low bound array cannot be null";
+        return Err(Error::new(SqlState::NullValueNotAllowed, message));
+    }
     let lengths: Vec<i64> = elements(&row[1]).iter().filter_map(Datum::as_int).collect();
     let [length] = lengths.as_slice() else {
         return Err(Error::unsupported("array_fill() with several dimensions"));
@@ -271,6 +290,8 @@ pub(super) fn is_less(left: &Datum, right: &Datum) -> bool {
             let number = |value: &i128, scale: &i8| crate::types::numeric::Number::new(*value, i32::from(*scale));
             number(left, left_scale).compare(number(right, right_scale)).is_lt()
         }
+        (Datum::Interval(left), Datum::Interval(right)) => interval_nanos(*left) < interval_nanos(*right),
+        (Datum::Bool(left), Datum::Bool(right)) => left < right,
         _ => false,
     }
 }

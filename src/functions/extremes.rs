@@ -1,101 +1,16 @@
-//! `min` and `max` of DataFusion, which promise that a frame that only grows has them in order. Their first answers may be
-//! NULL, and stand before the others wherever NULLs are to be: a sort by such a column must not be left out.
+//! Aggregates of DataFusion without promises that they do not keep. `min` and `max` say that a frame that only grows has them in
+//! order; but their first answers may be NULL, and stand before the others wherever NULLs are to be: a sort by such a column must
+//! not be left out. `array_agg` says that it can be read backwards; with DISTINCT its values then come in the other order.
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{Result as PlanResult, ScalarValue};
-use datafusion::functions_aggregate::min_max;
-use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs};
-use datafusion::logical_expr::utils::AggregateOrderSensitivity;
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
-    StatisticsArgs,
-};
+use datafusion::functions_aggregate::{array_agg, min_max};
+use datafusion::logical_expr::AggregateUDF;
+
+use super::adjusted_aggregate::{Adjustment, adjusted};
 
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
-    [min_max::min_udaf(), min_max::max_udaf()]
-        .into_iter()
-        .map(|inner| Arc::new(AggregateUDF::new_from_impl(Extreme { inner })))
-        .collect()
-}
-
-/// The aggregate without that promise.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Extreme {
-    inner: Arc<AggregateUDF>,
-}
-
-impl AggregateUDFImpl for Extreme {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.inner.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> PlanResult<Vec<DataType>> {
-        self.inner.coerce_types(types)
-    }
-
-    fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
-        self.inner.return_type(types)
-    }
-
-    fn return_field(&self, fields: &[FieldRef]) -> PlanResult<FieldRef> {
-        self.inner.return_field(fields)
-    }
-
-    fn accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
-        self.inner.accumulator(arguments)
-    }
-
-    fn state_fields(&self, arguments: StateFieldsArgs) -> PlanResult<Vec<FieldRef>> {
-        self.inner.state_fields(arguments)
-    }
-
-    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
-        self.inner.groups_accumulator_supported(arguments)
-    }
-
-    fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn GroupsAccumulator>> {
-        self.inner.create_groups_accumulator(arguments)
-    }
-
-    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
-        self.inner.create_sliding_accumulator(arguments)
-    }
-
-    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.inner.order_sensitivity()
-    }
-
-    fn simplify(&self) -> Option<AggregateFunctionSimplification> {
-        self.inner.simplify()
-    }
-
-    fn reverse_expr(&self) -> ReversedUDAF {
-        ReversedUDAF::Identical
-    }
-
-    fn is_descending(&self) -> Option<bool> {
-        self.inner.is_descending()
-    }
-
-    fn value_from_stats(&self, statistics: &StatisticsArgs) -> Option<ScalarValue> {
-        self.inner.value_from_stats(statistics)
-    }
-
-    fn default_value(&self, data_type: &DataType) -> PlanResult<ScalarValue> {
-        self.inner.default_value(data_type)
-    }
-
-    fn set_monotonicity(&self, _: &DataType) -> SetMonotonicity {
-        SetMonotonicity::NotMonotonic
-    }
+    [min_max::min_udaf(), min_max::max_udaf(), array_agg::array_agg_udaf()]
+        .map(|inner| adjusted(inner, Adjustment::PromisesNoOrder))
+        .to_vec()
 }

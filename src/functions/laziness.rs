@@ -10,7 +10,7 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, when};
 
 /// Functions that fail on some values, besides conversions of text.
-const PARTIAL_FUNCTIONS: [&str; 43] = [
+const PARTIAL_FUNCTIONS: [&str; 48] = [
     "acos",
     "asin",
     "bitand",
@@ -30,6 +30,11 @@ const PARTIAL_FUNCTIONS: [&str; 43] = [
     "int4range",
     "int8range",
     "interval_div",
+    "json",
+    "json_exists",
+    "json_query",
+    "json_serialize",
+    "json_value",
     "ln",
     "log",
     "log10",

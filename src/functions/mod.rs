@@ -1,6 +1,7 @@
 //! PostgreSQL's and Databricks' functions that DataFusion lacks, a file per family. They are the same for
 //! all sessions; what a session adds comes through `FunctionEnvironment`, with each statement.
 
+mod adjusted_aggregate;
 mod advisory_locks;
 mod agreeing;
 mod array_functions;
@@ -28,6 +29,8 @@ mod float_sums;
 mod hashes;
 mod identity;
 mod index_definitions;
+mod input_checks;
+mod infinite_moments;
 mod intervals;
 mod json;
 mod keys;
@@ -51,11 +54,14 @@ mod patterns;
 mod percentiles;
 mod postgres_cast;
 mod privileges;
+mod randomness;
 mod range_aggregates;
 mod ranges;
+mod ranks;
 mod records;
 mod regular;
 mod retyped;
+mod row_counts;
 mod row_function;
 mod row_order;
 mod row_paths;
@@ -78,11 +84,12 @@ mod text;
 mod trigonometry;
 mod user_types;
 mod variances;
+mod zipped_records;
 
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::datatypes::FieldRef;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 use crate::error::Result;
 
@@ -100,6 +107,7 @@ pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, first_failing};
 pub use enumerations::{enum_label, enum_position};
 pub use environment::{ColumnNumbers, FunctionEnvironment, environment, install_environment};
 pub use excluded_rows::{Exclusion, excluding, looks_at_peers};
+pub use infinite_moments::{moment_of_date, shifted_moment};
 pub use intervals::{interval_key, interval_nanos, interval_of_key};
 pub use keys::{Key, column_names};
 pub use keywords::{Keyword, keywords};
@@ -117,6 +125,7 @@ pub use postgres_cast::{assignment_cast, attempted_cast, is_total_text_cast, pos
 pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ASSIGNED_FIELD, ROW_FIELD, ROW_VALUE, as_composite, assigned_field_type, composite_of};
 pub use retyped::{RETYPED, retyped};
+pub use row_counts::WITHIN_LIMIT;
 pub use row_order::{row_is_not_null, row_is_null, row_key};
 pub use row_paths::{ROW_ON_PATH, ROW_PATH};
 pub use server::VERSION;
@@ -125,13 +134,14 @@ pub use shown_digits::shown_numeric;
 pub use single_value::single_value;
 pub use spelled_order::{spelled_key, spelled_key_and_value, spelled_of_key};
 pub use table_indexes::TableIndex;
+pub use zipped_records::ZIPPED_RECORDS;
 
 /// All scalar functions, shared by all sessions.
 pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
     static FUNCTIONS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         let declared = row_functions().map(row_function::RowFunction::into_udf);
         declared
-            .chain([array_or_empty::function()])
+            .chain([array_or_empty::function(), zipped_records::function()])
             .chain(waiting_functions())
             .chain(overloaded_functions())
             .chain(records::functions())
@@ -168,8 +178,10 @@ fn overloaded_functions() -> impl Iterator<Item = Arc<ScalarUDF>> {
         multiranges::functions(),
         network_addresses::functions(),
         ordered_sets::functions(),
+        randomness::functions(),
         ranges::functions(),
         regular::functions(),
+        row_counts::functions(),
         sending::functions(),
         shown_digits::functions(),
         strings::functions(),
@@ -207,6 +219,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         numbering::functions(),
         identity::functions(),
         index_definitions::functions(),
+        input_checks::functions(),
         intervals::functions(),
         names::functions(),
         notifications::functions(),
@@ -220,6 +233,11 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         text::functions(),
     ];
     families.into_iter().flatten()
+}
+
+/// The window functions that mean something else in DataFusion.
+pub fn window_functions() -> Vec<Arc<WindowUDF>> {
+    ranks::functions()
 }
 
 /// The aggregate functions that DataFusion lacks or that mean something else there.

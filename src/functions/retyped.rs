@@ -47,6 +47,7 @@ impl ScalarUDFImpl for Retyped {
         // Only the layout knows the fields of a record.
         let layout = match (&self.sql_type, arguments.arg_fields.first()) {
             (SqlType::Array(element), Some(array)) if **element == SqlType::Record => array.data_type().clone(),
+            (SqlType::Record, Some(record)) => record.data_type().clone(),
             _ => self.sql_type.to_arrow(),
         };
         Ok(Arc::new(field.with_data_type(layout)))

@@ -36,6 +36,7 @@ pub(crate) enum Argument {
     Timestamp,
     Timestamptz,
     Interval,
+    Time,
     Numeric,
     /// An array of any element type.
     Array,
@@ -206,6 +207,7 @@ fn coerce(kind: Argument, given: &DataType) -> Option<DataType> {
             Argument::NameOrOid => is_integer || is_text,
             Argument::Date | Argument::Timestamp | Argument::Timestamptz => is_time || is_text,
             Argument::Interval => matches!(given, DataType::Interval(_) | DataType::Duration(_)) || is_text,
+            Argument::Time => matches!(given, DataType::Time64(_)),
             Argument::Array => given.is_list(),
         };
     if !fits {
@@ -223,6 +225,7 @@ fn coerce(kind: Argument, given: &DataType) -> Option<DataType> {
         Argument::Timestamp => SqlType::Timestamp(None).to_arrow(),
         Argument::Timestamptz => SqlType::Timestamptz(None).to_arrow(),
         Argument::Interval => SqlType::Interval(None).to_arrow(),
+        Argument::Time => SqlType::Time(None).to_arrow(),
         Argument::Numeric if given.is_decimal() => given.clone(),
         Argument::Numeric if is_integer => DataType::Decimal128(20, 0),
         Argument::Numeric => SqlType::Numeric(None).to_arrow(),

@@ -5,20 +5,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef};
-use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
+use datafusion::arrow::datatypes::{FieldRef, Schema};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::functions_aggregate::{bool_and_or, string_agg};
-use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::utils::AggregateOrderSensitivity;
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature,
-};
+use datafusion::logical_expr::function::AccumulatorArgs;
+use datafusion::logical_expr::{Accumulator, AggregateUDF};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
+use super::adjusted_aggregate::{Adjustment, adjusted};
 use super::{bit_aggregates, float_moments, range_aggregates};
 
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
-    let kept = |inner: Arc<AggregateUDF>| Arc::new(AggregateUDF::new_from_impl(Kept::new(inner)));
+    let kept = |inner| adjusted(inner, Adjustment::KeepsFrame);
     vec![
         kept(bool_and_or::bool_and_udaf()),
         kept(bool_and_or::bool_or_udaf()),
@@ -29,85 +27,6 @@ pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
     .chain(range_aggregates::functions().into_iter().map(kept))
     .chain(float_moments::functions().into_iter().map(kept))
     .collect()
-}
-
-/// The aggregate with a way to slide.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Kept {
-    inner: Arc<AggregateUDF>,
-    /// Of its own: DataFusion's wrapper for other names does not slide.
-    aliases: Vec<String>,
-}
-
-impl Kept {
-    fn new(inner: Arc<AggregateUDF>) -> Kept {
-        let every = (inner.name() == "bool_and").then(|| "every".to_string());
-        let aliases = every.into_iter().chain(inner.aliases().iter().cloned()).collect();
-        Kept { inner, aliases }
-    }
-}
-
-impl AggregateUDFImpl for Kept {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        &self.aliases
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> PlanResult<Vec<DataType>> {
-        self.inner.coerce_types(types)
-    }
-
-    fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
-        self.inner.return_type(types)
-    }
-
-    fn return_field(&self, fields: &[FieldRef]) -> PlanResult<FieldRef> {
-        self.inner.return_field(fields)
-    }
-
-    fn accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
-        self.inner.accumulator(arguments)
-    }
-
-    fn state_fields(&self, arguments: StateFieldsArgs) -> PlanResult<Vec<FieldRef>> {
-        self.inner.state_fields(arguments)
-    }
-
-    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
-        self.inner.groups_accumulator_supported(arguments)
-    }
-
-    fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn GroupsAccumulator>> {
-        self.inner.create_groups_accumulator(arguments)
-    }
-
-    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
-        Ok(kept_frame(Arc::clone(&self.inner), arguments))
-    }
-
-    fn with_beneficial_ordering(self: Arc<Self>, beneficial: bool) -> PlanResult<Option<Arc<dyn AggregateUDFImpl>>> {
-        let inner = self.inner.as_ref().clone().with_beneficial_ordering(beneficial)?;
-        Ok(inner.map(|inner| Arc::new(Kept::new(Arc::new(inner))) as Arc<dyn AggregateUDFImpl>))
-    }
-
-    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.inner.order_sensitivity()
-    }
-
-    fn reverse_expr(&self) -> ReversedUDAF {
-        self.inner.reverse_udf()
-    }
-
-    fn default_value(&self, data_type: &DataType) -> PlanResult<ScalarValue> {
-        self.inner.default_value(data_type)
-    }
 }
 
 /// An accumulator that keeps the rows of its frame for a function that forgets none.

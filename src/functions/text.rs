@@ -40,8 +40,39 @@ pub(super) fn functions() -> Vec<RowFunction> {
             Ok(uuid::Uuid::new_v4().to_string().into())
         })
         .with_volatility(Volatility::Volatile),
+        immutable("uuid_extract_version", &[&[Argument::Text]], SqlType::Int2, |_, row| {
+            Ok(standard_uuid(row).map(|uuid| uuid.get_version_num() as i64).into())
+        }),
+        immutable(
+            "uuid_extract_timestamp",
+            &[&[Argument::Text]],
+            SqlType::Timestamptz(None),
+            |_, row| {
+                Ok(standard_uuid(row)
+                    .and_then(|uuid| moment_of(&uuid))
+                    .map_or(Datum::Null, Datum::Micros))
+            },
+        ),
         immutable("getdatabaseencoding", &[&[]], SqlType::Name, |_, _| Ok("UTF8".into())),
     ]
+}
+
+/// A UUID of the variant that has versions.
+fn standard_uuid(row: &[Datum]) -> Option<uuid::Uuid> {
+    let uuid = uuid::Uuid::parse_str(text(row, 0)?).ok()?;
+    (uuid.get_variant() == uuid::Variant::RFC4122).then_some(uuid)
+}
+
+/// When a UUID of version 1 was made.
+fn moment_of(uuid: &uuid::Uuid) -> Option<i64> {
+    /// Microseconds from the Gregorian calendar's beginning to 1970.
+    const GREGORIAN_MICROS: i64 = 12_219_292_800_000_000;
+    if uuid.get_version_num() != 1 {
+        return None;
+    }
+    let (low, middle, high, _) = uuid.as_fields();
+    let ticks = i64::from(low) | i64::from(middle) << 32 | i64::from(high & 0x0fff) << 48;
+    Some(ticks / 10 - GREGORIAN_MICROS)
 }
 
 fn text(row: &[Datum], index: usize) -> Option<&str> {

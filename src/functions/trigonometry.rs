@@ -9,6 +9,12 @@ use super::mathematics::{float, out_of_range};
 use super::overload::{OverloadedFunction, kernel};
 use crate::error::Result;
 
+// As PostgreSQL has them: the platform's own.
+unsafe extern "C" {
+    safe fn erf(value: f64) -> f64;
+    safe fn erfc(value: f64) -> f64;
+}
+
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     macro_rules! of_float {
         ($($name:literal => $body:expr),+ $(,)?) => {
@@ -28,6 +34,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         "asin" => |value| Ok(in_unit(value)?.asin()),
         "acos" => |value| Ok(in_unit(value)?.acos()),
         "cot" => |value| Ok(1.0 / value.tan()),
+        "erf" => |value| Ok(erf(value)),
+        "erfc" => |value| Ok(erfc(value)),
         "degrees" => |value| Ok(value.to_degrees()),
         "radians" => |value| Ok(value * (std::f64::consts::PI / 180.0)),
     };

@@ -10,6 +10,7 @@ use datafusion::optimizer::{OptimizerContext, OptimizerRule};
 
 use super::policy::subquery_plan;
 use super::subject::{Recognise, Subject};
+use crate::binding::with_true_keys;
 use crate::catalog::CatalogSnapshot;
 use crate::catalog::model::{Object, Privilege};
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ pub(crate) fn authorize(plan: &LogicalPlan, catalog: &CatalogSnapshot, recognise
 /// subquery is a plan of its own: DataFusion leaves correlated ones as they are.
 fn require_columns_of(plan: &LogicalPlan, catalog: &CatalogSnapshot, recognise: Recognise) -> Result<()> {
     let pruned = OptimizeProjections::new()
-        .rewrite(plan.clone(), &OptimizerContext::new())?
+        .rewrite(with_true_keys(plan.clone())?, &OptimizerContext::new())?
         .data;
     let mut verdict = Ok(());
     pruned.apply(|node| {

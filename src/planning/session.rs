@@ -20,7 +20,6 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::logical_expr::registry::ExtensionTypeRegistryRef;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, WindowUDF};
-use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::optimizer::{Optimizer, OptimizerConfig};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
@@ -98,13 +97,13 @@ impl PlanningSession {
             .analyzer()
             .execute_and_check(plan.clone(), options, |_, _| {})?;
         let optimized = self.base.optimizer().optimize(analyzed, self, |_, _| {})?;
-        rules::order_conditions(optimized)
+        rules::order_conditions(rules::with_null_keys(optimized)?)
     }
 
     /// Makes the joins of an optimized plan simpler and orders them; they then carry only the columns needed.
     pub(super) fn order_joins(&self, plan: LogicalPlan) -> PlanResult<LogicalPlan> {
         let narrow = |plan| {
-            let rules = Optimizer::with_rules(vec![Arc::new(OptimizeProjections::new())]);
+            let rules = Optimizer::with_rules(rules::narrowing());
             rules.optimize(plan, self, |_, _| {})
         };
         let simpler = outer_joins::with_simpler_outer_joins(plan)?;

@@ -193,6 +193,15 @@ impl CursorRows {
         Ok(Some(found))
     }
 
+    /// The row that the cursor stands on, and its place among all.
+    pub fn current(&self) -> Option<(&RecordBatch, usize, u64)> {
+        if self.position == 0 || self.is_after_last() {
+            return None;
+        }
+        let (batch, offset) = self.find(self.position)?;
+        Some((batch, offset, self.position))
+    }
+
     fn is_after_last(&self) -> bool {
         self.position > self.read
     }

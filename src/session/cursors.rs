@@ -9,6 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use tokio::sync::Mutex;
 
 use super::Session;
+use super::current_of::{ChangedRow, ScannedTable, scanned_table};
 use super::cursor_rows::{CursorRows, Scrolling, stream_of};
 use super::portal::{Portal, PortalState, RunningRows};
 use super::prepared::PreparedStatement;
@@ -25,6 +26,10 @@ pub(crate) struct Cursor {
     pub columns: Arc<[OutputColumn]>,
     pub binary: bool,
     pub hold: bool,
+    /// The table whose rows WHERE CURRENT OF changes.
+    pub scanned: Option<ScannedTable>,
+    /// What it made of the row that the cursor stood on last.
+    pub changed: Option<ChangedRow>,
 }
 
 impl Session {
@@ -50,11 +55,14 @@ impl Session {
             None => Scrolling::Little,
             Some(false) => Scrolling::None,
         };
+        let scanned = scanned_table(&declare.query, &rows.columns);
         let cursor = Cursor {
             rows: self.cursor_rows(stream, scrolling),
             columns: rows.columns,
             binary: declare.binary,
             hold: declare.hold,
+            scanned,
+            changed: None,
         };
         let status = CursorStatus {
             name: declare.name.clone(),
@@ -215,6 +223,6 @@ impl Session {
     }
 }
 
-fn missing(name: &str) -> Error {
+pub(super) fn missing(name: &str) -> Error {
     Error::new(SqlState::InvalidCursorName, format!("cursor \"{name}\" does not exist"))
 }

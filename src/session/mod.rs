@@ -2,14 +2,17 @@
 //! order in which messages arrive; a simple query is an unnamed statement and portal through the same calls.
 
 mod commands;
+mod current_of;
 mod cursor_rows;
 mod cursors;
 mod identity;
 mod listening;
 mod lone_statement;
+mod outlet;
 mod plpgsql;
 mod portal;
 mod prepared;
+mod reading;
 mod routines;
 mod schema;
 mod settings;
@@ -47,6 +50,7 @@ use crate::types::format::{Format, FormatSettings};
 use identity::Identity;
 use listening::Listening;
 use lone_statement::Lone;
+pub use outlet::NoticeOutlet;
 use portal::Portal;
 use prepared::{PreparedStatement, Texts};
 use transactions::Savepoint;
@@ -175,6 +179,7 @@ pub struct Session {
     /// The whole text of a simple query, as long as it runs.
     script: Option<Arc<str>>,
     notices: Vec<Notice>,
+    outlet: Arc<NoticeOutlet>,
     /// Bytes of what RAISE said and the client has not been told yet.
     raised_bytes: usize,
     copy_in: Option<Box<CopyIn>>,
@@ -246,6 +251,7 @@ impl Session {
             nesting: 0,
             script: None,
             notices,
+            outlet: Arc::default(),
             raised_bytes: 0,
             copy_in: None,
             time_limit: None,
@@ -276,12 +282,31 @@ impl Session {
     /// What the client is to hear besides results, of the levels that it wants to hear of.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         self.raised_bytes = 0;
+        let mut notices = self.outlet.take();
+        notices.extend(self.take_wanted());
+        notices
+    }
+
+    fn take_wanted(&mut self) -> Vec<Notice> {
         let mut notices = std::mem::take(&mut self.notices);
         if !notices.is_empty() {
             let least = self.settings.current().client_min_messages;
             notices.retain(|notice| notice.severity.level().is_none_or(|level| level >= least));
         }
         notices
+    }
+
+    /// Lets the client hear at once what there is to hear.
+    async fn tell(&mut self) {
+        let notices = self.take_wanted();
+        self.outlet.put(notices);
+        // The connection has its turn.
+        tokio::task::yield_now().await;
+    }
+
+    /// Where notices come out while a statement runs.
+    pub fn notice_outlet(&self) -> Arc<NoticeOutlet> {
+        Arc::clone(&self.outlet)
     }
 
     /// `I` idle, `T` in a transaction block, `E` in a failed one.
@@ -304,7 +329,7 @@ impl Session {
 
     /// Splits a simple query into statements; several are one implicit transaction.
     pub fn split(&mut self, sql: &str) -> Result<Vec<ParsedStatement>> {
-        let statements = crate::statement::parse(sql);
+        let statements = self.read(sql);
         let hides = |statement: &&ParsedStatement| statement.shown_text() != statement.text;
         let shown = match &statements {
             Ok(statements) if statements.iter().any(|one| hides(&one)) => statements

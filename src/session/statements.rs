@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use datafusion::common::ScalarValue;
 
+use super::current_of::{names_cursor, without_row};
 use super::cursor_rows::Scrolling;
 use super::cursors::Cursor;
 use super::portal::{Portal, PortalState, RunningCopy, RunningRows, formats_for};
@@ -28,7 +29,7 @@ impl Session {
         let parsed = match source {
             Source::Parsed(parsed) => parsed,
             Source::Text(text) => {
-                let parsed = one_statement(crate::statement::parse(&text)?)?;
+                let parsed = one_statement(self.read(&text)?)?;
                 self.show_running(&parsed.shown_text());
                 parsed
             }
@@ -45,6 +46,13 @@ impl Session {
     ) -> Result<Description> {
         if self.transaction.failed || !needs_catalog(&parsed.statement) {
             return self.describe_session_statement(parsed, declared);
+        }
+        if let Some(statement) = without_row(&parsed.statement) {
+            let parsed = ParsedStatement {
+                statement,
+                ..parsed.clone()
+            };
+            return Box::pin(self.describe(&parsed, texts, declared, memory)).await;
         }
         // What a routine describes is a part of the statement that runs it.
         if self.nesting == 0 {
@@ -311,6 +319,8 @@ impl Session {
                             columns: rows.columns,
                             binary: false,
                             hold: false,
+                            scanned: None,
+                            changed: None,
                         });
                         RunningRows::of_cursor(cursor, &formats, settings)?
                     }
@@ -381,6 +391,14 @@ impl Session {
     ) -> Result<Outcome> {
         self.ensure_begun()?;
         self.has_queried = true;
+        if names_cursor(&statement.parsed.statement)
+            && let Some(current) = self.with_current_row(statement, parameters).await?
+        {
+            let placed = self.run_in_pipeline(&current.statement, &current.parameters, result_formats, keeps_rows);
+            let outcome = Box::pin(placed).await?;
+            self.settle_current_row(&current, &outcome)?;
+            return Ok(outcome);
+        }
         let columns = statement
             .description
             .columns

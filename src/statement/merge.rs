@@ -1,14 +1,14 @@
 //! MERGE INTO t USING source ON … WHEN [NOT] MATCHED [BY SOURCE | BY TARGET] [AND …] THEN … [RETURNING …].
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, SelectItem, TableAlias, TableFactor, Value, With,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, SelectItem, TableFactor, Value, With,
 };
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{Merge, MergeAction, MergeClause, MergeWhen, Statement};
 use super::own_expressions::change_own_expressions;
 use super::reader::Reader;
-use super::{insert, target, update};
+use super::{insert, relation, target, update};
 use crate::error::{Error, Result, SqlState};
 
 /// The column that tells a row of the source from a row of nulls.
@@ -116,19 +116,11 @@ fn marked(reader: &Reader, source: TableFactor) -> Result<TableFactor> {
         expr: Expr::Value(Value::Boolean(true).into()),
         alias: Ident::with_quote('"', MARK),
     };
-    let from = datafusion::sql::sqlparser::ast::TableWithJoins {
-        relation: source,
-        joins: vec![],
-    };
+    let from = relation::alone(source);
     Ok(TableFactor::Derived {
         lateral: false,
         subquery: target::rows(reader, None, vec![all, mark], vec![from], None)?,
-        alias: Some(TableAlias {
-            explicit: true,
-            name,
-            columns: vec![],
-            at: None,
-        }),
+        alias: Some(relation::alias(name)),
         sample: None,
     })
 }

@@ -42,6 +42,7 @@ pub mod plpgsql;
 mod prepare;
 mod query;
 mod reader;
+pub mod relation;
 mod role_options;
 mod routine;
 mod routine_body;
@@ -67,11 +68,12 @@ use self::reader::Reader;
 use self::source::Source;
 use crate::error::{Error, Result};
 
-pub use dialect::{ALL_FIELDS, Cycle, DEFINED, ROWS_FROM, Search, WITH_TIES, search_and_cycle};
+pub use dialect::{ALL_FIELDS, Cycle, DEFINED, JSON_ROW, JSON_TABLE, ROWS_FROM, Search, WITH_TIES, search_and_cycle};
 pub use fingerprint::{fingerprint, normalized_text};
+pub use lexer::with_escape_strings;
 pub use open_literals::{OpenLiteral, OpenQuery, with_open_literals};
 pub use own_expressions::change_own_expressions;
-pub use target::{rows_query, table as table_in_from};
+pub use target::{current_of, rows_query, table as table_in_from};
 
 /// Parses every statement of a text. Empty statements are left out, but a text with nothing else gives
 /// one `Statement::Empty`. Positions of errors are one-based characters of the whole text.

@@ -3,14 +3,16 @@
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, Ident, ObjectName as SqlName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SetExpr,
-    TableAlias, TableFactor, TableWithJoins, With,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
+    ObjectName as SqlName, ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SetExpr, TableFactor,
+    TableWithJoins, Value, With,
 };
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::ObjectName;
 use super::reader::Reader;
-use crate::error::{Error, Result};
+use super::relation;
+use crate::error::Result;
 
 /// [ONLY] name [*] [[AS] alias], where a word of `clauses` is no alias.
 pub(super) fn target(reader: &mut Reader, clauses: &[&str]) -> Result<(ObjectName, TableWithJoins)> {
@@ -41,26 +43,8 @@ pub fn table(name: &ObjectName, alias: &str) -> TableWithJoins {
         .0
         .iter()
         .map(|part| ObjectNamePart::Identifier(Ident::with_quote('"', part)));
-    TableWithJoins {
-        relation: TableFactor::Table {
-            name: SqlName(parts.collect()),
-            alias: Some(TableAlias {
-                explicit: true,
-                name: Ident::with_quote('"', alias),
-                columns: vec![],
-                at: None,
-            }),
-            args: None,
-            with_hints: vec![],
-            version: None,
-            with_ordinality: false,
-            partitions: vec![],
-            json_path: None,
-            sample: None,
-            index_hints: vec![],
-        },
-        joins: vec![],
-    }
+    let alias = relation::alias(Ident::with_quote('"', alias));
+    relation::alone(relation::relation(SqlName(parts.collect()), Some(alias)))
 }
 
 /// WHERE, if it follows.
@@ -68,10 +52,60 @@ pub(super) fn selection(reader: &mut Reader) -> Result<Option<Expr>> {
     if !reader.accept(&["where"]) {
         return Ok(None);
     }
-    if reader.peek_words(&["current", "of"]) {
-        return Err(Error::unsupported("WHERE CURRENT OF").with_hint("Name the row by its key."));
+    if reader.accept(&["current", "of"]) {
+        let cursor = Value::SingleQuotedString(reader.name()?);
+        return Ok(Some(call(CURRENT_OF, vec![Expr::Value(cursor.into())])));
     }
     reader.expression().map(Some)
+}
+
+/// Stands for the condition of WHERE CURRENT OF, with the cursor's name: no client can write such a call.
+const CURRENT_OF: &str = "\u{0}current of";
+
+/// The cursor of WHERE CURRENT OF.
+pub fn current_of(rows: &Query) -> Option<&str> {
+    let SetExpr::Select(select) = rows.body.as_ref() else {
+        return None;
+    };
+    let Some(Expr::Function(function)) = &select.selection else {
+        return None;
+    };
+    let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else {
+        return None;
+    };
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(cursor)))] if name.value == CURRENT_OF => {
+            match &cursor.value {
+                Value::SingleQuotedString(cursor) => Some(cursor),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// A call of a function by a name that needs no schema.
+pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    let arguments = arguments
+        .into_iter()
+        .map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)));
+    Expr::Function(Function {
+        name: SqlName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: arguments.collect(),
+            clauses: vec![],
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
 }
 
 /// RETURNING's items, if it follows.

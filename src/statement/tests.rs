@@ -345,8 +345,6 @@ fn what_is_not_there_yet_or_wrong() {
             r#"42601 unrecognized privilege type "sellect"@7"#),
         ("grant delete (a) on t to bob",
             "42601 column privileges are only valid for SELECT, INSERT, UPDATE and REFERENCES@14"),
-        ("delete from t where current of c",
-            "0A000 WHERE CURRENT OF is not supported yet"),
         ("update t set a = 1, (b, a) = (2, 3)",
             "42601 multiple assignments to same column \"a\""),
         ("declare c scroll no scroll cursor for select 1",

@@ -1,14 +1,11 @@
 //! UPDATE t SET a = x, (b, c) = (y, z) [FROM …] [WHERE …] [RETURNING …].
 
-use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query,
-    SelectItem, SetExpr, Value, With,
-};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr, Value, With};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{AssignedColumn, Statement, Update};
 use super::reader::Reader;
-use super::target;
+use super::target::{self, call};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{ASSIGNED_FIELD, ASSIGNED_PART, ASSIGNED_SLICE};
 
@@ -150,26 +147,6 @@ impl Part {
 fn is_assigned(value: &Expr) -> bool {
     matches!(value, Expr::Function(function)
         if [ASSIGNED_PART, ASSIGNED_SLICE, ASSIGNED_FIELD].contains(&function.name.to_string().as_str()))
-}
-
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    let arguments = arguments
-        .into_iter()
-        .map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)));
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: arguments.collect(),
-            clauses: vec![],
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
 }
 
 fn column(reader: &mut Reader) -> Result<Target> {

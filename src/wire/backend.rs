@@ -13,7 +13,8 @@ use crate::catalog::scram::Key;
 pub use crate::context::notifications::Notification;
 use crate::error::{Error, Result};
 pub use crate::session::{
-    Binding, CopyOut, Fetched, Login, Notice, NoticeSeverity, OutputColumn, RowChunk, RowShape, Source, StatementShape,
+    Binding, CopyOut, Fetched, Login, Notice, NoticeOutlet, NoticeSeverity, OutputColumn, RowChunk, RowShape, Source,
+    StatementShape,
 };
 use crate::types::encoding::Encoding;
 use crate::types::format::FormatSettings;
@@ -58,6 +59,10 @@ pub trait Backend: Send + 'static {
     /// Reported settings that changed since the last call.
     fn take_parameter_changes(&mut self) -> Vec<(String, String)>;
     fn take_notices(&mut self) -> Vec<Notice>;
+    /// Where notices come out while `fetch` runs.
+    fn notice_outlet(&self) -> Option<Arc<NoticeOutlet>> {
+        None
+    }
     /// `I`, `T` or `E`.
     fn transaction_status(&self) -> u8;
     fn format_settings(&self) -> FormatSettings;

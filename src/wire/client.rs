@@ -1,7 +1,6 @@
 //! An authenticated client: takes its messages in order and hands each to the simple or the extended
 //! protocol. After an error in the extended one, everything up to Sync is skipped.
 
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -11,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use crate::context::interrupt::{Interrupt, InterruptReason};
 use crate::error::Error;
 use crate::telemetry::Metrics;
-use crate::wire::backend::Backend;
+use crate::wire::backend::{Backend, NoticeOutlet};
+use crate::wire::client_stream::Doorstep;
 use crate::wire::expectation::Expectation;
-use crate::wire::interruption::{Stop, attend, flush};
+use crate::wire::interruption::{Stop, attend, flush, put_report};
 use crate::wire::message::{self, Frame, Malformed, Message};
 use crate::wire::reply::{self, Severity};
 use crate::wire::socket::{ReadError, Socket};
@@ -31,8 +31,10 @@ pub struct Client<S, B> {
     /// Since ReadyForQuery nothing arrived.
     idle: bool,
     expectation: Expectation,
-    /// The socket's descriptor, where nothing lies between it and the protocol.
-    direct: Option<RawFd>,
+    /// Where its messages are waited for in person, if nothing lies between the stream and the protocol.
+    doorstep: Option<Doorstep>,
+    /// What the session tells while a statement runs.
+    pub(super) outlet: Option<Arc<NoticeOutlet>>,
 }
 
 impl<S, B> Client<S, B>
@@ -42,7 +44,7 @@ where
 {
     pub fn new(
         socket: Socket<S>,
-        direct: Option<RawFd>,
+        doorstep: Option<Doorstep>,
         session: B,
         interrupt: Arc<Interrupt>,
         metrics: Arc<Metrics>,
@@ -51,6 +53,7 @@ where
     ) -> Self {
         Client {
             socket,
+            outlet: session.notice_outlet(),
             session,
             interrupt,
             metrics,
@@ -59,7 +62,7 @@ where
             skipping: false,
             idle: true,
             expectation: Expectation::new(),
-            direct,
+            doorstep,
         }
     }
 
@@ -180,15 +183,7 @@ where
 
     /// The same for messages that must reach the client, whatever its character set lacks.
     fn put_report(&mut self, write: impl FnOnce(&mut BytesMut)) {
-        let Some(encoding) = self.session.client_encoding() else {
-            return self.socket.put(write);
-        };
-        let mut messages = BytesMut::new();
-        write(&mut messages);
-        let encode = |out: &mut BytesMut| translation::encode(&messages, &[], encoding, Lacking::QuestionMark, out);
-        if let Err(error) = self.socket.try_put(encode) {
-            tracing::error!(%error, "a message could not be encoded");
-        }
+        put_report(&mut self.socket, self.session.client_encoding(), write);
     }
 
     fn put_notifications(&mut self) {
@@ -247,7 +242,7 @@ where
                 match self.idle {
                     true => {
                         let (socket, limit) = (&mut self.socket, self.message_limit);
-                        self.expectation.next_frame(socket, limit, self.direct).await
+                        self.expectation.next_frame(socket, limit, self.doorstep.as_ref()).await
                     }
                     false => self.socket.frame(self.message_limit).await,
                 }

@@ -3,7 +3,6 @@
 
 use std::any::Any;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use crate::telemetry::Metrics;
 use crate::wire::authenticate::{self, Origin};
 use crate::wire::backend::{Backend, Login, Service};
 use crate::wire::client::Client;
+use crate::wire::client_stream::Doorstep;
 use crate::wire::connections::{Connections, Place};
 use crate::wire::interruption::Stop;
 use crate::wire::reply::{self, Severity};
@@ -52,15 +52,15 @@ pub struct Rules {
     pub message_limit: usize,
 }
 
-/// Talks to one client until either side ends it. `direct` is the descriptor of `stream`, if it has one.
-pub async fn converse<S, V>(stream: S, direct: Option<RawFd>, peer: Option<SocketAddr>, gate: &Gate<V>)
+/// Talks to one client until either side ends it. `doorstep` is that of `stream`, if it has one.
+pub async fn converse<S, V>(stream: S, doorstep: Option<Doorstep>, peer: Option<SocketAddr>, gate: &Gate<V>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     V: Service,
 {
     let admitted = AssertUnwindSafe(tokio::time::timeout(
         gate.rules.authentication_timeout,
-        Box::pin(admit(stream, direct, peer, gate)),
+        Box::pin(admit(stream, doorstep, peer, gate)),
     ));
     let (mut client, place) = match admitted.catch_unwind().await {
         Ok(Ok(Some(admitted))) => admitted,
@@ -108,7 +108,7 @@ type Admitted<S, V> = (Client<Transport<S>, <V as Service>::Session>, Place);
 /// Everything up to the first ReadyForQuery; `None`: there will be no session.
 async fn admit<S, V>(
     stream: S,
-    direct: Option<RawFd>,
+    doorstep: Option<Doorstep>,
     peer: Option<SocketAddr>,
     gate: &Gate<V>,
 ) -> Option<Admitted<S, V>>
@@ -125,10 +125,10 @@ where
             Ok((session, place)) => {
                 let interrupt = Arc::clone(&place.interrupt);
                 // What is encrypted goes by the layer that decrypts it.
-                let direct = direct.filter(|_| matches!(startup.socket.stream(), Transport::Plain(_)));
+                let doorstep = doorstep.filter(|_| matches!(startup.socket.stream(), Transport::Plain(_)));
                 let client = Client::new(
                     startup.socket,
-                    direct,
+                    doorstep,
                     session,
                     interrupt,
                     Arc::clone(&gate.metrics),

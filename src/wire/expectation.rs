@@ -1,19 +1,18 @@
-//! Stays awake for a client that has just been answering at once. To sleep and be woken costs a short statement more
-//! than all else. While one client alone is served, and its messages come within `WINDOW` some times in a row, the next is
-//! looked for at the socket itself: to go by the runtime each time wakes another of its threads, which then waits for the
-//! socket in this one's place, and the message has to be handed from thread to thread after all. One late message, or one of
-//! another client between, ends it.
+//! Waits in person for a client that has just been answering at once. To go by the runtime wakes another of its threads
+//! for each message, and costs a short statement more than all else. While one client alone is served, and its messages
+//! come within `WINDOW` some times in a row, the connection's own thread waits for the next at its `Doorstep`. One late message,
+//! or one of another client between, ends it.
 
-use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::wire::client_stream::Doorstep;
 use crate::wire::message::Frame;
 use crate::wire::socket::{ReadError, Socket};
 
-/// How soon a message follows an answer to count as at once, and how long is waited awake.
+/// How soon a message follows an answer to count as at once, and how long is waited in person.
 const WINDOW: Duration = Duration::from_micros(200);
 /// Messages in a row that came at once before the next is waited for.
 const ENOUGH: u8 = 3;
@@ -42,87 +41,66 @@ impl Expectation {
         }
     }
 
-    /// The client's next message. `direct` is the socket's descriptor, where its bytes are the protocol's.
+    /// The client's next message.
     pub(super) async fn next_frame<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         socket: &mut Socket<S>,
         limit: usize,
-        direct: Option<RawFd>,
+        doorstep: Option<&Doorstep>,
     ) -> Result<Frame, ReadError> {
         let began = Instant::now();
         // If this is dropped before a message came, none came at once.
         let before = std::mem::take(&mut self.in_a_row);
-        let mut frame = socket.waiting_frame(limit)?;
-        if let (None, Some(direct), true) = (&frame, direct, before >= ENOUGH) {
+        if let Some(doorstep) = doorstep.filter(|_| before >= ENOUGH && !socket.has_unread()) {
             if began.duration_since(self.yielded) > ALONE {
                 tokio::task::yield_now().await;
                 self.yielded = Instant::now();
             }
-            frame = look_for_frame(socket, limit, direct, began)?;
+            doorstep.wait(WINDOW);
         }
-        let frame = match frame {
-            Some(frame) => frame,
-            None => {
-                let frame = socket.frame(limit).await?;
-                self.yielded = Instant::now();
-                frame
-            }
-        };
+        let frame = socket.frame(limit).await?;
         let is_alone = LAST_SERVED.swap(self.client, Ordering::Relaxed) == self.client;
-        if is_alone && began.elapsed() < WINDOW {
-            self.in_a_row = ENOUGH.min(before + 1);
+        match is_alone && began.elapsed() < WINDOW {
+            true => self.in_a_row = ENOUGH.min(before + 1),
+            // Then the runtime had its turn.
+            false => self.yielded = Instant::now(),
         }
         Ok(frame)
     }
 }
 
-/// Looks until the window is over.
-fn look_for_frame<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut Socket<S>,
-    limit: usize,
-    direct: RawFd,
-    began: Instant,
-) -> Result<Option<Frame>, ReadError> {
-    while began.elapsed() < WINDOW {
-        if socket.read_now(direct)
-            && let Some(frame) = socket.waiting_frame(limit)?
-        {
-            return Ok(Some(frame));
-        }
-        std::hint::spin_loop();
-    }
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsRawFd;
-
     use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::wire::client_stream::ClientStream;
 
     const SYNC: [u8; 5] = [b'S', 0, 0, 0, 4];
 
-    async fn connected() -> (TcpStream, Socket<TcpStream>, RawFd) {
+    async fn connected() -> (TcpStream, Socket<ClientStream>, Option<Doorstep>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         client.set_nodelay(true).unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let direct = stream.as_raw_fd();
-        (client, Socket::new(stream), direct)
+        let (stream, doorstep) = ClientStream::new(stream);
+        assert!(doorstep.is_some(), "the client is on this machine");
+        (client, Socket::new(stream), doorstep)
     }
 
     #[tokio::test]
-    async fn messages_are_read_beside_the_runtime_and_by_it() {
-        let (mut client, mut socket, direct) = connected().await;
+    async fn messages_are_read_in_person_and_by_the_runtime() {
+        let (mut client, mut socket, doorstep) = connected().await;
         let mut expectation = Expectation::new();
         for round in 0..50_u8 {
             // Whatever else the tests of this process do: it is expected in each second round.
             expectation.in_a_row = if round % 2 == 0 { ENOUGH } else { 0 };
             client.write_all(&SYNC).await.unwrap();
-            let frame = expectation.next_frame(&mut socket, 1024, Some(direct)).await.unwrap();
+            let frame = expectation
+                .next_frame(&mut socket, 1024, doorstep.as_ref())
+                .await
+                .unwrap();
             assert_eq!((frame.tag, frame.body.len()), (b'S', 0));
         }
         // In two parts.
@@ -133,12 +111,15 @@ mod tests {
             client.write_all(&SYNC[2..]).await.unwrap();
             client
         });
-        let frame = expectation.next_frame(&mut socket, 1024, Some(direct)).await.unwrap();
+        let frame = expectation
+            .next_frame(&mut socket, 1024, doorstep.as_ref())
+            .await
+            .unwrap();
         assert_eq!(frame.tag, b'S');
         assert_eq!(expectation.in_a_row, 0, "it came late");
         drop(later.await.unwrap());
         expectation.in_a_row = ENOUGH;
-        let gone = expectation.next_frame(&mut socket, 1024, Some(direct)).await;
+        let gone = expectation.next_frame(&mut socket, 1024, doorstep.as_ref()).await;
         assert!(matches!(gone, Err(ReadError::Gone)));
     }
 }

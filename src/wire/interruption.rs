@@ -6,11 +6,16 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::context::interrupt::{Interrupt, InterruptReason};
 use crate::error::{Error, Result, SqlState};
+use crate::types::encoding::Encoding;
+use crate::wire::backend::NoticeOutlet;
+use crate::wire::reply;
 use crate::wire::socket::Socket;
+use crate::wire::translation::{self, Lacking};
 
 /// How long interrupted work may take to notice, before it is dropped.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -54,6 +59,19 @@ pub async fn attend<S, T>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    attend_hearing(socket, interrupt, work, None).await
+}
+
+/// The same for work that may have something to tell before it ends.
+pub async fn attend_hearing<S, T>(
+    socket: &mut Socket<S>,
+    interrupt: &Interrupt,
+    work: impl Future<Output = Result<T>>,
+    hearing: Option<Hearing<'_>>,
+) -> Result<T, Stop>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut work = pin!(work);
     // Work that is always ready would neither see an interrupt nor let the timer run that raises it.
     tokio::task::coop::consume_budget().await;
@@ -65,11 +83,21 @@ where
         return result.map_err(|error| cause(interrupt, error));
     }
     let token = interrupt.token();
-    tokio::select! {
-        biased;
-        result = &mut work => return result.map_err(|error| cause(interrupt, error)),
-        () = token.cancelled() => {}
-        () = socket.vanished() => interrupt.trigger(InterruptReason::ClientGone),
+    let mut sending = false;
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut work => return result.map_err(|error| cause(interrupt, error)),
+            () = token.cancelled() => break,
+            () = heard(hearing), if !sending => sending = hearing.is_some_and(|hearing| hearing.pass_on(socket)),
+            goes_on = watched(socket, sending) => match goes_on {
+                true => sending = false,
+                false => {
+                    interrupt.trigger(InterruptReason::ClientGone);
+                    break;
+                }
+            },
+        }
     }
     let mut held = interrupt.is_held();
     loop {
@@ -83,6 +111,64 @@ where
             Err(_) if interrupt.is_held() => held = true,
             Err(_) => return Err(reason(interrupt).into()),
         }
+    }
+}
+
+/// The notices of a statement that runs, and the client's character set.
+#[derive(Clone, Copy)]
+pub struct Hearing<'a> {
+    pub outlet: &'a NoticeOutlet,
+    pub encoding: Option<&'static Encoding>,
+}
+
+impl Hearing<'_> {
+    /// Puts what there is to hear into what is sent; whether there was anything.
+    fn pass_on<S>(&self, socket: &mut Socket<S>) -> bool
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let notices = self.outlet.take();
+        for notice in &notices {
+            put_report(socket, self.encoding, |out| reply::notice(out, notice));
+        }
+        !notices.is_empty()
+    }
+}
+
+async fn heard(hearing: Option<Hearing<'_>>) {
+    match hearing {
+        Some(hearing) => hearing.outlet.rung().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Sends what waits to be sent, or watches whether the client is still there; false when it is not.
+async fn watched<S>(socket: &mut Socket<S>, sending: bool) -> bool
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match sending {
+        true => socket.flush().await.is_ok(),
+        false => {
+            socket.vanished().await;
+            false
+        }
+    }
+}
+
+/// Appends messages that must reach the client, whatever its character set lacks.
+pub fn put_report<S>(socket: &mut Socket<S>, encoding: Option<&'static Encoding>, write: impl FnOnce(&mut BytesMut))
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Some(encoding) = encoding else {
+        return socket.put(write);
+    };
+    let mut messages = BytesMut::new();
+    write(&mut messages);
+    let encode = |out: &mut BytesMut| translation::encode(&messages, &[], encoding, Lacking::QuestionMark, out);
+    if let Err(error) = socket.try_put(encode) {
+        tracing::error!(%error, "a message could not be encoded");
     }
 }
 

@@ -6,12 +6,14 @@ pub mod message;
 
 mod authenticate;
 mod client;
+mod client_stream;
 mod connection;
 mod connections;
 mod copy;
 mod expectation;
 mod extended_query;
 mod interruption;
+mod placement;
 mod reply;
 mod rows;
 mod scram_exchange;
@@ -23,6 +25,7 @@ mod tls;
 mod translation;
 mod transport;
 
+pub use client_stream::ClientStream;
 pub use connection::{Gate, Rules, converse};
 pub use connections::Connections;
 pub use session_backend::EngineService;

@@ -12,7 +12,7 @@ use crate::types::format::Format;
 use crate::types::row::{BoundColumn, RowEncoder};
 use crate::wire::backend::{Backend, Fetched, RowChunk, RowShape};
 use crate::wire::client::Client;
-use crate::wire::interruption::{Stop, attend, flush};
+use crate::wire::interruption::{Hearing, Stop, attend, attend_hearing, flush};
 use crate::wire::reply;
 use crate::wire::socket::FLUSH_THRESHOLD;
 use crate::wire::translation::{self, Lacking};
@@ -40,8 +40,10 @@ where
     ) -> Result<Outcome, Stop> {
         let mut encoder: Option<RowEncoder> = None;
         loop {
+            let encoding = self.session.client_encoding();
+            let hearing = self.outlet.as_deref().map(|outlet| Hearing { outlet, encoding });
             let fetch = self.session.fetch(portal, max_rows);
-            match attend(&mut self.socket, &self.interrupt, fetch).await? {
+            match attend_hearing(&mut self.socket, &self.interrupt, fetch, hearing).await? {
                 Fetched::Rows(RowChunk::Batch(batch)) => {
                     if encoder.is_none() {
                         if shape.is_none() {

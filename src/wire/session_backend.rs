@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::backend::{
-    Backend, Binding, Fetched, Login, LoginRole, Notice, Notification, RowShape, Service, Source, StatementShape,
+    Backend, Binding, Fetched, Login, LoginRole, Notice, NoticeOutlet, Notification, RowShape, Service, Source,
+    StatementShape,
 };
 use crate::catalog::scram::{Key, keyed_hash};
 use crate::engine::Engine;
@@ -80,6 +81,10 @@ impl Backend for Session {
 
     fn take_notices(&mut self) -> Vec<Notice> {
         Session::take_notices(self)
+    }
+
+    fn notice_outlet(&self) -> Option<Arc<NoticeOutlet>> {
+        Some(Session::notice_outlet(self))
     }
 
     fn transaction_status(&self) -> u8 {

@@ -4,11 +4,10 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::os::fd::RawFd;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::wire::message::{self, Frame, Malformed, StartupPacket};
@@ -111,28 +110,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// The next frame, if all of it is here.
     pub fn waiting_frame(&mut self, limit: usize) -> Result<Option<Frame>, ReadError> {
         Ok(message::take_frame(&mut self.inbound, limit)?)
-    }
-
-    /// Takes what has arrived, without waiting and beside the runtime; answers whether anything had. `direct` is the
-    /// descriptor of this very stream, whose bytes are not encrypted. The runtime hears of these bytes as well, finds
-    /// nothing when it looks, and waits on.
-    pub fn read_now(&mut self, direct: RawFd) -> bool {
-        if self.ended {
-            return false;
-        }
-        self.inbound.reserve(READ_SIZE);
-        let room = self.inbound.spare_capacity_mut();
-        // SAFETY: the call writes at most `room.len()` bytes to where `room` is, and keeps no pointer.
-        let read = unsafe { libc::recv(direct, room.as_mut_ptr().cast(), room.len(), libc::MSG_DONTWAIT) };
-        let Ok(read @ 1..) = usize::try_from(read) else {
-            // Nothing there; an end or an error is the runtime's to find.
-            return false;
-        };
-        // SAFETY: the call has written so many bytes.
-        unsafe { self.inbound.advance_mut(read) };
-        self.inbound_grown += read;
-        self.received += read as u64;
-        true
     }
 
     async fn read(&mut self) -> Result<(), ReadError> {

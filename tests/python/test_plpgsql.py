@@ -48,6 +48,33 @@ def test_client_min_messages_decides_what_is_heard(connection, notices):
     assert [notice.message_primary for notice in notices] == ["yes", "always"]
 
 
+def test_client_min_messages_decides_about_statements_too(connection, notices):
+    connection.execute("set client_min_messages = warning")
+    connection.execute("drop table if exists no_such_table")
+    connection.execute("set client_min_messages = debug1")
+    connection.execute("create temp table chatty (id serial)")
+    assert [(notice.severity, notice.message_primary) for notice in notices] == [
+        ("DEBUG", 'CREATE TABLE will create implicit sequence "chatty_id_seq" for serial column "chatty.id"')
+    ]
+
+
+def test_notices_arrive_while_the_block_runs(connection):
+    heard = []
+    connection.add_notice_handler(lambda notice: heard.append((notice.message_primary, time.monotonic())))
+    connection.execute("""DO $$
+BEGIN
+  RAISE NOTICE 'first';
+  DROP TABLE IF EXISTS no_such_table;
+  PERFORM pg_sleep(0.5);
+  RAISE NOTICE 'second';
+  PERFORM pg_sleep(0.5);
+END $$""")
+    ended = time.monotonic()
+    (first, at_first), (dropped, _), (second, at_second) = heard
+    assert (first, second) == ("first", "second") and "does not exist" in dropped
+    assert at_second - at_first > 0.4 and ended - at_second > 0.4
+
+
 def failure(connection, body):
     with pytest.raises(psycopg.Error) as failed:
         connection.execute(body)

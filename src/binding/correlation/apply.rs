@@ -76,12 +76,30 @@ pub(super) fn unnest(node: LogicalPlan, names: &mut FreshNames) -> PlanResult<Tr
 }
 
 /// `input` with one more column: the subquery's value for each row.
-fn join_scalar(
+pub(super) fn join_scalar(
     input: &LogicalPlan,
     original: &LogicalPlan,
     subquery: &Subquery,
     names: &mut FreshNames,
 ) -> PlanResult<(LogicalPlan, Column)> {
+    let (plan, domain, value) = scalar_values(original, subquery, names)?;
+    let condition = same_columns(&domain);
+    let joined = LogicalPlanBuilder::from(input.clone());
+    let joined = match condition.is_empty() {
+        // It depends on nothing, and an aggregate without keys gives one row.
+        true => joined.cross_join(plan)?.build()?,
+        false => joined.join_on(plan, JoinType::Left, condition)?.build()?,
+    };
+    Ok((joined, value))
+}
+
+/// The subquery's value, a column with a name of its own, for each combination of the values that it reads of `original`;
+/// those for which it has no row may be missing.
+pub(super) fn scalar_values(
+    original: &LogicalPlan,
+    subquery: &Subquery,
+    names: &mut FreshNames,
+) -> PlanResult<(LogicalPlan, Substitution, Column)> {
     let inner = subquery.subquery.as_ref();
     let outer: Vec<Column> = outer_columns(inner)?
         .into_iter()
@@ -108,14 +126,8 @@ fn join_scalar(
         let single = single_value().call(vec![value]).alias(value_name.as_str());
         LogicalPlanBuilder::from(plan).aggregate(kept, vec![single])?.build()?
     };
-    let condition = same_columns(&Substitution { outer, inner: domain });
-    let joined = LogicalPlanBuilder::from(input.clone());
-    let joined = match condition.is_empty() {
-        // It depends on nothing, and an aggregate without keys gives one row.
-        true => joined.cross_join(plan)?.build()?,
-        false => joined.join_on(plan, JoinType::Left, condition)?.build()?,
-    };
-    Ok((joined, Column::new_unqualified(value_name)))
+    let domain = Substitution { outer, inner: domain };
+    Ok((plan, domain, Column::new_unqualified(value_name)))
 }
 
 /// The rows of the domain that belong to a row outside. NULL belongs to NULL.

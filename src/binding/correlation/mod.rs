@@ -6,6 +6,7 @@
 mod apply;
 mod dependent;
 mod grouping;
+mod join_condition;
 mod lateral;
 mod outer_references;
 mod predicate;
@@ -39,6 +40,7 @@ pub fn unnest_subqueries(plan: LogicalPlan) -> Result<LogicalPlan> {
     }
     let mut names = FreshNames::default();
     let rewritten = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::Join(join) if join_condition::asks(&join) => join_condition::unnest(join, &mut names),
         LogicalPlan::Join(join) => lateral::unnest(join, &mut names),
         node => apply::unnest(node, &mut names),
     });

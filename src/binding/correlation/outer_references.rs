@@ -52,7 +52,7 @@ fn collect(plan: &LogicalPlan, own: &mut Vec<DFSchema>, columns: &mut Vec<Column
     Ok(())
 }
 
-fn subquery_of(expression: &Expr) -> Option<&Subquery> {
+pub(super) fn subquery_of(expression: &Expr) -> Option<&Subquery> {
     match expression {
         Expr::ScalarSubquery(subquery) => Some(subquery),
         Expr::Exists(exists) => Some(&exists.subquery),

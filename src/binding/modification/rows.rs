@@ -45,6 +45,10 @@ impl Rows {
         source: Option<OwnSource>,
         declared: &[Option<SqlType>],
     ) -> Result<Rows> {
+        // The session knows its cursors; only of a statement by itself it has said which row is meant.
+        if crate::statement::current_of(&query).is_some() {
+            return Err(Error::unsupported("WHERE CURRENT OF inside of another statement"));
+        }
         rewrite::rewrite(&mut query)?;
         let mut scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
         let relation = match &target.view {

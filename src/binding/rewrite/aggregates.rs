@@ -38,11 +38,21 @@ const AGGREGATES: [&str; 22] = [
 
 /// Whether every function of this name aggregates.
 pub(super) fn is_aggregate(name: &str) -> bool {
-    const OTHERS: [&str; 6] = [
+    const OTHERS: [&str; 16] = [
         "json_agg",
+        "json_agg_strict",
+        "json_arrayagg",
         "jsonb_agg",
+        "jsonb_agg_strict",
         "json_object_agg",
+        "json_object_agg_strict",
+        "json_object_agg_unique",
+        "json_object_agg_unique_strict",
+        "json_objectagg",
         "jsonb_object_agg",
+        "jsonb_object_agg_strict",
+        "jsonb_object_agg_unique",
+        "jsonb_object_agg_unique_strict",
         "mode",
         "percentile_cont",
     ];

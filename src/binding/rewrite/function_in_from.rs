@@ -14,7 +14,7 @@ use super::syntax::{call, plain_arguments, system_name};
 use super::{named_arguments, numbered_name, output_name, rows_from};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::builtin::builtin_functions_named;
-use crate::statement::ROWS_FROM;
+use crate::statement::{ROWS_FROM, relation};
 
 /// A set-returning function: its columns, and for each the function that gives the column as an array.
 struct SetReturning {
@@ -22,7 +22,16 @@ struct SetReturning {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const SET_RETURNING: [SetReturning; 21] = [
+const SET_RETURNING: [SetReturning; 23] = [
+    SetReturning {
+        name: "pg_input_error_info",
+        columns: &[
+            ("message", "pg_input_error_message"),
+            ("detail", "pg_input_error_detail"),
+            ("hint", "pg_input_error_hint"),
+            ("sql_error_code", "pg_input_error_code"),
+        ],
+    },
     SetReturning {
         name: "json_array_elements",
         columns: &[("value", "json_elements")],
@@ -66,6 +75,10 @@ const SET_RETURNING: [SetReturning; 21] = [
     SetReturning {
         name: "regexp_matches",
         columns: &[("regexp_matches", "regexp_matches_rows")],
+    },
+    SetReturning {
+        name: "jsonb_path_query_tz",
+        columns: &[("jsonb_path_query_tz", "jsonb_path_rows_tz")],
     },
     SetReturning {
         name: "jsonb_path_query",
@@ -274,12 +287,23 @@ fn set_columns(name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(V
             };
             (names, arguments.into_iter().map(flat).collect())
         }
-        Some(declared) => declared
-            .columns
-            .iter()
-            .map(|(column, array)| (column.to_string(), column_array(array, &arguments)))
-            .unzip(),
+        Some(declared) => arrays_of(declared.name, &arguments).into_iter().unzip(),
     }))
+}
+
+/// The columns of a set-returning function and the arrays behind them.
+pub(super) fn arrays_of(function: &str, arguments: &[Expr]) -> Vec<(String, Expr)> {
+    let declared = SET_RETURNING.iter().find(|declared| declared.name == function);
+    let columns = declared.map_or(&[][..], |declared| declared.columns).iter();
+    columns
+        .map(|(column, array)| (column.to_string(), column_array(array, arguments)))
+        .collect()
+}
+
+/// Whether a function of this name returns rows of several columns.
+pub(super) fn has_columns(function: &str) -> bool {
+    let mut declared = SET_RETURNING.iter();
+    declared.any(|declared| declared.name == function && declared.columns.len() > 1)
 }
 
 /// The call of a function of PostgreSQL's that gives one value.
@@ -382,12 +406,7 @@ fn rows_of_json(
         }
         None => format!("SELECT ({}).*", call(function, arguments)),
     };
-    let own = TableAlias {
-        explicit: true,
-        name: Ident::new(function),
-        columns: vec![],
-        at: None,
-    };
+    let own = relation::alias(Ident::new(function));
     Ok(TableFactor::Derived {
         lateral: true,
         subquery: Box::new(parse_query(&subquery)?),
@@ -407,25 +426,19 @@ pub(super) fn flat(array: Expr) -> Expr {
     }
 }
 
-fn system_relation(relation: &str, alias: Option<&TableAlias>) -> TableFactor {
-    TableFactor::Table {
-        name: ObjectName::from(vec![Ident::new("pg_catalog"), Ident::new(relation)]),
-        alias: alias.cloned(),
-        args: None,
-        with_hints: vec![],
-        version: None,
-        with_ordinality: false,
-        partitions: vec![],
-        json_path: None,
-        sample: None,
-        index_hints: vec![],
-    }
+fn system_relation(name: &str, alias: Option<&TableAlias>) -> TableFactor {
+    let name = ObjectName::from(vec![Ident::new("pg_catalog"), Ident::new(name)]);
+    relation::relation(name, alias.cloned())
 }
 
 /// The array behind one column of a set-returning function.
 fn column_array(function: &str, arguments: &[Expr]) -> Expr {
     match (function, arguments) {
         ("unnest", [array]) => array.clone(),
+        // One row.
+        (function, arguments) if function.starts_with("pg_input_error") => {
+            call("make_array", vec![call(function, arguments.to_vec())])
+        }
         // The planner does not know yet what the branches are.
         (function, [value @ Expr::Case { .. }]) if function.starts_with("json") => {
             let data_type = match function.starts_with("jsonb") {

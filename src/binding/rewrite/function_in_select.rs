@@ -2,11 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Select, SelectItem, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArguments, GroupByExpr, Select, SelectItem, Value, VisitMut, VisitorMut,
+};
 
-use super::function_in_from::flat;
+use super::function_in_from::{arrays_of, flat, has_columns};
 use super::syntax::{call, plain_arguments, system_name};
 use crate::error::Result;
+use crate::functions::ZIPPED_RECORDS;
 use crate::statement::change_own_expressions;
 
 /// Set-returning functions and the functions that return the set as an array.
@@ -21,12 +24,12 @@ const SET_RETURNING: [(&str, &str); 16] = [
     ("jsonb_object_keys", "jsonb_keys"),
     ("regexp_matches", "regexp_matches_rows"),
     ("jsonb_path_query", "jsonb_path_rows"),
+    ("jsonb_path_query_tz", "jsonb_path_rows_tz"),
     ("generate_series", "generate_series"),
     ("generate_subscripts", "array_subscripts"),
     ("regexp_split_to_table", "regexp_split_to_array"),
     ("string_to_table", "string_to_array"),
     ("pg_partition_ancestors", "pg_partition_ancestors"),
-    ("_pg_expandarray", "pg_expandarray_rows"),
 ];
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
@@ -34,6 +37,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     impl VisitorMut for Selects {
         type Break = ();
         fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+            group_by_places(select);
             for item in &mut select.projection {
                 if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item {
                     change_own_expressions(expression, |part| {
@@ -51,9 +55,31 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     Ok(())
 }
 
+/// A set of the select list that GROUP BY repeats is one set: the key is its place.
+fn group_by_places(select: &mut Select) {
+    let GroupByExpr::Expressions(keys, _) = &mut select.group_by else {
+        return;
+    };
+    for key in keys.iter_mut().filter(|key| as_array(key).is_some()) {
+        let place = select.projection.iter().position(|item| match item {
+            SelectItem::UnnamedExpr(shown) | SelectItem::ExprWithAlias { expr: shown, .. } => shown == key,
+            _ => false,
+        });
+        if let Some(place) = place {
+            *key = Expr::value(Value::Number((place + 1).to_string(), false));
+        }
+    }
+}
+
 /// Whether a function of this name returns a set, whatever its arguments are.
 pub(super) fn is_set_returning(name: &str) -> bool {
-    name == "unnest" || SET_RETURNING.iter().any(|(set, _)| *set == name)
+    name == "unnest" || SET_RETURNING.iter().any(|(set, _)| *set == name) || has_columns(name)
+}
+
+fn records(name: &str, arguments: Vec<Expr>) -> Expr {
+    let columns = arrays_of(name, &arguments).into_iter();
+    let columns = columns.flat_map(|(column, array)| [Expr::value(Value::SingleQuotedString(column)), array]);
+    call(ZIPPED_RECORDS, columns.collect())
 }
 
 fn as_array(expression: &Expr) -> Option<Expr> {
@@ -68,6 +94,9 @@ fn as_array(expression: &Expr) -> Option<Expr> {
     if let ("unnest", [array]) = (name.as_str(), arguments.as_slice()) {
         return Some(flat(array.clone()));
     }
-    let (_, array) = SET_RETURNING.iter().find(|(set, _)| *set == name)?;
-    Some(call(array, arguments))
+    if let Some((_, array)) = SET_RETURNING.iter().find(|(set, _)| *set == name) {
+        return Some(call(array, arguments));
+    }
+    // Rows of several columns are records.
+    has_columns(&name).then(|| records(&name, arguments))
 }

@@ -1,7 +1,7 @@
 //! JOIN … USING merges each named column into one, which comes first in `*`: the left side's value, the
 //! right's for RIGHT, whichever is there for FULL. The planner merges no FULL join, keeps the tables' order in
-//! `*`, and inside a subquery takes the merged column's bare name for a column of the query around; so it is
-//! written out here where the text tells which relation the column belongs to.
+//! `*`, finds the merged column's bare name ambiguous in WHERE and CASE, and inside a subquery takes it for a column of the
+//! query around; so it is written out here where the text tells which relation the column belongs to.
 
 use std::ops::ControlFlow;
 
@@ -15,49 +15,50 @@ use super::syntax::{call, folded};
 use crate::error::{Error, Result};
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
-    match VisitMut::visit(tree, &mut Merger::default()) {
+    match VisitMut::visit(tree, &mut Merger) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
-#[derive(Default)]
-struct Merger {
-    /// Queries around the SELECT.
-    depth: usize,
-}
+struct Merger;
 
 impl VisitorMut for Merger {
     type Break = Error;
 
-    fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<Error> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<Error> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        match merge(select, self.depth > 1) {
+        match merge_columns(select) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
     }
 }
 
-fn merge(select: &mut Select, is_subquery: bool) -> Result<()> {
+/// Whether the join merges columns that the text does not name, and not as the planner does: it waits until the columns of
+/// its sides are known.
+pub(in super::super) fn is_waiting(join: &Join) -> bool {
+    use JoinOperator::{FullOuter, Right, RightOuter};
+    matches!(
+        join.join_operator,
+        Right(JoinConstraint::Natural) | RightOuter(JoinConstraint::Natural) | FullOuter(JoinConstraint::Natural)
+    )
+}
+
+/// Merges the columns of the joins of one SELECT.
+pub(in super::super) fn merge_columns(select: &mut Select) -> Result<()> {
     let joins = || select.from.iter().flat_map(|table| &table.joins);
+    if joins().any(is_waiting) {
+        return Ok(());
+    }
     let is_full = joins().any(|join| matches!(&join.join_operator, JoinOperator::FullOuter(on) if merges(on)));
     if !is_full && !joins().any(|join| using(join).is_some()) {
         return Ok(());
     }
-    let merged = match select.from.as_slice() {
-        [table] => Merged::of(table),
-        _ => None,
-    };
+    let has_wildcard = select
+        .projection
+        .iter()
+        .any(|item| matches!(item, SelectItem::Wildcard(_)));
+    let merged = Merged::of_all(&select.from).filter(|merged| merged.tells_all || !has_wildcard);
     let Some(merged) = merged else {
         return match is_full {
             true => Err(refused()),
@@ -66,16 +67,12 @@ fn merge(select: &mut Select, is_subquery: bool) -> Result<()> {
     };
     merged.write_wildcards(select, is_full)?;
     merged.write_conditions(select);
-    // Elsewhere the planner knows what the bare name means.
     let is_full = is_full || !merged.conditions.is_empty();
-    match is_full || is_subquery {
-        true => merged.write_names(select, is_full),
-        false => Ok(()),
-    }
+    merged.write_names(select, is_full)
 }
 
 fn refused() -> Error {
-    Error::unsupported("FULL JOIN USING with unnamed relations, NATURAL or subqueries")
+    Error::unsupported("FULL JOIN USING with unnamed relations or subqueries")
 }
 
 fn merges(constraint: &JoinConstraint) -> bool {
@@ -85,6 +82,7 @@ fn merges(constraint: &JoinConstraint) -> bool {
 /// The columns that a join merges, and whose value it keeps.
 fn using(join: &Join) -> Option<(Vec<Ident>, Kept)> {
     let kept = match &join.join_operator {
+        JoinOperator::Join(_) | JoinOperator::Inner(_) => Kept::Equal,
         JoinOperator::Right(_) | JoinOperator::RightOuter(_) => Kept::Right,
         JoinOperator::FullOuter(_) => Kept::Either,
         _ => Kept::Left,
@@ -97,6 +95,8 @@ fn using(join: &Join) -> Option<(Vec<Ident>, Kept)> {
 
 #[derive(Clone, Copy)]
 enum Kept {
+    /// Both are the same.
+    Equal,
     Left,
     Right,
     Either,
@@ -108,7 +108,10 @@ fn relation_name(factor: &TableFactor) -> Option<Ident> {
             Some(alias) => Some(alias.name.clone()),
             None => name.0.last()?.as_ident().cloned(),
         },
-        TableFactor::Derived { alias, .. } => alias.as_ref().map(|alias| alias.name.clone()),
+        TableFactor::Derived { alias, .. }
+        | TableFactor::Function { alias, .. }
+        | TableFactor::TableFunction { alias, .. }
+        | TableFactor::UNNEST { alias, .. } => alias.as_ref().map(|alias| alias.name.clone()),
         _ => None,
     }
 }
@@ -148,12 +151,31 @@ impl Output {
 
 struct Merged {
     outputs: Vec<Output>,
-    /// Of joins, by their places, whose left side is no column that the planner would find.
-    conditions: Vec<(usize, Expr)>,
+    /// Of joins, by the places of their table and of their own, whose left side is no column that the planner would find.
+    conditions: Vec<((usize, usize), Expr)>,
+    /// Whether each relation's merged columns are known.
+    tells_all: bool,
 }
 
 impl Merged {
     /// `None` where the text does not tell a merged column's relation.
+    fn of_all(tables: &[TableWithJoins]) -> Option<Merged> {
+        let mut all = Merged {
+            outputs: vec![],
+            conditions: vec![],
+            tells_all: true,
+        };
+        for (index, table) in tables.iter().enumerate() {
+            let merged = Merged::of(table)?;
+            all.outputs.extend(merged.outputs);
+            let conditions = merged.conditions.into_iter();
+            all.conditions
+                .extend(conditions.map(|((_, place), condition)| ((index, place), condition)));
+            all.tells_all &= merged.tells_all;
+        }
+        Some(all)
+    }
+
     fn of(table: &TableWithJoins) -> Option<Merged> {
         let mut merged = Merged {
             outputs: vec![Output::Rest {
@@ -161,32 +183,43 @@ impl Merged {
                 merged: vec![],
             }],
             conditions: vec![],
+            tells_all: true,
         };
         for (place, join) in table.joins.iter().enumerate() {
             let relation = relation_name(&join.relation)?;
             let (columns, kept) = match using(join) {
                 Some(using) => using,
-                None if matches!(&join.join_operator, JoinOperator::CrossJoin(_)) => (vec![], Kept::Left),
+                None if matches!(&join.join_operator, JoinOperator::CrossJoin(_)) => (vec![], Kept::Equal),
                 None => match join_constraint(join)? {
-                    JoinConstraint::On(_) => (vec![], Kept::Left),
+                    JoinConstraint::On(_) => (vec![], Kept::Equal),
                     _ => return None,
                 },
             };
             let mut firsts = vec![];
             let mut condition: Option<Expr> = None;
             let mut is_found = true;
+            let mut is_known = true;
             for name in &columns {
                 // The planner takes the first relation's column; the merged one may be another's, or of several.
                 is_found &= !merged.is_merged_elsewhere(name);
-                let left = merged.take(name)?;
                 let right = Expr::CompoundIdentifier(vec![relation.clone(), name.clone()]);
+                let Some(left) = merged.take(name) else {
+                    // The planner looks for the left one.
+                    if !matches!(kept, Kept::Equal | Kept::Right) {
+                        return None;
+                    }
+                    is_known = false;
+                    let (name, value) = (name.clone(), Box::new(right));
+                    firsts.push(Output::Column { name, value });
+                    continue;
+                };
                 let equal = binary(left.clone(), BinaryOperator::Eq, right.clone());
                 condition = Some(match condition.take() {
                     Some(others) => binary(others, BinaryOperator::And, equal),
                     None => equal,
                 });
                 let value = match kept {
-                    Kept::Left => left,
+                    Kept::Equal | Kept::Left => left,
                     Kept::Right => right,
                     Kept::Either => call("coalesce", vec![left, right]),
                 };
@@ -195,9 +228,13 @@ impl Merged {
                     value: Box::new(value),
                 });
             }
+            if !is_found && !is_known {
+                return None;
+            }
+            merged.tells_all &= is_known;
             merged
                 .conditions
-                .extend(condition.filter(|_| !is_found).map(|condition| (place, condition)));
+                .extend(condition.filter(|_| !is_found).map(|condition| ((0, place), condition)));
             firsts.append(&mut merged.outputs);
             firsts.push(Output::Rest {
                 relation,
@@ -224,9 +261,12 @@ impl Merged {
     }
 
     fn write_conditions(&self, select: &mut Select) {
-        let Some(table) = select.from.first_mut() else { return };
-        for (place, condition) in &self.conditions {
-            if let Some(constraint) = table.joins.get_mut(*place).and_then(join_constraint_mut) {
+        for ((table, place), condition) in &self.conditions {
+            let join = select
+                .from
+                .get_mut(*table)
+                .and_then(|table| table.joins.get_mut(*place));
+            if let Some(constraint) = join.and_then(constraint_of) {
                 *constraint = JoinConstraint::On(condition.clone());
             }
         }
@@ -257,11 +297,13 @@ impl Merged {
         Some(Expr::CompoundIdentifier(vec![relation.clone(), column.clone()]))
     }
 
+    /// What a bare name stands for; nothing where that is ambiguous.
     fn value(&self, column: &Ident) -> Option<&Expr> {
-        self.outputs.iter().find_map(|output| match output {
+        let mut values = self.outputs.iter().filter_map(|output| match output {
             Output::Column { name, value } if folded(name) == folded(column) => Some(value.as_ref()),
             _ => None,
-        })
+        });
+        values.next().filter(|_| values.next().is_none())
     }
 
     fn write_wildcards(&self, select: &mut Select, is_full: bool) -> Result<()> {
@@ -300,6 +342,7 @@ impl Merged {
             VisitMut::visit(&mut select.selection, &mut names),
             VisitMut::visit(&mut select.group_by, &mut names),
             VisitMut::visit(&mut select.having, &mut names),
+            VisitMut::visit(&mut select.qualify, &mut names),
         ];
         for join in select.from.iter_mut().flat_map(|table| &mut table.joins) {
             outcomes.push(VisitMut::visit(&mut join.join_operator, &mut names));
@@ -319,7 +362,7 @@ fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     }
 }
 
-fn join_constraint_mut(join: &mut Join) -> Option<&mut JoinConstraint> {
+pub(in super::super) fn constraint_of(join: &mut Join) -> Option<&mut JoinConstraint> {
     match &mut join.join_operator {
         JoinOperator::Join(on)
         | JoinOperator::Inner(on)
@@ -358,10 +401,7 @@ impl VisitorMut for Names<'_> {
 
     fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
         self.depth += 1;
-        match self.refuses_subqueries {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
@@ -371,10 +411,13 @@ impl VisitorMut for Names<'_> {
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
         if let Expr::Identifier(name) = &*expression
-            && self.depth == 0
             && let Some(value) = self.merged.value(name)
         {
-            *expression = value.clone();
+            match self.depth {
+                0 => *expression = value.clone(),
+                _ if self.refuses_subqueries => return ControlFlow::Break(()),
+                _ => {}
+            }
         }
         ControlFlow::Continue(())
     }

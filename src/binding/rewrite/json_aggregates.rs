@@ -2,7 +2,7 @@
 //! `array_agg`.
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, VisitMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Value, VisitMut,
 };
 
 use super::syntax::{call, plain_arguments, replace_expressions, system_name};
@@ -31,6 +31,38 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
                 "jsonb_aggregated",
                 vec![gather(function, call("to_jsonb", vec![value.clone()]))],
             ),
+            ("json_agg_strict", [value]) => call(
+                "json_aggregated_strict",
+                vec![gather(function, call("json_element", vec![value.clone()]))],
+            ),
+            ("jsonb_agg_strict", [value]) => call(
+                "jsonb_aggregated_strict",
+                vec![gather(function, call("to_jsonb", vec![value.clone()]))],
+            ),
+            // SQL/JSON's, as the dialect writes them.
+            ("json_arrayagg", [rules, value]) => {
+                let strict = if is_text(rules, "absent any") { "_strict" } else { "" };
+                call(
+                    &format!("json_aggregated{strict}"),
+                    vec![gather(function, call("json_element", vec![value.clone()]))],
+                )
+            }
+            ("json_objectagg", [rules, key, value]) => object_by(function, "json", rules.clone(), key, value),
+            (
+                "json_object_agg_strict"
+                | "json_object_agg_unique"
+                | "json_object_agg_unique_strict"
+                | "jsonb_object_agg_strict"
+                | "jsonb_object_agg_unique"
+                | "jsonb_object_agg_unique_strict",
+                [key, value],
+            ) => {
+                let nulls = if name.ends_with("strict") { "absent" } else { "null" };
+                let keys = if name.contains("unique") { "unique" } else { "any" };
+                let rules = Expr::value(Value::SingleQuotedString(format!("{nulls} {keys}")));
+                let kind = name.split('_').next().unwrap_or_default();
+                object_by(function, kind, rules, key, value)
+            }
             ("json_object_agg" | "jsonb_object_agg", [key, value]) => {
                 let to_json = if name.starts_with("jsonb") {
                     "to_jsonb"
@@ -46,6 +78,17 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
         *expression = gathered;
         Ok(())
     })
+}
+
+fn is_text(expression: &Expr, text: &str) -> bool {
+    matches!(expression, Expr::Value(literal) if matches!(&literal.value, Value::SingleQuotedString(found) if found == text))
+}
+
+/// An object of json or jsonb, with rules for nulls and repeated keys.
+fn object_by(function: &Function, kind: &str, rules: Expr, key: &Expr, value: &Expr) -> Expr {
+    let keys = gather(function, call("json_key", vec![key.clone()]));
+    let values = gather(function, call(&format!("to_{kind}"), vec![value.clone()]));
+    call(&format!("{kind}_object_aggregated_by"), vec![rules, keys, values])
 }
 
 /// The same aggregate call as `array_agg` of another argument.

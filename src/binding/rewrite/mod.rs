@@ -2,8 +2,10 @@
 //! Each is a pure function over the tree, one a file, applied in the order below. None looks up a name.
 
 mod aggregates;
+mod array_literals;
 mod array_subquery;
 mod collation;
+mod empty_frames;
 mod join_using;
 mod function_in_from;
 mod function_in_select;
@@ -13,6 +15,7 @@ mod having_alone;
 mod interval_literals;
 mod json_aggregates;
 mod json_cases;
+mod json_table;
 mod misplaced;
 mod named_arguments;
 mod number_literals;
@@ -23,10 +26,12 @@ mod quantified;
 mod records_in_from;
 mod recursion;
 mod registered_names;
+mod row_subqueries;
 mod row_values;
 mod rows_from;
 mod search_cycle;
 mod set_returning;
+mod sort_lists;
 mod special_syntax;
 mod syntax;
 mod table_oid;
@@ -42,8 +47,10 @@ use crate::error::Result;
 
 pub(crate) use function_in_from::{ROWS, one_row};
 pub(crate) use interval_literals::literal_type;
+pub(super) use join_using::{constraint_of, is_waiting, merge_columns};
 pub(super) use number_literals::negative_offset;
 pub use output_names::{numbered_name, output_column_name, output_name};
+pub(super) use row_subqueries::COMPARED_ROWS;
 pub(crate) use syntax::{call, folded};
 pub(super) use syntax::{plain_arguments, replace_expressions, system_name};
 
@@ -65,6 +72,7 @@ pub fn rewrite_expression(expression: &mut Expr) -> Result<()> {
 fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     recursion::check(tree)?;
     search_cycle::rewrite(tree)?;
+    json_table::rewrite(tree)?;
     misplaced::check(tree)?;
     set_returning::rewrite(tree)?;
     grouping_positions::rewrite(tree)?;
@@ -82,6 +90,8 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     type_functions::rewrite(tree)?;
     row_values::rewrite(tree)?;
     windows::rewrite(tree)?;
+    // After the windows that have names were put in.
+    sort_lists::rewrite(tree);
     special_syntax::rewrite(tree)?;
     json_aggregates::rewrite(tree)?;
     json_cases::rewrite(tree)?;
@@ -95,11 +105,15 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     // After the wildcards that joins were given.
     qualified_wildcards::rewrite(tree);
     interval_literals::rewrite(tree)?;
+    // After windows have their clauses and intervals their type.
+    empty_frames::rewrite(tree)?;
     quantified::rewrite(tree)?;
     // After all that look for numbers.
     number_literals::rewrite(tree)?;
     // After casts were given to literals.
     aggregates::rewrite(tree)?;
+    array_literals::rewrite(tree);
+    recursion::mark(tree)?;
     // Last: it wraps whole subqueries that the others have finished.
     array_subquery::rewrite(tree)
 }

@@ -11,11 +11,12 @@ type Parameter = (&'static str, Option<Fallback>);
 #[derive(Clone, Copy)]
 enum Fallback {
     Zero,
+    One,
     Truth(bool),
     Text(&'static str),
 }
 
-use self::Fallback::{Text, Truth, Zero};
+use self::Fallback::{One, Text, Truth, Zero};
 
 const FUNCTIONS: &[(&str, &[Parameter])] = &[
     (
@@ -59,12 +60,19 @@ const FUNCTIONS: &[(&str, &[Parameter])] = &[
         ],
     ),
     ("jsonb_path_exists", PATH),
+    ("jsonb_path_exists_tz", PATH),
     ("jsonb_path_match", PATH),
+    ("jsonb_path_match_tz", PATH),
     ("jsonb_path_query", PATH),
+    ("jsonb_path_query_tz", PATH),
     ("jsonb_path_query_array", PATH),
+    ("jsonb_path_query_array_tz", PATH),
     ("jsonb_path_query_first", PATH),
+    ("jsonb_path_query_first_tz", PATH),
     ("make_date", &[("year", None), ("month", None), ("day", None)]),
     ("make_time", &[("hour", None), ("min", None), ("sec", None)]),
+    ("random", &[("min", None), ("max", None)]),
+    ("random_normal", &[("mean", Some(Zero)), ("stddev", Some(One))]),
     (
         "make_timestamp",
         &[
@@ -123,6 +131,7 @@ pub(super) fn position(function: &str, arguments: &mut Vec<FunctionArg>) -> Resu
 fn literal(fallback: Fallback) -> Expr {
     Expr::value(match fallback {
         Zero => Value::Number("0".into(), false),
+        One => Value::Number("1".into(), false),
         Truth(truth) => Value::Boolean(truth),
         Text(text) => Value::SingleQuotedString(text.into()),
     })

@@ -4,6 +4,7 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::arrow::datatypes::IntervalMonthDayNano;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Distinct, ExactNumberInfo, Expr, GroupByExpr, Interval, LimitClause,
@@ -237,6 +238,20 @@ pub(crate) fn negative_offset(side: &str) -> Error {
 
 /// A distance in time in words that the planner reads as PostgreSQL read the interval.
 fn interval(offset: &Expr) -> Option<Expr> {
+    let interval = frame_interval(offset)?;
+    let (months, days, nanoseconds) = (interval.months, interval.days, interval.nanoseconds);
+    let words = format!("{months} months {days} days {nanoseconds} nanoseconds");
+    Some(Expr::Interval(Interval {
+        value: Box::new(Expr::value(Value::SingleQuotedString(words))),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    }))
+}
+
+/// The distance in time that a frame's bound writes out.
+pub(super) fn frame_interval(offset: &Expr) -> Option<IntervalMonthDayNano> {
     let (literal, sql_type) = match offset {
         Expr::Cast {
             expr,
@@ -252,19 +267,10 @@ fn interval(offset: &Expr) -> Option<Expr> {
     else {
         return None;
     };
-    let read = parse_value(&sql_type, text, &FormatSettings::default()).ok()?;
-    let ScalarValue::IntervalMonthDayNano(Some(interval)) = read else {
-        return None;
-    };
-    let (months, days, nanoseconds) = (interval.months, interval.days, interval.nanoseconds);
-    let words = format!("{months} months {days} days {nanoseconds} nanoseconds");
-    Some(Expr::Interval(Interval {
-        value: Box::new(Expr::value(Value::SingleQuotedString(words))),
-        leading_field: None,
-        leading_precision: None,
-        last_field: None,
-        fractional_seconds_precision: None,
-    }))
+    match parse_value(&sql_type, text, &FormatSettings::default()).ok()? {
+        ScalarValue::IntervalMonthDayNano(interval) => interval,
+        _ => None,
+    }
 }
 
 fn as_type(expression: Expr, data_type: DataType) -> Expr {

@@ -179,6 +179,9 @@ fn name_of(expression: &Expr) -> Option<String> {
             let last = function.name.0.last().and_then(|part| part.as_ident()).map(folded)?;
             match (&function.args, last.as_str()) {
                 (FunctionArguments::Subquery(_), "array") => "array".into(),
+                (_, "json_array_built") => "json_array".into(),
+                (_, "json_object_built") => "json_object".into(),
+                (_, "is_json") => return None,
                 _ => last,
             }
         }

@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::{
     TableFactor, TableWithJoins, Visit, VisitMut, Visitor, VisitorMut, With,
 };
 
+use super::super::relations::parse_query;
 use super::aggregates::is_aggregate;
 use super::syntax::{folded, system_name};
 use crate::error::{Error, Result, SqlState};
@@ -32,6 +33,46 @@ pub(super) fn check(tree: &mut impl VisitMut) -> Result<()> {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
+}
+
+/// Puts `OFFSET 0` over the second term of each query that reads itself. The planner casts its columns to the types of the
+/// first term's; above this mark its casts are told from those that somebody wrote.
+pub(super) fn mark(tree: &mut impl VisitMut) -> Result<()> {
+    struct Queries;
+    impl VisitorMut for Queries {
+        type Break = Error;
+        fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+            let Some(with) = query.with.as_mut().filter(|with| with.recursive) else {
+                return ControlFlow::Continue(());
+            };
+            for part in &mut with.cte_tables {
+                if let Err(error) = mark_second_term(part) {
+                    return ControlFlow::Break(error);
+                }
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    match VisitMut::visit(tree, &mut Queries) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+fn mark_second_term(part: &mut Cte) -> Result<()> {
+    let name = folded(&part.alias.name);
+    if let SetExpr::SetOperation {
+        op: SetOperator::Union,
+        right,
+        ..
+    } = part.query.body.as_mut()
+        && reads(right.as_ref(), &name)
+    {
+        let mut marked = parse_query("SELECT 1 OFFSET 0")?;
+        std::mem::swap(&mut marked.body, right);
+        **right = SetExpr::Query(Box::new(marked));
+    }
+    Ok(())
 }
 
 /// Whether a part of a query reads the relation of WITH, and not another one of its name.

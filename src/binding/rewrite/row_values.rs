@@ -1,14 +1,13 @@
 //! Comparisons of rows: `(a, b) = (c, d)`, `(a, b) < (c, d)`, `(a, b) IN (…)` and OVERLAPS, spelled out column by column.
+//! Those with the rows of a subquery are in `row_subqueries`.
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, FunctionArguments, GroupByExpr, Ident, Query, Select, SetExpr, TableAlias,
-    TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
+    BinaryOperator, Expr, FunctionArguments, GroupByExpr, Select, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
-use super::super::relations;
+use super::row_subqueries::{condition, with_subquery};
 use super::syntax::{call, plain_arguments, replace_expressions, system_name};
 use crate::error::{Error, Result};
 use crate::functions::ROW_VALUE;
@@ -19,7 +18,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
         type Break = Error;
         fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
             ungroup(&mut select.group_by);
-            match select.selection.as_mut().map_or(Ok(()), memberships) {
+            match select.selection.as_mut().map_or(Ok(()), condition) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => ControlFlow::Break(error),
             }
@@ -37,7 +36,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
 }
 
 /// The columns of a row constructor.
-fn row(expression: &Expr) -> Option<Vec<Expr>> {
+pub(super) fn row(expression: &Expr) -> Option<Vec<Expr>> {
     match expression {
         Expr::Tuple(columns) => Some(columns.clone()),
         Expr::Nested(inner) => row(inner),
@@ -81,6 +80,9 @@ fn every(columns: Vec<Expr>, is_null: bool) -> Expr {
 }
 
 fn rewritten(expression: &Expr) -> Result<Option<Expr>> {
+    if let Some(compared) = with_subquery(expression)? {
+        return Ok(Some(compared));
+    }
     Ok(match expression {
         Expr::BinaryOp { left, op, right } => {
             let (Some(left), Some(right)) = (row(left), row(right)) else {
@@ -124,31 +126,6 @@ fn rewritten(expression: &Expr) -> Result<Option<Expr>> {
             }
             Some(negated_if(*negated, joined(matches.into_iter(), BinaryOperator::Or)?))
         }
-        Expr::InSubquery {
-            expr,
-            subquery,
-            negated,
-        } => match row(expr) {
-            Some(left) => Some(membership(left, subquery, *negated)?),
-            None => None,
-        },
-        Expr::AnyOp {
-            left,
-            compare_op: BinaryOperator::Eq,
-            right,
-            ..
-        } => match (row(left), right.as_ref()) {
-            (Some(left), Expr::Subquery(subquery)) => Some(membership(left, subquery, false)?),
-            _ => None,
-        },
-        Expr::AllOp {
-            left,
-            compare_op: BinaryOperator::NotEq,
-            right,
-        } => match (row(left), right.as_ref()) {
-            (Some(left), Expr::Subquery(subquery)) => Some(membership(left, subquery, true)?),
-            _ => None,
-        },
         Expr::IsNull(value) => row(value).map(|columns| every(columns, true)),
         Expr::IsNotNull(value) => row(value).map(|columns| every(columns, false)),
         other => record(other),
@@ -187,7 +164,7 @@ fn joined(parts: impl Iterator<Item = Expr>, op: BinaryOperator) -> Result<Expr>
         .ok_or_else(|| Error::syntax("cannot compare rows of zero length"))
 }
 
-fn compared(left: &[Expr], op: &BinaryOperator, right: &[Expr]) -> Result<Expr> {
+pub(super) fn compared(left: &[Expr], op: &BinaryOperator, right: &[Expr]) -> Result<Expr> {
     let pairs = || left.iter().cloned().zip(right.iter().cloned());
     let strict = match op {
         BinaryOperator::Eq | BinaryOperator::NotEq => {
@@ -243,92 +220,4 @@ fn ungroup(keys: &mut GroupByExpr) {
             })
             .collect();
     }
-}
-
-/// Where rows are chosen, unknown is as good as false: one EXISTS, which becomes a join.
-fn memberships(condition: &mut Expr) -> Result<()> {
-    match condition {
-        Expr::BinaryOp {
-            left,
-            op: BinaryOperator::And,
-            right,
-        } => {
-            memberships(left)?;
-            memberships(right)?;
-        }
-        Expr::Nested(inner) => memberships(inner)?,
-        Expr::InSubquery {
-            expr,
-            subquery,
-            negated,
-        } => {
-            if let Some(left) = row(expr) {
-                *condition = exists(left, subquery, *negated, |matches| match negated {
-                    true => Expr::IsNotFalse(Box::new(matches)),
-                    false => matches,
-                })?;
-            }
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// `(a, b) IN (SELECT …)` anywhere else: unknown where no row matches and one might.
-fn membership(left: Vec<Expr>, subquery: &Query, negated: bool) -> Result<Expr> {
-    let branch = |condition: Expr, result: Value| CaseWhen {
-        condition,
-        result: Expr::value(result),
-    };
-    let found = exists(left.clone(), subquery, false, |matches| matches)?;
-    let unknown = exists(left, subquery, false, |matches| Expr::IsNull(Box::new(matches)))?;
-    Ok(Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: vec![branch(found, Value::Boolean(!negated)), branch(unknown, Value::Null)],
-        else_result: Some(Box::new(Expr::value(Value::Boolean(negated)))),
-    })
-}
-
-/// EXISTS over the rows of a subquery whose columns meet a condition made of their equality with these values.
-fn exists(left: Vec<Expr>, subquery: &Query, negated: bool, condition: impl FnOnce(Expr) -> Expr) -> Result<Expr> {
-    const ROWS: &str = "compared_rows";
-    let names: Vec<Ident> = (1..=left.len())
-        .map(|index| Ident::new(format!("column_{index}")))
-        .collect();
-    let mut query = relations::parse_query("SELECT 1")?;
-    let SetExpr::Select(select) = query.body.as_mut() else {
-        return Err(Error::internal("a template is no SELECT"));
-    };
-    let select: &mut Select = select;
-    select.from = vec![TableWithJoins {
-        relation: TableFactor::Derived {
-            lateral: false,
-            subquery: Box::new(subquery.clone()),
-            alias: Some(TableAlias {
-                explicit: true,
-                name: Ident::new(ROWS),
-                columns: names
-                    .iter()
-                    .map(|name| TableAliasColumnDef {
-                        name: name.clone(),
-                        data_type: None,
-                    })
-                    .collect(),
-                at: None,
-            }),
-            sample: None,
-        },
-        joins: vec![],
-    }];
-    let matches = left.into_iter().zip(names).map(|(value, name)| {
-        let column = Expr::CompoundIdentifier(vec![Ident::new(ROWS), name]);
-        binary(column, BinaryOperator::Eq, value)
-    });
-    select.selection = Some(condition(joined(matches, BinaryOperator::And)?));
-    Ok(Expr::Exists {
-        subquery: Box::new(query),
-        negated,
-    })
 }

@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, SetExpr, TableAlias,
-    TableAliasColumnDef, TableFactor, TableFunctionArgs, Value, VisitMut, VisitorMut,
+    TableAliasColumnDef, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 use super::super::relations::parse_query;
 use super::function_in_from::columns_of;
 use super::syntax::{folded, plain_arguments, system_name};
 use crate::error::{Error, Result, SqlState};
-use crate::statement::{DEFINED, ROWS_FROM};
+use crate::statement::{DEFINED, ROWS_FROM, relation};
 
 /// The column that numbers the rows of a function.
 const NUMBER: &str = "\"(number)\"";
@@ -131,7 +131,7 @@ fn spelled_out(
 ) -> Result<Option<TableFactor>> {
     let mut sides = items.iter().map(side).collect::<Result<Vec<Side>>>()?;
     if let ([only], true) = (sides.as_slice(), sides.iter().all(|side| side.definitions.is_empty())) {
-        let alone = relation(
+        let alone = relation::called(
             only.name.clone(),
             only.arguments.clone(),
             alias.cloned(),
@@ -163,12 +163,7 @@ fn spelled_out(
             }
         }
     }
-    let named = TableAlias {
-        explicit: true,
-        name: Ident::with_quote('"', own),
-        columns: vec![],
-        at: None,
-    };
+    let named = relation::alias(Ident::with_quote('"', own));
     Ok(Some(TableFactor::Derived {
         lateral: true,
         subquery: Box::new(query),
@@ -234,7 +229,7 @@ fn put_in(query: &mut Query, side: Side) {
     });
     if let SetExpr::Select(select) = query.body.as_mut() {
         for table in &mut select.from {
-            table.relation = relation(side.name.clone(), side.arguments.clone(), alias.clone(), false);
+            table.relation = relation::called(side.name.clone(), side.arguments.clone(), alias.clone(), false);
         }
     }
 }
@@ -242,28 +237,4 @@ fn put_in(query: &mut Query, side: Side) {
 fn own_name(side: &Side) -> String {
     let last = side.name.0.last().and_then(|part| part.as_ident());
     last.map(folded).unwrap_or_default()
-}
-
-/// A call in FROM.
-fn relation(
-    name: ObjectName,
-    arguments: Vec<FunctionArg>,
-    alias: Option<TableAlias>,
-    with_ordinality: bool,
-) -> TableFactor {
-    TableFactor::Table {
-        name,
-        alias,
-        args: Some(TableFunctionArgs {
-            args: arguments,
-            settings: None,
-        }),
-        with_hints: vec![],
-        version: None,
-        with_ordinality,
-        partitions: vec![],
-        json_path: None,
-        sample: None,
-        index_hints: vec![],
-    }
 }

@@ -1,17 +1,23 @@
-//! Where functions that return sets may stand: in the select list and in FROM. By one of the select list rows may be ordered:
-//! it is the same set then. Elsewhere they are refused, as in PostgreSQL.
+//! Where functions that return sets may stand: in the select list, in FROM and in ORDER BY, where one of the select list is
+//! the same set and another one goes on beside it. Elsewhere they are refused, as in PostgreSQL.
 
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArguments, JoinConstraint, JoinOperator, LimitClause, OrderByKind, Query, Select,
-    SelectItem, SetExpr, Value, Visit, VisitMut, Visitor, VisitorMut,
+    ExceptSelectItem, Expr, Function, FunctionArguments, Ident, JoinConstraint, JoinOperator, LimitClause, OrderByKind,
+    Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
+    WildcardAdditionalOptions,
 };
 
+use super::super::relations::parse_query;
 use super::aggregates::is_aggregate;
 use super::function_in_select::is_set_returning;
-use super::syntax::system_name;
+use super::output_names::output_column_name;
+use super::syntax::{folded, system_name};
 use crate::error::{Error, Result, SqlState};
+
+/// Begins the names of columns that a query is ordered by and does not show.
+const KEY: &str = "\u{1}key";
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     struct Queries;
@@ -183,7 +189,8 @@ fn each_own(part: &impl Visit, look: &mut dyn FnMut(&Expr)) {
     let _ = part.visit(&mut Own { depth: 0, look });
 }
 
-/// Keys that are sets of the select list become their positions.
+/// Keys that are sets of the select list become their positions. Any other one is a column beside the list, which a query
+/// around this one leaves out: its rows are made together with those of the list.
 fn order_by_positions(query: &mut Query) -> Result<()> {
     let (SetExpr::Select(select), Some(order)) = (query.body.as_ref(), &mut query.order_by) else {
         return Ok(());
@@ -192,20 +199,81 @@ fn order_by_positions(query: &mut Query) -> Result<()> {
         return Ok(());
     };
     let has_stars = select.projection.iter().any(|item| selected(item).is_none());
+    let mut others = false;
     for key in keys {
         if find_set(&key.expr).is_none() {
             continue;
         }
         let text = key.expr.to_string();
         let is_same = |item: &SelectItem| selected(item).is_some_and(|item| item.to_string() == text);
-        let position = select.projection.iter().position(is_same).filter(|_| !has_stars);
-        let Some(position) = position else {
-            return Err(
-                Error::unsupported("ORDER BY a set-returning function that is not in the select list")
-                    .with_hint("Move the function into FROM."),
-            );
-        };
-        key.expr = Expr::value(Value::Number((position + 1).to_string(), false));
+        match select.projection.iter().position(is_same).filter(|_| !has_stars) {
+            Some(position) => key.expr = Expr::value(Value::Number((position + 1).to_string(), false)),
+            None => others = true,
+        }
     }
+    match others {
+        true => order_by_columns(query),
+        false => Ok(()),
+    }
+}
+
+fn order_by_columns(query: &mut Query) -> Result<()> {
+    let mut outer = parse_query("SELECT * FROM (SELECT 1) AS sorted_rows")?;
+    let (SetExpr::Select(select), Some(order), SetExpr::Select(around)) =
+        (query.body.as_mut(), &mut query.order_by, outer.body.as_mut())
+    else {
+        return Ok(());
+    };
+    let OrderByKind::Expressions(keys) = &mut order.kind else {
+        return Ok(());
+    };
+    if select.distinct.is_some() {
+        let message = "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
+        return Err(Error::new(SqlState::InvalidColumnReference, message));
+    }
+    let outputs: Vec<String> = select.projection.iter().filter_map(output).collect();
+    let mut hidden = vec![];
+    for key in keys {
+        let is_output = match &key.expr {
+            Expr::Value(_) => true,
+            Expr::Identifier(name) => outputs.contains(&folded(name)),
+            _ => false,
+        };
+        if is_output {
+            continue;
+        }
+        let alias = Ident::with_quote('"', format!("{KEY}{}", hidden.len()));
+        let named = Expr::Identifier(alias.clone());
+        let expr = std::mem::replace(&mut key.expr, named);
+        hidden.push(alias.clone());
+        select.projection.push(SelectItem::ExprWithAlias { expr, alias });
+    }
+    let mut hidden = hidden.into_iter();
+    around.projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions {
+        opt_except: hidden.next().map(|first_element| ExceptSelectItem {
+            first_element,
+            additional_elements: hidden.collect(),
+        }),
+        ..WildcardAdditionalOptions::default()
+    })];
+    if let [
+        TableWithJoins {
+            relation: TableFactor::Derived { subquery, .. },
+            ..
+        },
+    ] = around.from.as_mut_slice()
+    {
+        std::mem::swap(&mut subquery.body, &mut query.body);
+    }
+    query.body = outer.body;
     Ok(())
+}
+
+/// The name by which ORDER BY may call an output.
+fn output(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        SelectItem::UnnamedExpr(expression) => Some(output_column_name(expression)),
+        _ => None,
+    }
 }

@@ -4,13 +4,14 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Ident, LimitClause, ObjectNamePart, Query, SetExpr, TableAlias, TableFactor, TableSample,
+    BinaryOperator, Expr, Ident, LimitClause, ObjectNamePart, Query, SetExpr, TableFactor, TableSample,
     TableSampleKind, TableSampleUnit, Value, VisitMut, VisitorMut,
 };
 
 use super::super::relations::parse_query;
 use super::syntax::call;
 use crate::error::{Error, Result, SqlState};
+use crate::statement::relation;
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     struct Samples;
@@ -81,14 +82,7 @@ fn sampled(factor: &mut TableFactor) -> Result<Option<TableFactor>> {
         }
     };
     take_from(&mut query, factor);
-    let alias = given.or_else(|| {
-        Some(TableAlias {
-            explicit: true,
-            name: name?,
-            columns: vec![],
-            at: None,
-        })
-    });
+    let alias = given.or_else(|| Some(relation::alias(name?)));
     Ok(Some(TableFactor::Derived {
         lateral: false,
         subquery: Box::new(query),

@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::names;
+use super::super::rewrite::COMPARED_ROWS;
 use super::Expander;
 
 impl Expander<'_> {
@@ -26,7 +27,7 @@ impl Expander<'_> {
         let has_names = matches!(
             factor,
             TableFactor::Table { alias: Some(alias), args: None, .. } | TableFactor::Derived { alias: Some(alias), .. }
-                if !alias.columns.is_empty()
+                if !alias.columns.is_empty() && alias.name.value != COMPARED_ROWS
         );
         if !has_names {
             return;

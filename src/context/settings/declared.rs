@@ -291,10 +291,10 @@ pub(super) static DECLARED: &[Definition] = &[
     ),
     reported(user(
         "standard_conforming_strings",
-        Kind::AlwaysOn,
+        Kind::Bool,
         "on",
         COMPATIBILITY,
-        "A backslash in '...' is a plain character; always.",
+        "A backslash in '...' is a plain character.",
     )),
     user(
         "statement_timeout",

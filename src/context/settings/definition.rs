@@ -42,8 +42,6 @@ pub enum Kind {
     TimeZone,
     /// UTF8 and its aliases.
     Encoding,
-    /// A boolean that has one supported value.
-    AlwaysOn,
 }
 
 /// Who may change a setting, in pg_settings' words.
@@ -90,7 +88,7 @@ impl Definition {
     /// pg_settings.vartype.
     pub fn type_name(&self) -> &'static str {
         match self.kind {
-            Kind::Bool | Kind::AlwaysOn => "bool",
+            Kind::Bool => "bool",
             Kind::Integer { .. } => "integer",
             Kind::Real { .. } => "real",
             Kind::Enum(_) => "enum",
@@ -159,10 +157,6 @@ impl Definition {
             Kind::Bool => self
                 .boolean(text)
                 .map(|value| if value { "on" } else { "off" }.to_string()),
-            Kind::AlwaysOn => match self.boolean(text)? {
-                true => Ok("on".to_string()),
-                false => Err(Error::unsupported(format!("{} = off", self.name))),
-            },
             Kind::Integer { minimum, maximum, unit } => {
                 let value = units::parse_integer(text, unit).map_err(|hint| self.invalid_with_hint(text, hint))?;
                 match (minimum..=maximum).contains(&value) {

@@ -32,6 +32,8 @@ pub struct Settings {
     /// What the client's text is converted with; `None` for UTF-8.
     pub client_encoding: Option<&'static Encoding>,
     pub client_min_messages: MessageLevel,
+    /// Whether a backslash in '…' is a plain character.
+    pub standard_conforming_strings: bool,
     pub default_transaction_isolation: IsolationLevel,
     pub default_transaction_read_only: bool,
     pub transaction_isolation: IsolationLevel,
@@ -128,6 +130,7 @@ impl Settings {
                 "log" => MessageLevel::Log,
                 _ => MessageLevel::Debug,
             },
+            standard_conforming_strings: flag("standard_conforming_strings"),
             default_transaction_isolation: isolation("default_transaction_isolation"),
             default_transaction_read_only: flag("default_transaction_read_only"),
             transaction_isolation: isolation("transaction_isolation"),

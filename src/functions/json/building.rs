@@ -13,7 +13,8 @@ use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::json::write_string;
 
-const NEW_LINE: &str = "\n ";
+/// What json_agg() writes before rows and arrays.
+pub(super) const NEW_LINE: &str = "\n ";
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
@@ -325,7 +326,7 @@ fn object_of_texts(row: &[Datum], style: JsonStyle) -> Result<Datum> {
 }
 
 /// Whether a value of the type can be the key of an object.
-fn is_scalar(sql_type: &SqlType) -> bool {
+pub(super) fn is_scalar(sql_type: &SqlType) -> bool {
     !matches!(
         sql_type,
         SqlType::Array(_) | SqlType::Composite(_) | SqlType::Record | SqlType::Json | SqlType::Jsonb

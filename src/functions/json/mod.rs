@@ -4,6 +4,7 @@
 mod assignment;
 mod building;
 mod changing;
+mod constructors;
 mod ordering;
 mod path;
 mod populating;
@@ -24,6 +25,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         reading::functions(),
         building::functions(),
         changing::functions(),
+        constructors::functions(),
         ordering::functions(),
         path::functions(),
         populating::functions(),

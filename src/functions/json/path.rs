@@ -1,6 +1,9 @@
 //! SQL/JSON paths over stored documents: jsonb_path_query() and its kin, the operators `@?` and `@@`.
 
+mod clauses;
+mod conversions;
 mod evaluate;
+mod moments;
 mod syntax;
 
 use std::sync::Arc;
@@ -9,51 +12,66 @@ use datafusion::logical_expr::ScalarUDF;
 
 use self::syntax::Path;
 use super::super::datum::Datum;
-use super::super::overload::{Overload, OverloadedFunction, RowBody, rows};
+use super::super::overload::{Arguments, Overload, OverloadedFunction, RowBody, rows};
 use crate::error::{Error, Result, SqlState};
+use crate::types::TimeZone;
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
-    let functions: [(&'static str, &str, RowBody); 5] = [
-        ("jsonb_path_rows", "jsonb[]", |_, row| {
-            let found = unless_silent(row, found(row))?;
+    // Those that compare dates and times across zones, with the session's, and those that refuse to.
+    let functions: [(&'static str, &'static str, &str, RowBody); 5] = [
+        ("jsonb_path_rows", "jsonb_path_rows_tz", "jsonb[]", |args, row| {
+            let found = unless_silent(row, found(args, row))?;
             Ok(Datum::List(
                 found.unwrap_or_default().into_iter().map(Datum::from).collect(),
             ))
         }),
-        ("jsonb_path_query_array", "jsonb", |_, row| {
-            let found = unless_silent(row, found(row))?;
-            Ok(format!("[{}]", found.unwrap_or_default().join(", ")).into())
-        }),
-        ("jsonb_path_query_first", "jsonb", |_, row| {
-            let found = unless_silent(row, found(row))?;
-            Ok(found.unwrap_or_default().into_iter().next().into())
-        }),
-        ("jsonb_path_exists", "bool", |_, row| {
-            let found = unless_silent(row, found(row))?;
+        (
+            "jsonb_path_query_array",
+            "jsonb_path_query_array_tz",
+            "jsonb",
+            |args, row| {
+                let found = unless_silent(row, found(args, row))?;
+                Ok(format!("[{}]", found.unwrap_or_default().join(", ")).into())
+            },
+        ),
+        (
+            "jsonb_path_query_first",
+            "jsonb_path_query_first_tz",
+            "jsonb",
+            |args, row| {
+                let found = unless_silent(row, found(args, row))?;
+                Ok(found.unwrap_or_default().into_iter().next().into())
+            },
+        ),
+        ("jsonb_path_exists", "jsonb_path_exists_tz", "bool", |args, row| {
+            let found = unless_silent(row, found(args, row))?;
             Ok(found.map(|found| !found.is_empty()).into())
         }),
-        ("jsonb_path_match", "bool", |_, row| {
-            let matched = unless_silent(row, matched(row))?;
+        ("jsonb_path_match", "jsonb_path_match_tz", "bool", |args, row| {
+            let matched = unless_silent(row, matched(args, row))?;
             Ok(matched.flatten().into())
         }),
     ];
     let mut declared: Vec<Arc<ScalarUDF>> = functions
         .into_iter()
-        .map(|(name, returns, body)| OverloadedFunction::immutable(name, overloads(returns, body)))
+        .flat_map(|(name, with_zone, returns, body)| {
+            [name, with_zone].map(|name| OverloadedFunction::immutable(name, overloads(returns, body)))
+        })
         .collect();
     // The operators are silent.
     declared.push(OverloadedFunction::immutable(
         "jsonb_path_exists_opr",
-        vec![rows("(jsonb, text) bool", |_, row| {
-            Ok(silent(found(row))?.map(|found| !found.is_empty()).into())
+        vec![rows("(jsonb, text) bool", |args, row| {
+            Ok(silent(found(args, row))?.map(|found| !found.is_empty()).into())
         })],
     ));
     declared.push(OverloadedFunction::immutable(
         "jsonb_path_match_opr",
-        vec![rows("(jsonb, text) bool", |_, row| {
-            Ok(silent(matched(row))?.flatten().into())
+        vec![rows("(jsonb, text) bool", |args, row| {
+            Ok(silent(matched(args, row))?.flatten().into())
         })],
     ));
+    declared.extend(clauses::functions());
     declared
 }
 
@@ -68,14 +86,18 @@ fn text(row: &[Datum], index: usize) -> Option<&str> {
     row.get(index).and_then(Datum::as_text)
 }
 
-fn found(row: &[Datum]) -> Result<Vec<String>> {
-    let path = Path::parse(text(row, 1).unwrap_or_default())?;
-    let items = path.items(text(row, 0).unwrap_or_default(), text(row, 2).unwrap_or("{}"))?;
-    Ok(items.into_iter().map(|item| item.into_owned()).collect())
+fn found(args: &Arguments<'_>, row: &[Datum]) -> Result<Vec<String>> {
+    let zone = args.name.ends_with("_tz").then(|| args.zone());
+    found_in(row, zone.as_ref())
 }
 
-fn matched(row: &[Datum]) -> Result<Option<bool>> {
-    match found(row)?.as_slice() {
+fn found_in(row: &[Datum], zone: Option<&TimeZone>) -> Result<Vec<String>> {
+    let path = Path::parse(text(row, 1).unwrap_or_default())?;
+    path.items(text(row, 0).unwrap_or_default(), text(row, 2).unwrap_or("{}"), zone)
+}
+
+fn matched(args: &Arguments<'_>, row: &[Datum]) -> Result<Option<bool>> {
+    match found(args, row)?.as_slice() {
         [only] if only == "true" => Ok(Some(true)),
         [only] if only == "false" => Ok(Some(false)),
         [only] if only == "null" => Ok(None),
@@ -112,7 +134,7 @@ mod tests {
     #[test]
     fn paths_find_values() {
         let value = r#"{"a": [1, 2, {"b": "x"}], "c": {"d": true}}"#;
-        let found = |path: &str| found(&[Datum::text(value), Datum::text(path)]);
+        let found = |path: &str| found_in(&[Datum::text(value), Datum::text(path)], None);
         for (path, values) in [
             ("$.a[*]", vec!["1", "2", r#"{"b": "x"}"#]),
             ("$.a[*] ? (@ > 1)", vec!["2"]),

@@ -236,7 +236,7 @@ fn append(builder: &mut ColumnBuilder, sql_type: &SqlType, value: &str) -> Resul
 }
 
 /// What the type's input reads; `None` for null.
-fn as_text(sql_type: &SqlType, value: &str) -> Result<Option<String>> {
+pub(super) fn as_text(sql_type: &SqlType, value: &str) -> Result<Option<String>> {
     let kind = scan::kind(value);
     Ok(match (sql_type, kind) {
         (SqlType::Json | SqlType::Jsonb, _) => Some(value.to_string()),

@@ -33,6 +33,10 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             kernel("(timestamptz, timestamptz, interval) timestamptz[]", |args| {
                 moments(args, &args.zone())
             }),
+            kernel(
+                "(timestamptz, timestamptz, interval, text) timestamptz[]",
+                moments_in_zone,
+            ),
         ],
     )]
 }
@@ -128,6 +132,20 @@ fn numerics(row: &[Datum]) -> Result<Datum> {
         next = next.plus(step)?;
     }
     Ok(Datum::List(values))
+}
+
+/// A series on the calendar of a zone; one for all rows, as all that generate_series() is called with.
+fn moments_in_zone(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let names = args.texts(3)?;
+    let mut known = (0..args.rows()).map(|row| names.get(row));
+    let first = known.next().flatten();
+    if known.any(|name| name != first) {
+        return Err(Error::unsupported("generate_series() in several time zones"));
+    }
+    match first {
+        Some(name) => moments(args, &super::zones::zone_named(name)?),
+        None => lists::<TimestampMicrosecondType>(args, |_, _| Ok(false)),
+    }
 }
 
 fn moments(args: &Arguments<'_>, zone: &TimeZone) -> Result<ArrayRef> {

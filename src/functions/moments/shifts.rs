@@ -10,12 +10,14 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::super::datum::Datum;
 use super::super::overload::{Arguments, OverloadedFunction, kernel, rows};
+use super::zones::zone_named;
 use super::{out_of_range, to_clock, to_instant};
 use crate::error::Result;
-use crate::types::TimeZone;
 use crate::types::calendar::{
     CivilDate, MICROS_PER_DAY, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY, days_in_month,
 };
+use crate::types::parse::parse_date;
+use crate::types::{SqlType, TimeZone};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
@@ -38,6 +40,29 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             vec![kernel("(timestamptz, interval) timestamptz", |args| {
                 shifted(args, true)
             })],
+        ),
+        immutable(
+            "date_add",
+            vec![
+                kernel("(timestamptz, interval) timestamptz", |args| shifted(args, false)),
+                kernel("(timestamptz, interval, text) timestamptz", |args| {
+                    shifted_in_zone(args, false)
+                }),
+                // Databricks' own: days.
+                rows("(date, int4) date", |args, row| days_later(args, row)),
+                rows("(timestamp, int4) date", |args, row| days_later(args, row)),
+                rows("(timestamptz, int4) date", |args, row| days_later(args, row)),
+                rows("(text, int4) date", |args, row| days_later(args, row)),
+            ],
+        ),
+        immutable(
+            "date_subtract",
+            vec![
+                kernel("(timestamptz, interval) timestamptz", |args| shifted(args, true)),
+                kernel("(timestamptz, interval, text) timestamptz", |args| {
+                    shifted_in_zone(args, true)
+                }),
+            ],
         ),
         immutable(
             "time_pl_interval",
@@ -125,6 +150,43 @@ fn shifted(args: &Arguments<'_>, backwards: bool) -> Result<ArrayRef> {
         (Some(moment), Some(interval)) => {
             let interval = if backwards { negative(interval) } else { interval };
             shift(moment, interval, &zone).map(Some)
+        }
+        _ => Ok(None),
+    })
+}
+
+/// A date so many days after a day, whatever says the day.
+fn days_later(args: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
+    let day = match row.first() {
+        Some(Datum::Date(day)) => *day,
+        Some(Datum::Micros(instant)) => {
+            let is_zoned = matches!(args.sql_type(0), SqlType::Timestamptz(_));
+            let clock = if is_zoned {
+                to_clock(*instant, &args.zone())
+            } else {
+                *instant
+            };
+            clock.div_euclid(MICROS_PER_DAY) as i32
+        }
+        Some(Datum::Text(text)) => parse_date(text, args.settings().date_style.order, &args.zone())?,
+        _ => return Ok(Datum::Null),
+    };
+    let days = row
+        .get(1)
+        .and_then(Datum::as_int)
+        .and_then(|days| i32::try_from(days).ok());
+    let later = days.and_then(|days| day.checked_add(days));
+    later.map(Datum::Date).ok_or_else(|| out_of_range("date"))
+}
+
+fn shifted_in_zone(args: &Arguments<'_>, backwards: bool) -> Result<ArrayRef> {
+    let moments = args.numbers::<TimestampMicrosecondType>(0)?;
+    let intervals = args.intervals(1)?;
+    let names = args.texts(2)?;
+    args.build::<TimestampMicrosecondType>(|row| match (moments.get(row), intervals.get(row), names.get(row)) {
+        (Some(moment), Some(interval), Some(name)) => {
+            let interval = if backwards { negative(interval) } else { interval };
+            shift(moment, interval, &zone_named(name)?).map(Some)
         }
         _ => Ok(None),
     })

@@ -98,6 +98,10 @@ impl Operation {
                 let order = call("btarraycmp", vec![left, right])?;
                 Ok(Planned::Operands(self.op, order, lit(0_i32)))
             }
+            // Elements that do not compare by their layout.
+            (SqlType::Array(_), SqlType::Array(_)) if is_keyed(left.innermost()) && is_keyed(right.innermost()) => Ok(
+                Planned::Operands(self.op, row_key(self.left.0, left), row_key(self.right.0, right)),
+            ),
             (SqlType::Composite(_) | SqlType::Record, SqlType::Composite(_) | SqlType::Record) => {
                 check_rows(&self.left.1, &self.right.1)?;
                 Ok(Planned::Operands(
@@ -142,6 +146,11 @@ impl Operation {
         };
         Ok(Planned::Operands(self.op, side(self.left)?, side(self.right)?))
     }
+}
+
+/// Whether values compare by what `row_key` makes of them.
+fn is_keyed(sql_type: &SqlType) -> bool {
+    matches!(sql_type, SqlType::Interval(_) | SqlType::Jsonb | SqlType::Enum(_))
 }
 
 /// 42804 for rows whose fields cannot be compared.

@@ -220,6 +220,15 @@ impl OverloadedFunction {
     }
 }
 
+/// An element of an array whose layout does not tell its type; only the layout knows the fields of a record.
+fn named_element(name: &str, sql_type: &SqlType, item: &Field) -> Field {
+    let field = sql_type.to_field(name, true);
+    match sql_type {
+        SqlType::Record => field.with_data_type(item.data_type().clone()),
+        _ => field,
+    }
+}
+
 impl Resolved<'_> {
     fn return_field(&self, name: &str, fields: &[FieldRef], literals: &[Option<ScalarValue>]) -> Result<FieldRef> {
         let element = |index: usize| match &self.choice.types[index] {
@@ -240,7 +249,7 @@ impl Resolved<'_> {
             Returns::Argument(index) => argument(*index),
             Returns::ArrayOf(index) => array(argument(*index)),
             Returns::ElementOf(index) => match argument(*index).data_type() {
-                DataType::List(_) if element(*index).is_named() => element(*index).to_field(name, true),
+                DataType::List(item) if element(*index).is_named() => named_element(name, &element(*index), item),
                 DataType::List(item) => item.as_ref().clone().with_name(name).with_nullable(true),
                 _ => element(*index).to_field(name, true),
             },
@@ -251,7 +260,7 @@ impl Resolved<'_> {
                     item = inner.as_ref().clone();
                 }
                 match innermost.is_named() {
-                    true => innermost.to_field(name, true),
+                    true => named_element(name, innermost, &item),
                     false => item.with_name(name).with_nullable(true),
                 }
             }

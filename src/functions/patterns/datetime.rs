@@ -99,7 +99,7 @@ fn shown(year: i64, is_date: bool) -> i64 {
     if is_date && year <= 0 { 1 - year } else { year }
 }
 
-const MONTHS: [&str; 12] = [
+pub(super) const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -114,7 +114,7 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 const ROMAN: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
-const DAYS: [&str; 7] = [
+pub(super) const DAYS: [&str; 7] = [
     "Sunday",
     "Monday",
     "Tuesday",
@@ -129,7 +129,8 @@ pub(super) fn format(pattern: &str, moment: &Moment) -> String {
     let mut out = String::new();
     for piece in pieces(pattern) {
         match piece {
-            Piece::Text(text) => out.push_str(&text),
+            Piece::Text(text) | Piece::Quoted(text) => out.push_str(&text),
+            Piece::Fixed => {}
             Piece::Field {
                 name,
                 spelled,
@@ -152,6 +153,11 @@ fn field(name: &str, spelled: &str, fill: bool, moment: &Moment) -> String {
         (false, _) => value.to_string(),
         (true, false) => format!("{value:0width$}"),
         (true, true) => format!("-{:0width$}", -value),
+    };
+    // Of these the width has room for a sign.
+    let signed = |value: i64, width: usize| match fill {
+        true => format!("{value:0width$}"),
+        false => value.to_string(),
     };
     let (iso_year, iso_week) = moment.iso_week();
     let iso_year = shown(iso_year, moment.days.is_some());
@@ -176,13 +182,13 @@ fn field(name: &str, spelled: &str, fill: bool, moment: &Moment) -> String {
         "MON" => cased(&MONTHS[(moment.month - 1).rem_euclid(12) as usize][..3], spelled),
         "MM" => number(moment.month, 2),
         "MI" => number(moment.minute, 2),
-        "DDD" => number(moment.day_of_year(), 3),
-        "DD" => number(moment.day, 2),
+        "DDD" => signed(moment.day_of_year(), 3),
+        "DD" => signed(moment.day, 2),
         "DAY" => padded(DAYS[day_of_week(moment.days.unwrap_or_default())], spelled, fill),
         "DY" => cased(&DAYS[day_of_week(moment.days.unwrap_or_default())][..3], spelled),
         "D" => number(day_of_week(moment.days.unwrap_or_default()) as i64 + 1, 1),
         "HH24" => number(moment.hour, 2),
-        "HH12" | "HH" => number(hour12, 2),
+        "HH12" | "HH" => signed(hour12, if moment.hour < 0 { 3 } else { 2 }),
         "SSSSS" | "SSSS" => seconds_of_day.to_string(),
         "SS" => number(moment.second, 2),
         "MS" | "FF3" => format!("{:03}", moment.micros / 1_000),
@@ -207,15 +213,22 @@ fn field(name: &str, spelled: &str, fill: bool, moment: &Moment) -> String {
                 format!("{hours}:{minutes:02}")
             }
         }
-        "WW" => number((moment.day_of_year() - 1) / 7 + 1, 2),
+        "WW" => signed((moment.day_of_year() - 1) / 7 + 1, 2),
         "W" => number((moment.day - 1) / 7 + 1, 1),
         "Q" if moment.month == 0 => String::new(),
         "Q" => number((moment.month - 1) / 3 + 1, 1),
         "J" => number(moment.days.unwrap_or_default() + 2_440_588, 1),
         "CC" => number(moment.century(), 2),
-        "RM" if moment.month == 0 => String::new(),
+        "RM" if moment.month == 0 && moment.year == 0 => String::new(),
         "RM" => {
-            let roman = ROMAN[(moment.month - 1).rem_euclid(12) as usize];
+            // Of an interval that goes back, the last month is the first one.
+            let month = match moment.month {
+                0 if moment.year > 0 => 12,
+                0 => 1,
+                month if month < 0 => month + 13,
+                month => month,
+            };
+            let roman = ROMAN[(month - 1).rem_euclid(12) as usize];
             let roman = marker(roman, spelled);
             if fill { format!("{roman:<4}") } else { roman }
         }
@@ -301,6 +314,11 @@ mod tests {
         assert_eq!(
             format("YYYY MM DD HH24:MI", &Moment::of_interval(interval)),
             "0001 02 03 04:00"
+        );
+        let interval = IntervalMonthDayNano::new(0, -1, -12 * 3_600_000_000_000);
+        assert_eq!(
+            format("DD DDD WW HH HH24", &Moment::of_interval(interval)),
+            "-1 -01 01 012 -12"
         );
     }
 }

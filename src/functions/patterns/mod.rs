@@ -3,7 +3,10 @@
 mod datetime;
 mod number;
 mod parse;
+mod reader;
 mod template;
+
+use datafusion::arrow::datatypes::IntervalMonthDayNano;
 
 use super::datum::Datum;
 use super::row_function::{Argument, Call, RowFunction};
@@ -18,6 +21,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
         &[Argument::Timestamp, Argument::Text],
         &[Argument::Timestamptz, Argument::Text],
         &[Argument::Interval, Argument::Text],
+        &[Argument::Time, Argument::Text],
         &[Argument::Int, Argument::Text],
         &[Argument::Numeric, Argument::Text],
         &[Argument::Float, Argument::Text],
@@ -29,7 +33,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
             &[&[Argument::Text, Argument::Text]],
             SqlType::Date,
             |_, row| {
-                let parsed = parse::parse(text(row, 0), text(row, 1))?;
+                let parsed = reader::parse(text(row, 0), text(row, 1))?;
                 parsed.days().map(|days| Datum::Date(days as i32))
             },
         ),
@@ -40,7 +44,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
             |call, row| match row.first() {
                 Some(Datum::Float(seconds)) => instant(*seconds),
                 _ => {
-                    let parsed = parse::parse(text(row, 0), text(row, 1))?;
+                    let parsed = reader::parse(text(row, 0), text(row, 1))?;
                     let local = parsed.micros()?;
                     let offset = parsed.offset.unwrap_or_else(|| zone(call).offset_for_local(local));
                     Ok(Datum::Micros(local - i64::from(offset) * MICROS_PER_SECOND))
@@ -54,6 +58,41 @@ pub(super) fn functions() -> Vec<RowFunction> {
             |_, row| number::parse(text(row, 0), text(row, 1)),
         ),
     ]
+}
+
+/// What a text says by a template, and what the template asks for.
+pub(crate) struct TemplateRead {
+    /// Since 1970, on the clock that the text speaks of.
+    pub micros: i64,
+    /// Seconds east of Greenwich.
+    pub offset: i32,
+    pub has_date: bool,
+    pub has_time: bool,
+    pub has_zone: bool,
+}
+
+/// Reads a text as to_timestamp() does.
+pub(crate) fn read_by_template(text: &str, template: &str) -> Result<TemplateRead> {
+    let parsed = reader::parse(text, template)?;
+    let mut read = TemplateRead {
+        micros: 0,
+        offset: parsed.offset.unwrap_or_default(),
+        has_date: false,
+        has_time: false,
+        has_zone: false,
+    };
+    for piece in template::pieces(template) {
+        if let template::Piece::Field { name, .. } = piece {
+            match name {
+                "TZH" | "TZM" | "TZ" | "OF" => read.has_zone = true,
+                "HH24" | "HH12" | "HH" | "MI" | "SS" | "MS" | "US" | "SSSS" | "SSSSS" | "AM" | "PM" | "A.M."
+                | "P.M." | "FF1" | "FF2" | "FF3" | "FF4" | "FF5" | "FF6" => read.has_time = true,
+                _ => read.has_date = true,
+            }
+        }
+    }
+    read.micros = parsed.micros()?;
+    Ok(read)
 }
 
 fn text(row: &[Datum], index: usize) -> &str {
@@ -71,10 +110,8 @@ pub(super) fn zone(call: &Call<'_>) -> TimeZone {
 
 fn to_char(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
     let pattern = text(row, 1);
-    let is_zoned = call
-        .argument_fields
-        .first()
-        .is_some_and(|field| matches!(SqlType::from_field(field), SqlType::Timestamptz(_)));
+    let sql_type = call.argument_fields.first().map(|field| SqlType::from_field(field));
+    let is_zoned = matches!(sql_type, Some(SqlType::Timestamptz(_)));
     let formatted = match row.first() {
         Some(Datum::Micros(TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY)) => return Ok(Datum::Null),
         Some(Datum::Micros(micros)) if is_zoned => {
@@ -83,6 +120,11 @@ fn to_char(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
             let local = micros + i64::from(offset) * MICROS_PER_SECOND;
             let abbreviation = zone.with_abbreviation_at(*micros, str::to_string);
             datetime::format(pattern, &datetime::Moment::of_timestamp(local, offset, abbreviation))
+        }
+        // A time of day is an interval here.
+        Some(Datum::Micros(micros)) if matches!(sql_type, Some(SqlType::Time(_))) => {
+            let interval = IntervalMonthDayNano::new(0, 0, micros * 1000);
+            datetime::format(pattern, &datetime::Moment::of_interval(interval))
         }
         Some(Datum::Micros(micros)) => {
             datetime::format(pattern, &datetime::Moment::of_timestamp(*micros, 0, String::new()))

@@ -31,6 +31,8 @@ enum Place {
     Text(String),
     /// SG: plus or minus, right here.
     Sign,
+    /// PL: a plus, or a blank in its place; the number has a sign of its own.
+    Plus,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,7 +46,6 @@ enum Sign {
     /// MI: a minus or a space after or before the number.
     MinusAfter,
     MinusBefore,
-    PlusBefore,
     /// PR: angle brackets.
     Brackets,
     /// Among the places.
@@ -92,9 +93,8 @@ fn picture(pattern: &str) -> Result<Picture> {
                 None
             }
             _ if upper.starts_with("PL") => {
-                picture.sign = Sign::PlusBefore;
                 taken = 2;
-                None
+                Some(Place::Plus)
             }
             _ if upper.starts_with("SG") => {
                 picture.sign = Sign::Placed;
@@ -166,12 +166,34 @@ pub(super) fn format_float(pattern: &str, value: f64) -> Result<String> {
     if picture.has_exponent && value.is_finite() {
         return Ok(with_exponent(format!("{value:.*e}", digits_of(&picture.fraction))));
     }
+    if !value.is_finite() {
+        return Ok(without_number(&picture, value));
+    }
     let scale = (digits_of(&picture.fraction) + picture.shift).min(15);
     let scaled = (value * 10_f64.powi(scale as i32)).round();
     if !scaled.is_finite() || scaled.abs() >= 1e37 {
         return Ok("#".repeat(digits_of(&picture.integer).max(1)));
     }
     format(pattern, scaled as i128, scale as i8)
+}
+
+/// NaN where there is room for it; an infinity has more digits than any picture.
+fn without_number(picture: &Picture, value: f64) -> String {
+    let room = digits_of(&picture.integer);
+    let mut body = match (value.is_nan(), room >= 3) {
+        (true, true) => format!("{:>room$}", "NaN"),
+        _ => "#".repeat(room),
+    };
+    if !(value.is_nan() && room >= 3) && picture.has_point {
+        body.push('.');
+        body.push_str(&"#".repeat(digits_of(&picture.fraction)));
+    }
+    let body = if picture.fill {
+        body
+    } else {
+        body.trim_start().to_string()
+    };
+    with_sign(picture, body, value < 0.0, 0)
 }
 
 /// to_char() of a number: `value` over ten to the `scale`.
@@ -204,6 +226,7 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
                 Place::Comma => ",".to_string(),
                 Place::Text(text) => text.clone(),
                 Place::Sign => sign_text(is_negative).to_string(),
+                Place::Plus => plus_text(&picture, is_negative).to_string(),
             })
             .collect();
         if picture.has_point {
@@ -232,6 +255,7 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
             },
             Place::Text(text) => text.clone(),
             Place::Sign => sign_text(is_negative).to_string(),
+            Place::Plus => plus_text(&picture, is_negative).to_string(),
         });
     }
     let integer: String = reversed.into_iter().rev().collect();
@@ -249,14 +273,19 @@ pub(super) fn format(pattern: &str, value: i128, scale: i8) -> Result<String> {
         .iter()
         .map_while(|place| match place {
             Place::Text(text) => Some(text.len()),
+            Place::Plus => Some(plus_text(&picture, is_negative).len()),
             _ => None,
         })
         .sum();
     let after_prefix = body.get(prefix..).unwrap_or_default();
     let leading = prefix + after_prefix.len() - after_prefix.trim_start_matches(' ').len();
     if picture.has_point {
+        let fraction = fraction_text(&picture, fraction, is_negative);
+        if fraction.is_empty() && whole.is_empty() && room > 0 && first_zero.is_none() && !picture.fill {
+            body.push('0');
+        }
         body.push('.');
-        body.push_str(&fraction_text(&picture, fraction, is_negative));
+        body.push_str(&fraction);
     }
     if let Some(is_upper) = picture.has_ordinal.filter(|_| !is_negative && !picture.has_point) {
         body.push_str(ordinal(rounded, is_upper));
@@ -348,6 +377,10 @@ fn fraction_text(picture: &Picture, fraction: &str, is_negative: bool) -> String
                 text.push_str(sign_text(is_negative));
                 kept = text.len();
             }
+            Place::Plus => {
+                text.push_str(plus_text(picture, is_negative));
+                kept = text.len();
+            }
         }
     }
     if !picture.fill {
@@ -366,7 +399,6 @@ fn with_sign(picture: &Picture, body: String, is_negative: bool, leading: usize)
             (false, false) => body,
         },
         Sign::Before => format!("{spaces}{}{digits}", if is_negative { '-' } else { '+' }),
-        Sign::PlusBefore => format!("{spaces}{}{digits}", if is_negative { '-' } else { '+' }),
         Sign::After => format!("{body}{}", if is_negative { '-' } else { '+' }),
         Sign::MinusAfter if is_negative => format!("{body}-"),
         Sign::MinusAfter if picture.fill => format!("{body} "),
@@ -382,6 +414,14 @@ fn with_sign(picture: &Picture, body: String, is_negative: bool, leading: usize)
 
 fn sign_text(is_negative: bool) -> &'static str {
     if is_negative { "-" } else { "+" }
+}
+
+fn plus_text(picture: &Picture, is_negative: bool) -> &'static str {
+    match (is_negative, picture.fill) {
+        (false, _) => "+",
+        (true, true) => " ",
+        (true, false) => "",
+    }
 }
 
 fn ordinal(value: u128, is_upper: bool) -> &'static str {
@@ -418,17 +458,45 @@ pub(super) fn parse(text: &str, pattern: &str) -> Result<Datum> {
     }
     let mut digits = String::new();
     let (mut scale, mut after_point, mut is_negative) = (picture.shift as i8, false, false);
-    for character in text.trim().chars() {
-        match character {
-            '0'..='9' => {
-                digits.push(character);
-                scale += i8::from(after_point);
+    let mut rest = text.trim_start().chars().peekable();
+    let point = picture.has_point.then_some(Place::Digit(false));
+    let places = picture.integer.iter().chain(&point).chain(&picture.fraction);
+    let room = digits_of(&picture.fraction);
+    let mut after = 0;
+    for place in places {
+        // Each place stands for one character of the text, whether that is a digit or not.
+        match place {
+            Place::Digit(_) => {
+                if digits.is_empty() && !after_point {
+                    while let Some(sign) = rest.next_if(|next| matches!(next, '-' | '+' | '<' | ' ')) {
+                        is_negative |= matches!(sign, '-' | '<');
+                    }
+                }
+                match rest.next() {
+                    Some(digit @ '0'..='9') if !after_point || after < room => {
+                        digits.push(digit);
+                        after += usize::from(after_point);
+                    }
+                    Some('.') if picture.has_point => after_point = true,
+                    Some('-') => is_negative = true,
+                    _ => {}
+                }
             }
-            '.' if picture.has_point && !after_point => after_point = true,
-            '-' | '<' => is_negative = true,
-            _ => {}
+            Place::Comma => {
+                rest.next_if_eq(&',');
+            }
+            Place::Sign | Place::Plus => {
+                is_negative |= rest.next_if(|next| matches!(next, '-' | '+')) == Some('-');
+            }
+            Place::Text(text) => {
+                for _ in text.chars() {
+                    rest.next_if(|next| !matches!(next, '0'..='9' | '.' | ',' | '+' | '-'));
+                }
+            }
         }
     }
+    is_negative |= rest.peek() == Some(&'-');
+    scale += after as i8;
     let value: i128 = digits.parse().map_err(|_| {
         Error::new(
             SqlState::InvalidTextRepresentation,

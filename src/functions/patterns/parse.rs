@@ -1,287 +1,204 @@
-//! to_date() and to_timestamp(): text read by a pattern.
+//! What to_date() and to_timestamp() make of the fields that a text gave: fields that say too much or too little mean what
+//! they do in PostgreSQL's formatting.c. `reader` finds them.
 
-use super::template::{Piece, pieces};
 use crate::error::{Error, Result, SqlState};
-use crate::types::calendar::{CivilDate, DAY_NAMES, MICROS_PER_DAY, MICROS_PER_SECOND, MONTH_NAMES, days_in_month};
+use crate::types::calendar::{CivilDate, MICROS_PER_DAY, MICROS_PER_SECOND, days_in_month};
 
-/// What a text said about a moment.
+/// What a text said about a moment. Zero is what nobody said.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
-    year: Option<i64>,
-    month: Option<i64>,
-    day: Option<i64>,
-    day_of_year: Option<i64>,
-    julian: Option<i64>,
-    iso: Option<(i64, i64, i64)>,
-    hour: i64,
-    minute: i64,
-    second: i64,
-    micros: i64,
-    seconds_of_day: Option<i64>,
-    afternoon: Option<bool>,
-    is_twelve_hour: bool,
-    before_christ: bool,
+    pub(super) hour: i64,
+    pub(super) is_afternoon: bool,
+    pub(super) is_twelve_hour: bool,
+    pub(super) minute: i64,
+    pub(super) second: i64,
+    pub(super) seconds_of_day: i64,
+    pub(super) millis: i64,
+    pub(super) micros: i64,
+    /// From Sunday on, which is 1; of ISO weeks too.
+    pub(super) weekday: i64,
+    pub(super) day: i64,
+    pub(super) day_of_year: i64,
+    pub(super) month: i64,
+    pub(super) year: i64,
+    /// How many digits the pattern has for the year.
+    pub(super) year_digits: usize,
+    pub(super) century: i64,
+    pub(super) before_christ: bool,
+    pub(super) julian: i64,
+    pub(super) week_of_year: i64,
+    pub(super) week_of_month: i64,
+    /// Whether the fields are those of ISO weeks.
+    pub(super) is_iso: Option<bool>,
     /// Seconds east of Greenwich, where the pattern has them.
     pub offset: Option<i32>,
+    pub(super) zone_sign: i32,
+    /// For errors.
+    pub(super) text: String,
+}
+
+pub(super) fn error(message: impl Into<String>) -> Error {
+    Error::new(SqlState::InvalidDatetimeFormat, message)
 }
 
 impl Parsed {
+    fn out_of_range(&self) -> Error {
+        let message = format!("date/time field value out of range: \"{}\"", self.text);
+        Error::new(SqlState::DatetimeFieldOverflow, message)
+    }
+
+    fn year(&self) -> i64 {
+        if self.year != 0 {
+            if self.century != 0 && self.year_digits <= 2 {
+                let century = if self.before_christ {
+                    -self.century
+                } else {
+                    self.century
+                };
+                return match (self.year % 100, century >= 0) {
+                    (0, true) => century * 100,
+                    (0, false) => century * 100 + 1,
+                    (year, true) => (century - 1) * 100 + year,
+                    (year, false) => (century + 1) * 100 - year + 1,
+                };
+            }
+            let year = if self.before_christ { -self.year } else { self.year };
+            // The year before 1 is 0.
+            return if year < 0 { year + 1 } else { year };
+        }
+        match (self.century, self.before_christ) {
+            (0, _) => 0,
+            (century, true) => -century * 100 + 1,
+            (century, false) => (century - 1) * 100 + 1,
+        }
+    }
+
     /// The day, in days since 1970-01-01. What the pattern does not name is the first.
     pub fn days(&self) -> Result<i64> {
-        if let Some(julian) = self.julian {
-            return Ok(julian - 2_440_588);
+        const JULIAN_EPOCH: i64 = 2_440_588;
+        let year = self.year();
+        let is_iso = self.is_iso == Some(true);
+        let mut date = CivilDate { year, month: 1, day: 1 };
+        let mut is_known = false;
+        if self.julian != 0 {
+            date = CivilDate::from_days(self.julian - JULIAN_EPOCH);
+            is_known = true;
         }
-        if let Some((year, week, weekday)) = self.iso {
-            let fourth = CivilDate { year, month: 1, day: 4 }.to_days();
-            let monday = fourth - (fourth + 3).rem_euclid(7);
-            return Ok(monday + (week - 1) * 7 + weekday - 1);
-        }
-        let year = self.year.unwrap_or(if self.before_christ { 1 } else { 0 });
-        // Neither calendar nor people have a year 0: PostgreSQL reads it as 1 BC.
-        let year = if self.before_christ { 1 - year } else { year };
-        if let Some(day_of_year) = self.day_of_year {
-            return Ok(CivilDate { year, month: 1, day: 1 }.to_days() + day_of_year - 1);
-        }
-        let (month, day) = (self.month.unwrap_or(1), self.day.unwrap_or(1));
-        let is_valid = (1..=12).contains(&month) && (1..=i64::from(days_in_month(year, month as u8))).contains(&day);
-        match is_valid {
-            true => Ok(CivilDate {
-                year,
-                month: month as u8,
-                day: day as u8,
+        let mut day_of_year = self.day_of_year;
+        if self.week_of_year != 0 {
+            if is_iso {
+                let monday = first_monday(year) + (self.week_of_year - 1) * 7;
+                let after = match self.weekday {
+                    0 => 0,
+                    1 => 6,
+                    weekday => weekday - 2,
+                };
+                date = CivilDate::from_days(monday + after);
+                is_known = true;
+            } else {
+                day_of_year = (self.week_of_year - 1) * 7 + 1;
             }
-            .to_days()),
-            false => Err(out_of_range()),
         }
+        let (mut month, mut day) = (i64::from(date.month), i64::from(date.day));
+        let named_day = match self.week_of_month {
+            0 => self.day,
+            week => (week - 1) * 7 + 1,
+        };
+        if named_day != 0 {
+            day = named_day;
+        }
+        if self.month != 0 {
+            month = self.month;
+        }
+        if day_of_year != 0 && (month <= 1 || day <= 1) {
+            if date.year == 0 && !self.before_christ {
+                return Err(error("cannot calculate day of year without year information"));
+            }
+            let found = match is_iso {
+                true => CivilDate::from_days(first_monday(date.year) + day_of_year - 1),
+                false => {
+                    let first = CivilDate {
+                        year: date.year,
+                        month: 1,
+                        day: 1,
+                    }
+                    .to_days();
+                    let found = CivilDate::from_days(first + day_of_year - 1);
+                    if found.year != date.year || day_of_year < 1 {
+                        return Err(self.out_of_range());
+                    }
+                    found
+                }
+            };
+            if is_iso {
+                return Ok(found.to_days());
+            }
+            month = if month <= 1 { i64::from(found.month) } else { month };
+            day = if day <= 1 { i64::from(found.day) } else { day };
+        }
+        if is_known && named_day == 0 && self.month == 0 && day_of_year == 0 {
+            return Ok(date.to_days());
+        }
+        let is_month = (1..=12).contains(&month);
+        if !is_month || !(1..=i64::from(days_in_month(date.year, month as u8))).contains(&day) {
+            return Err(self.out_of_range());
+        }
+        Ok(CivilDate {
+            year: date.year,
+            month: month as u8,
+            day: day as u8,
+        }
+        .to_days())
     }
 
     /// Microseconds since 1970 on the clock that the text speaks of.
     pub fn micros(&self) -> Result<i64> {
-        let mut hour = self.hour;
-        if self.is_twelve_hour && !(1..=12).contains(&hour) {
-            return Err(Error::new(
-                SqlState::InvalidDatetimeFormat,
-                format!("hour \"{hour}\" is invalid for the 12-hour clock"),
-            )
-            .with_hint("Use the 24-hour clock, or give an hour between 1 and 12."));
+        let (mut hour, mut minute, mut second) = (
+            self.seconds_of_day / 3600,
+            self.seconds_of_day / 60 % 60,
+            self.seconds_of_day % 60,
+        );
+        for (place, said) in [
+            (&mut hour, self.hour),
+            (&mut minute, self.minute),
+            (&mut second, self.second),
+        ] {
+            if said != 0 {
+                *place = said;
+            }
         }
-        match self.afternoon {
-            Some(true) if hour < 12 => hour += 12,
-            Some(false) if hour == 12 => hour = 0,
-            _ => {}
+        if self.is_twelve_hour {
+            if !(1..=12).contains(&hour) {
+                let message = format!("hour \"{hour}\" is invalid for the 12-hour clock");
+                return Err(error(message).with_hint("Use the 24-hour clock, or give an hour between 1 and 12."));
+            }
+            match self.is_afternoon {
+                true if hour < 12 => hour += 12,
+                false if hour == 12 => hour = 0,
+                _ => {}
+            }
         }
-        if !(0..=24).contains(&hour) || !(0..60).contains(&self.minute) || !(0..=60).contains(&self.second) {
-            return Err(out_of_range());
+        if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..60).contains(&second) {
+            return Err(self.out_of_range());
         }
-        let seconds = self
-            .seconds_of_day
-            .unwrap_or(hour * 3600 + self.minute * 60 + self.second);
-        let day = self.days()?.checked_mul(MICROS_PER_DAY).ok_or_else(out_of_range)?;
-        Ok(day + seconds * MICROS_PER_SECOND + self.micros)
+        let fraction = self.millis * 1000 + self.micros;
+        let day = self
+            .days()?
+            .checked_mul(MICROS_PER_DAY)
+            .ok_or_else(|| self.out_of_range())?;
+        Ok(day + (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + fraction)
     }
 }
 
-fn out_of_range() -> Error {
-    Error::new(SqlState::DatetimeFieldOverflow, "date/time field value out of range")
-}
-
-/// Reads `text` by `pattern`.
-pub(super) fn parse(text: &str, pattern: &str) -> Result<Parsed> {
-    let pieces = pieces(pattern);
-    let mut parsed = Parsed::default();
-    let mut rest = text.trim_start();
-    for (index, piece) in pieces.iter().enumerate() {
-        match piece {
-            // A separator of the pattern stands for any separators of the text.
-            Piece::Text(expected) => {
-                for character in expected.chars() {
-                    rest = match rest.chars().next() {
-                        Some(given) if given == character || !(given.is_alphanumeric() || is_sign(given)) => {
-                            &rest[given.len_utf8()..]
-                        }
-                        Some(given) if character.is_alphanumeric() => &rest[given.len_utf8()..],
-                        _ => rest,
-                    };
-                }
-                rest = rest.trim_start();
-            }
-            Piece::Field { name, .. } => {
-                let next_is_field = matches!(pieces.get(index + 1), Some(Piece::Field { .. }));
-                rest = skip_separators(rest);
-                if rest.is_empty() {
-                    break;
-                }
-                rest = field(&mut parsed, name, rest, next_is_field)?;
-            }
-        }
-    }
-    Ok(parsed)
-}
-
-fn is_sign(character: char) -> bool {
-    character == '-' || character == '+'
-}
-
-fn skip_separators(text: &str) -> &str {
-    text.trim_start_matches(|character: char| {
-        character.is_whitespace() || matches!(character, '/' | ',' | '.' | ';' | ':')
-    })
-}
-
-/// Reads one field and returns what follows it.
-fn field<'a>(parsed: &mut Parsed, name: &str, text: &'a str, next_is_field: bool) -> Result<&'a str> {
-    let number = |width: usize| number(name, text, if next_is_field { width } else { 20.min(width.max(4)) });
-    let exact = |width: usize| self::number(name, text, width);
-    Ok(match name {
-        "YYYY" | "IYYY" | "Y,YYY" => {
-            let (value, rest) = if name == "Y,YYY" {
-                self::number(name, text, 1)?
-            } else {
-                number(4)?
-            };
-            match (name, rest.strip_prefix(',')) {
-                ("Y,YYY", Some(after)) => {
-                    let (low, rest) = self::number(name, after, 3)?;
-                    parsed.year = Some(value * 1000 + low);
-                    return Ok(rest);
-                }
-                ("IYYY", _) => parsed.iso.get_or_insert((value, 1, 1)).0 = value,
-                _ => parsed.year = Some(value),
-            }
-            rest
-        }
-        "YYY" | "YY" | "Y" => {
-            let (value, rest) = exact(name.len())?;
-            let digits = text.len() - rest.len();
-            parsed.year = Some(match digits {
-                1 | 2 if value < 70 => value + 2000,
-                1 | 2 => value + 1900,
-                3 if value < 520 => value + 2000,
-                3 => value + 1000,
-                _ => value,
-            });
-            rest
-        }
-        "MM" => assign(&mut parsed.month, exact(2)?),
-        "DD" => assign(&mut parsed.day, exact(2)?),
-        "DDD" => assign(&mut parsed.day_of_year, exact(3)?),
-        "J" => assign(&mut parsed.julian, exact(20)?),
-        "IW" => {
-            let (value, rest) = exact(2)?;
-            parsed.iso.get_or_insert((1, 1, 1)).1 = value;
-            rest
-        }
-        "ID" => {
-            let (value, rest) = exact(1)?;
-            parsed.iso.get_or_insert((1, 1, 1)).2 = value;
-            rest
-        }
-        "MONTH" | "MON" => {
-            let (index, rest) = named(name, text, &MONTH_NAMES)?;
-            parsed.month = Some(index as i64 + 1);
-            rest
-        }
-        "DAY" | "DY" => named(name, text, &DAY_NAMES)?.1,
-        "HH24" => {
-            let (value, rest) = exact(2)?;
-            parsed.hour = value;
-            rest
-        }
-        "HH12" | "HH" => {
-            let (value, rest) = exact(2)?;
-            (parsed.hour, parsed.is_twelve_hour) = (value, true);
-            rest
-        }
-        "MI" => {
-            let (value, rest) = exact(2)?;
-            parsed.minute = value;
-            rest
-        }
-        "SS" => {
-            let (value, rest) = exact(2)?;
-            parsed.second = value;
-            rest
-        }
-        "SSSS" | "SSSSS" => assign(&mut parsed.seconds_of_day, exact(5)?),
-        "MS" | "US" | "FF1" | "FF2" | "FF3" | "FF4" | "FF5" | "FF6" => {
-            let digits = text.bytes().take_while(u8::is_ascii_digit).take(6).count();
-            let value: i64 = text[..digits].parse().map_err(|_| invalid(name, text))?;
-            parsed.micros = value * 10_i64.pow(6 - digits as u32);
-            text[digits..].trim_start_matches(|character: char| character.is_ascii_digit())
-        }
-        "AM" | "PM" | "A.M." | "P.M." => {
-            let lower = text.to_ascii_lowercase();
-            let marker = ["a.m.", "p.m.", "am", "pm"]
-                .into_iter()
-                .find(|marker| lower.starts_with(marker));
-            let marker = marker.ok_or_else(|| invalid(name, text))?;
-            parsed.afternoon = Some(marker.starts_with('p'));
-            &text[marker.len()..]
-        }
-        "BC" | "AD" | "B.C." | "A.D." => {
-            let lower = text.to_ascii_lowercase();
-            let marker = ["b.c.", "a.d.", "bc", "ad"]
-                .into_iter()
-                .find(|marker| lower.starts_with(marker));
-            let marker = marker.ok_or_else(|| invalid(name, text))?;
-            parsed.before_christ = marker.starts_with('b');
-            &text[marker.len()..]
-        }
-        "TZH" => {
-            let is_west = text.starts_with('-');
-            let (value, rest) = self::number(name, text.trim_start_matches(['+', '-']), 2)?;
-            parsed.offset = Some(value as i32 * if is_west { -3600 } else { 3600 });
-            rest
-        }
-        "TZM" => {
-            let (value, rest) = exact(2)?;
-            let hours = parsed.offset.unwrap_or_default();
-            parsed.offset = Some(hours + value as i32 * if hours < 0 { -60 } else { 60 });
-            rest
-        }
-        "D" | "WW" | "W" | "Q" | "CC" => exact(2)?.1,
-        other => return Err(Error::unsupported(format!("reading \"{other}\" in a date pattern"))),
-    })
-}
-
-fn assign<'a>(place: &mut Option<i64>, (value, rest): (i64, &'a str)) -> &'a str {
-    *place = Some(value);
-    rest
-}
-
-fn number<'a>(name: &str, text: &'a str, width: usize) -> Result<(i64, &'a str)> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let count = digits.bytes().take_while(u8::is_ascii_digit).take(width).count();
-    let value: i64 = digits[..count].parse().map_err(|_| invalid(name, text))?;
-    Ok((sign * value, &digits[count..]))
-}
-
-fn named<'a>(name: &str, text: &'a str, names: &[&str]) -> Result<(usize, &'a str)> {
-    let head = text.get(..3).unwrap_or(text);
-    let index = names
-        .iter()
-        .position(|known| known.eq_ignore_ascii_case(head))
-        .ok_or_else(|| invalid(name, text))?;
-    Ok((
-        index,
-        text.trim_start_matches(|character: char| character.is_alphabetic()),
-    ))
-}
-
-fn invalid(name: &str, text: &str) -> Error {
-    let shown: String = text.chars().take(name.len().max(2)).collect();
-    Error::new(
-        SqlState::InvalidDatetimeFormat,
-        format!("invalid value \"{shown}\" for \"{name}\""),
-    )
-    .with_detail("Value must be an integer.")
+/// The Monday with which a year of ISO weeks begins.
+fn first_monday(year: i64) -> i64 {
+    let fourth = CivilDate { year, month: 1, day: 4 }.to_days();
+    fourth - (fourth + 3).rem_euclid(7)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::reader::parse;
     use super::*;
 
     /// Answers of PostgreSQL 15, in days or microseconds since 1970.

@@ -13,6 +13,10 @@ pub(super) enum Piece {
         ordinal: Option<bool>,
     },
     Text(String),
+    /// Text in double quotes, whose blanks and signs separate nothing.
+    Quoted(String),
+    /// FX: from here on the text has exactly the pattern's form.
+    Fixed,
 }
 
 /// Fields, longer ones first where one is another's beginning.
@@ -34,8 +38,12 @@ pub(super) fn pieces(pattern: &str) -> Vec<Piece> {
             rest = after;
             continue;
         }
-        // Fixed format only loosens what is skipped when parsing.
-        if let Some(after) = strip_keyword(rest, "FX").or_else(|| strip_keyword(rest, "TM")) {
+        if let Some(after) = strip_keyword(rest, "TM") {
+            rest = after;
+            continue;
+        }
+        if let Some(after) = strip_keyword(rest, "FX") {
+            pieces.push(Piece::Fixed);
             rest = after;
             continue;
         }
@@ -59,8 +67,13 @@ pub(super) fn pieces(pattern: &str) -> Vec<Piece> {
             fill = true;
             continue;
         }
+        if first == '"' {
+            let (text, after) = quoted(&rest[1..]);
+            pieces.push(Piece::Quoted(text));
+            rest = after;
+            continue;
+        }
         let (text, after) = match first {
-            '"' => quoted(&rest[1..]),
             '\\' if rest[1..].starts_with('"') => ("\"".to_string(), &rest[2..]),
             other => (other.to_string(), &rest[other.len_utf8()..]),
         };

@@ -20,13 +20,22 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         immutable(
             "regexp_matches_pattern",
-            vec![kernel("(text, text) bool", |args| matches(args, Flags::default()))],
+            // A char(n) is looked at with its padding.
+            vec![
+                kernel("(text, text) bool", |args| matches(args, Flags::default())),
+                kernel("(bpchar, text) bool", |args| matches(args, Flags::default())),
+            ],
         ),
         immutable(
             "regexp_imatches_pattern",
-            vec![kernel("(text, text) bool", |args| {
-                matches(args, Flags::default().ignoring_case())
-            })],
+            vec![
+                kernel("(text, text) bool", |args| {
+                    matches(args, Flags::default().ignoring_case())
+                }),
+                kernel("(bpchar, text) bool", |args| {
+                    matches(args, Flags::default().ignoring_case())
+                }),
+            ],
         ),
         immutable(
             "regexp_like",
@@ -52,6 +61,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "similar_to",
             vec![
                 kernel("(text, text) bool", similar_to),
+                kernel("(bpchar, text) bool", similar_to),
+                kernel("(bpchar, text, text) bool", similar_to),
                 kernel("(text, text, text) bool", similar_to),
             ],
         ),

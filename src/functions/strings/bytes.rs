@@ -14,6 +14,22 @@ use super::super::overload::{Arguments, OverloadedFunction, delegate, invalid, k
 use crate::error::{Error, Result, SqlState};
 use crate::types::encoding::{self, Encoding};
 
+/// A number's digits in another base; a negative one's are those of its two's complement.
+macro_rules! in_base {
+    ($format:literal) => {
+        vec![
+            kernel("(int4) text", |args| {
+                let numbers = args.int4(0)?;
+                args.build_text(|row, out| Ok(numbers.get(row).map(|number| *out = format!($format, number)).is_some()))
+            }),
+            kernel("(int8) text", |args| {
+                let numbers = args.int8(0)?;
+                args.build_text(|row, out| Ok(numbers.get(row).map(|number| *out = format!($format, number)).is_some()))
+            }),
+        ]
+    };
+}
+
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
     vec![
@@ -98,23 +114,9 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 _ => Ok(Datum::Null),
             })],
         ),
-        immutable(
-            "to_hex",
-            vec![
-                kernel("(int4) text", |args| {
-                    let numbers = args.int4(0)?;
-                    args.build_text(|row, out| {
-                        Ok(numbers.get(row).map(|number| *out = format!("{number:x}")).is_some())
-                    })
-                }),
-                kernel("(int8) text", |args| {
-                    let numbers = args.int8(0)?;
-                    args.build_text(|row, out| {
-                        Ok(numbers.get(row).map(|number| *out = format!("{number:x}")).is_some())
-                    })
-                }),
-            ],
-        ),
+        immutable("to_hex", in_base!("{:x}")),
+        immutable("to_oct", in_base!("{:o}")),
+        immutable("to_bin", in_base!("{:b}")),
     ]
 }
 

@@ -11,7 +11,7 @@ use super::super::names::quote_literal;
 use super::super::overload::{Arguments, OverloadedFunction, kernel, rows};
 use crate::error::{Error, Result};
 use crate::types::text::write_text;
-use crate::types::values::{Column, ColumnValues};
+use crate::types::values::{Column, ColumnValues, ListValues};
 use crate::types::{FormatSettings, SqlType};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -147,26 +147,36 @@ fn array_to_string(args: &Arguments<'_>) -> Result<ArrayRef> {
             return Err(Error::internal("an array was expected"));
         };
         let null = nulls.as_ref().and_then(|nulls| nulls.get(row));
-        let (mut is_first, (begin, end)) = (true, list.ranges[at]);
-        for element in begin..end {
-            let is_null = list.elements.is_null(element);
+        let mut is_first = true;
+        let mut print = |elements: &Column, element: usize| {
+            let is_null = elements.is_null(element);
             if is_null && null.is_none() {
-                continue;
+                return;
             }
-            if !is_first {
+            if !std::mem::take(&mut is_first) {
                 out.push_str(separator);
             }
-            is_first = false;
             if is_null {
-                out.push_str(null.unwrap_or_default());
-                continue;
+                return out.push_str(null.unwrap_or_default());
             }
             scratch.clear();
-            write_text(&list.elements.values, element, &settings, &mut scratch);
+            write_text(&elements.values, element, &settings, &mut scratch);
             out.push_str(&String::from_utf8_lossy(&scratch));
-        }
+        };
+        each_element(list, at, &mut print);
         Ok(true)
     })
+}
+
+/// The elements of all dimensions of a row's array, in their order.
+fn each_element(list: &ListValues, row: usize, print: &mut impl FnMut(&Column, usize)) {
+    let (begin, end) = list.ranges[row];
+    for element in begin..end {
+        match &list.elements.values {
+            ColumnValues::List(inner) => each_element(inner, element, print),
+            _ => print(&list.elements, element),
+        }
+    }
 }
 
 /// Parts between separators; each character without one. The third argument is read as NULL.

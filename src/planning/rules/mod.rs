@@ -2,20 +2,27 @@
 
 mod compact_sources;
 mod distinct_sums;
+mod emptied_unions;
 mod filter_before_grouping;
+mod infinite_moments;
 mod late_projections;
 mod lazy_conditions;
 mod leading_rows;
 mod link_shared_parts;
 mod needed;
+mod null_equal_joins;
 mod own_operators;
 mod partial_key_filter;
+mod repeated_sort_keys;
 mod stream_series;
+mod true_keys;
+mod twin_columns;
 mod typed_values;
 mod yield_in_joins;
 
 use std::sync::Arc;
 
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::{AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
@@ -36,28 +43,48 @@ pub fn analyzer() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 }
 
 pub(super) use lazy_conditions::order_conditions;
+pub(super) use null_equal_joins::with_null_keys;
 
 /// DataFusion's logical rules, those replaced that are wrong for PostgreSQL's types, and ours.
 pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    let rules = Optimizer::new().rules.into_iter().map(distinct_sums::corrected);
-    // Without it, averages of all groups are divided where ten are asked for.
-    rules
-        .chain([Arc::new(late_projections::LateProjections) as _])
-        .collect()
+    let rules = Optimizer::new().rules.into_iter();
+    let rules = rules
+        .map(distinct_sums::corrected)
+        .map(emptied_unions::corrected)
+        .map(null_equal_joins::corrected)
+        .flat_map(true_keys::before);
+    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 3] = [
+        // Without this, DISTINCT ON with a key twice in its order panics.
+        Arc::new(repeated_sort_keys::RepeatedSortKeys),
+        // Without this, averages of all groups are divided where ten are asked for.
+        Arc::new(late_projections::LateProjections),
+        // Without this, infinite dates overflow. Last: the others know casts and sums.
+        Arc::new(infinite_moments::InfiniteMoments),
+    ];
+    rules.chain(ours).collect()
+}
+
+/// The rule that leaves unused columns out.
+pub(super) fn narrowing() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    true_keys::before(Arc::new(OptimizeProjections::new()))
 }
 
 /// The physical rules as one: DataFusion's and ours, of which a plan gets those that may change it.
 pub fn physical() -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
-    Arc::new(needed::NeededRules::of(
-        [PhysicalOptimizer::new().rules, ours()].concat(),
-    ))
+    Arc::new(needed::NeededRules::of([stock(), ours()].concat()))
 }
 
 /// The same without the rule that puts our own operators in the place of DataFusion's.
 pub(super) fn physical_of_stock() -> Arc<dyn PhysicalOptimizerRule + Send + Sync> {
-    let mut rules = [PhysicalOptimizer::new().rules, ours()].concat();
+    let mut rules = [stock(), ours()].concat();
     rules.retain(|rule| rule.name() != own_operators::NAME);
     Arc::new(needed::NeededRules::of(rules))
+}
+
+/// DataFusion's rules, those replaced that lose rows where two columns have one name.
+fn stock() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let rules = PhysicalOptimizer::new().rules.into_iter();
+    rules.map(twin_columns::careful).collect()
 }
 
 /// Our rules, each with its reason.

@@ -209,7 +209,7 @@ impl Interpreter<'_> {
             values.push(value.value);
         }
         let mut answer = Answer::Done(String::new());
-        for parsed in crate::statement::parse(&text).map_err(|error| inside(error, &text))? {
+        for parsed in self.session.read(&text).map_err(|error| inside(error, &text))? {
             if parsed.parameter_count > declared.len() {
                 let message = format!("there is no parameter ${}", parsed.parameter_count);
                 return Err(Error::new(SqlState::UndefinedParameter, message));

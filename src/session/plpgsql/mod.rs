@@ -71,6 +71,8 @@ struct Interpreter<'s> {
     language: Language,
     given: Given,
     steps: u32,
+    /// No other block or routine waits for this one.
+    is_outermost: bool,
 }
 
 /// A call of a function or procedure.
@@ -169,6 +171,7 @@ impl<'s> Interpreter<'s> {
             language: Language::PlPgSql,
             given: Given::default(),
             steps: 0,
+            is_outermost: false,
             session,
         }
     }
@@ -180,6 +183,7 @@ impl Interpreter<'_> {
     async fn run(&mut self, arguments: Vec<(usize, Typed)>, outputs: &[usize]) -> Result<()> {
         let routine = Arc::clone(&self.routine);
         let nesting = self.session.nesting;
+        self.is_outermost = nesting == 0;
         let ran = async {
             self.set_found(false)?;
             self.take_arguments(arguments).await?;

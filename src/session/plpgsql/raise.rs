@@ -88,7 +88,7 @@ impl Interpreter<'_> {
         let least = self.session.settings.current().client_min_messages;
         if severity.level().is_none_or(|level| level >= least) {
             let context = Some(self.context());
-            // They leave at the end of the statement.
+            // A client that reads slowly lets them wait.
             self.session.raised_bytes += message.len() + MESSAGE_BYTES;
             if self.session.raised_bytes > MOST_RAISED_BYTES {
                 let message = "the notices of one statement exceed 64 MB";
@@ -102,6 +102,10 @@ impl Interpreter<'_> {
                 hint,
                 context,
             });
+            // Whoever called this one still has to say so in the notice's context.
+            if self.is_outermost {
+                self.session.tell().await;
+            }
         }
         Ok(())
     }

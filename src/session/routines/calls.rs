@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function as CallOf, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, TableAlias,
-    TableFactor, Value, VisitMut, VisitorMut,
+    Expr, Function as CallOf, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, TableFactor,
+    Value, VisitMut, VisitorMut,
 };
 
 use super::once::{are_constant, is_conditional};
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::functions::ROW_VALUE;
 use crate::session::plpgsql::{DeclaredColumn, Typed, as_parameter};
 use crate::statement::ast::ParsedStatement;
-use crate::statement::change_own_expressions;
+use crate::statement::{change_own_expressions, relation};
 use crate::types::SqlType;
 
 /// A statement after its calls were made.
@@ -128,23 +128,8 @@ impl Calls<'_> {
         let name = format!("(rows {})", self.made.relations.len() + 1);
         let relation = rows::relation(name.clone(), columns, rows, is_numbered)?;
         self.made.relations.push(relation);
-        Ok(TableFactor::Table {
-            name: ObjectName::from(vec![Ident::with_quote('"', name)]),
-            alias: Some(TableAlias {
-                explicit: true,
-                name: shown,
-                columns: vec![],
-                at: None,
-            }),
-            args: None,
-            with_hints: vec![],
-            version: None,
-            with_ordinality: false,
-            partitions: vec![],
-            json_path: None,
-            sample: None,
-            index_hints: vec![],
-        })
+        let name = ObjectName::from(vec![Ident::with_quote('"', name)]);
+        Ok(relation::relation(name, Some(relation::alias(shown))))
     }
 
     /// The routine's name and the arguments, if an expression is a call that can be made.

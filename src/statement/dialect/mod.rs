@@ -7,6 +7,7 @@ mod definition_list;
 mod fetch_expression;
 mod frame_exclusion;
 mod grouping_sets;
+mod json_table;
 mod keywords;
 mod lock_strength;
 mod only_table;
@@ -17,6 +18,7 @@ mod qualified_operator;
 mod row_expansion;
 mod rows_from;
 mod search_cycle;
+mod sql_json;
 mod standard_spellings;
 mod string_alias;
 mod table_command;
@@ -33,6 +35,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub use fetch_expression::WITH_TIES;
+pub use json_table::{JSON_ROW, JSON_TABLE};
 pub(super) use keywords::{is_function_or_type_name, is_reserved, is_word, starts_expression};
 pub use row_expansion::ALL_FIELDS;
 pub use rows_from::{DEFINED, ROWS_FROM};
@@ -54,6 +57,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
     rows_from::write_calls(tokens);
+    json_table::mark_calls(tokens);
     definition_list::name_relations(tokens);
     values_query::give_select_lists(tokens);
     search_cycle::write_names(tokens);
@@ -86,12 +90,15 @@ impl Dialect for BoathouseDialect {
             {
                 Some(parser.expected_ref("an expression", next))
             }
-            _ => precedence::parse_prefix_operator(parser),
+            _ => sql_json::parse(parser)
+                .or_else(|| json_table::parse(parser))
+                .or_else(|| precedence::parse_prefix_operator(parser)),
         }
     }
 
     fn parse_infix(&self, parser: &mut Parser, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
         between_symmetric::parse(parser, left, self.prec_value(Precedence::Between))
+            .or_else(|| sql_json::parse_is_json(parser, left))
             .or_else(|| precedence::parse_is_test(parser, left, precedence))
     }
 

@@ -15,8 +15,26 @@ pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) {
         substring_similar(tokens, index);
         regular_match(tokens, index);
         typed_literal(tokens, index);
+        at_local(tokens, index);
         index += 1;
     }
+}
+
+/// `x AT LOCAL` is `x AT TIME ZONE` of the session's zone.
+fn at_local(tokens: &mut Vec<TokenWithSpan>, index: usize) {
+    if index == 0 || !word_at(tokens, index, &["at"]) || !word_at(tokens, index + 1, &["local"]) {
+        return;
+    }
+    let span = tokens[index].span;
+    let zone = [
+        Token::make_word("time", None),
+        Token::make_word("zone", None),
+        Token::make_word("current_setting", None),
+        Token::LParen,
+        Token::SingleQuotedString("timezone".to_string()),
+        Token::RParen,
+    ];
+    tokens.splice(index + 1..index + 2, zone.map(|token| TokenWithSpan { token, span }));
 }
 
 /// Databricks' `x RLIKE 'pattern'`, between two operands.
@@ -138,6 +156,7 @@ mod tests {
         );
         assert_eq!(fixed("a similar to 'b' escape '#'"), "a similar to 'b' escape '#'");
         assert_eq!(fixed("a rlike 'b' and c not rlike 'd'"), "a ~ 'b' and c !~ 'd'");
+        assert_eq!(fixed("a at local"), "a at time zone current_setting ( 'timezone' )");
         assert_eq!(fixed("select rlike from t"), "select rlike from t");
     }
 }

@@ -3,6 +3,7 @@
 //! unescaped and every unquoted word folded and cut to 63 bytes. Comments and white space are left out.
 //! Spans are on line 1: a column is a one-based character of the whole text, which is what clients want.
 
+mod backslashes;
 mod number;
 mod operator;
 mod quoted;
@@ -11,18 +12,14 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan
 
 use crate::error::{Error, Result};
 
+pub use backslashes::with_escape_strings;
+
 /// PostgreSQL's NAMEDATALEN - 1.
 const MAX_NAME_BYTES: usize = 63;
 
 /// All tokens of a text, semicolons included.
 pub(super) fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
-    let mut lexer = Lexer {
-        text,
-        bytes: text.as_bytes(),
-        at: 0,
-        counted_bytes: 0,
-        counted_characters: 0,
-    };
+    let mut lexer = Lexer::new(text);
     let mut tokens = Vec::with_capacity(text.len() / 4);
     while lexer.skip_blank()? {
         let start = lexer.at;
@@ -71,6 +68,18 @@ struct Lexer<'a> {
     /// Characters are counted as we go: positions are asked for in rising order only.
     counted_bytes: usize,
     counted_characters: usize,
+}
+
+impl<'a> Lexer<'a> {
+    fn new(text: &'a str) -> Lexer<'a> {
+        Lexer {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            counted_bytes: 0,
+            counted_characters: 0,
+        }
+    }
 }
 
 impl Lexer<'_> {

@@ -33,7 +33,7 @@ impl Lexer<'_> {
     }
 
     /// Moves to the next part's quote when only white space with a line break lies between.
-    fn continues_on_next_line(&mut self) -> Result<bool> {
+    pub(super) fn continues_on_next_line(&mut self) -> Result<bool> {
         let end = self.at;
         let mut line_break = false;
         loop {

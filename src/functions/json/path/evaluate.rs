@@ -1,14 +1,18 @@
 //! What a jsonpath finds in a value. A lax path opens arrays where it looks for members and takes one value for an
-//! array of it; a strict path answers errors there. A predicate of values that do not compare is unknown.
+//! array of it; a strict path answers errors there. A predicate of values that do not compare is unknown; one that would
+//! need the session's zone is an error, unless the path is one of those that use it.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::cmp::Ordering;
 
 use datafusion::arrow::datatypes::i256;
 
 use super::super::scan::{self, Kind};
+use super::moments::Moment;
 use super::syntax::{Accessor, Method, Node, Path, Predicate};
 use crate::error::{Error, Result, SqlState};
+use crate::types::TimeZone;
 use crate::types::json::canonical;
 use crate::types::numeric::Number;
 use crate::types::parse::parse_float8;
@@ -25,11 +29,15 @@ struct Context<'a> {
     current: &'a str,
     /// The last position of the innermost array that is subscripted.
     last: Option<i64>,
+    /// The session's, for paths that use it.
+    zone: Option<&'a TimeZone>,
+    /// What no predicate makes unknown.
+    fault: &'a RefCell<Option<Error>>,
 }
 
 impl Path {
-    /// The values that the path finds.
-    pub fn items<'a>(&'a self, root: &'a str, variables: &'a str) -> Result<Vec<Item<'a>>> {
+    /// The values that the path finds; dates and times compare across zones where there is one.
+    pub fn items(&self, root: &str, variables: &str, zone: Option<&TimeZone>) -> Result<Vec<String>> {
         if scan::kind(variables) != Kind::Object {
             return Err(
                 Error::new(SqlState::InvalidParameterValue, "\"vars\" argument is not an object")
@@ -43,14 +51,25 @@ impl Path {
                 return Err(Error::new(SqlState::UndefinedObject, message));
             }
         }
+        let fault = RefCell::new(None);
         let context = Context {
             is_strict: self.is_strict,
             root,
             variables,
             current: root,
             last: None,
+            zone,
+            fault: &fault,
         };
-        self.root.items(context)
+        let found = self.root.items(context);
+        if let Some(fault) = fault.take() {
+            return Err(fault);
+        }
+        let shown = |item: Item<'_>| match Moment::of_item(&item) {
+            Some(moment) => format!("\"{}\"", moment.text()),
+            None => item.into_owned(),
+        };
+        Ok(found?.into_iter().map(shown).collect())
     }
 }
 
@@ -152,6 +171,7 @@ impl Accessor {
         let opens = match self {
             Accessor::Member(_) | Accessor::AnyMember | Accessor::Filter(_) => true,
             Accessor::Method(method) => !matches!(method, Method::Type | Method::Size),
+            Accessor::Conversion(_) => true,
             _ => false,
         };
         if opens && kind == Kind::Array && !context.is_strict {
@@ -239,6 +259,7 @@ impl Accessor {
                 }
             }
             Accessor::Method(method) => out.extend(method.apply(item, lenient)?),
+            Accessor::Conversion(conversion) => out.push(conversion.apply(item, context.zone)?.into()),
         }
         Ok(())
     }
@@ -279,7 +300,10 @@ impl Method {
             None => refused(SqlState::NonNumericSqlJsonItem, "a numeric value"),
         };
         match self {
-            Method::Type => Ok(vec![format!("\"{}\"", kind.name()).into()]),
+            Method::Type => {
+                let name = Moment::of_item(item).map_or(kind.name(), |moment| moment.kind.name());
+                Ok(vec![format!("\"{name}\"").into()])
+            }
             Method::Size if kind == Kind::Array => Ok(vec![elements(item).len().to_string().into()]),
             Method::Size if lenient => Ok(vec!["1".into()]),
             Method::Size => refused(SqlState::SqlJsonArrayNotFound, "an array"),
@@ -347,7 +371,9 @@ impl Predicate {
             Predicate::Exists(node) => node.items(context).ok().map(|items| !items.is_empty()),
             Predicate::Compare(operator, left, right) => {
                 let rights = right.unwrapped(context).ok()?;
-                any_pair(left, &rights, context, |left, right| compares(left, operator, right))
+                any_pair(left, &rights, context, |left, right| {
+                    compares(left, operator, right, context)
+                })
             }
             Predicate::StartsWith(left, right) => {
                 let rights = right.items(context).ok()?;
@@ -389,9 +415,18 @@ fn any_pair(
     }
 }
 
-fn compares(left: &str, operator: &str, right: &str) -> Option<bool> {
+fn compares(left: &str, operator: &str, right: &str, context: Context<'_>) -> Option<bool> {
     let kinds = (scan::kind(left), scan::kind(right));
     let order = match kinds {
+        _ if let (Some(left), Some(right)) = (Moment::of_item(left), Moment::of_item(right)) => {
+            match left.compare(right, context.zone) {
+                Ok(order) => order?,
+                Err(error) => {
+                    context.fault.borrow_mut().get_or_insert(error);
+                    return None;
+                }
+            }
+        }
         (Kind::Null, Kind::Null) => Ordering::Equal,
         (Kind::Null, _) | (_, Kind::Null) => return Some(operator == "!="),
         (Kind::Boolean, Kind::Boolean) => (left == "true").cmp(&(right == "true")),

@@ -2,6 +2,7 @@
 
 use super::super::super::regular::is_match_with;
 use super::super::scan;
+use super::conversions::{Argument, Conversion};
 use crate::error::{Error, Result, SqlState};
 
 /// A whole path.
@@ -40,6 +41,7 @@ pub(super) enum Accessor {
     Elements(Vec<(Node, Option<Node>)>),
     Filter(Predicate),
     Method(Method),
+    Conversion(Conversion),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -413,12 +415,12 @@ impl<'a> Reader<'a> {
             if !self.accept("(") {
                 return Ok(Some(Accessor::Member(name)));
             }
-            if name == "datetime" {
-                return Err(Error::unsupported("the jsonpath method datetime()"));
+            let arguments = self.arguments()?;
+            if let (Some(method), []) = (Method::named(&name), arguments.as_slice()) {
+                return Ok(Some(Accessor::Method(method)));
             }
-            let method = Method::named(&name).ok_or_else(|| self.invalid())?;
-            self.expect(")")?;
-            return Ok(Some(Accessor::Method(method)));
+            let conversion = Conversion::named(&name, &arguments).ok_or_else(|| self.invalid())?;
+            return Ok(Some(Accessor::Conversion(conversion)));
         }
         if self.accept("[") {
             if self.accept("*") {
@@ -448,6 +450,28 @@ impl<'a> Reader<'a> {
             return Ok(Some(Accessor::Filter(predicate)));
         }
         Ok(None)
+    }
+
+    /// The arguments of a method, and the parenthesis behind them.
+    fn arguments(&mut self) -> Result<Vec<Argument>> {
+        let mut arguments = vec![];
+        while !self.accept(")") {
+            if !arguments.is_empty() {
+                self.expect(",")?;
+            }
+            arguments.push(match self.peek() {
+                Some('"') => Argument::Text(self.string()?),
+                _ => {
+                    let is_negative = self.accept("-");
+                    let Node::Literal(number) = self.number()? else {
+                        return Err(self.invalid());
+                    };
+                    let number: i64 = number.parse().map_err(|_| self.invalid())?;
+                    Argument::Number(if is_negative { -number } else { number })
+                }
+            });
+        }
+        Ok(arguments)
     }
 
     fn descendants(&mut self) -> Result<Accessor> {
