@@ -62,6 +62,9 @@ pub(crate) fn of_plan(plan: LogicalPlan, settings: &FormatSettings) -> Result<Lo
 
 /// The expressions of one node whose inputs are done.
 fn of_node(plan: LogicalPlan, settings: &FormatSettings) -> PlanResult<Transformed<LogicalPlan>> {
+    if let LogicalPlan::Window(window) = &plan {
+        super::frame_offsets::check(window)?;
+    }
     let plan = super::exact_averages::of_plan(plan)?;
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);

@@ -18,6 +18,7 @@ mod exact_averages;
 mod expression;
 mod frame_bounds;
 mod frame_exclusion;
+mod frame_offsets;
 mod fresh_names;
 mod function;
 mod function_rows;

@@ -14,6 +14,21 @@ pub(super) fn check(aggregate: &Aggregate) -> PlanResult<()> {
         call.apply(|part| {
             own |= matches!(part, Expr::Column(_));
             outer |= matches!(part, Expr::OuterReferenceColumn(..));
+            // A subquery in the call reads the aggregated rows, or those of a query further out.
+            let subquery = match part {
+                Expr::ScalarSubquery(subquery) => Some(subquery),
+                Expr::Exists(exists) => Some(&exists.subquery),
+                Expr::InSubquery(within) => Some(&within.subquery),
+                Expr::SetComparison(comparison) => Some(&comparison.subquery),
+                _ => None,
+            };
+            for read in subquery.into_iter().flat_map(|subquery| &subquery.outer_ref_columns) {
+                if let Expr::OuterReferenceColumn(_, column) = read {
+                    let is_own = aggregate.input.schema().has_column(column);
+                    own |= is_own;
+                    outer |= !is_own;
+                }
+            }
             Ok(TreeNodeRecursion::Continue)
         })?;
         if outer && !own {

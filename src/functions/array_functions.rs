@@ -109,11 +109,12 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         OverloadedFunction::immutable(
             "array_fill",
             vec![
-                rows("(any, int4[]) $1[]", |_, row| filled(row)),
+                rows("(any, int4[]) $1[]", |_, row| filled(row)).called_on_null(),
                 rows("(any, int4[], int4[]) $1[]", |_, row| match elements(&row[2]) {
                     [Datum::Int(1)] => filled(row),
                     _ => Err(Error::unsupported("arrays with other lower bounds than 1")),
-                }),
+                })
+                .called_on_null(),
             ],
         ),
         on_null("array_any", "(text, element, array) bool", |_, row| {
@@ -221,6 +222,10 @@ fn bound(row: &[Datum]) -> Datum {
 }
 
 fn filled(row: &[Datum]) -> Result<Datum> {
+    if row[1].is_null() {
+        let message = "dimension array or low bound array cannot be null";
+        return Err(Error::new(SqlState::NullValueNotAllowed, message));
+    }
     let lengths: Vec<i64> = elements(&row[1]).iter().filter_map(Datum::as_int).collect();
     let [length] = lengths.as_slice() else {
         return Err(Error::unsupported("array_fill() with several dimensions"));

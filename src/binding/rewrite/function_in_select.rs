@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, FunctionArguments, Select, SelectItem, Value, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArguments, GroupByExpr, Select, SelectItem, Value, VisitMut, VisitorMut,
+};
 
 use super::function_in_from::{arrays_of, flat, has_columns};
 use super::syntax::{call, plain_arguments, system_name};
@@ -35,6 +37,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     impl VisitorMut for Selects {
         type Break = ();
         fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+            group_by_places(select);
             for item in &mut select.projection {
                 if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item {
                     change_own_expressions(expression, |part| {
@@ -50,6 +53,22 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     // Never breaks.
     let _ = VisitMut::visit(tree, &mut Selects);
     Ok(())
+}
+
+/// A set of the select list that GROUP BY repeats is one set: the key is its place.
+fn group_by_places(select: &mut Select) {
+    let GroupByExpr::Expressions(keys, _) = &mut select.group_by else {
+        return;
+    };
+    for key in keys.iter_mut().filter(|key| as_array(key).is_some()) {
+        let place = select.projection.iter().position(|item| match item {
+            SelectItem::UnnamedExpr(shown) | SelectItem::ExprWithAlias { expr: shown, .. } => shown == key,
+            _ => false,
+        });
+        if let Some(place) = place {
+            *key = Expr::value(Value::Number((place + 1).to_string(), false));
+        }
+    }
 }
 
 /// Whether a function of this name returns a set, whatever its arguments are.

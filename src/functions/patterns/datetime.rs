@@ -219,9 +219,16 @@ fn field(name: &str, spelled: &str, fill: bool, moment: &Moment) -> String {
         "Q" => number((moment.month - 1) / 3 + 1, 1),
         "J" => number(moment.days.unwrap_or_default() + 2_440_588, 1),
         "CC" => number(moment.century(), 2),
-        "RM" if moment.month == 0 => String::new(),
+        "RM" if moment.month == 0 && moment.year == 0 => String::new(),
         "RM" => {
-            let roman = ROMAN[(moment.month - 1).rem_euclid(12) as usize];
+            // Of an interval that goes back, the last month is the first one.
+            let month = match moment.month {
+                0 if moment.year > 0 => 12,
+                0 => 1,
+                month if month < 0 => month + 13,
+                month => month,
+            };
+            let roman = ROMAN[(month - 1).rem_euclid(12) as usize];
             let roman = marker(roman, spelled);
             if fill { format!("{roman:<4}") } else { roman }
         }

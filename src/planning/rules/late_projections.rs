@@ -1,5 +1,6 @@
 //! Of the rows that ORDER BY … LIMIT leaves out, nothing need be computed: what a projection below it computes, and it
-//! does not sort by, is computed above it. As in PostgreSQL, but only where no row's values can make it fail.
+//! does not sort by, is computed above it. As in PostgreSQL, but only where no row's values can make it fail. What is
+//! volatile is computed above every sort: `nextval()` numbers the rows in the order that they are asked for in.
 
 use std::sync::Arc;
 
@@ -35,10 +36,12 @@ impl OptimizerRule for LateProjections {
         let LogicalPlan::Projection(projection) = sort.input.as_ref() else {
             return Ok(Transformed::no(plan));
         };
-        if sort.fetch.is_none() || !may_wait(projection)? {
-            return Ok(Transformed::no(plan));
-        }
-        let Some(keys) = keys_below(&sort.expr, projection) else {
+        let keys = match must_wait(projection)? {
+            true => expressions_below(&sort.expr, projection)?,
+            false if sort.fetch.is_some() && may_wait(projection)? => keys_below(&sort.expr, projection),
+            false => None,
+        };
+        let Some(keys) = keys else {
             return Ok(Transformed::no(plan));
         };
         let sorted = LogicalPlan::Sort(Sort {
@@ -50,6 +53,42 @@ impl OptimizerRule for LateProjections {
         let late = Projection::try_new_with_schema(projection.expr.clone(), Arc::new(sorted), schema)?;
         Ok(Transformed::yes(LogicalPlan::Projection(late)))
     }
+}
+
+/// Whether something is volatile, and nothing is computed by other rows.
+fn must_wait(projection: &Projection) -> PlanResult<bool> {
+    let mut is_volatile = false;
+    for expr in &projection.expr {
+        if expr.exists(|part| Ok(is_of_several_rows(part)))? {
+            return Ok(false);
+        }
+        is_volatile |= expr.is_volatile();
+    }
+    Ok(is_volatile)
+}
+
+/// The keys as expressions over the projection's input; `None` where one is volatile itself.
+fn expressions_below(keys: &[SortKey], projection: &Projection) -> PlanResult<Option<Vec<SortKey>>> {
+    let mut below = vec![];
+    for key in keys {
+        let expr = key.expr.clone().transform_up(|part| {
+            let Expr::Column(column) = &part else {
+                return Ok(Transformed::no(part));
+            };
+            Ok(match projection.schema.maybe_index_of_column(column) {
+                Some(place) => Transformed::yes(unnamed(&projection.expr[place]).clone()),
+                None => Transformed::no(part),
+            })
+        })?;
+        if expr.data.is_volatile() {
+            return Ok(None);
+        }
+        below.push(SortKey {
+            expr: expr.data,
+            ..key.clone()
+        });
+    }
+    Ok(Some(below))
 }
 
 /// Whether something is computed, and may as well be for some of the rows.
@@ -123,7 +162,9 @@ mod tests {
             ("select n, m * 2 as d from t order by m", false),
             ("select n, 10 / m as d from t order by n limit 2", false),
             ("select n, cast(s as int) as d from t order by n limit 2", false),
-            ("select n, random() as d from t order by n limit 2", false),
+            ("select n, random() as d from t order by n limit 2", true),
+            ("select n, random() as d from t order by m + n desc", true),
+            ("select n, random() as d from t order by d", false),
         ] {
             let plan = context.sql(sql).await.unwrap().into_optimized_plan().unwrap();
             let mut computes_below = false;
