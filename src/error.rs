@@ -2,6 +2,7 @@
 //! is short, starts in lower case and has no full stop; detail and hint are sentences.
 //! Foreign errors are mapped here, in one place per library.
 
+mod cast_faults;
 mod conditions;
 mod plan_faults;
 
@@ -452,64 +453,13 @@ fn from_arrow(error: &ArrowError) -> Error {
         ArrowError::IoError(message, _) if message.contains("spilling") => spill_limit(),
         ArrowError::DivideByZero => Error::new(SqlState::DivisionByZero, "division by zero"),
         ArrowError::ArithmeticOverflow(_) => Error::new(SqlState::NumericValueOutOfRange, "value out of range"),
-        ArrowError::CastError(message) | ArrowError::ParseError(message) => from_cast_message(message),
+        ArrowError::CastError(message) | ArrowError::ParseError(message) => cast_faults::from_message(message),
         ArrowError::ExternalError(inner) => from_external(inner.as_ref()),
         ArrowError::InvalidArgumentError(message) | ArrowError::ComputeError(message) => {
             from_execution_message(message)
         }
         ArrowError::NotYetImplemented(message) => Error::new(SqlState::FeatureNotSupported, lower_first(message)),
         other => Error::internal(first_line(&other.to_string())),
-    }
-}
-
-fn from_cast_message(message: &str) -> Error {
-    // "Cannot cast string 'abc' to value of Int32 type"
-    if let Some((value, target)) = message
-        .strip_prefix("Cannot cast string '")
-        .and_then(|rest| rest.split_once("' to value of "))
-    {
-        let target = target.trim_end_matches(" type");
-        let name = arrow_name_to_sql(target);
-        let state = if name == "date" || name.starts_with("timestamp") {
-            SqlState::InvalidDatetimeFormat
-        } else {
-            SqlState::InvalidTextRepresentation
-        };
-        return Error::new(state, format!("invalid input syntax for type {name}: \"{value}\""));
-    }
-    if message.contains("overflow") || message.contains("out of range") || message.starts_with("Can't cast value") {
-        let target = message.rsplit("to type ").next().unwrap_or_default();
-        return Error::new(
-            SqlState::NumericValueOutOfRange,
-            match arrow_name_to_sql(target.trim_end_matches('.')) {
-                whole @ ("smallint" | "integer" | "bigint") => format!("{whole} out of range"),
-                _ if message.contains("Decimal") => "numeric field overflow".to_string(),
-                _ => "value out of range".to_string(),
-            },
-        );
-    }
-    if message.starts_with("Error parsing timestamp") || message.contains("Date32") {
-        return Error::new(
-            SqlState::InvalidDatetimeFormat,
-            lower_first(first_line(message).as_str()),
-        );
-    }
-    Error::new(SqlState::InvalidTextRepresentation, lower_first(&first_line(message)))
-}
-
-fn arrow_name_to_sql(name: &str) -> &str {
-    match name {
-        "Boolean" => "boolean",
-        "Int8" | "Int16" => "smallint",
-        "Int32" => "integer",
-        "Int64" => "bigint",
-        "Utf8" | "Utf8View" | "LargeUtf8" => "text",
-        "Float32" => "real",
-        "Float64" => "double precision",
-        "Date32" | "Date64" => "date",
-        other if other.starts_with("Timestamp") => "timestamp",
-        other if other.starts_with("Decimal") => "numeric",
-        other => other,
     }
 }
 

@@ -1,15 +1,17 @@
 //! Comparisons whose sides PostgreSQL brings together otherwise than the engine: `char(n)` with and without its padding,
-//! numerics with floats, dates with midnights.
+//! numerics with floats, dates with timestamps.
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, InSubquery, Placeholder, ScalarFunction};
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator, Volatility};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator, Volatility, binary_expr};
 
 use crate::functions::{cast_unknown, compared_type, is_unknown_literal, postgres_cast};
 use crate::types::SqlType;
-use crate::types::calendar::MICROS_PER_DAY;
+use crate::types::calendar::{
+    DATE_INFINITY, DATE_NEGATIVE_INFINITY, MICROS_PER_DAY, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
+};
 use crate::types::coercion::{Category, category, common_type};
 use crate::types::format::FormatSettings;
 use crate::types::numeric::COMPUTED_NUMERIC;
@@ -269,7 +271,7 @@ pub(super) fn compare_distinct_numerics(binary: BinaryExpr, left: &DataType, rig
     }
 }
 
-/// A date beside a literal midnight is compared as a date, because files and row groups keep statistics of dates; beside
+/// A date beside a literal timestamp is compared as a date, because files and row groups keep statistics of dates; beside
 /// another timestamp as a timestamp, of microseconds, because the engine's nanoseconds end in 2262.
 pub(super) fn compare_dates(binary: BinaryExpr, left: &DataType, right: &DataType) -> Transformed<Expr> {
     let BinaryExpr {
@@ -277,24 +279,20 @@ pub(super) fn compare_dates(binary: BinaryExpr, left: &DataType, right: &DataTyp
         op,
         right: second,
     } = binary;
-    let (new_first, new_second) = match (left, right) {
-        (DataType::Date32, DataType::Timestamp(_, None)) => match midnight(&second) {
-            Some(day) => (None, Some(day)),
-            None => (Some(first_moment(&first)), None),
+    let compared = |left: Expr, op: Operator, right: Expr| Transformed::yes(binary_expr(left, op, right));
+    match (left, right) {
+        (DataType::Date32, DataType::Timestamp(_, None)) => match beside_day(op, &second) {
+            Some((op, day)) => compared(*first, op, day),
+            None => compared(first_moment(&first), op, *second),
         },
-        (DataType::Timestamp(_, None), DataType::Date32) => match midnight(&first) {
-            Some(day) => (Some(day), None),
-            None => (None, Some(first_moment(&second))),
-        },
-        _ => (None, None),
-    };
-    let changed = new_first.is_some() || new_second.is_some();
-    let first = new_first.map_or(first, Box::new);
-    let second = new_second.map_or(second, Box::new);
-    let expression = Expr::BinaryExpr(BinaryExpr::new(first, op, second));
-    match changed {
-        true => Transformed::yes(expression),
-        false => Transformed::no(expression),
+        (DataType::Timestamp(_, None), DataType::Date32) => {
+            let swapped = op.swap().and_then(|op| beside_day(op, &first));
+            match swapped {
+                Some((op, day)) => compared(*second, op, day),
+                None => compared(*first, op, first_moment(&second)),
+            }
+        }
+        _ => Transformed::no(Expr::BinaryExpr(BinaryExpr::new(first, op, second))),
     }
 }
 
@@ -303,14 +301,52 @@ fn first_moment(date: &Expr) -> Expr {
     datafusion::logical_expr::cast(date.clone(), DataType::Timestamp(TimeUnit::Microsecond, None))
 }
 
-/// The day that a literal timestamp, or sum of a literal day and interval, is the first moment of.
-fn midnight(expression: &Expr) -> Option<Expr> {
-    let value = constant(expression)?;
-    let ScalarValue::TimestampMicrosecond(Some(micros), None) = value else {
+/// How a date compares with the day of a literal timestamp, or sum of a literal day and interval, where it compares so with
+/// the timestamp.
+fn beside_day(op: Operator, moment: &Expr) -> Option<(Operator, Expr)> {
+    let ScalarValue::TimestampMicrosecond(Some(micros), None) = constant(moment)? else {
         return None;
     };
-    let days = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).ok()?;
-    (micros.rem_euclid(MICROS_PER_DAY) == 0).then(|| Expr::Literal(ScalarValue::Date32(Some(days)), None))
+    let day = match micros {
+        TIMESTAMP_INFINITY => DATE_INFINITY,
+        TIMESTAMP_NEGATIVE_INFINITY => DATE_NEGATIVE_INFINITY,
+        micros => i32::try_from(micros.div_euclid(MICROS_PER_DAY)).ok()?,
+    };
+    let is_midnight = is_infinite(micros) || micros.rem_euclid(MICROS_PER_DAY) == 0;
+    let op = match op {
+        op if is_midnight => op,
+        // The day begins before the moment, and no other day before it begins between.
+        Operator::Lt | Operator::LtEq => Operator::LtEq,
+        Operator::Gt | Operator::GtEq => Operator::Gt,
+        _ => return None,
+    };
+    Some((op, Expr::Literal(ScalarValue::Date32(Some(day)), None)))
+}
+
+fn is_infinite(micros: i64) -> bool {
+    matches!(micros, TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY)
+}
+
+/// An infinite date or timestamp that is written out, as a timestamp.
+pub(super) fn infinite_moment(expression: &Expr) -> Option<Expr> {
+    let micros = match expression {
+        Expr::Literal(ScalarValue::Date32(Some(DATE_INFINITY)), _) => TIMESTAMP_INFINITY,
+        Expr::Literal(ScalarValue::Date32(Some(DATE_NEGATIVE_INFINITY)), _) => TIMESTAMP_NEGATIVE_INFINITY,
+        Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), None), _) if is_infinite(*micros) => *micros,
+        Expr::Cast(cast) => return infinite_moment(&cast.expr),
+        _ => return None,
+    };
+    Some(Expr::Literal(
+        ScalarValue::TimestampMicrosecond(Some(micros), None),
+        None,
+    ))
+}
+
+/// Such a timestamp with an interval that is written out, which does not move it.
+pub(super) fn infinite_sum(binary: &BinaryExpr, right: &DataType) -> Option<Expr> {
+    let is_sum = matches!(binary.op, Operator::Plus | Operator::Minus) && matches!(right, DataType::Interval(_));
+    let is_there = matches!(binary.right.as_ref(), Expr::Literal(interval, _) if !interval.is_null());
+    (is_sum && is_there).then(|| infinite_moment(&binary.left))?
 }
 
 fn constant(expression: &Expr) -> Option<ScalarValue> {

@@ -35,7 +35,8 @@ pub(crate) struct SqlFunction {
 
 #[derive(Debug)]
 enum Body {
-    Value(Expr),
+    /// With the layout of what a call gives: a numeric without a modifier keeps the digits that the body computes.
+    Value(Expr, DataType),
     Rows(BoundRows),
 }
 
@@ -58,7 +59,7 @@ impl SqlFunction {
     pub fn rows(&self, arguments: Vec<Expr>, columns: Option<&[DeclaredColumn]>) -> Result<LogicalPlan> {
         match &self.body {
             Body::Rows(rows) => rows.with_arguments(&self.definition, arguments, columns),
-            Body::Value(_) => Err(Error::internal("a function of one value has no rows")),
+            Body::Value(..) => Err(Error::internal("a function of one value has no rows")),
         }
     }
 
@@ -75,11 +76,23 @@ impl SqlFunction {
                 ),
             ));
         }
-        let Body::Value(body) = &self.body else {
+        let Body::Value(body, layout) = &self.body else {
             return Err(Error::unsupported("a function whose body is a query here"));
         };
         let body = substitute(body.clone(), &self.definition, &arguments)?;
-        Ok(declared_as(body, &self.definition.returns))
+        Ok(match *layout == self.definition.returns.to_arrow() {
+            true => declared_as(body, &self.definition.returns),
+            false => body,
+        })
+    }
+
+    /// What a call gives.
+    fn field(&self, name: &str) -> Field {
+        let declared = self.definition.returns.to_field(name, true);
+        match &self.body {
+            Body::Value(_, layout) => declared.with_data_type(layout.clone()),
+            Body::Rows(_) => declared,
+        }
     }
 }
 
@@ -112,7 +125,12 @@ pub(crate) async fn bind_function(
     with_fresh_names(&mut expression, &definition, &scope, depth);
     let schema = expression_schema(&definition)?;
     let body = inline_in_expression(scope.plan_expression(expression, &schema)?)?;
-    let body = Body::Value(read_literal(body, &definition.returns)?);
+    let body = read_literal(body, &definition.returns)?;
+    let layout = match body.get_type(&schema) {
+        Ok(computed) if computed.is_decimal() && definition.returns == SqlType::Numeric(None) => computed,
+        _ => definition.returns.to_arrow(),
+    };
+    let body = Body::Value(body, layout);
     Ok(SqlFunction { definition, body })
 }
 
@@ -401,7 +419,7 @@ impl SqlFunctionMarker {
 
     fn candidates(&self, argument_count: usize) -> impl Iterator<Item = &Arc<SqlFunction>> {
         self.candidates.iter().filter(move |candidate| {
-            matches!(candidate.body, Body::Value(_)) && candidate.definition.arguments.len() == argument_count
+            matches!(candidate.body, Body::Value(..)) && candidate.definition.arguments.len() == argument_count
         })
     }
 
@@ -475,12 +493,12 @@ impl ScalarUDFImpl for SqlFunctionMarker {
 
     fn return_type(&self, arguments: &[DataType]) -> PlanResult<DataType> {
         let function = self.candidate(arguments.len()).ok_or_else(|| undefined(&self.name))?;
-        Ok(function.definition.returns.to_arrow())
+        Ok(function.field(&self.name).data_type().clone())
     }
 
     fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
         let function = self.chosen(arguments.arg_fields)?;
-        Ok(Arc::new(function.definition.returns.to_field(&self.name, true)))
+        Ok(Arc::new(function.field(&self.name)))
     }
 
     fn invoke_with_args(&self, _arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {

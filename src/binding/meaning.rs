@@ -16,8 +16,9 @@ use datafusion::logical_expr::{Expr, ExprSchemable, Limit, LogicalPlan, Union, V
 
 use super::agreement::{described, is_agreeing, named_type, of_agreeing, typed_bounds, typed_case, typed_list};
 use super::comparisons::{
-    compare_as_floats, compare_dates, compare_distinct_numerics, is_comparison, pad_list, pad_literals, text_operand,
-    trim_among_texts, trim_bounds, trim_characters, trim_members, trim_membership, trimmed, with_compared_parameters,
+    compare_as_floats, compare_dates, compare_distinct_numerics, infinite_moment, infinite_sum, is_comparison,
+    pad_list, pad_literals, text_operand, trim_among_texts, trim_bounds, trim_characters, trim_members,
+    trim_membership, trimmed, with_compared_parameters,
 };
 use super::{
     calls, computed_limits, equal_keys, frame_exclusion, grouping_keys, inherited_order, outer_aggregates,
@@ -362,6 +363,9 @@ fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> Plan
                 let metadata = (!field.metadata().is_empty()).then(|| FieldMetadata::from(&field));
                 return Ok(Transformed::yes(Expr::Literal(value, metadata)));
             }
+            if let (SqlType::Timestamp(_), Some(moment)) = (&target, infinite_moment(&cast.expr)) {
+                return Ok(Transformed::yes(moment));
+            }
         }
         _ => {}
     }
@@ -504,6 +508,9 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
         let binary = compare_as_floats(binary, left.data_type(), right.data_type());
         let binary = compare_distinct_numerics(binary, left.data_type(), right.data_type());
         return Ok(compare_dates(binary, left.data_type(), right.data_type()));
+    }
+    if let Some(moment) = infinite_sum(&binary, right.data_type()) {
+        return Ok(Transformed::yes(moment));
     }
     let BinaryExpr {
         left: first,

@@ -1,6 +1,7 @@
 //! Faults that the planner words in its own way, with PostgreSQL's SQLSTATE and words.
 
-use super::{Error, SqlState, arrow_name_to_sql, first_line, lower_first};
+use super::cast_faults::arrow_name_to_sql;
+use super::{Error, SqlState, first_line, lower_first};
 
 /// What the planner says, and what PostgreSQL says of the same fault: (words that tell it, SQLSTATE, message; an
 /// empty message keeps the planner's).

@@ -134,14 +134,18 @@ impl Transaction {
         }
     }
 
-    /// ROLLBACK TO SAVEPOINT. What a later statement saw of tables that it did not write still holds.
+    /// ROLLBACK TO SAVEPOINT. What a later statement saw of tables that it did not write still holds; under REPEATABLE
+    /// READ so do the versions that it wrote upon.
     pub fn back_to(&mut self, mark: &TransactionMark) {
-        let written: Vec<Oid> = self.pending.iter().map(|pending| pending.table).collect();
-        let seen = std::mem::replace(&mut self.pins, mark.pins.clone());
+        let mut seen = std::mem::replace(&mut self.pins, mark.pins.clone());
+        for pending in &self.pending {
+            match self.explicit && self.repeatable_read {
+                true => seen.insert(pending.table, Arc::clone(&pending.change.base)),
+                false => seen.remove(&pending.table),
+            };
+        }
         for (table, snapshot) in seen {
-            if !written.contains(&table) {
-                self.pins.entry(table).or_insert(snapshot);
-            }
+            self.pins.entry(table).or_insert(snapshot);
         }
         self.staged = mark.staged.clone();
         self.pending = mark.pending.clone();

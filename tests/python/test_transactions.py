@@ -291,3 +291,20 @@ def test_a_lone_statement_outruns_another_server(tmp_path):
             with first.connect() as connection:
                 rows = connection.execute("select k, v from debit order by k").fetchall()
             assert rows == [(1, rounds), (2, rounds)]
+
+
+def test_a_savepoint_does_not_move_a_snapshot(server, database):
+    """Under REPEATABLE READ a table that was first looked at by a change which ROLLBACK TO undid stays at that version."""
+    with server.connect(dbname=database) as first, server.connect(dbname=database) as second:
+        first.execute("create table seen (id int primary key, v int)")
+        first.execute("insert into seen values (1, 10), (2, 20)")
+        for isolation, rows in [("repeatable read", [(1, 10), (2, 20)]), ("read committed", [(1, 10), (2, 20), (3, 30)])]:
+            first.execute(f"begin isolation level {isolation}")
+            first.execute("savepoint a")
+            first.execute("update seen set v = v + 1")
+            first.execute("rollback to a")
+            second.execute("insert into seen values (3, 30)")
+            assert first.execute("select id, v from seen order by id").fetchall() == rows
+            assert first.execute("update seen set v = v + 1").rowcount == len(rows)
+            first.execute("rollback")
+            second.execute("delete from seen where id = 3")

@@ -1102,6 +1102,24 @@ FETCH ALL FROM held;
 CLOSE held;
 UPDATE ledger SET note = CASE id WHEN 1 THEN 'ann' WHEN 2 THEN 'bob' ELSE '42' END;
 
+-- attack: current_rows
+-- channel: WHERE CURRENT OF over rows whose hidden part differs
+BEGIN;
+DECLARE c CURSOR FOR SELECT * FROM ledger;
+FETCH 1 FROM c;
+UPDATE ledger SET note = 'current' WHERE CURRENT OF c;
+ROLLBACK;
+BEGIN;
+DECLARE c CURSOR FOR SELECT * FROM ledger_north;
+FETCH 2 FROM c;
+DELETE FROM ledger_north WHERE CURRENT OF c;
+ROLLBACK;
+BEGIN;
+DECLARE c CURSOR FOR SELECT * FROM ledger_north;
+FETCH ALL FROM c;
+DELETE FROM ledger WHERE CURRENT OF c;
+ROLLBACK;
+
 -- attack: prepared_writes
 -- channel: plans of writes that were made for another role or before other definitions
 PREPARE change (int) AS UPDATE ledger_named SET remark = 'p' WHERE key >= $1 RETURNING *;

@@ -1,23 +1,35 @@
-//! NATURAL RIGHT and NATURAL FULL joins as joins USING the columns that both sides have, so that the columns are merged as
-//! these are. The planner takes the left side's value for the merged column whatever the join is.
+//! NATURAL joins as joins USING the columns that both sides have, so that the columns are merged as these are. The planner takes the
+//! left side's value for the merged column whatever the join is, and finds its bare name ambiguous in conditions; it is left to
+//! it where the columns are not known.
 
-use datafusion::sql::sqlparser::ast::{Ident, JoinConstraint, ObjectName, Select, TableFactor, TableWithJoins};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, Join, JoinConstraint, ObjectName, Select, TableFactor, TableWithJoins, Value,
+};
 
 use super::super::rewrite::{constraint_of, is_waiting, merge_columns};
 use super::{Expander, names};
 use crate::error::{Error, Result, SqlState};
 
 impl Expander<'_> {
-    /// Names the columns of such joins, and of the natural ones beside them.
+    /// Names the columns of such joins.
     pub(super) fn name_natural_columns(&self, select: &mut Select) -> Result<()> {
         let waits = |table: &TableWithJoins| table.joins.iter().any(is_waiting);
-        if !select.from.iter().any(waits) {
-            return Ok(());
+        let mut found = false;
+        for table in &mut select.from {
+            let mut named = table.clone();
+            if !named.joins.iter_mut().any(is_natural) {
+                continue;
+            }
+            match self.name_columns(&mut named) {
+                Ok(()) if waits(table) || !named.joins.iter_mut().any(merges_nothing) => {
+                    *table = named;
+                    found = true;
+                }
+                Err(error) if waits(table) => return Err(error),
+                _ => {}
+            }
         }
-        for table in select.from.iter_mut().filter(|table| waits(table)) {
-            self.name_columns(table)?;
-        }
-        merge_columns(select)
+        if found { merge_columns(select) } else { Ok(()) }
     }
 
     fn name_columns(&self, table: &mut TableWithJoins) -> Result<()> {
@@ -30,7 +42,10 @@ impl Expander<'_> {
                     check_once(&common, &left, "left")?;
                     check_once(&common, &right, "right")?;
                     let named = |column: &String| ObjectName::from(vec![Ident::with_quote('"', column)]);
-                    *constraint = JoinConstraint::Using(common.iter().map(named).collect());
+                    *constraint = match common.is_empty() {
+                        true => JoinConstraint::On(Expr::value(Value::Boolean(true))),
+                        false => JoinConstraint::Using(common.iter().map(named).collect()),
+                    };
                     common
                 }
                 Some(JoinConstraint::Using(columns)) => {
@@ -53,6 +68,14 @@ impl Expander<'_> {
             )),
         }
     }
+}
+
+fn is_natural(join: &mut Join) -> bool {
+    matches!(constraint_of(join), Some(JoinConstraint::Natural))
+}
+
+fn merges_nothing(join: &mut Join) -> bool {
+    matches!(constraint_of(join), Some(JoinConstraint::Using(columns)) if columns.is_empty())
 }
 
 fn check_once(common: &[String], side: &[String], name: &str) -> Result<()> {

@@ -3,6 +3,7 @@
 mod datetime;
 mod number;
 mod parse;
+mod reader;
 mod template;
 
 use datafusion::arrow::datatypes::IntervalMonthDayNano;
@@ -32,7 +33,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
             &[&[Argument::Text, Argument::Text]],
             SqlType::Date,
             |_, row| {
-                let parsed = parse::parse(text(row, 0), text(row, 1))?;
+                let parsed = reader::parse(text(row, 0), text(row, 1))?;
                 parsed.days().map(|days| Datum::Date(days as i32))
             },
         ),
@@ -43,7 +44,7 @@ pub(super) fn functions() -> Vec<RowFunction> {
             |call, row| match row.first() {
                 Some(Datum::Float(seconds)) => instant(*seconds),
                 _ => {
-                    let parsed = parse::parse(text(row, 0), text(row, 1))?;
+                    let parsed = reader::parse(text(row, 0), text(row, 1))?;
                     let local = parsed.micros()?;
                     let offset = parsed.offset.unwrap_or_else(|| zone(call).offset_for_local(local));
                     Ok(Datum::Micros(local - i64::from(offset) * MICROS_PER_SECOND))
@@ -72,7 +73,7 @@ pub(crate) struct TemplateRead {
 
 /// Reads a text as to_timestamp() does.
 pub(crate) fn read_by_template(text: &str, template: &str) -> Result<TemplateRead> {
-    let parsed = parse::parse(text, template)?;
+    let parsed = reader::parse(text, template)?;
     let mut read = TemplateRead {
         micros: 0,
         offset: parsed.offset.unwrap_or_default(),

@@ -4,6 +4,7 @@ mod compact_sources;
 mod distinct_sums;
 mod emptied_unions;
 mod filter_before_grouping;
+mod infinite_moments;
 mod late_projections;
 mod lazy_conditions;
 mod leading_rows;
@@ -52,11 +53,13 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         .map(emptied_unions::corrected)
         .map(null_equal_joins::corrected)
         .flat_map(true_keys::before);
-    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 2] = [
+    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 3] = [
         // Without this, DISTINCT ON with a key twice in its order panics.
         Arc::new(repeated_sort_keys::RepeatedSortKeys),
         // Without this, averages of all groups are divided where ten are asked for.
         Arc::new(late_projections::LateProjections),
+        // Without this, infinite dates overflow. Last: the others know casts and sums.
+        Arc::new(infinite_moments::InfiniteMoments),
     ];
     rules.chain(ours).collect()
 }
