@@ -8,6 +8,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::sorts::sort::SortExec;
 
 const NAME: &str = "LimitAggregation";
@@ -67,15 +68,10 @@ fn without_lower_limits(
         true => mode,
         false => above.filter(|_| !is_sorted),
     };
-    let mut children = vec![];
-    let mut changed = false;
-    for child in plan.children() {
-        let lower = without_lower_limits(Arc::clone(child), above)?;
-        changed |= !Arc::ptr_eq(&lower, child);
-        children.push(lower);
-    }
-    match changed {
-        true => plan.with_new_children(children),
-        false => Ok(plan),
-    }
+    let children = plan
+        .children()
+        .into_iter()
+        .map(|child| without_lower_limits(Arc::clone(child), above));
+    let children = children.collect::<PlanResult<Vec<_>>>()?;
+    replace_children_if_necessary(plan, children)
 }
