@@ -276,6 +276,15 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             }
             // It gathers texts.
             if call.func.name() == "string_agg" {
+                let first = call
+                    .params
+                    .args
+                    .first()
+                    .map(|value| value.get_type(schema))
+                    .transpose()?;
+                if first.is_some_and(|first| first.is_binary()) {
+                    return Err(Error::unsupported("string_agg() of bytea").into());
+                }
                 let keys = call.params.order_by.iter_mut().map(|key| &mut key.expr);
                 for value in call.params.args.iter_mut().chain(keys) {
                     if !matches!(value, Expr::Literal(..)) {

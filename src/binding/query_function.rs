@@ -17,7 +17,7 @@ use super::{BindingServices, Rights, calls, fresh_names};
 use crate::catalog::model::{Function, QueryResult, Reference};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{ROW_FIELD, is_unknown_literal, read_literal, scalar_functions};
+use crate::functions::{ROW_FIELD, is_unknown_literal, read_literal, retyped, scalar_functions};
 use crate::types::SqlType;
 use crate::types::cast::check_assignable;
 use crate::types::format::FormatSettings;
@@ -221,6 +221,11 @@ impl BoundRows {
             }
             let argument = calls::typed(argument, &declared.sql_type);
             let value = declared_as(read_literal(argument, &declared.sql_type)?, &declared.sql_type);
+            // The body was planned over a value whose type the layout does not tell: json is not text.
+            let value = match declared.sql_type.is_named() {
+                true => retyped(value, declared.sql_type.clone()),
+                false => value,
+            };
             let name = argument_name(definition, index);
             match self.may_hold(&value)? {
                 true => inside.push((name, value)),

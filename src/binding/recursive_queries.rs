@@ -54,6 +54,24 @@ pub(super) fn settle(query: RecursiveQuery, settings: &FormatSettings) -> Result
     Ok(LogicalPlan::RecursiveQuery(settled))
 }
 
+/// The columns by which a second term is planned: its operators are those of numerics with any digits.
+pub(super) fn open(schema: &Schema) -> SchemaRef {
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| match field.data_type().is_decimal() {
+            true => Arc::new(computed(field)),
+            false => Arc::clone(field),
+        });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// A numeric that is computed.
+fn computed(field: &Field) -> Field {
+    let (precision, scale) = COMPUTED_NUMERIC;
+    field.clone().with_data_type(DataType::Decimal256(precision, scale))
+}
+
 /// The first term, and which of its columns nothing gives a type.
 struct FirstTerm {
     plan: LogicalPlan,
@@ -174,12 +192,7 @@ fn widen(fields: &mut [Field], second: &LogicalPlan) -> bool {
     let mut widened = false;
     for (field, other) in fields.iter_mut().zip(second.schema().fields()) {
         if field.data_type().is_decimal() && field.data_type() != other.data_type() && !other.data_type().is_null() {
-            let (precision, scale) = COMPUTED_NUMERIC;
-            *field = Field::new(
-                field.name(),
-                DataType::Decimal256(precision, scale),
-                field.is_nullable(),
-            );
+            *field = computed(field);
             widened = true;
         }
     }

@@ -27,6 +27,7 @@ use super::function::{self, SqlFunction, sql_function_udf};
 use super::function_rows;
 use super::names::reference_parts;
 use super::positions::Positions;
+use super::recursive_queries;
 use super::time_travel;
 use super::types::{PostgresTypes, is_of_rows};
 use super::whole_rows::KnownNames;
@@ -368,7 +369,10 @@ impl ContextProvider for Scope {
     }
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> PlanResult<Arc<dyn TableSource>> {
-        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(
+            name,
+            recursive_queries::open(&schema),
+        ))))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {

@@ -147,7 +147,12 @@ impl Tracer {
             });
         }
         match columns.len() > scales.len() {
-            true => Ok((LogicalPlanBuilder::from(plan).project(columns)?.build()?, scales)),
+            true => {
+                // What the engine numbers grouping sets by is gone when `grouping()` is resolved.
+                let is_internal = |column: &Expr| matches!(column, Expr::Column(column) if column.name == Aggregate::INTERNAL_GROUPING_ID);
+                columns.retain(|column| !is_internal(column));
+                Ok((LogicalPlanBuilder::from(plan).project(columns)?.build()?, scales))
+            }
             false => Ok((plan, scales)),
         }
     }

@@ -288,9 +288,10 @@ impl Transaction {
         is_mine
     }
 
-    /// Holds an open transaction to the version of a table whose rows it has locked.
+    /// Holds an open transaction to the version of a table whose rows it has locked. Nobody else changes a table that it
+    /// has created, whose log takes its own changes at once.
     pub fn hold(&mut self, table: Oid, snapshot: Arc<TableSnapshot>) {
-        if self.explicit {
+        if self.explicit && !self.created(table) {
             self.pins.entry(table).or_insert(snapshot);
         }
     }

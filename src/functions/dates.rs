@@ -51,13 +51,13 @@ pub(super) fn functions() -> Vec<RowFunction> {
             Ok(Datum::Date(clock.div_euclid(MICROS_PER_DAY) as i32))
         }),
         immutable("justify_hours", INTERVAL, SqlType::Interval(None), |_, row| {
-            Ok(justified(row, true, false))
+            justified(row, true, false)
         }),
         immutable("justify_days", INTERVAL, SqlType::Interval(None), |_, row| {
-            Ok(justified(row, false, true))
+            justified(row, false, true)
         }),
         immutable("justify_interval", INTERVAL, SqlType::Interval(None), |_, row| {
-            Ok(justified(row, true, true))
+            justified(row, true, true)
         }),
         immutable("make_timestamp", FROM_NUMBERS, SqlType::Timestamp(None), |_, row| {
             made_timestamp(row).map(Datum::Micros)
@@ -202,9 +202,9 @@ fn civil(micros: i64) -> CivilDate {
 }
 
 /// 24 hours as a day, 30 days as a month; all parts of one sign.
-fn justified(row: &[Datum], hours: bool, days: bool) -> Datum {
+fn justified(row: &[Datum], hours: bool, days: bool) -> Result<Datum> {
     let Some(Datum::Interval(interval)) = row.first() else {
-        return Datum::Null;
+        return Ok(Datum::Null);
     };
     let (mut months, mut day_count, mut nanos) = (
         i64::from(interval.months),
@@ -230,7 +230,10 @@ fn justified(row: &[Datum], hours: bool, days: bool) -> Datum {
     } else if hours && day_count < 0 && nanos > 0 {
         (day_count, nanos) = (day_count + 1, nanos - NANOS_PER_DAY);
     }
-    Datum::Interval(IntervalMonthDayNano::new(months as i32, day_count as i32, nanos))
+    match (i32::try_from(months), i32::try_from(day_count)) {
+        (Ok(months), Ok(days)) => Ok(Datum::Interval(IntervalMonthDayNano::new(months, days, nanos))),
+        _ => Err(Error::new(SqlState::DatetimeFieldOverflow, "interval out of range")),
+    }
 }
 
 fn made_timestamp(row: &[Datum]) -> Result<i64> {

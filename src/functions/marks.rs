@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{ScalarUDF, Volatility};
 
 use crate::error::Error;
 
@@ -17,6 +17,9 @@ pub const EXCLUDING_CURRENT_ROW: &str = "excluding_current_row";
 pub const EXCLUDING_GROUP: &str = "excluding_group";
 /// See [`EXCLUDING_CURRENT_ROW`].
 pub const EXCLUDING_TIES: &str = "excluding_ties";
+
+/// In RETURNING of MERGE, what became of the row.
+pub const MERGE_ACTION: &str = "merge_action";
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let exclusion = |name| {
@@ -38,6 +41,14 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         OverloadedFunction::immutable(
             "with_ties",
             vec![kernel("(int8) int8", |args| Ok(Arc::clone(args.array(0))))],
+        ),
+        OverloadedFunction::with_volatility(
+            MERGE_ACTION,
+            Volatility::Volatile,
+            vec![kernel("() text", |_| {
+                let message = "MERGE_ACTION() can only be used in the RETURNING list of a MERGE command";
+                Err(Error::syntax(message))
+            })],
         ),
         OverloadedFunction::immutable(
             WITH_PART,

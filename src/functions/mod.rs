@@ -113,7 +113,7 @@ pub use keys::{Key, column_names};
 pub use keywords::{Keyword, keywords};
 pub use laziness::{guarded, guarded_predicate, lazily, may_fail};
 pub use lookup::{Lookup, Relation, builtin_schema, parse_name, quote_identifier};
-pub use marks::{EXCLUDING_CURRENT_ROW, EXCLUDING_GROUP, EXCLUDING_TIES, WITH_PART};
+pub use marks::{EXCLUDING_CURRENT_ROW, EXCLUDING_GROUP, EXCLUDING_TIES, MERGE_ACTION, WITH_PART};
 pub use missing::missing_function;
 pub use names::{quote_literal, registered_oid};
 pub use operators::{

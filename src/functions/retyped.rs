@@ -23,6 +23,17 @@ pub fn retyped(expression: Expr, sql_type: SqlType) -> Expr {
     Arc::new(ScalarUDF::new_from_impl(function)).call(vec![expression])
 }
 
+/// An array's layout with elements that are called records.
+fn of_records(layout: &DataType) -> DataType {
+    match layout {
+        DataType::List(item) => {
+            let record = SqlType::Record.to_field(item.name(), item.is_nullable());
+            DataType::List(Arc::new(record.with_data_type(item.data_type().clone())))
+        }
+        other => other.clone(),
+    }
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Retyped {
     sql_type: SqlType,
@@ -46,7 +57,7 @@ impl ScalarUDFImpl for Retyped {
         let field = self.sql_type.to_field(self.name(), true);
         // Only the layout knows the fields of a record.
         let layout = match (&self.sql_type, arguments.arg_fields.first()) {
-            (SqlType::Array(element), Some(array)) if **element == SqlType::Record => array.data_type().clone(),
+            (SqlType::Array(element), Some(array)) if **element == SqlType::Record => of_records(array.data_type()),
             (SqlType::Record, Some(record)) => record.data_type().clone(),
             _ => self.sql_type.to_arrow(),
         };

@@ -8,6 +8,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{ParamValues, Result as PlanResult};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::optimizer::eliminate_limit::EliminateLimit;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::push_down_limit::PushDownLimit;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
@@ -33,6 +34,8 @@ fn anywhere(plan: LogicalPlan, values: &ParamValues, session: &PlanningSession) 
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
         Arc::new(PushDownFilter::new()),
+        // Without this, a sort for none of its rows panics.
+        Arc::new(EliminateLimit::new()),
         Arc::new(PushDownLimit::new()),
     ];
     Optimizer::with_rules(rules).optimize(bound, session, |_, _| {})

@@ -502,11 +502,10 @@ impl Session {
 
     /// Ends COPY FROM STDIN with its command tag.
     pub async fn copy_done(&mut self) -> Result<String> {
-        let copy = self
-            .copy_in
-            .take()
-            .ok_or_else(|| Error::new(SqlState::ProtocolViolation, "no COPY is in progress"))?;
-        let (table, write, rows) = copy.finish().await?;
+        let copy = self.copy_in.take();
+        let copy = copy.ok_or_else(|| Error::new(SqlState::ProtocolViolation, "no COPY is in progress"))?;
+        let (table, write, rows, notice) = copy.finish().await?;
+        self.notices.extend(notice);
         self.transaction.add_write(&table, write).await?;
         Ok(format!("COPY {rows}"))
     }

@@ -21,6 +21,8 @@ pub(super) struct OptionReader {
     force_not_null: Option<Forced>,
     force_null: Option<Forced>,
     encoding: Option<Named>,
+    /// Whether rows with faulty values are left out.
+    on_error: Option<bool>,
 }
 
 impl OptionReader {
@@ -82,11 +84,23 @@ impl OptionReader {
             }
             "on_error" => {
                 let word = word_or_string(reader)?;
-                if word != "stop" {
-                    return Err(Error::unsupported(format!("COPY … ON_ERROR {word}")).at(position));
+                let skips = match word.as_str() {
+                    "stop" => false,
+                    "ignore" => true,
+                    _ => {
+                        let message = format!("COPY ON_ERROR \"{word}\" not recognized");
+                        return Err(Error::new(SqlState::InvalidParameterValue, message).at(position));
+                    }
+                };
+                once(&mut self.on_error, skips, position)?;
+            }
+            "log_verbosity" => {
+                let word = word_or_string(reader)?;
+                if word != "default" {
+                    return Err(Error::unsupported(format!("COPY … LOG_VERBOSITY {word}")).at(position));
                 }
             }
-            other @ ("default" | "log_verbosity" | "reject_limit") => {
+            other @ ("default" | "reject_limit") => {
                 return Err(Error::unsupported(format!("COPY … {}", other.to_uppercase())).at(position));
             }
             other => return Err(Error::syntax(format!("option \"{other}\" not recognized")).at(position)),
@@ -150,6 +164,9 @@ impl OptionReader {
                 .map_or("HEADER", |(_, name)| name);
             return Err(Error::syntax(format!("cannot specify {name} in BINARY mode")));
         }
+        if binary && self.on_error == Some(true) {
+            return Err(Error::syntax("only ON_ERROR STOP is allowed in BINARY mode"));
+        }
         let csv_only = [
             (self.quote.is_some(), "quote"),
             (self.escape.is_some(), "escape"),
@@ -162,6 +179,10 @@ impl OptionReader {
                 SqlState::FeatureNotSupported,
                 format!("COPY {name} requires CSV mode"),
             ));
+        }
+        if self.on_error.is_some() && !matches!(direction, CopyDirection::FromStdin) {
+            let message = "COPY ON_ERROR cannot be used with COPY TO";
+            return Err(Error::new(SqlState::InvalidParameterValue, message));
         }
         let misplaced = match direction {
             CopyDirection::FromStdin => self
@@ -222,6 +243,7 @@ impl OptionReader {
             force_not_null: self.force_not_null.unwrap_or_default(),
             force_null: self.force_null.unwrap_or_default(),
             encoding: self.encoding,
+            skips_faults: self.on_error.unwrap_or(false),
         })
     }
 }

@@ -86,6 +86,22 @@ def test_bad_lines_change_nothing(filled, line, error):
     assert rows_of(filled) == []
 
 
+@pytest.mark.parametrize("options", ["on_error ignore", "format csv, delimiter e'\\t', null '\\N', on_error 'ignore'"])
+def test_rows_with_faulty_values_are_left_out(filled, options):
+    """As PostgreSQL 17 does; lines of other shapes are errors still."""
+    notices = []
+    filled.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+    with filled.cursor().copy(f"copy copied from stdin ({options})") as copy:
+        copy.write("1\tplain\t1.50\t2024-01-01\tt\nx\tplain\t1.50\t2024-01-01\tt\n")
+        copy.write("2\tplain\t1.50\t2024-02-30\tt\n3\tplain\t1000000\t\\N\tt\n4\t\\N\t\\N\t\\N\tf\n")
+    assert [row[0] for row in rows_of(filled)] == [1, 4]
+    assert notices == ["3 rows were skipped due to data type incompatibility"]
+    with pytest.raises(errors.BadCopyFileFormat), filled.cursor().copy(f"copy copied from stdin ({options})") as copy:
+        copy.write("5\tplain\n")
+    with pytest.raises(errors.SyntaxError), filled.cursor().copy("copy copied from stdin (format binary, on_error ignore)"):
+        pass
+
+
 def test_columns_that_number_the_rows(connection):
     connection.execute("create table numbered (id serial, word text, by_whom text default current_user)")
     with connection.cursor().copy("copy numbered (word) from stdin") as copy:

@@ -14,7 +14,8 @@ use crate::binding::rewrite;
 use crate::error::Result;
 use crate::types::SqlType;
 
-const ACTION_NAME: &str = "\u{0}action";
+/// The column that holds the number of each row's clause.
+pub(super) const ACTION_NAME: &str = "\u{0}action";
 
 /// One thing that may become of a row.
 pub(super) struct Clause {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, ScalarValue, TableReference};
+use datafusion::logical_expr::expr::Case;
 use datafusion::logical_expr::{Expr, lit, when};
 
-use super::compose::{Choice, Clause, Located, compose};
+use super::compose::{ACTION_NAME, Choice, Clause, Located, compose};
 use super::expressions::{assigned, locators, refuse_reading};
 use super::rows::{Rows, first_relation, items, joined_relation, retarget, shorten};
 use super::{
@@ -16,6 +18,7 @@ use crate::binding::{BindingServices, stored_expression};
 use crate::catalog::model::Table;
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
+use crate::functions::MERGE_ACTION;
 use crate::statement::ast::{Merge, MergeAction, MergeWhen};
 use crate::types::SqlType;
 
@@ -53,7 +56,7 @@ pub async fn bind_merge(
     shorten(&mut query, &merge.table, &alias);
     let alias = TableReference::bare(alias.value);
     let source = TableReference::bare(crate::binding::names::fold(&source));
-    let rows = Rows::plan(services, context, target, alias.clone(), query, None, &declared).await?;
+    let mut rows = Rows::plan(services, context, target, alias.clone(), query, None, &declared).await?;
 
     let [_, place] = locators(&alias);
     let in_target = place.is_not_null();
@@ -128,6 +131,9 @@ pub async fn bind_merge(
     }
     let number = number.otherwise(lit(ScalarValue::Int32(None)))?;
     let target = Arc::clone(&rows.target);
+    for shown in &mut rows.items[item..] {
+        *shown = with_action(std::mem::take(shown), &clauses)?;
+    }
     let returned = merge.returning.then_some(item);
     let mut bound = compose(rows, clauses, Choice::Number(number), Located::Yes, returned, &declared)?;
     for (clause, columns) in merge.clauses.iter().zip(&columns) {
@@ -143,6 +149,29 @@ pub async fn bind_merge(
         "Ensure that not more than one source row matches any one target row.",
     );
     Ok(bound)
+}
+
+/// The item with what the row's clause does in the place of merge_action().
+fn with_action(item: Expr, clauses: &[Clause]) -> Result<Expr> {
+    let words = clauses.iter().enumerate().filter_map(|(number, clause)| {
+        let word = match clause.action {
+            Action::Update(_) => "UPDATE",
+            Action::Delete => "DELETE",
+            Action::Insert => "INSERT",
+            Action::Nothing => return None,
+        };
+        let word = lit(ScalarValue::Utf8View(Some(word.to_string())));
+        Some((Box::new(lit(number as i32)), Box::new(word)))
+    });
+    let number = Expr::Column(Column::new_unqualified(ACTION_NAME));
+    let word = Expr::Case(Case::new(Some(Box::new(number)), words.collect(), None));
+    let replaced = item.transform(|part| {
+        Ok(match &part {
+            Expr::ScalarFunction(call) if call.func.name() == MERGE_ACTION => Transformed::yes(word.clone()),
+            _ => Transformed::no(part),
+        })
+    });
+    Ok(replaced?.data)
 }
 
 /// For each clause its columns, each with whether an item of the query has the value: else it is the default.

@@ -84,7 +84,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
             }
         }
         drop_constant_keys(list);
-        if name == "array_agg" {
+        if name == "array_agg" || name == "string_agg" {
             sort_distinct(list);
         }
         if name == "avg" && list.args.len() == 1 {
@@ -116,7 +116,12 @@ fn drop_constant_keys(list: &mut FunctionArgumentList) {
 /// PostgreSQL finds distinct values by sorting them, and that shows.
 fn sort_distinct(list: &mut FunctionArgumentList) {
     let is_ordered = |clause: &FunctionArgumentClause| matches!(clause, FunctionArgumentClause::OrderBy(_));
-    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(value))] = list.args.as_slice() else {
+    // What stands between values is the same for all of them, or decides about their order too.
+    let value = match list.args.as_slice() {
+        [value] | [value, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(_)))] => value,
+        _ => return,
+    };
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) = value else {
         return;
     };
     // Values that are json already have an order of their own.

@@ -1,4 +1,4 @@
-//! `jsonb_array_length(CASE … END)`: the planner looks for the function before it knows what the branches are, and takes
+//! `jsonb_array_length(CASE … END)`, also with `coalesce`: the planner looks for the function before it knows what the branches are, and takes
 //! them for the text that json is stored as.
 
 use datafusion::sql::sqlparser::ast::{
@@ -9,13 +9,19 @@ use super::syntax::{replace_expressions, system_name, take};
 use crate::error::Result;
 
 /// Functions whose first argument is json, by what follows `json_` and `jsonb_`.
-const READERS: [&str; 13] = [
+const READERS: [&str; 19] = [
+    "array_elements",
+    "array_elements_text",
     "array_length",
+    "each",
+    "each_text",
     "extract_path",
     "extract_path_text",
     "insert",
+    "object_keys",
     "path_exists",
     "path_match",
+    "path_query",
     "path_query_array",
     "path_query_first",
     "pretty",
@@ -64,6 +70,7 @@ fn json_type(function: &Function) -> Option<(DataType, usize)> {
 fn is_case(expression: &Expr) -> bool {
     match expression {
         Expr::Case { .. } => true,
+        Expr::Function(function) => system_name(&function.name).is_some_and(|name| name == "coalesce"),
         Expr::Nested(inner) => is_case(inner),
         _ => false,
     }

@@ -4,13 +4,14 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Cte, Expr, Ident, Join, JoinOperator, LimitClause, ObjectName, Query, Select, SetExpr, SetOperator, SetQuantifier,
-    TableFactor, TableWithJoins, Visit, VisitMut, Visitor, VisitorMut, With,
+    CastKind, Cte, DataType, Expr, Ident, Join, JoinOperator, LimitClause, ObjectName, Query, Select, SelectItem,
+    SetExpr, SetOperator, SetQuantifier, TableFactor, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
+    With,
 };
 
 use super::super::relations::parse_query;
 use super::aggregates::is_aggregate;
-use super::syntax::{folded, system_name};
+use super::syntax::{folded, system_name, take};
 use crate::error::{Error, Result, SqlState};
 use crate::statement::change_own_expressions;
 
@@ -63,16 +64,36 @@ fn mark_second_term(part: &mut Cte) -> Result<()> {
     let name = folded(&part.alias.name);
     if let SetExpr::SetOperation {
         op: SetOperator::Union,
+        left,
         right,
         ..
     } = part.query.body.as_mut()
         && reads(right.as_ref(), &name)
     {
+        type_nulls(left);
         let mut marked = parse_query("SELECT 1 OFFSET 0")?;
         std::mem::swap(&mut marked.body, right);
         **right = SetExpr::Query(Box::new(marked));
     }
     Ok(())
+}
+
+/// A NULL of the first term is a text: nothing else gives it a type.
+fn type_nulls(first_term: &mut SetExpr) {
+    let SetExpr::Select(select) = first_term else { return };
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } = item
+            && matches!(expression, Expr::Value(value) if value.value == Value::Null)
+        {
+            *expression = Expr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(take(expression)),
+                data_type: DataType::Text,
+                array: false,
+                format: None,
+            };
+        }
+    }
 }
 
 /// Whether a part of a query reads the relation of WITH, and not another one of its name.

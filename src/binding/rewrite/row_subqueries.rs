@@ -8,8 +8,12 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::relations;
+use super::aggregates::is_aggregate;
 use super::row_values::{compared, row};
+use super::syntax::{call, system_name};
 use crate::error::{Error, Result};
+use crate::functions::{ROW_FIELD, ROW_VALUE};
+use crate::statement::change_own_expressions;
 
 /// What the subquery is called, whose columns have to be as many as the row's.
 pub(in super::super) const COMPARED_ROWS: &str = "compared_rows";
@@ -122,6 +126,9 @@ impl Comparison<'_> {
 
     /// Where unknown counts as false; `None` where that makes nothing simpler.
     fn chosen(&self) -> Result<Option<Expr>> {
+        if self.left.iter().any(computes_over_rows) {
+            return Ok(None);
+        }
         Ok(match self.quantifier {
             Quantifier::One => None,
             Quantifier::Any => Some(self.exists(false, |holds| holds)?),
@@ -139,6 +146,9 @@ impl Comparison<'_> {
     }
 
     fn value(&self) -> Result<Expr> {
+        if self.left.iter().any(computes_over_rows) {
+            return self.beside_record();
+        }
         // One row decides; else one for which it is unknown makes the whole unknown.
         let (decides, decision): (fn(Expr) -> Expr, bool) = match self.quantifier {
             Quantifier::One => {
@@ -165,12 +175,30 @@ impl Comparison<'_> {
         })
     }
 
+    /// The same for a row that cannot go into the subquery, because it would be computed there over other rows.
+    fn beside_record(&self) -> Result<Expr> {
+        if self.quantifier != Quantifier::One {
+            return Err(Error::unsupported(
+                "an aggregate or a window function in a row that is compared with several rows of a subquery",
+            ));
+        }
+        let text = |name: String| Expr::value(Value::SingleQuotedString(name));
+        let fields = self.columns().zip(self.names());
+        let fields = fields.flat_map(|(column, name)| [text(name.value), column]);
+        let there = Expr::value(Value::Boolean(true));
+        let mut query = self.rows()?;
+        let record = call(ROW_VALUE, std::iter::once(there).chain(fields).collect());
+        select_of(&mut query)?.projection = vec![SelectItem::UnnamedExpr(record)];
+        let record = Expr::Subquery(Box::new(query));
+        let fields = self
+            .names()
+            .map(|name| call(ROW_FIELD, vec![record.clone(), text(name.value)]));
+        compared(&self.left, &self.operator, &fields.collect::<Vec<_>>())
+    }
+
     /// Whether the row compares so with a row of the subquery.
     fn holds(&self) -> Result<Expr> {
-        let columns = self
-            .names()
-            .map(|name| Expr::CompoundIdentifier(vec![Ident::new(COMPARED_ROWS), name]));
-        compared(&self.left, &self.operator, &columns.collect::<Vec<_>>())
+        compared(&self.left, &self.operator, &self.columns().collect::<Vec<_>>())
     }
 
     fn exists(&self, negated: bool, condition: impl FnOnce(Expr) -> Expr) -> Result<Expr> {
@@ -180,6 +208,11 @@ impl Comparison<'_> {
             subquery: Box::new(query),
             negated,
         })
+    }
+
+    fn columns(&self) -> impl Iterator<Item = Expr> {
+        self.names()
+            .map(|name| Expr::CompoundIdentifier(vec![Ident::new(COMPARED_ROWS), name]))
     }
 
     fn names(&self) -> impl Iterator<Item = Ident> {
@@ -206,6 +239,16 @@ impl Comparison<'_> {
         }];
         Ok(query)
     }
+}
+
+/// Whether an aggregate or a window function stands in the expression itself.
+fn computes_over_rows(expression: &Expr) -> bool {
+    let mut found = false;
+    change_own_expressions(&mut expression.clone(), |part| {
+        found |= matches!(part, Expr::Function(function)
+            if function.over.is_some() || system_name(&function.name).is_some_and(|name| is_aggregate(&name)));
+    });
+    found
 }
 
 fn select_of(query: &mut Query) -> Result<&mut Select> {

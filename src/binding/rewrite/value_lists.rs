@@ -23,26 +23,80 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) {
     impl VisitorMut for Lists {
         type Break = ();
         fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-            if let SetExpr::Values(values) = query.body.as_mut()
-                && (2..=LONGEST).contains(&values.rows.len())
-            {
-                let width = values.rows.iter().map(|row| row.len()).min().unwrap_or_default();
-                for column in 0..width {
-                    let mut cells: Vec<&mut Expr> = values.rows.iter_mut().map(|row| &mut row[column]).collect();
-                    agree(&mut cells);
-                }
-            }
-            if let SetExpr::Values(values) = query.body.as_mut()
-                && (Visit::visit(&*values, &mut Deferred).is_break() || has_null_beside_call(values))
-                && let Some(selects) = as_selects(values)
-            {
-                *query.body = selects;
-            }
+            rewrite_body(&mut query.body);
             ControlFlow::Continue(())
         }
     }
     // Never breaks.
     let _ = VisitMut::visit(tree, &mut Lists);
+}
+
+fn rewrite_body(body: &mut SetExpr) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            rewrite_body(left);
+            rewrite_body(right);
+        }
+        SetExpr::Values(values) => {
+            let mut is_cast_unevenly = false;
+            if (2..=LONGEST).contains(&values.rows.len()) {
+                let width = values.rows.iter().map(|row| row.len()).min().unwrap_or_default();
+                for column in 0..width {
+                    let mut cells: Vec<&mut Expr> = values.rows.iter_mut().map(|row| &mut row[column]).collect();
+                    match has_uneven_casts(&cells) {
+                        true => is_cast_unevenly = true,
+                        false => agree(&mut cells),
+                    }
+                }
+            }
+            let is_selected =
+                is_cast_unevenly || Visit::visit(&*values, &mut Deferred).is_break() || has_null_beside_call(values);
+            if is_selected && let Some(selects) = as_selects(values) {
+                *body = selects;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether the column's type is none that a row's cast says; the planner wants the same type of each row, UNION finds theirs.
+fn has_uneven_casts(cells: &[&mut Expr]) -> bool {
+    let mut casts: Vec<&DataType> = cells.iter().filter_map(|cell| cast_type(cell)).collect();
+    casts.dedup();
+    let [cast] = casts.as_slice() else {
+        return casts.len() > 1;
+    };
+    let is_text =
+        |cell: &Expr| matches!(cell, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+    let is_other = |cell: &Expr| !matches!(cell, Expr::Value(_)) && cast_type(cell).is_none() && scale(cell).is_none();
+    let has_modifier = cast.to_string().contains('(');
+    cells
+        .iter()
+        .any(|cell| (has_modifier && is_text(cell)) || (has_kinds(cast) && is_other(cell)))
+}
+
+fn cast_type(cell: &Expr) -> Option<&DataType> {
+    match cell {
+        Expr::Cast { data_type, .. } => Some(data_type),
+        Expr::TypedString(typed) => Some(&typed.data_type),
+        Expr::Nested(inner) => cast_type(inner),
+        _ => None,
+    }
+}
+
+/// Types of which there are several that the engine holds alike.
+fn has_kinds(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Varchar(_)
+            | DataType::CharacterVarying(_)
+            | DataType::Char(_)
+            | DataType::Character(_)
+            | DataType::Timestamp(..)
+            | DataType::Time(..)
+            | DataType::Interval { .. }
+            | DataType::Custom(..)
+    )
 }
 
 fn is_null(cell: &Expr) -> bool {

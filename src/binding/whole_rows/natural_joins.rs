@@ -2,7 +2,9 @@
 //! left side's value for the merged column whatever the join is, and finds its bare name ambiguous in conditions; it is left to
 //! it where the columns are not known.
 
-use datafusion::sql::sqlparser::ast::{Ident, Join, JoinConstraint, ObjectName, Select, TableFactor, TableWithJoins};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, Join, JoinConstraint, ObjectName, Select, TableFactor, TableWithJoins, Value,
+};
 
 use super::super::rewrite::{constraint_of, is_waiting, merge_columns};
 use super::{Expander, names};
@@ -40,7 +42,10 @@ impl Expander<'_> {
                     check_once(&common, &left, "left")?;
                     check_once(&common, &right, "right")?;
                     let named = |column: &String| ObjectName::from(vec![Ident::with_quote('"', column)]);
-                    *constraint = JoinConstraint::Using(common.iter().map(named).collect());
+                    *constraint = match common.is_empty() {
+                        true => JoinConstraint::On(Expr::value(Value::Boolean(true))),
+                        false => JoinConstraint::Using(common.iter().map(named).collect()),
+                    };
                     common
                 }
                 Some(JoinConstraint::Using(columns)) => {

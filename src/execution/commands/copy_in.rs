@@ -20,6 +20,7 @@ use crate::binding::{self, insert_columns};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::enforced_keys::{EnforcedKeys, NewRows};
+use crate::execution::outcome::Notice;
 use crate::execution::transaction::TableWrite;
 use crate::statement::ast::{Copy, ObjectName};
 use crate::storage::{DeltaTable, KeyGuard, Operation, Removal, StagedFiles, TableSnapshot, TouchedRows};
@@ -173,9 +174,14 @@ impl CopyIn {
         }
     }
 
-    /// The end of the data: the table, what to commit, and the number of rows.
-    pub async fn finish(mut self) -> Result<(Table, TableWrite, u64)> {
+    /// The end of the data: the table, what to commit, the number of rows, and what is said of those that were skipped.
+    pub async fn finish(mut self) -> Result<(Table, TableWrite, u64, Option<Notice>)> {
         self.decoder.finish()?;
+        let notice = match self.decoder.skipped() {
+            0 => None,
+            1 => Some("1 row was skipped due to data type incompatibility".to_string()),
+            rows => Some(format!("{rows} rows were skipped due to data type incompatibility")),
+        };
         self.send_decoded().await?;
         drop(self.batches);
         let files = self
@@ -198,7 +204,8 @@ impl CopyIn {
             keys,
             operation: self.operation,
         };
-        Ok((self.table, write, self.rows.load(Ordering::Relaxed)))
+        let notice = notice.map(Notice::notice);
+        Ok((self.table, write, self.rows.load(Ordering::Relaxed), notice))
     }
 }
 

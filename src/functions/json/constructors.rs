@@ -213,7 +213,7 @@ fn is_json(args: &Arguments<'_>) -> Result<ArrayRef> {
     if !is_checked
         && !matches!(
             sql_type,
-            SqlType::Text | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Bytea
+            SqlType::Text | SqlType::Name | SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Bytea
         )
     {
         let message = format!("cannot use type {sql_type} in IS JSON predicate");

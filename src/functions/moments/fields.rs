@@ -216,7 +216,9 @@ fn of_finite<T: ArrowPrimitiveType>(
     parts: fn(T::Native) -> (i64, Option<i64>),
 ) -> Result<Option<ArrayRef>> {
     let names = args.texts(0)?;
-    let name = names.get(0).filter(|_| args.is_constant(0) && !args.is_constant(1));
+    // A column may have no row.
+    let is_one_field = args.is_constant(0) && !args.is_constant(1);
+    let name = is_one_field.then(|| names.get(0)).flatten();
     let (DataType::Decimal128(_, scale), Some(field)) =
         (args.return_type(), name.and_then(|name| field(name, "").ok()))
     else {

@@ -49,10 +49,10 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                     shifted_in_zone(args, false)
                 }),
                 // Databricks' own: days.
-                rows("(date, int4) date", |args, row| days_later(args, row)),
-                rows("(timestamp, int4) date", |args, row| days_later(args, row)),
-                rows("(timestamptz, int4) date", |args, row| days_later(args, row)),
-                rows("(text, int4) date", |args, row| days_later(args, row)),
+                rows("(date, int4) date", days_later),
+                rows("(timestamp, int4) date", days_later),
+                rows("(timestamptz, int4) date", days_later),
+                rows("(text, int4) date", days_later),
             ],
         ),
         immutable(

@@ -153,6 +153,8 @@ fn picture(pattern: &str) -> Result<Picture> {
     if is_shifted && picture.has_point {
         return Err(Error::syntax("cannot use \"V\" and decimal point together"));
     }
+    // A point that nothing follows is not shown.
+    picture.has_point &= !picture.fraction.is_empty();
     Ok(picture)
 }
 

@@ -182,6 +182,9 @@ impl Parsed {
             return Err(self.out_of_range());
         }
         let fraction = self.millis * 1000 + self.micros;
+        if !(0..MICROS_PER_SECOND).contains(&fraction) {
+            return Err(self.out_of_range());
+        }
         let day = self
             .days()?
             .checked_mul(MICROS_PER_DAY)

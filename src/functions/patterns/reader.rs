@@ -194,7 +194,7 @@ impl Reader<'_> {
             let given = self.rest.get(..wanted.len());
             given.is_some_and(|given| given.eq_ignore_ascii_case(wanted))
         };
-        let Some(place) = names.iter().position(|known| is_here(&known)) else {
+        let Some(place) = names.iter().position(is_here) else {
             let shown: String = self
                 .rest
                 .chars()

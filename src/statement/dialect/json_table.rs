@@ -17,7 +17,7 @@ type Parsed<T> = Result<T, ParserError>;
 pub const JSON_TABLE: &str = "\u{0}json table";
 
 /// The relation of its rows: of each, an array of the values that the paths found one below the other.
-pub const JSON_ROW: &str = "\u{0}json row";
+pub const JSON_ROW: &str = "(json row)";
 
 /// Marks the relations that are JSON_TABLE, and what stands between their parentheses.
 pub(super) fn mark_calls(tokens: &mut Vec<TokenWithSpan>) {

@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::compute::{cast, filter_record_batch};
 use datafusion::arrow::datatypes::SchemaRef;
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::builder::ColumnBuilder;
 use crate::types::format::FormatSettings;
+use crate::types::parse::parse_value;
 
 /// Rows of a batch, and the bytes of input after which it ends early.
 const BATCH_ROWS: usize = 8192;
@@ -23,10 +24,21 @@ pub(super) struct Columns {
     rows: usize,
     bytes: usize,
     ready: VecDeque<RecordBatch>,
+    /// Where rows with faulty values are left out.
+    faults: Option<Faults>,
+}
+
+/// Which rows of the batch are kept.
+#[derive(Default)]
+struct Faults {
+    kept: Vec<bool>,
+    /// The row that is being read.
+    is_faulty: bool,
+    skipped: u64,
 }
 
 impl Columns {
-    pub fn new(schema: SchemaRef, relation: &str, settings: &FormatSettings) -> Columns {
+    pub fn new(schema: SchemaRef, relation: &str, settings: &FormatSettings, skips_faults: bool) -> Columns {
         let builder = |field: &Arc<_>| ColumnBuilder::new(&SqlType::from_field(field), settings, BATCH_ROWS);
         let builders = schema.fields().iter().map(builder).collect();
         Columns {
@@ -36,6 +48,7 @@ impl Columns {
             rows: 0,
             bytes: 0,
             ready: VecDeque::new(),
+            faults: skips_faults.then(Faults::default),
         }
     }
 
@@ -58,16 +71,44 @@ impl Columns {
                 self.builders[column].append_null();
                 Ok(())
             }
+            Some(text) if self.faults.is_some() => {
+                self.append_or_skip(column, text);
+                Ok(())
+            }
             Some(text) => self.builders[column]
                 .append_text(text)
                 .map_err(|error| self.at_column(error, line, column, Some(text))),
         }
     }
 
+    /// A value, or a NULL in a row that is left out.
+    fn append_or_skip(&mut self, column: usize, text: &str) {
+        let builder = &mut self.builders[column];
+        // What goes wrong inside an array would leave parts of it behind.
+        let is_nested = matches!(builder.sql_type(), SqlType::Array(_) | SqlType::Composite(_));
+        let is_read = !is_nested || parse_value(builder.sql_type(), text, builder.settings()).is_ok();
+        if !is_read || builder.append_text(text).is_err() {
+            builder.append_null();
+            if let Some(faults) = &mut self.faults {
+                faults.is_faulty = true;
+            }
+        }
+    }
+
+    /// How many rows were left out.
+    pub fn skipped(&self) -> u64 {
+        self.faults.as_ref().map_or(0, |faults| faults.skipped)
+    }
+
     /// A row is complete; `bytes` is its length in the input.
     pub fn end_row(&mut self, bytes: usize) -> Result<()> {
         self.rows += 1;
         self.bytes += bytes;
+        if let Some(faults) = &mut self.faults {
+            let is_faulty = std::mem::take(&mut faults.is_faulty);
+            faults.kept.push(!is_faulty);
+            faults.skipped += u64::from(is_faulty);
+        }
         if self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
             self.end_batch()?;
         }
@@ -96,8 +137,11 @@ impl Columns {
             .collect();
         let schema = Arc::new(datafusion::arrow::datatypes::Schema::new(fields));
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        self.ready
-            .push_back(RecordBatch::try_new_with_options(schema, arrays, &options)?);
+        let mut batch = RecordBatch::try_new_with_options(schema, arrays, &options)?;
+        if let Some(faults) = &mut self.faults {
+            batch = filter_record_batch(&batch, &BooleanArray::from(std::mem::take(&mut faults.kept)))?;
+        }
+        self.ready.push_back(batch);
         self.rows = 0;
         self.bytes = 0;
         Ok(())

@@ -42,7 +42,7 @@ impl CopyDecoder {
         };
         CopyDecoder {
             options: options.clone(),
-            columns: Columns::new(schema, relation, settings),
+            columns: Columns::new(schema, relation, settings, options.skips_faults),
             input,
             decoder: None,
         }
@@ -85,6 +85,11 @@ impl CopyDecoder {
             Input::Lines { .. } => self.decode_lines(true)?,
         }
         self.columns.end_batch()
+    }
+
+    /// How many rows were left out so far.
+    pub fn skipped(&self) -> u64 {
+        self.columns.skipped()
     }
 
     /// A batch that is ready; its fields may be NULL whatever the schema says.

@@ -28,6 +28,8 @@ pub struct CopyOptions {
     pub force_null: Forced,
     /// What the data is converted with; `None` for the client's character set.
     pub encoding: Option<Named>,
+    /// ON_ERROR ignore: rows with values that their types do not read are left out.
+    pub skips_faults: bool,
 }
 
 /// The columns that an option of csv is for.
@@ -86,6 +88,7 @@ impl CopyOptions {
             force_not_null: Forced::None,
             force_null: Forced::None,
             encoding: None,
+            skips_faults: false,
         }
     }
 

@@ -407,19 +407,24 @@ fn alternative_iso_8601(text: &str, in_time: bool, mut sum: Sum) -> Result<Sum, 
     };
     let date_units = [Unit::Year, Unit::Month, Unit::Day];
     let time_units = [Unit::Hour, Unit::Minute, Unit::Second];
-    if date.contains('-') {
-        add(date.split('-').collect(), &date_units)?;
-    } else if date.len() == 8 && date.is_ascii() {
+    // Without separators only so many digits are several fields.
+    let is_basic = |text: &str, separator: char, digits: usize| {
+        let whole = text.split('.').next().unwrap_or_default();
+        !text.contains(separator) && whole.len() == digits && whole.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if is_basic(date, '-', 8) {
         add(vec![&date[..4], &date[4..6], &date[6..]], &date_units)?;
     } else if !date.is_empty() {
-        return Err(FieldError::BadFormat);
+        // The first one may be a sign.
+        let sign = usize::from(date.starts_with('-'));
+        let mut parts: Vec<&str> = date[sign..].split('-').collect();
+        parts[0] = &date[..sign + parts[0].len()];
+        add(parts, &date_units)?;
     }
-    if time.contains(':') {
-        add(time.split(':').collect(), &time_units)?;
-    } else if time.len() >= 6 && time.is_ascii() {
+    if is_basic(time, ':', 6) {
         add(vec![&time[..2], &time[2..4], &time[4..]], &time_units)?;
     } else if !time.is_empty() {
-        return Err(FieldError::BadFormat);
+        add(time.split(':').collect(), &time_units)?;
     }
     Ok(sum)
 }
