@@ -76,6 +76,11 @@ fn static_scale(data_type: &DataType) -> Option<i32> {
     }
 }
 
+fn is_unconstrained(data_type: &DataType) -> bool {
+    let (precision, scale) = UNCONSTRAINED_NUMERIC;
+    *data_type == DataType::Decimal128(precision, scale)
+}
+
 /// For each column of a plan, the expression over it that gives the scale of the column's value.
 type Scales = Vec<Option<Expr>>;
 
@@ -202,6 +207,13 @@ impl Known<'_> {
                 self.scales.get(index).cloned().flatten()
             }
             Expr::Negative(inner) => self.scale_of(inner),
+            // A number as the argument of a function keeps the digits that it has.
+            Expr::Cast(cast) if is_unconstrained(cast.field.data_type()) => {
+                let known = static_scale(&cast.expr.get_type(self.schema).ok()?);
+                known
+                    .filter(|scale| *scale <= i32::from(UNCONSTRAINED_NUMERIC.1))
+                    .map(lit)
+            }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
                 let (left, right) = (self.scale_of(left)?, self.scale_of(right)?);
                 match op {

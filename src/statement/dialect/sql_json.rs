@@ -84,7 +84,8 @@ fn is_constructor(parser: &Parser) -> bool {
             word if depth == 1 && is_word(word, "returning") => return true,
             word if depth == 1 && is_word(word, "value") => {
                 let next = &parser.peek_nth_token_ref(place + 1).token;
-                if !matches!(previous, Token::Comma | Token::LParen) && !matches!(next, Token::Comma | Token::RParen) {
+                let is_name = matches!(previous, Token::Comma | Token::LParen | Token::Period);
+                if !is_name && !matches!(next, Token::Comma | Token::RParen) {
                     return true;
                 }
             }
