@@ -128,12 +128,20 @@ impl Session {
         }
         let portal = self.portals.get(name).ok_or_else(|| missing(name))?;
         if portal.held {
-            return Err(invalid(format!("cursor \"{name}\" is held from a previous transaction")));
+            return Err(invalid(format!(
+                "cursor \"{name}\" is held from a previous transaction"
+            )));
         }
-        let scanned = portal.cursor.as_ref().and_then(|cursor| Some((cursor, cursor.scanned.as_ref()?)));
+        let scanned = portal
+            .cursor
+            .as_ref()
+            .and_then(|cursor| Some((cursor, cursor.scanned.as_ref()?)));
         let scanned = scanned.filter(|(_, scanned)| scanned.relation == table.id);
         let Some((cursor, scanned)) = scanned else {
-            let message = format!("cursor \"{name}\" is not a simply updatable scan of table \"{}\"", table.name);
+            let message = format!(
+                "cursor \"{name}\" is not a simply updatable scan of table \"{}\"",
+                table.name
+            );
             return Err(invalid(message));
         };
         let [from] = (match rows.body.as_ref() {
@@ -187,7 +195,9 @@ impl Session {
             }
             _ => {
                 let message = "a row that another is equal to in all columns";
-                return Err(Error::unsupported(format!("WHERE CURRENT OF {message}")).with_hint("Name the row by a key."));
+                return Err(
+                    Error::unsupported(format!("WHERE CURRENT OF {message}")).with_hint("Name the row by a key.")
+                );
             }
         }
         let portal = self.portals.get_mut(&current.cursor);
