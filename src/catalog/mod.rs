@@ -16,6 +16,7 @@ mod log;
 pub mod model;
 mod names;
 mod object;
+mod own_numbers;
 mod redact;
 mod requirement;
 mod resolve;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::SqlType;
 
 pub use super::function::{Language, OutputArgument, OutputMode, QueryResult, RoutineKind, Script, Volatility};
+pub use super::own_numbers::OwnNumbers;
 pub use super::view_options::{CheckOption, ViewOptions};
 
 /// Identifies an object for ever; it is the OID that PostgreSQL clients see. Never reused.
@@ -301,6 +302,8 @@ pub struct Sequence {
     pub cycle: bool,
     /// The first number that no server has taken; `None` past the last one.
     pub next: Option<i64>,
+    #[serde(skip)]
+    pub restarted: OwnNumbers,
     /// Table and column that the sequence goes with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owned_by: Option<(Oid, i16)>,

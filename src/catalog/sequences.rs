@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::commit::Committer;
 use super::entry::Author;
 use super::log::Catalog;
-use super::model::{Object, Oid, PUBLIC_ROLE, Sequence};
+use super::model::{Object, Oid, OwnNumbers, PUBLIC_ROLE, Sequence};
 use super::snapshot::CatalogSnapshot;
 use super::staged::Staged;
 use crate::error::{Error, Result, SqlState};
@@ -88,6 +88,11 @@ impl SequenceBlocks {
 impl Catalog {
     /// The next number of a sequence, which `seen` has: the statement's snapshot.
     pub async fn next_value(self: &Arc<Self>, id: Oid, seen: &CatalogSnapshot) -> Result<i64> {
+        if let Some(Object::Sequence(sequence)) = seen.object(id)
+            && let Some(value) = sequence.restarted.take(|value| sequence.after(value))
+        {
+            return value.ok_or_else(|| sequence.exhausted());
+        }
         for _ in 0..MOST_ATTEMPTS {
             if let Some(value) = self.sequences.take(id) {
                 return value;
@@ -102,6 +107,9 @@ impl Catalog {
 
     /// setval(): what is handed out next.
     pub async fn set_value(self: &Arc<Self>, id: Oid, next: Option<i64>, seen: &CatalogSnapshot) -> Result<()> {
+        if matches!(seen.object(id), Some(Object::Sequence(sequence)) if sequence.restarted.set(next)) {
+            return Ok(());
+        }
         if self.current().object(id).is_none() {
             let mut sequence = sequence_of(seen, id)?;
             sequence.next = next;
@@ -194,8 +202,19 @@ impl Catalog {
         Ok(())
     }
 
-    /// Gives a sequence that is counted here alone the state that it came to, and counts it no more.
+    /// Gives a sequence that is counted here or by its transaction alone the state that it came to, and counts it no more.
     pub fn settle_sequence(&self, staged: &mut Staged, id: Oid) -> Result<()> {
+        let known = staged.snapshot().object(id).cloned();
+        if let Some(Object::Sequence(sequence)) = known
+            && let Some(next) = sequence.restarted.next()
+        {
+            let restarted = OwnNumbers::default();
+            return staged.put(Sequence {
+                next,
+                restarted,
+                ..sequence
+            });
+        }
         let next = {
             let mut blocks = self.sequences.blocks.lock();
             if !blocks.get(&id).is_some_and(|block| block.is_own) {

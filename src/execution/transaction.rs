@@ -206,7 +206,8 @@ impl Transaction {
     /// Keeps the versions that a statement saw, where the isolation level holds later ones to them.
     pub fn keep_pins(&mut self, seen: &HashMap<Oid, Arc<TableSnapshot>>) {
         if self.explicit && self.repeatable_read {
-            for (table, snapshot) in seen {
+            // A table of its own has no versions that are anybody else's.
+            for (table, snapshot) in seen.iter().filter(|(table, _)| !self.created.contains(table)) {
                 self.pins.entry(*table).or_insert_with(|| Arc::clone(snapshot));
             }
         }

@@ -21,9 +21,10 @@ use crate::types::calendar::{
 
 const MOMENT: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
-/// A date as the timestamp that it begins with.
-pub fn moment_of_date(date: Expr) -> Expr {
+/// A date as the timestamp that it begins with, of this type: without a time zone or in UTC.
+pub fn moment_of_date(date: Expr, data_type: DataType) -> Expr {
     let function = MomentOfDate {
+        data_type,
         signature: Signature::any(1, Volatility::Immutable),
     };
     Arc::new(ScalarUDF::new_from_impl(function)).call(vec![date])
@@ -40,6 +41,7 @@ pub fn shifted_moment(moment: Expr, operator: Operator, interval: Expr) -> Expr 
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct MomentOfDate {
+    data_type: DataType,
     signature: Signature,
 }
 
@@ -53,21 +55,14 @@ impl ScalarUDFImpl for MomentOfDate {
     }
 
     fn return_type(&self, _types: &[DataType]) -> PlanResult<DataType> {
-        Ok(MOMENT)
-    }
-
-    fn schema_name(&self, arguments: &[Expr]) -> PlanResult<String> {
-        Ok(arguments
-            .iter()
-            .map(|argument| argument.schema_name().to_string())
-            .collect())
+        Ok(self.data_type.clone())
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
         match &arguments.args[0] {
-            ColumnarValue::Array(dates) => Ok(ColumnarValue::Array(moments(dates)?)),
+            ColumnarValue::Array(dates) => Ok(ColumnarValue::Array(moments(dates, &self.data_type)?)),
             ColumnarValue::Scalar(date) => {
-                let moment = moments(&date.to_array()?)?;
+                let moment = moments(&date.to_array()?, &self.data_type)?;
                 Ok(ColumnarValue::Scalar(datafusion::common::ScalarValue::try_from_array(
                     &moment, 0,
                 )?))
@@ -76,11 +71,11 @@ impl ScalarUDFImpl for MomentOfDate {
     }
 }
 
-fn moments(dates: &ArrayRef) -> PlanResult<ArrayRef> {
+fn moments(dates: &ArrayRef, data_type: &DataType) -> PlanResult<ArrayRef> {
     let days = dates.as_primitive::<Date32Type>();
     let is_infinite = |day: &i32| matches!(*day, DATE_INFINITY | DATE_NEGATIVE_INFINITY);
     if !days.values().iter().any(is_infinite) {
-        return Ok(cast(dates, &MOMENT)?);
+        return Ok(cast(dates, data_type)?);
     }
     let moment = |day: i32| match day {
         DATE_INFINITY => Ok(TIMESTAMP_INFINITY),
@@ -91,7 +86,7 @@ fn moments(dates: &ArrayRef) -> PlanResult<ArrayRef> {
     };
     let moments = days.iter().map(|day| day.map(moment).transpose());
     let moments: TimestampMicrosecondArray = moments.collect::<Result<_, Error>>()?;
-    Ok(Arc::new(moments))
+    Ok(Arc::new(moments.with_data_type(data_type.clone())))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -114,14 +109,6 @@ impl ScalarUDFImpl for ShiftedMoment {
 
     fn return_type(&self, _types: &[DataType]) -> PlanResult<DataType> {
         Ok(MOMENT)
-    }
-
-    fn schema_name(&self, arguments: &[Expr]) -> PlanResult<String> {
-        let shown: Vec<String> = arguments
-            .iter()
-            .map(|argument| argument.schema_name().to_string())
-            .collect();
-        Ok(shown.join(&format!(" {} ", self.operator)))
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {

@@ -215,15 +215,12 @@ fn lazy_coalesce(call: ScalarFunction, schema: &dyn ExprSchema) -> PlanResult<Tr
     Ok(Transformed::yes(boolean(Case::new(None, branches.collect(), None))))
 }
 
-/// An aggregate's arguments are computed for the rows that FILTER keeps.
+/// An aggregate's arguments, and what it orders them by, are computed for the rows that FILTER keeps.
 fn lazy_arguments(mut call: AggregateFunction, schema: &dyn ExprSchema) -> PlanResult<Transformed<Expr>> {
     if let Some(filter) = &call.params.filter {
-        for argument in call
-            .params
-            .args
-            .iter_mut()
-            .filter(|argument| may_fail(argument, schema))
-        {
+        let keys = call.params.order_by.iter_mut().map(|key| &mut key.expr);
+        let values = call.params.args.iter_mut().chain(keys);
+        for argument in values.filter(|argument| may_fail(argument, schema)) {
             let kept = (filter.clone(), Box::new(std::mem::take(argument)));
             let case = Case::new(None, vec![kept], None);
             *argument = lazy_case(case, schema)?.data;

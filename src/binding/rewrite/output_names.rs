@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, Expr, FunctionArguments, Ident, OrderByKind, Query, Select,
-    SelectItem, SetExpr, Subscript, TableFactor, TrimWhereField, VisitMut, VisitorMut,
+    SelectItem, SetExpr, Subscript, TableFactor, TrimWhereField, VisitMut, VisitorMut, visit_expressions,
 };
 
 use super::syntax::folded;
@@ -92,6 +92,10 @@ fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>, is_late
             .projection
             .iter()
             .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(_, _)));
+    let has_all = select
+        .projection
+        .iter()
+        .any(|item| matches!(item, SelectItem::Wildcard(_)));
     let has_others = select.projection.len() > 1;
     let own = own_relations(select);
     let mut seen: HashMap<String, usize> = HashMap::new();
@@ -112,7 +116,9 @@ fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>, is_late
         *repeated += 1;
         // `ORDER BY t.a` means the column, whatever an output is called.
         let hides_key = !is_plain && shown_by.is_some_and(|keys| keys.contains(&name));
-        let may_repeat = *repeated > 1 || (has_wildcard && has_others && is_plain) || hides_key;
+        // `SELECT *, a::text`: the wildcard has the column, too.
+        let is_among_all = has_others && has_all && !is_plain && mentions(expression, &name);
+        let may_repeat = *repeated > 1 || (has_wildcard && has_others && is_plain) || is_among_all || hides_key;
         let unique = if may_repeat {
             format!("{name}{MARK}{repeated}")
         } else {
@@ -129,6 +135,23 @@ fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>, is_late
             alias: Ident::with_quote('"', unique),
         };
     }
+}
+
+/// Whether a column of the name is part of the expression.
+fn mentions(expression: &Expr, name: &str) -> bool {
+    let found = visit_expressions(expression, |part| {
+        let is_column = match part {
+            Expr::Identifier(column) => folded(column) == name,
+            Expr::CompoundIdentifier(parts) => parts.last().is_some_and(|column| folded(column) == name),
+            _ => false,
+        };
+        if is_column {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    found.is_break()
 }
 
 /// The names of the relations in FROM; `None` where they are not all plain.

@@ -53,6 +53,7 @@ pub fn create_sequence(staged: &mut Staged, role: Oid, new: NewSequence, when_ta
         maximum: 0,
         cycle: false,
         next: None,
+        restarted: OwnNumbers::default(),
         owned_by,
         grants: vec![],
         comment: None,
@@ -278,7 +279,10 @@ fn with_options(mut sequence: Sequence, options: &SequenceOptions, is_new: bool)
         sequence.next = Some(if ascends { minimum } else { maximum });
     }
     match options.restart {
-        Some(restart) => sequence.next = Some(restart.unwrap_or(sequence.start)),
+        Some(restart) => {
+            sequence.next = Some(restart.unwrap_or(sequence.start));
+            sequence.restarted = OwnNumbers::starting_at(sequence.next);
+        }
         None if is_new => sequence.next = Some(sequence.start),
         None => {}
     }

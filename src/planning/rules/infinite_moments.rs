@@ -44,21 +44,32 @@ impl OptimizerRule for InfiniteMoments {
 }
 
 fn replaced(part: Expr, schema: &DFSchema) -> Transformed<Expr> {
-    let is_moment = |data_type: &DataType| *data_type == DataType::Timestamp(TimeUnit::Microsecond, None);
-    let has_type = |part: &Expr, wanted: fn(&DataType) -> bool| part.get_type(schema).is_ok_and(|found| wanted(&found));
+    let type_of = |part: &Expr| part.get_type(schema).ok();
     match part {
         Expr::Cast(cast)
-            if is_moment(cast.field.data_type()) && has_type(&cast.expr, |found| *found == DataType::Date32) =>
+            if is_moment(cast.field.data_type()) && matches!(type_of(&cast.expr), Some(DataType::Date32)) =>
         {
-            Transformed::yes(moment_of_date(*cast.expr))
+            let data_type = cast.field.data_type().clone();
+            Transformed::yes(moment_of_date(*cast.expr, data_type))
         }
         Expr::BinaryExpr(binary)
             if matches!(binary.op, Operator::Plus | Operator::Minus)
-                && binary.left.get_type(schema).is_ok_and(|found| is_moment(&found))
-                && has_type(&binary.right, |found| matches!(found, DataType::Interval(_))) =>
+                && matches!(
+                    type_of(&binary.left),
+                    Some(DataType::Timestamp(TimeUnit::Microsecond, None))
+                )
+                && matches!(type_of(&binary.right), Some(DataType::Interval(_))) =>
         {
             Transformed::yes(shifted_moment(*binary.left, binary.op, *binary.right))
         }
         other => Transformed::no(other),
+    }
+}
+
+/// Timestamps that dates become by counting their days.
+fn is_moment(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => zone.as_deref().is_none_or(|zone| zone == "UTC"),
+        _ => false,
     }
 }

@@ -14,6 +14,7 @@ mod null_equal_joins;
 mod own_operators;
 mod partial_key_filter;
 mod repeated_sort_keys;
+mod single_leading_groups;
 mod stream_series;
 mod true_keys;
 mod twin_columns;
@@ -81,10 +82,13 @@ pub(super) fn physical_of_stock() -> Arc<dyn PhysicalOptimizerRule + Send + Sync
     Arc::new(needed::NeededRules::of(rules))
 }
 
-/// DataFusion's rules, those replaced that lose rows where two columns have one name.
+/// DataFusion's rules, those replaced that lose rows.
 fn stock() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let rules = PhysicalOptimizer::new().rules.into_iter();
-    rules.map(twin_columns::careful).collect()
+    rules
+        .map(twin_columns::careful)
+        .map(single_leading_groups::corrected)
+        .collect()
 }
 
 /// Our rules, each with its reason.
