@@ -16,6 +16,9 @@ type Parsed<T> = Result<T, ParserError>;
 /// The relation that JSON_TABLE is.
 pub const JSON_TABLE: &str = "\u{0}json table";
 
+/// What stands before the text between its parentheses.
+const BODY: &str = "\u{0}json table body";
+
 /// The relation of its rows: of each, an array of the values that the paths found one below the other.
 pub const JSON_ROW: &str = "(json row)";
 
@@ -28,16 +31,17 @@ pub(super) fn mark_calls(tokens: &mut Vec<TokenWithSpan>) {
             && begins_relation(tokens, index)
         {
             let span = tokens[index].span;
-            tokens[index].token = marked();
-            tokens.insert(index + 2, TokenWithSpan { token: marked(), span });
+            tokens[index].token = marked(JSON_TABLE);
+            let token = marked(BODY);
+            tokens.insert(index + 2, TokenWithSpan { token, span });
         }
         index += 1;
     }
 }
 
-fn marked() -> Token {
+fn marked(name: &str) -> Token {
     Token::Word(Word {
-        value: JSON_TABLE.to_string(),
+        value: name.to_string(),
         quote_style: Some('"'),
         keyword: Keyword::NoKeyword,
     })
@@ -45,8 +49,7 @@ fn marked() -> Token {
 
 /// Reads what stands between the parentheses, if that begins here.
 pub(super) fn parse(parser: &mut Parser) -> Option<Parsed<Expr>> {
-    let is_mark = matches!(&parser.peek_token_ref().token, Token::Word(word) if word.value == JSON_TABLE);
-    if !is_mark || parser.peek_nth_token_ref(1).token == Token::LParen {
+    if !matches!(&parser.peek_token_ref().token, Token::Word(word) if word.value == BODY) {
         return None;
     }
     parser.advance_token();
@@ -214,7 +217,7 @@ mod tests {
     fn relations_are_marked() {
         assert_eq!(
             fixed("from t, json_table(t.j, '$' columns (a int)) j"),
-            "from t , \"\0json table\" ( \"\0json table\" t . j , '$' columns ( a int ) ) j"
+            "from t , \"\0json table\" ( \"\0json table body\" t . j , '$' columns ( a int ) ) j"
         );
         assert_eq!(fixed("select json_table from t"), "select json_table from t");
     }
