@@ -196,7 +196,7 @@ fn single_bytes(name: &str, table: &'static encoding_rs::Encoding) -> Codes {
             _ => decoded,
         };
     }
-    let codes = (128_u8..).zip(characters.iter());
+    let codes = (128..=u8::MAX).zip(characters.iter());
     let codes = codes.filter_map(|(byte, character)| Some(((*character)?, byte)));
     let codes = codes.collect();
     Codes::Single(characters, codes)

@@ -114,6 +114,8 @@ impl AsyncDB for SqlDriver {
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, DriverError> {
         let first_word = sql.split_whitespace().next().unwrap_or_default().to_lowercase();
         let is_query = ["select", "with", "values", "table"].contains(&first_word.as_str()) && !sql.contains(" into ");
+        // Asked again it would give another number.
+        let is_query = is_query && !sql.contains("nextval(");
         if self.mode.repeat_queries && is_query {
             self.run_once(sql).await?;
         }

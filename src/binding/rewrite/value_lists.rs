@@ -69,7 +69,8 @@ fn has_uneven_casts(cells: &[&mut Expr]) -> bool {
     let is_text =
         |cell: &Expr| matches!(cell, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
     let is_other = |cell: &Expr| !matches!(cell, Expr::Value(_)) && cast_type(cell).is_none() && scale(cell).is_none();
-    let has_modifier = cast.to_string().contains('(');
+    // Bits are cut to their length here; a text keeps its own.
+    let has_modifier = cast.to_string().contains('(') && !matches!(cast, DataType::Bit(_) | DataType::BitVarying(_));
     cells
         .iter()
         .any(|cell| (has_modifier && is_text(cell)) || (has_kinds(cast) && is_other(cell)))

@@ -81,7 +81,7 @@ mod tests {
                 1,
             ),
             ("select 'a'\n'\\\\', b'01'", "select E'a'\n'\\\\', b'01'", 1),
-            ("select 'ä\\''''ö', '\\x'", "select E'ä\\''''ö', E'\\x'", 2),
+            ("select 'ä\\'''ö', '\\x'", "select E'ä\\'''ö', E'\\x'", 2),
             ("select 'never ends\\'", "select 'never ends\\'", 0),
         ] {
             assert_eq!(with_escape_strings(text), (Cow::from(spelled), count), "{text}");

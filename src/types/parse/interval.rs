@@ -346,12 +346,14 @@ fn decode_iso_8601(text: &str) -> Result<Sum, FieldError> {
     }
     let mut sum = Sum::default();
     let mut in_time = false;
+    let mut has_field = false;
     while !rest.is_empty() {
         if let Some(time) = rest.strip_prefix('T') {
             if in_time {
                 return Err(FieldError::BadFormat);
             }
             in_time = true;
+            has_field = false;
             rest = time;
             continue;
         }
@@ -364,6 +366,7 @@ fn decode_iso_8601(text: &str) -> Result<Sum, FieldError> {
         }
         let designator = after.chars().next();
         match designator {
+            None | Some('T' | '-' | ':') if has_field => return Err(FieldError::BadFormat),
             None | Some('T' | '-' | ':') => {
                 return alternative_iso_8601(rest, in_time, sum);
             }
@@ -383,6 +386,7 @@ fn decode_iso_8601(text: &str) -> Result<Sum, FieldError> {
                 let value: f64 = number.parse().map_err(|_| FieldError::BadFormat)?;
                 sum.add(unit, whole, value - value.trunc())?;
                 rest = &after[letter.len_utf8()..];
+                has_field = true;
             }
         }
     }
@@ -422,7 +426,8 @@ fn alternative_iso_8601(text: &str, in_time: bool, mut sum: Sum) -> Result<Sum, 
         add(parts, &date_units)?;
     }
     if is_basic(time, ':', 6) {
-        add(vec![&time[..2], &time[2..4], &time[4..]], &time_units)?;
+        // PostgreSQL takes no fraction here.
+        add(vec![&time[..2], &time[2..4], &time[4..6]], &time_units)?;
     } else if !time.is_empty() {
         add(time.split(':').collect(), &time_units)?;
     }
