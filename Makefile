@@ -7,9 +7,9 @@ PYTHON := $(VENV)/bin/python
 NODE_MODULES := tests/python/clients/node/node_modules
 CARGO_TEST := cargo test --release --locked
 
-# Lints ride on the test build: clippy-driver stands in for rustc on this crate alone, so that the
+# Lints ride on the test build: clippy's driver stands in for rustc on this crate alone, so that the
 # dependencies are built once and not a second time for the lints.
-LINT := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
+LINT := RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/.ci/lint-rustc CLIPPY_ARGS=-Dwarnings__CLIPPY_HACKERY__
 
 .DEFAULT_GOAL := help
 .PHONY: help run build fmt check test test-rust fuzz test-python suites bench bench-micro tools
