@@ -404,7 +404,7 @@ fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> Plan
         return Ok(Transformed::yes(text));
     }
     let nested = nested && !matches!(source, SqlType::Composite(_));
-    if matches!(&source, SqlType::Array(element) if **element == SqlType::Record) {
+    if matches!(source, SqlType::Array(_)) && *source.innermost() == SqlType::Record {
         let cast = postgres_cast(*cast.expr, source, target, settings, Volatility::Stable);
         return Ok(Transformed::yes(cast));
     }
