@@ -65,6 +65,14 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             ],
         ),
         immutable(
+            "interval_pl",
+            vec![kernel("(interval, interval) interval", |args| summed(args, false))],
+        ),
+        immutable(
+            "interval_mi",
+            vec![kernel("(interval, interval) interval", |args| summed(args, true))],
+        ),
+        immutable(
             "time_pl_interval",
             vec![kernel("(time, interval) time", |args| moved_time(args, false))],
         ),
@@ -237,6 +245,25 @@ pub(in super::super) fn shift(instant: i64, interval: IntervalMonthDayNano, zone
         moment = to_instant(clock.ok_or_else(|| out_of_range("timestamp"))?, zone)?;
     }
     within(moment.checked_add(interval.nanoseconds / 1000))
+}
+
+/// Intervals added field by field.
+fn summed(args: &Arguments<'_>, backwards: bool) -> Result<ArrayRef> {
+    let (left, right) = (args.intervals(0)?, args.intervals(1)?);
+    args.build::<IntervalMonthDayNanoType>(|row| {
+        let (Some(left), Some(right)) = (left.get(row), right.get(row)) else {
+            return Ok(None);
+        };
+        let right = if backwards { negative(right)? } else { right };
+        let sum = || {
+            Some(IntervalMonthDayNano::new(
+                left.months.checked_add(right.months)?,
+                left.days.checked_add(right.days)?,
+                left.nanoseconds.checked_add(right.nanoseconds)?,
+            ))
+        };
+        sum().map(Some).ok_or_else(|| out_of_range("interval"))
+    })
 }
 
 /// A time of day goes round the clock.
