@@ -144,6 +144,7 @@ impl Operation {
             B::PGRegexNotMatch => self.matching("regexp_matches_pattern", true),
             B::PGRegexNotIMatch => self.matching("regexp_imatches_pattern", true),
             B::PGBitwiseShiftLeft | B::PGBitwiseShiftRight => self.shift(),
+            B::Custom(_) if !self.left.1.is_unknown() && !self.right.1.is_unknown() => Err(self.undefined()),
             _ => self.containment(),
         }
     }
