@@ -4,10 +4,10 @@
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, InSubquery, Placeholder, ScalarFunction};
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator, Volatility, binary_expr};
+use datafusion::logical_expr::expr::{BinaryExpr, InList, InSubquery, Placeholder, ScalarFunction};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator, Volatility, binary_expr, when};
 
-use crate::functions::{cast_unknown, compared_type, is_unknown_literal, postgres_cast};
+use crate::functions::{cast_unknown, compared_type, is_unknown_literal, postgres_cast, retyped};
 use crate::types::SqlType;
 use crate::types::calendar::{
     DATE_INFINITY, DATE_NEGATIVE_INFINITY, MICROS_PER_DAY, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
@@ -22,12 +22,82 @@ fn characters(expression: &Expr, schema: &DFSchema) -> Option<SqlType> {
     Some(SqlType::from_field(&field)).filter(|sql_type| matches!(sql_type, SqlType::Bpchar(_)))
 }
 
+fn is_varchar(expression: &Expr, schema: &DFSchema) -> bool {
+    let sql_type = expression
+        .to_field(schema)
+        .map(|(_, field)| SqlType::from_field(&field));
+    matches!(sql_type, Ok(SqlType::Varchar(_)))
+}
+
 /// A `char(n)` as text, without its padding; anything else as it is.
 pub(super) fn trimmed(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Expr {
     match characters(&expression, schema) {
         Some(source) => postgres_cast(expression, source, SqlType::Text, settings, Volatility::Immutable),
         None => expression,
     }
+}
+
+/// `NULLIF` with a `char(n)` on either side, of which the blanks at the end are no part.
+pub(super) fn null_if_equal_characters(
+    call: &ScalarFunction,
+    schema: &DFSchema,
+    settings: &FormatSettings,
+) -> Option<Result<Expr>> {
+    let [first, second] = call.args.as_slice() else {
+        return None;
+    };
+    if call.func.name() != "nullif" {
+        return None;
+    }
+    let mut compared = [first.clone(), second.clone()];
+    if !bare_characters(compared.iter_mut(), schema, settings) {
+        return None;
+    }
+    let [bare_first, bare_second] = compared;
+    let kept = when(bare_first.eq(bare_second).is_not_true(), first.clone()).end();
+    let sql_type = first.to_field(schema).map(|(_, field)| SqlType::from_field(&field));
+    Some(kept.map(|kept| match sql_type {
+        Ok(sql_type) if sql_type.is_named() => retyped(kept, sql_type),
+        _ => kept,
+    }))
+}
+
+/// Values that are compared with each other, without the blanks at their ends where one is a `char(n)`: PostgreSQL compares
+/// all of them as such, or beside a text as texts, which those of `char(n)` become without their padding. Whether there
+/// is one.
+pub(super) fn bare_characters<'a>(
+    values: impl Iterator<Item = &'a mut Expr>,
+    schema: &DFSchema,
+    settings: &FormatSettings,
+) -> bool {
+    let values: Vec<&mut Expr> = values.collect();
+    let type_of = |value: &Expr| match is_unknown_literal(value) {
+        true => None,
+        false => value
+            .to_field(schema)
+            .ok()
+            .map(|(_, field)| SqlType::from_field(&field)),
+    };
+    let types: Vec<Option<SqlType>> = values.iter().map(|value| type_of(value)).collect();
+    if !types.iter().any(|found| matches!(found, Some(SqlType::Bpchar(_)))) {
+        return false;
+    }
+    let has_text = types.contains(&Some(SqlType::Text));
+    for (value, sql_type) in values.into_iter().zip(types) {
+        let bare = match (&*value, sql_type) {
+            (_, Some(SqlType::Bpchar(_))) => trimmed(value.clone(), schema, settings),
+            (_, Some(SqlType::Varchar(_))) if !has_text => {
+                let (blank_padded, text) = (SqlType::Bpchar(None), SqlType::Text);
+                postgres_cast(value.clone(), blank_padded, text, settings, Volatility::Immutable)
+            }
+            (Expr::Literal(ScalarValue::Utf8(Some(text)), None), None) if !has_text => {
+                Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_string())), None)
+            }
+            _ => continue,
+        };
+        *value = bare;
+    }
+    true
 }
 
 /// A quoted literal beside a `char(n)` is one too: the column stays bare, so that files can be skipped.
@@ -63,6 +133,11 @@ pub(super) fn pad_literals(binary: &BinaryExpr, schema: &DFSchema) -> Option<Exp
 
 pub(super) fn pad_list(mut list: InList, schema: &DFSchema, settings: &FormatSettings) -> InList {
     let Some(sql_type) = characters(&list.expr, schema) else {
+        bare_characters(
+            std::iter::once(list.expr.as_mut()).chain(&mut list.list),
+            schema,
+            settings,
+        );
         return list;
     };
     let mut is_alike = matches!(sql_type, SqlType::Bpchar(Some(_)));
@@ -73,14 +148,18 @@ pub(super) fn pad_list(mut list: InList, schema: &DFSchema, settings: &FormatSet
         }
     }
     if !is_alike {
-        let trim = |item: Expr| match item {
-            Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) => {
-                Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_string())), None)
+        for item in &mut list.list {
+            // What was padded is a literal again.
+            if let Expr::Literal(ScalarValue::Utf8View(Some(text)), None) = item {
+                let bare = text.trim_end_matches(' ').to_string();
+                *item = Expr::Literal(ScalarValue::Utf8(Some(bare)), None);
             }
-            other => trimmed(other, schema, settings),
-        };
-        list.expr = Box::new(trim(*list.expr));
-        list.list = list.list.into_iter().map(trim).collect();
+        }
+        bare_characters(
+            std::iter::once(list.expr.as_mut()).chain(&mut list.list),
+            schema,
+            settings,
+        );
     }
     list
 }
@@ -95,17 +174,17 @@ pub(super) fn trim_characters(binary: BinaryExpr, schema: &DFSchema, settings: &
     if is_alike && (types.0.is_none() || binary.op != Operator::StringConcat) {
         return binary;
     }
-    let side = |expression: Box<Expr>| {
-        let expression = match *expression {
-            // A literal that does not fit is compared without the blanks at its end.
-            Expr::Literal(ScalarValue::Utf8(Some(text)), None) if is_comparison(binary.op) => {
-                Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_string())), None)
-            }
-            other => trimmed(other, schema, settings),
-        };
-        Box::new(expression)
-    };
-    BinaryExpr::new(side(binary.left), binary.op, side(binary.right))
+    let BinaryExpr {
+        mut left,
+        op,
+        mut right,
+    } = binary;
+    if is_comparison(op) {
+        bare_characters([left.as_mut(), right.as_mut()].into_iter(), schema, settings);
+        return BinaryExpr::new(left, op, right);
+    }
+    let side = |side: Box<Expr>| Box::new(trimmed(*side, schema, settings));
+    BinaryExpr::new(side(left), op, side(right))
 }
 
 /// Values that stand for one: those of `char(n)` beside a text are texts, without their padding.
@@ -130,21 +209,6 @@ pub(super) fn trim_among_texts<'a>(
     }
 }
 
-/// `c BETWEEN 'a' AND 'b'` compares without the blanks at the ends: a literal need not be as long as the column.
-pub(super) fn trim_bounds(between: &mut Between, schema: &DFSchema, settings: &FormatSettings) {
-    if characters(&between.expr, schema).is_none() {
-        return;
-    }
-    for part in [&mut between.expr, &mut between.low, &mut between.high] {
-        **part = match part.as_ref() {
-            Expr::Literal(ScalarValue::Utf8(Some(text)), None) => {
-                Expr::Literal(ScalarValue::Utf8(Some(text.trim_end_matches(' ').to_string())), None)
-            }
-            other => trimmed(other.clone(), schema, settings),
-        };
-    }
-}
-
 /// `c IN (SELECT …)` with a `char(n)` on either side, and none of that length on the other.
 pub(super) fn trim_membership(
     mut membership: InSubquery,
@@ -161,10 +225,18 @@ pub(super) fn trim_membership(
     if is_alike {
         return Ok(membership);
     }
-    let text = trimmed(column, rows.schema(), settings);
+    let bare = |value: Expr, schema: &DFSchema, other: &Option<SqlType>| match (other, is_varchar(&value, schema)) {
+        // Beside a `char(n)` the blanks at the end of a varchar are none.
+        (Some(_), true) => {
+            let (blank_padded, text) = (SqlType::Bpchar(None), SqlType::Text);
+            postgres_cast(value, blank_padded, text, settings, Volatility::Immutable)
+        }
+        _ => trimmed(value, schema, settings),
+    };
+    let text = bare(column, rows.schema(), &types.0);
     let plan = LogicalPlanBuilder::from(rows.clone()).project([text])?.build()?;
     membership.subquery.subquery = plan.into();
-    membership.expr = Box::new(trimmed(*membership.expr, schema, settings));
+    membership.expr = Box::new(bare(*membership.expr, schema, &types.1));
     Ok(membership)
 }
 

@@ -10,13 +10,13 @@ use datafusion::logical_expr::expr::{AggregateFunction, InList, InSubquery, SetC
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, Case, Distinct, Expr, ExprSchemable, GroupingSet, Join, JoinConstraint, LogicalPlan,
-    LogicalPlanBuilder, Operator, Subquery, when,
+    LogicalPlanBuilder, Operator, Subquery, Volatility, when,
 };
 
 use super::sort_keys::sort_key;
 use crate::error::{Error, Result};
-use crate::functions::{agree, retyped, row_key};
-use crate::types::SqlType;
+use crate::functions::{agree, postgres_cast, retyped, row_key};
+use crate::types::{FormatSettings, SqlType};
 
 /// The key of an expression; `None` where its own values do.
 fn equal_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
@@ -24,6 +24,17 @@ fn equal_key(expression: &Expr, schema: &DFSchema) -> Option<Expr> {
     match SqlType::from_field(&field) {
         SqlType::Interval(_) | SqlType::Composite(_) => sort_key(expression, schema),
         SqlType::Spelled(spelled) if !spelled.is_equal_by_spelling() => sort_key(expression, schema),
+        // Values of several lengths are padded differently.
+        open @ SqlType::Bpchar(None) => {
+            let (settings, volatility) = (FormatSettings::default(), Volatility::Immutable);
+            Some(postgres_cast(
+                expression.clone(),
+                open,
+                SqlType::Text,
+                &settings,
+                volatility,
+            ))
+        }
         _ => None,
     }
 }

@@ -16,9 +16,9 @@ use datafusion::logical_expr::{Expr, ExprSchemable, Limit, LogicalPlan, Union, V
 
 use super::agreement::{described, is_agreeing, named_type, of_agreeing, typed_bounds, typed_case, typed_list};
 use super::comparisons::{
-    compare_as_floats, compare_dates, compare_distinct_numerics, infinite_moment, infinite_sum, is_comparison,
-    pad_list, pad_literals, text_operand, trim_among_texts, trim_bounds, trim_characters, trim_members,
-    trim_membership, trimmed, with_compared_parameters,
+    bare_characters, compare_as_floats, compare_dates, compare_distinct_numerics, infinite_moment, infinite_sum,
+    is_comparison, null_if_equal_characters, pad_list, pad_literals, text_operand, trim_among_texts, trim_characters,
+    trim_members, trim_membership, trimmed, with_compared_parameters,
 };
 use super::{
     calls, computed_limits, equal_keys, frame_exclusion, grouping_keys, inherited_order, outer_aggregates,
@@ -204,16 +204,16 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
         }
         Expr::Between(mut between) => {
             let Between { expr, low, high, .. } = &mut between;
-            trim_among_texts(
-                [expr, low, high].into_iter().map(|part| part.as_mut()),
-                schema,
-                settings,
-            );
-            trim_bounds(&mut between, schema, settings);
+            let parts = [expr, low, high].into_iter().map(|part| part.as_mut());
+            bare_characters(parts, schema, settings);
             let between = sort_keys::between(typed_bounds(between, schema)?, schema)?;
             Ok(Transformed::yes(Expr::Between(between)))
         }
         Expr::Case(mut case) => {
+            if let Some(operand) = case.expr.as_deref_mut() {
+                let conditions = case.when_then_expr.iter_mut().map(|(condition, _)| condition.as_mut());
+                bare_characters(std::iter::once(operand).chain(conditions), schema, settings);
+            }
             // PostgreSQL looks at ELSE first.
             let results = case.when_then_expr.iter_mut().map(|(_, result)| result.as_mut());
             let results = case.else_expr.as_deref_mut().into_iter().chain(results);
@@ -258,6 +258,9 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             Ok(Transformed::no(Expr::Not(inner)))
         }
         Expr::ScalarFunction(mut call) if is_agreeing(call.func.name()) => {
+            if let Some(value) = null_if_equal_characters(&call, schema, settings) {
+                return Ok(Transformed::yes(value?));
+            }
             trim_among_texts(call.args.iter_mut(), schema, settings);
             Ok(Transformed::yes(of_agreeing(call, schema)?))
         }
@@ -528,7 +531,9 @@ fn of_operator(binary: BinaryExpr, schema: &DFSchema) -> PlanResult<Transformed<
 }
 
 /// Functions that hand a value on, look at its type or know its padding; all others take text, which has none.
-const KEEPS_PADDING: [&str; 28] = [
+const KEEPS_PADDING: [&str; 30] = [
+    "json_element",
+    "json_key",
     "row_value",
     "assigned_field",
     "concat",

@@ -23,6 +23,11 @@ const PLAN_FAULTS: &[(&str, SqlState, &str)] = &[
         "aggregate function calls cannot contain window function calls",
     ),
     (
+        "indow function calls cannot be nested",
+        SqlState::WindowingError,
+        "window function calls cannot be nested",
+    ),
+    (
         "LIMIT must be >= 0",
         SqlState::InvalidRowCountInLimit,
         "LIMIT must not be negative",

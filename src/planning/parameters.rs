@@ -9,12 +9,12 @@ use datafusion::common::{ParamValues, Result as PlanResult};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::eliminate_limit::EliminateLimit;
-use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::push_down_limit::PushDownLimit;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 use super::PlanningSession;
+use super::rules::pushing_filters;
 
 /// The plan with its parameters' values.
 pub(super) fn with_values(
@@ -33,7 +33,7 @@ fn anywhere(plan: LogicalPlan, values: &ParamValues, session: &PlanningSession) 
     let bound = plan.replace_params_with_values(values)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
-        Arc::new(PushDownFilter::new()),
+        pushing_filters(),
         // Without this, a sort for none of its rows panics.
         Arc::new(EliminateLimit::new()),
         Arc::new(PushDownLimit::new()),
@@ -53,7 +53,7 @@ fn in_conditions(plan: LogicalPlan, values: &ParamValues, session: &PlanningSess
         let node = node.map_expressions(|expression| expression.transform_up(|part| with_value(part, values)))?;
         Ok(Transformed::yes(simplify.rewrite(node.data, session)?.data))
     })?;
-    let filter = PushDownFilter::new();
+    let filter = pushing_filters();
     let bound = bound
         .data
         .transform_down_with_subqueries(|node| filter.rewrite(node, session))?

@@ -16,6 +16,7 @@ mod interval_literals;
 mod json_aggregates;
 mod json_cases;
 mod json_table;
+mod lateral_items;
 mod misplaced;
 mod named_arguments;
 mod number_literals;
@@ -101,6 +102,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     registered_names::rewrite(tree)?;
     function_in_from::rewrite(tree)?;
     functions_in_outer_joins::rewrite(tree)?;
+    lateral_items::rewrite(tree);
     function_in_select::rewrite(tree)?;
     join_using::rewrite(tree)?;
     // After the wildcards that joins were given.

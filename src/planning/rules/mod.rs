@@ -1,6 +1,7 @@
 //! Our own rules, after DataFusion's: analysis in the order of `analyzer`, operators in the order of `all`.
 
 mod compact_sources;
+mod constant_filters;
 mod distinct_sums;
 mod emptied_unions;
 mod filter_before_grouping;
@@ -24,6 +25,7 @@ mod yield_in_joins;
 use std::sync::Arc;
 
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
+use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::{AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
@@ -50,6 +52,7 @@ pub(super) use null_equal_joins::with_null_keys;
 pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let rules = Optimizer::new().rules.into_iter();
     let rules = rules
+        .map(constant_filters::corrected)
         .map(distinct_sums::corrected)
         .map(emptied_unions::corrected)
         .map(null_equal_joins::corrected)
@@ -63,6 +66,11 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(infinite_moments::InfiniteMoments),
     ];
     rules.chain(ours).collect()
+}
+
+/// The rule that moves conditions down.
+pub(super) fn pushing_filters() -> Arc<dyn OptimizerRule + Send + Sync> {
+    constant_filters::corrected(Arc::new(PushDownFilter::new()))
 }
 
 /// The rule that leaves unused columns out.
