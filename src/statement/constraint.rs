@@ -36,7 +36,15 @@ pub(super) fn of_table(reader: &mut Reader) -> Result<TableConstraint> {
     } else {
         return Err(reader.error_here());
     };
-    with_attributes(reader, name, rule)
+    let begin = reader.position();
+    let constraint = with_attributes(reader, name, rule)?;
+    match (&constraint.rule, constraint.timing) {
+        (ConstraintDefinition::Check(_), Timing::Deferrable | Timing::Deferred) => {
+            let message = "CHECK constraints cannot be marked DEFERRABLE";
+            Err(Error::new(SqlState::FeatureNotSupported, message).at(begin))
+        }
+        _ => Ok(constraint),
+    }
 }
 
 /// [CONSTRAINT name] rule …, beside the column of this name; `None` when none follows.
@@ -66,7 +74,14 @@ pub(super) fn of_column(reader: &mut Reader, column: &str) -> Result<Option<Tabl
     } else {
         return Err(reader.error_here());
     };
-    with_attributes(reader, name, rule).map(Some)
+    let begin = reader.position();
+    let constraint = with_attributes(reader, name, rule)?;
+    match (&constraint.rule, constraint.timing) {
+        (ConstraintDefinition::Check(_), Timing::Deferrable | Timing::Deferred) => {
+            Err(Error::syntax("misplaced DEFERRABLE clause").at(begin))
+        }
+        _ => Ok(Some(constraint)),
+    }
 }
 
 fn name(reader: &mut Reader) -> Result<Option<String>> {
@@ -184,10 +199,6 @@ fn with_attributes(reader: &mut Reader, name: Option<String>, rule: ConstraintDe
         (Some(true), _) => Timing::Deferrable,
         _ => Timing::Immediate,
     };
-    if timing.is_deferrable() && matches!(rule, ConstraintDefinition::Check(_)) {
-        let message = "CHECK constraints cannot be marked DEFERRABLE";
-        return Err(Error::new(SqlState::FeatureNotSupported, message).at(begin));
-    }
     Ok(TableConstraint {
         name,
         rule,
