@@ -11,13 +11,16 @@ use datafusion::logical_expr::Expr;
 use super::stored_expression::{bind_stored, renamed, stored_row};
 use super::{BindingServices, equal_keys};
 use crate::catalog::CatalogSnapshot;
-use crate::catalog::model::{ConstraintRule, Index, IndexedValue, StoredExpression, Table};
+use crate::catalog::model::{ConstraintRule, Index, IndexedValue, Oid, StoredExpression, Table, Timing};
 use crate::context::QueryContext;
 use crate::error::Result;
 
 /// A key: no two rows for which the condition holds have the same values.
 #[derive(Debug, Clone)]
 pub struct BoundKey {
+    /// Of the constraint or index.
+    pub id: Oid,
+    pub timing: Timing,
     /// Of the constraint or index.
     pub name: String,
     pub values: Vec<KeyValue>,
@@ -76,6 +79,8 @@ pub async fn bind_keys(
         };
         let values = columns.iter().map(|id| of_column(table, *id, stored));
         keys.push(BoundKey {
+            id: constraint.id,
+            timing: constraint.timing,
             name: constraint.name.clone(),
             values: values.collect::<Result<_>>()?,
             nulls_distinct,
@@ -111,6 +116,8 @@ async fn of_index(
         None => None,
     };
     Ok(BoundKey {
+        id: index.id,
+        timing: Timing::Immediate,
         name: index.name.clone(),
         values,
         nulls_distinct: !index.nulls_not_distinct,

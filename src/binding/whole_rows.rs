@@ -177,6 +177,12 @@ impl VisitorMut for Expander<'_> {
                 }
             }
             Expr::Function(function) => self.arguments(function),
+            Expr::Nested(inner) => {
+                if let Some((there, columns)) = self.starred_row(inner) {
+                    self.found = true;
+                    *expression = record(there, columns);
+                }
+            }
             Expr::CompoundFieldAccess { root, access_chain } => {
                 if let Some(field) = self.field(root, access_chain) {
                     *expression = field;
@@ -230,6 +236,17 @@ impl Expander<'_> {
                 (true, Some(there)) => FunctionArgExpr::Expr(there),
                 (false, there) => FunctionArgExpr::Expr(record(there, columns)),
             };
+        }
+    }
+
+    /// What `t.*` is in parentheses: the row.
+    fn starred_row(&mut self, expression: &Expr) -> Option<RowParts> {
+        let Expr::QualifiedWildcard(name, _) = expression else {
+            return None;
+        };
+        match name.0.as_slice() {
+            [only] => self.relation(&only.as_ident()?.clone()),
+            _ => None,
         }
     }
 

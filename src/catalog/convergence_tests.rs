@@ -80,6 +80,7 @@ fn stage(staged: &mut Staged, dice: &mut Dice) -> Result<Option<(Oid, Option<Str
             };
             let (columns, partition_by, location, comment) = (vec![column], vec![], None, None);
             let new = NewTable {
+                unlogged: false,
                 temporary: None,
                 schema,
                 name: name.clone(),

@@ -8,6 +8,7 @@ pub mod changes;
 mod checkpoint;
 mod clock;
 mod commit;
+mod constraint;
 mod decision;
 mod entry;
 mod function;

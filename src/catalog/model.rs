@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::SqlType;
 
+pub use super::constraint::{Constraint, ConstraintRule, ForeignKeyTerms, ReferentialAction, Timing};
 pub use super::function::{Language, OutputArgument, OutputMode, QueryResult, RoutineKind, Script, Volatility};
 pub use super::own_numbers::OwnNumbers;
 pub use super::view_options::{CheckOption, ViewOptions};
@@ -85,6 +86,9 @@ pub struct Table {
     pub next_column: i16,
     #[serde(default)]
     pub partition_columns: Vec<i16>,
+    /// Declared UNLOGGED, which changes nothing but what clients see.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlogged: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_filter: Option<RowFilter>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -130,45 +134,6 @@ pub struct StoredExpression {
     /// Of a column's default: whether every row has this value and no other, GENERATED ALWAYS AS … STORED.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub generated: bool,
-}
-
-/// A declared constraint of a table. CHECK is enforced on every write; a primary key or UNIQUE where it says so: ON
-/// CONFLICT and clients rely on the others too, nothing proves them. No plan relies on any, for other engines write too.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Constraint {
-    pub id: Oid,
-    pub name: String,
-    pub rule: ConstraintRule,
-    /// Of a primary key or UNIQUE: whether writes are held to it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub enforced: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-}
-
-/// What a constraint says. Columns are ids of the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "snake_case")]
-pub enum ConstraintRule {
-    PrimaryKey {
-        columns: Vec<i16>,
-    },
-    Unique {
-        columns: Vec<i16>,
-        /// Two rows that are null in a column may be equal there.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        nulls_not_distinct: bool,
-    },
-    ForeignKey {
-        columns: Vec<i16>,
-        /// May be gone: nothing keeps it.
-        table: Oid,
-        referenced: Vec<i16>,
-    },
-    Check {
-        condition: StoredExpression,
-    },
 }
 
 /// An index that was declared on a table. None is kept: files are skipped by their statistics, and clients see what
@@ -300,6 +265,9 @@ pub struct Sequence {
     pub minimum: i64,
     pub maximum: i64,
     pub cycle: bool,
+    /// CACHE as declared. Servers take numbers in blocks of their own sizes.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub cache: i64,
     /// The first number that no server has taken; `None` past the last one.
     pub next: Option<i64>,
     #[serde(skip)]
@@ -311,6 +279,14 @@ pub struct Sequence {
     pub grants: Vec<Grant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+}
+
+fn one() -> i64 {
+    1
+}
+
+fn is_one(number: &i64) -> bool {
+    *number == 1
 }
 
 /// A type that users defined.

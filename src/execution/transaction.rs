@@ -2,6 +2,7 @@
 //! the table versions that its statements see. Dropped before its commit, it leaves nothing behind.
 
 mod commit;
+mod deferral;
 mod pending;
 mod several_tables;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::OwnedMutexGuard;
 
+pub use deferral::Deferral;
 use pending::PendingChange;
 
 use super::services::Services;
@@ -55,6 +57,8 @@ pub struct Transaction {
     horizon: Option<Arc<CatalogSnapshot>>,
     /// Versions that the transaction's statements are held to.
     pins: HashMap<Oid, Arc<TableSnapshot>>,
+    /// What SET CONSTRAINTS said, and the tables whose keys wait.
+    pub deferral: Deferral,
     /// Tables whose rows the transaction changes: others of this process wait.
     turns: HashMap<Oid, OwnedMutexGuard<()>>,
 }
@@ -69,6 +73,7 @@ pub struct TransactionMark {
     pending: Vec<PendingChange>,
     created: Vec<Oid>,
     pins: HashMap<Oid, Arc<TableSnapshot>>,
+    deferral: Deferral,
 }
 
 /// Rows that a statement wrote for a table.
@@ -131,6 +136,7 @@ impl Transaction {
             pending: self.pending.clone(),
             created: self.created.clone(),
             pins: self.pins.clone(),
+            deferral: self.deferral.clone(),
         }
     }
 
@@ -150,6 +156,7 @@ impl Transaction {
         self.staged = mark.staged.clone();
         self.pending = mark.pending.clone();
         self.created = mark.created.clone();
+        self.deferral = mark.deferral.clone();
         self.failed = false;
     }
 

@@ -54,21 +54,23 @@ pub(super) fn functions() -> Vec<RowFunction> {
 
 fn constraint_definition(lookup: &Lookup<'_>, table: &Table, constraint: &Constraint) -> String {
     let unless_enforced = if constraint.enforced { "" } else { " NOT ENFORCED" };
+    let timing = constraint.timing.words();
     match &constraint.rule {
         ConstraintRule::PrimaryKey { columns } => {
-            format!("PRIMARY KEY ({}){unless_enforced}", names_of(table, columns))
+            format!("PRIMARY KEY ({}){timing}{unless_enforced}", names_of(table, columns))
         }
         ConstraintRule::Unique {
             columns,
             nulls_not_distinct,
         } => {
             let nulls = if *nulls_not_distinct { "NULLS NOT DISTINCT " } else { "" };
-            format!("UNIQUE {nulls}({}){unless_enforced}", names_of(table, columns))
+            format!("UNIQUE {nulls}({}){timing}{unless_enforced}", names_of(table, columns))
         }
         ConstraintRule::ForeignKey {
             columns,
             table: referenced_table,
             referenced,
+            terms,
         } => {
             let other = lookup.tables().find(|other| other.id == *referenced_table);
             let (name, names) = match other {
@@ -79,7 +81,11 @@ fn constraint_definition(lookup: &Lookup<'_>, table: &Table, constraint: &Constr
                 }
                 None => ("?".to_string(), "?".to_string()),
             };
-            format!("FOREIGN KEY ({}) REFERENCES {name}({names})", names_of(table, columns))
+            format!(
+                "FOREIGN KEY ({}) REFERENCES {name}({names}){}{timing}",
+                names_of(table, columns),
+                terms.words()
+            )
         }
         ConstraintRule::Check { condition } => format!("CHECK (({}))", condition.text),
     }

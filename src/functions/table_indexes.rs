@@ -59,6 +59,11 @@ impl<'a> TableIndex<'a> {
         matches!(self, TableIndex::OfKey(key) if key.is_primary())
     }
 
+    /// Whether it is tested by each statement, and never at COMMIT.
+    pub fn is_immediate(&self) -> bool {
+        !matches!(self, TableIndex::OfKey(key) if key.constraint.timing.is_deferrable())
+    }
+
     pub fn is_unique(&self) -> bool {
         self.declared().is_none_or(|index| index.unique)
     }

@@ -2,11 +2,12 @@
 //! identity, cursors and locks all go the same way at its end.
 
 use super::identity::IdentityMark;
+use super::prepared::PreparedStatement;
 use super::{Notice, Session};
 use crate::context::settings::{IsolationLevel, SettingsMark};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::transaction::TransactionMark;
-use crate::statement::ast::{Statement, TransactionModes};
+use crate::statement::ast::{ParsedStatement, Statement, TransactionModes};
 
 /// What ROLLBACK TO comes back to.
 pub(super) struct Savepoint {
@@ -274,13 +275,7 @@ impl Session {
     pub(super) async fn commit(&mut self) -> Result<()> {
         let interrupt = std::sync::Arc::clone(&self.interrupt);
         let _hold = interrupt.hold();
-        let services = std::sync::Arc::clone(&self.engine.services);
-        let committer = self.committer();
-        let committed = match self.check_messages() {
-            Ok(()) => Box::pin(self.transaction.commit(&services, committer)).await,
-            Err(error) => Err(error),
-        };
-        match committed {
+        match Box::pin(self.commit_now()).await {
             Ok(()) => {
                 self.send_messages();
                 self.settings.commit();
@@ -295,6 +290,33 @@ impl Session {
                 Err(error)
             }
         }
+    }
+
+    async fn commit_now(&mut self) -> Result<()> {
+        self.check_messages()?;
+        if !self.transaction.deferral.waiting().is_empty() {
+            let all = Statement::SetConstraints {
+                names: vec![],
+                deferred: false,
+            };
+            self.run_own(all, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        }
+        let services = std::sync::Arc::clone(&self.engine.services);
+        let committer = self.committer();
+        self.transaction.commit(&services, committer).await
+    }
+
+    /// Runs a statement that nobody sent.
+    async fn run_own(&mut self, statement: Statement, text: &str) -> Result<()> {
+        let parsed = ParsedStatement {
+            statement,
+            text: text.to_string(),
+            offset: 0,
+            parameter_count: 0,
+        };
+        let statement = PreparedStatement::undescribed(parsed, vec![]);
+        self.run_statement(&statement, &[], &[]).await?;
+        self.end_statement().await
     }
 
     pub(super) fn roll_back(&mut self) {

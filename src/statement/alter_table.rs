@@ -61,6 +61,12 @@ fn action(reader: &mut Reader, table: &ObjectName) -> Result<Alter> {
     if reader.accept(&["drop", "row", "filter"]) {
         return Ok(Alter::DropRowFilter { table });
     }
+    if let Some(word) = accept_logged(reader) {
+        return Ok(Alter::SetLogged {
+            table,
+            unlogged: word == "unlogged",
+        });
+    }
     if reader.accept(&["set", "tblproperties"]) {
         return Ok(Alter::TableProperties {
             table,
@@ -74,6 +80,12 @@ fn action(reader: &mut Reader, table: &ObjectName) -> Result<Alter> {
         "rename" => rename_column(reader, table),
         _ => Err(unsupported_action(reader)),
     }
+}
+
+/// SET LOGGED or UNLOGGED.
+fn accept_logged(reader: &mut Reader) -> Option<&'static str> {
+    let mut words = ["logged", "unlogged"].into_iter();
+    words.find(|word| reader.accept(&["set", word]))
 }
 
 fn add(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
@@ -135,10 +147,13 @@ fn drop_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
 }
 
 fn rename_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
-    if matches!(reader.peek_nth(1), Token::Word(word) if word.value == "constraint") {
-        return Err(unsupported_action(reader));
-    }
     reader.advance();
+    if reader.accept(&["constraint"]) {
+        let name = reader.name()?;
+        reader.expect(&["to"])?;
+        let to = reader.name()?;
+        return Ok(Alter::RenameConstraint { table, name, to });
+    }
     reader.accept(&["column"]);
     let column = reader.name()?;
     reader.expect(&["to"])?;

@@ -1,5 +1,6 @@
 //! What a client may ask for, after parsing and before any name is looked up.
 
+mod constraint;
 mod cursor;
 mod domain;
 mod index;
@@ -15,6 +16,7 @@ mod user_types;
 use datafusion::sql::sqlparser::ast as sql;
 
 pub use crate::catalog::OnCommit;
+pub use constraint::{ConstraintDefinition, TableConstraint};
 pub use cursor::{DeclareCursor, Fetch, FetchDirection};
 pub use domain::{CreateDomain, DomainAction};
 pub use index::{CreateIndex, IndexKeyDefinition, IndexedDefinition, Reindex};
@@ -331,6 +333,8 @@ pub struct CreateTable {
     /// CREATE TABLE AS EXECUTE: the prepared query and its arguments; `query` is then the session's to find.
     pub execute: Option<(String, Vec<sql::Expr>)>,
     pub with_no_data: bool,
+    /// Shown, and nothing else: Delta tables have no log to leave out.
+    pub unlogged: bool,
     /// CREATE TABLE t (a, b) AS: names for the query's columns; `columns` is empty then.
     pub column_names: Vec<String>,
     pub location: Option<String>,
@@ -341,31 +345,6 @@ pub struct CreateTable {
     pub row_filter: Option<PolicyFunction>,
     /// Of the table and of its columns.
     pub constraints: Vec<TableConstraint>,
-}
-
-/// A constraint as it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableConstraint {
-    pub name: Option<String>,
-    pub rule: ConstraintDefinition,
-    /// ENFORCED or NOT ENFORCED.
-    pub enforced: Option<bool>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConstraintDefinition {
-    PrimaryKey(Vec<String>),
-    Unique {
-        columns: Vec<String>,
-        nulls_not_distinct: bool,
-    },
-    ForeignKey {
-        columns: Vec<String>,
-        table: ObjectName,
-        referenced: Vec<String>,
-    },
-    /// The condition's text.
-    Check(String),
 }
 
 #[derive(Debug, Clone)]
@@ -429,6 +408,15 @@ pub enum Alter {
         kind: ObjectKind,
         name: ObjectName,
         to: ObjectName,
+    },
+    RenameConstraint {
+        table: ObjectName,
+        name: String,
+        to: String,
+    },
+    SetLogged {
+        table: ObjectName,
+        unlogged: bool,
     },
     /// Each column with its IF NOT EXISTS.
     AddColumns {

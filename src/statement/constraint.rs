@@ -4,7 +4,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::ast::{ConstraintDefinition, TableConstraint};
 use super::reader::Reader;
-use crate::error::{Error, Result};
+use crate::catalog::model::{ForeignKeyTerms, ReferentialAction, Timing};
+use crate::error::{Error, Result, SqlState};
 
 /// Whether a constraint of the table follows.
 pub(super) fn starts(reader: &Reader) -> bool {
@@ -35,8 +36,15 @@ pub(super) fn of_table(reader: &mut Reader) -> Result<TableConstraint> {
     } else {
         return Err(reader.error_here());
     };
-    let enforced = attributes(reader)?;
-    Ok(TableConstraint { name, rule, enforced })
+    let begin = reader.position();
+    let constraint = with_attributes(reader, name, rule)?;
+    match (&constraint.rule, constraint.timing) {
+        (ConstraintDefinition::Check(_), Timing::Deferrable | Timing::Deferred) => {
+            let message = "CHECK constraints cannot be marked DEFERRABLE";
+            Err(Error::new(SqlState::FeatureNotSupported, message).at(begin))
+        }
+        _ => Ok(constraint),
+    }
 }
 
 /// [CONSTRAINT name] rule …, beside the column of this name; `None` when none follows.
@@ -66,8 +74,14 @@ pub(super) fn of_column(reader: &mut Reader, column: &str) -> Result<Option<Tabl
     } else {
         return Err(reader.error_here());
     };
-    let enforced = attributes(reader)?;
-    Ok(Some(TableConstraint { name, rule, enforced }))
+    let begin = reader.position();
+    let constraint = with_attributes(reader, name, rule)?;
+    match (&constraint.rule, constraint.timing) {
+        (ConstraintDefinition::Check(_), Timing::Deferrable | Timing::Deferred) => {
+            Err(Error::syntax("misplaced DEFERRABLE clause").at(begin))
+        }
+        _ => Ok(Some(constraint)),
+    }
 }
 
 fn name(reader: &mut Reader) -> Result<Option<String>> {
@@ -102,18 +116,19 @@ fn references(reader: &mut Reader, columns: Vec<String>) -> Result<ConstraintDef
         Token::LParen => reader.parenthesized(|reader| reader.name())?,
         _ => vec![],
     };
+    let mut terms = ForeignKeyTerms::default();
     loop {
         if reader.accept(&["match"]) {
-            reader.label()?;
+            terms.match_full = match reader.accept_any(&["full", "simple", "partial"]) {
+                Some("partial") => return Err(Error::unsupported("MATCH PARTIAL").at(reader.position())),
+                Some(kind) => kind == "full",
+                None => return Err(reader.error_here()),
+            };
         } else if reader.accept(&["on"]) {
-            if reader.accept_any(&["delete", "update"]).is_none() {
-                return Err(reader.error_here());
-            }
-            let position = reader.position();
-            if !reader.accept(&["no", "action"]) && !reader.accept(&["restrict"]) {
-                return Err(Error::unsupported("a foreign key that changes rows")
-                    .with_hint("Foreign keys are declared only; leave ON DELETE and ON UPDATE out.")
-                    .at(position));
+            match reader.accept_any(&["delete", "update"]) {
+                Some("delete") => terms.on_delete = action(reader)?,
+                Some(_) => terms.on_update = action(reader)?,
+                None => return Err(reader.error_here()),
             }
         } else {
             break;
@@ -123,22 +138,71 @@ fn references(reader: &mut Reader, columns: Vec<String>) -> Result<ConstraintDef
         columns,
         table,
         referenced,
+        terms,
     })
 }
 
-/// What says when and whether a constraint is tested; answers the latter.
-fn attributes(reader: &mut Reader) -> Result<Option<bool>> {
-    let mut enforced = None;
+/// What is to happen to the rows that refer to one that goes or changes.
+fn action(reader: &mut Reader) -> Result<ReferentialAction> {
+    let actions = [
+        ReferentialAction::NoAction,
+        ReferentialAction::Restrict,
+        ReferentialAction::Cascade,
+        ReferentialAction::SetNull,
+        ReferentialAction::SetDefault,
+    ];
+    for action in actions {
+        let words = action.words().to_lowercase();
+        let words: Vec<&str> = words.split(' ').collect();
+        if reader.accept(&words) {
+            let sets = matches!(action, ReferentialAction::SetNull | ReferentialAction::SetDefault);
+            return match reader.peek() {
+                Token::LParen if sets => {
+                    let what = format!("ON DELETE {} of some columns", action.words());
+                    Err(Error::unsupported(what).at(reader.position()))
+                }
+                _ => Ok(action),
+            };
+        }
+    }
+    Err(reader.error_here())
+}
+
+/// The constraint with what says when and whether it is tested.
+fn with_attributes(reader: &mut Reader, name: Option<String>, rule: ConstraintDefinition) -> Result<TableConstraint> {
+    let (mut enforced, mut deferrable, mut deferred) = (None, None, None);
+    let begin = reader.position();
     loop {
-        if reader.accept(&["not", "deferrable"]) || reader.accept(&["deferrable"]) {
+        if reader.accept(&["not", "deferrable"]) {
+            deferrable = Some(false);
+        } else if reader.accept(&["deferrable"]) {
+            deferrable = Some(true);
         } else if reader.accept(&["initially"]) {
-            reader.label()?;
+            deferred = match reader.accept_any(&["deferred", "immediate"]) {
+                Some(when) => Some(when == "deferred"),
+                None => return Err(reader.error_here()),
+            };
         } else if reader.accept(&["not", "enforced"]) {
             enforced = Some(false);
         } else if reader.accept(&["enforced"]) {
             enforced = Some(true);
         } else if !reader.accept(&["rely"]) && !reader.accept(&["norely"]) {
-            return Ok(enforced);
+            break;
         }
     }
+    let timing = match (deferrable, deferred) {
+        (Some(false), Some(true)) => {
+            let message = "constraint declared INITIALLY DEFERRED must be DEFERRABLE";
+            return Err(Error::new(SqlState::SyntaxError, message).at(begin));
+        }
+        (_, Some(true)) => Timing::Deferred,
+        (Some(true), _) => Timing::Deferrable,
+        _ => Timing::Immediate,
+    };
+    Ok(TableConstraint {
+        name,
+        rule,
+        enforced,
+        timing,
+    })
 }

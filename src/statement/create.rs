@@ -22,7 +22,7 @@ pub(super) fn create(reader: &mut Reader) -> Result<Statement> {
     }
     let unlogged = reader.accept(&["unlogged"]);
     if reader.accept(&["table"]) {
-        return create_table::create_table(reader, or_replace, temporary);
+        return create_table::create_table(reader, or_replace, temporary, unlogged);
     }
     if unlogged {
         return Err(reader.error_here());

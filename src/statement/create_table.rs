@@ -30,6 +30,7 @@ pub(super) fn select(reader: &mut Reader) -> Result<Statement> {
     Ok(Statement::CreateTable(CreateTable {
         temporary: temporary.then_some(OnCommit::PreserveRows),
         query: Some(query),
+        unlogged: into.unlogged,
         ..named(name)
     }))
 }
@@ -46,6 +47,7 @@ fn named(name: ObjectName) -> CreateTable {
         query: None,
         execute: None,
         with_no_data: false,
+        unlogged: false,
         column_names: vec![],
         location: None,
         partition_by: vec![],
@@ -56,9 +58,15 @@ fn named(name: ObjectName) -> CreateTable {
     }
 }
 
-pub(super) fn create_table(reader: &mut Reader, or_replace: bool, temporary: bool) -> Result<Statement> {
+pub(super) fn create_table(
+    reader: &mut Reader,
+    or_replace: bool,
+    temporary: bool,
+    unlogged: bool,
+) -> Result<Statement> {
     let if_not_exists = reader.if_not_exists();
     let mut table = CreateTable {
+        unlogged,
         if_not_exists,
         or_replace,
         ..named(reader.object_name()?)

@@ -80,8 +80,7 @@ pub(super) fn option(reader: &mut Reader, options: &mut SequenceOptions) -> Resu
         let follows = matches!(reader.peek(), Token::Number(..) | Token::Minus | Token::Plus);
         options.restart = Some(if follows { Some(reader.integer()?) } else { None });
     } else if reader.accept(&["cache"]) {
-        // Each server takes blocks of its own choice.
-        reader.integer()?;
+        options.cache = Some(reader.integer()?);
     } else if reader.accept(&["cycle"]) {
         options.cycle = Some(true);
     } else if reader.accept(&["no", "cycle"]) {

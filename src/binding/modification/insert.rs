@@ -19,7 +19,7 @@ use super::{
 };
 use super::{own_values, value_rows};
 use crate::binding::{BindingServices, BoundTable, Rights, names, relations, rewrite, stored_expression};
-use crate::catalog::model::{ConstraintRule, Index, Table};
+use crate::catalog::model::{Constraint, ConstraintRule, Index, Table};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{ASSIGNED_FIELD, assigned_field_type, retyped, scalar_functions};
@@ -467,6 +467,17 @@ fn missing_constraint(name: &str, table: &Table) -> Error {
     Error::new(SqlState::UndefinedObject, message)
 }
 
+/// Rows are not compared by a key that may wait before other statements have brought theirs.
+fn must_be_immediate(constraint: &Constraint) -> Result<()> {
+    match constraint.timing.is_deferrable() {
+        true => Err(Error::new(
+            SqlState::ObjectNotInPrerequisiteState,
+            "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// The declared keys that ON CONFLICT means, by their columns' names.
 fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Result<Vec<Vec<String>>> {
     let name = |id: &i16| table.column(*id).map(|column| column.name.clone());
@@ -474,12 +485,19 @@ fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Resul
     let indexes = context.catalog.indexes(table.id).filter_map(Index::declared_key);
     let mut all = table.keys().map(|(_, columns)| columns.to_vec()).chain(indexes);
     match target {
-        ConflictTarget::Any => Ok(all.map(|columns| names(&columns)).collect()),
+        ConflictTarget::Any => {
+            table
+                .keys()
+                .try_for_each(|(constraint, _)| must_be_immediate(constraint))?;
+            Ok(all.map(|columns| names(&columns)).collect())
+        }
         ConflictTarget::Constraint(wanted) => {
             let missing = || missing_constraint(wanted, table);
             let found = table.constraints.iter().find(|constraint| constraint.name == *wanted);
-            match &found.ok_or_else(missing)?.rule {
+            let found = found.ok_or_else(missing)?;
+            match &found.rule {
                 ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => {
+                    must_be_immediate(found)?;
                     Ok(vec![names(columns)])
                 }
                 _ => {
@@ -496,7 +514,10 @@ fn keys(context: &QueryContext, table: &Table, target: &ConflictTarget) -> Resul
                 }
             }
             let wanted: BTreeSet<&String> = columns.iter().collect();
-            let found = all.find(|key| names(key).iter().collect::<BTreeSet<_>>() == wanted);
+            let is_wanted = |key: &[i16]| names(key).iter().collect::<BTreeSet<_>>() == wanted;
+            let found = all.find(|key| is_wanted(key));
+            let mut constraints = table.keys().filter(|(_, key)| is_wanted(key));
+            constraints.try_for_each(|(constraint, _)| must_be_immediate(constraint))?;
             match found {
                 Some(key) => Ok(vec![names(&key)]),
                 None => {

@@ -21,7 +21,9 @@ const TYPES_AS_FUNCTIONS: [&str; 19] = [
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     replace_expressions(tree, |expression| {
-        if let Some(rewritten) = rewritten(expression)? {
+        if let Some(rewritten) = like_all(expression) {
+            *expression = rewritten;
+        } else if let Some(rewritten) = rewritten(expression)? {
             *expression = rewritten;
         }
         Ok(())
@@ -436,6 +438,46 @@ fn is_unknown(expression: &Expr) -> bool {
 }
 
 /// Without the parentheses around it.
+/// `x LIKE ALL (patterns)`, of which sqlparser makes a call of `all`.
+fn like_all(expression: &mut Expr) -> Option<Expr> {
+    let (negated, value, pattern, ending) = match expression {
+        Expr::Like {
+            any: false,
+            negated,
+            expr,
+            pattern,
+            escape_char: None,
+        } => (*negated, expr, pattern, ""),
+        Expr::ILike {
+            any: false,
+            negated,
+            expr,
+            pattern,
+            escape_char: None,
+        } => (*negated, expr, pattern, "*"),
+        _ => return None,
+    };
+    let Expr::Function(function) = pattern.as_ref() else {
+        return None;
+    };
+    let is_all = |name: &Ident| name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all");
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    match function.name.0.as_slice() {
+        [name] if name.as_ident().is_some_and(is_all) => {}
+        _ => return None,
+    }
+    let mut patterns = plain_arguments(&list.args)?;
+    let patterns = match patterns.len() {
+        1 => unnested(patterns.remove(0)),
+        _ => call("make_array", patterns),
+    };
+    let not = if negated { "!" } else { "" };
+    let operator = text(&format!("{not}~~{ending}"));
+    Some(call("array_all", vec![operator, take(value), patterns]))
+}
+
 fn unnested(expression: Expr) -> Expr {
     match expression {
         Expr::Nested(inner) => *inner,

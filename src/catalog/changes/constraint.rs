@@ -6,6 +6,8 @@ use super::table::missing_column;
 use super::*;
 
 const OTHERS_WRITE: &str = "Other engines write to it, and know nothing of the key.";
+/// Said of a foreign key that PostgreSQL would act upon.
+const ACTIONS: &str = "Delta tables have no triggers: rows that refer to one that goes or changes stay as they are.";
 
 /// A constraint as a statement declares it.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +17,7 @@ pub struct NewConstraint {
     pub rule: NewRule,
     /// Of a key: whether writes are to be held to it, where the statement says.
     pub enforced: Option<bool>,
+    pub timing: Timing,
 }
 
 /// What it says, by the columns' names.
@@ -30,6 +33,7 @@ pub enum NewRule {
         columns: Vec<String>,
         table: Option<Oid>,
         referenced: Vec<String>,
+        terms: ForeignKeyTerms,
     },
     Check(StoredExpression),
 }
@@ -56,6 +60,30 @@ pub fn drop_constraint(staged: &mut Staged, role: Oid, table: Oid, name: &str, i
     }
     staged.put(table)?;
     Ok(true)
+}
+
+/// Gives a constraint another name, and with it the index of a key.
+pub fn rename_constraint(staged: &mut Staged, role: Oid, table: Oid, name: &str, to: &str) -> Result<()> {
+    let mut table = owned_table(staged, role, table)?;
+    let relation = table.name.clone();
+    let is_taken = table.constraints.iter().any(|known| known.name == to);
+    let Some(found) = table.constraints.iter_mut().find(|known| known.name == name) else {
+        let message = format!("constraint \"{name}\" for table \"{relation}\" does not exist");
+        return Err(Error::new(SqlState::UndefinedObject, message));
+    };
+    if is_taken {
+        let message = format!("constraint \"{to}\" for relation \"{relation}\" already exists");
+        return Err(Error::new(SqlState::DuplicateObject, message));
+    }
+    found.name = to.to_string();
+    staged.put(table)
+}
+
+/// Declares a table UNLOGGED, or no more.
+pub fn set_unlogged(staged: &mut Staged, role: Oid, table: Oid, unlogged: bool) -> Result<()> {
+    let mut table = owned_table(staged, role, table)?;
+    table.unlogged = unlogged;
+    staged.put(table)
 }
 
 /// Sets or drops a column's default.
@@ -114,6 +142,7 @@ pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: Ne
             columns,
             table: other,
             referenced,
+            terms,
         } => {
             let ending = format!("{}_fkey", columns.join("_"));
             let columns = column_ids(table, &columns)?;
@@ -136,10 +165,15 @@ pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: Ne
                 let message = "number of referencing and referenced columns for foreign key disagree";
                 return Err(Error::new(SqlState::InvalidForeignKey, message));
             }
+            if terms.on_delete.changes_rows() || terms.on_update.changes_rows() {
+                let message = "foreign keys are declared only: their actions change no rows";
+                staged.notice_with_detail(message.to_string(), ACTIONS.to_string());
+            }
             let rule = ConstraintRule::ForeignKey {
                 columns,
                 table: id,
                 referenced,
+                terms,
             };
             (rule, ending)
         }
@@ -171,6 +205,7 @@ pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: Ne
         name,
         rule,
         enforced: is_key && new.enforced.unwrap_or_else(|| table.holds_writers()),
+        timing: new.timing,
         comment: None,
     });
     Ok(())
@@ -203,24 +238,38 @@ fn key_columns(table: &Table, names: &[String], key: &str) -> Result<Vec<i16>> {
 
 /// The key that a foreign key refers to.
 fn referenced_key(target: &Table, names: &[String]) -> Result<Vec<i16>> {
-    if names.is_empty() {
+    let (key, columns) = if names.is_empty() {
         let mut keys = target.keys();
         let primary = keys.find(|(constraint, _)| matches!(constraint.rule, ConstraintRule::PrimaryKey { .. }));
-        return primary.map(|(_, columns)| columns.to_vec()).ok_or_else(|| {
+        let (key, columns) = primary.ok_or_else(|| {
             let message = format!("there is no primary key for referenced table \"{}\"", target.name);
             Error::new(SqlState::UndefinedObject, message)
-        });
-    }
-    let columns = column_ids(target, names)?;
-    let same = |key: &[i16]| key.len() == columns.len() && key.iter().all(|id| columns.contains(id));
-    match target.keys().any(|(_, key)| same(key)) {
-        true => Ok(columns),
-        false => {
+        })?;
+        (key, columns.to_vec())
+    } else {
+        let columns = column_ids(target, names)?;
+        let same = |key: &[i16]| key.len() == columns.len() && key.iter().all(|id| columns.contains(id));
+        let found = target.keys().filter(|(_, key)| same(key));
+        let (key, _) = found.min_by_key(|(key, _)| key.timing.is_deferrable()).ok_or_else(|| {
             let message = format!(
                 "there is no unique constraint matching given keys for referenced table \"{}\"",
                 target.name
             );
-            Err(Error::new(SqlState::InvalidForeignKey, message))
-        }
+            Error::new(SqlState::InvalidForeignKey, message)
+        })?;
+        (key, columns)
+    };
+    if key.timing.is_deferrable() {
+        let kind = if names.is_empty() {
+            "primary key"
+        } else {
+            "unique constraint"
+        };
+        let message = format!(
+            "cannot use a deferrable {kind} for referenced table \"{}\"",
+            target.name
+        );
+        return Err(Error::new(SqlState::ObjectNotInPrerequisiteState, message));
     }
+    Ok(columns)
 }

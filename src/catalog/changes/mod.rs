@@ -28,7 +28,9 @@ mod view;
 pub use column::{add_columns, drop_column, rename_column, set_column_type, set_not_null};
 pub use comment::{CommentedPart, set_comment};
 pub use composite::{AttributeChange, ChangedFields, alter_composite, create_composite};
-pub use constraint::{NewConstraint, NewRule, add_constraint, drop_constraint, set_default};
+pub use constraint::{
+    NewConstraint, NewRule, add_constraint, drop_constraint, rename_constraint, set_default, set_unlogged,
+};
 pub use database::create_database;
 pub use domain::{DomainChange, alter_domain, create_domain, domain_columns};
 pub use drop::{columns_of_dropped_types, drop_named, drop_objects};

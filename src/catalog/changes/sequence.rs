@@ -27,6 +27,7 @@ pub struct SequenceOptions {
     /// `Some(None)` is RESTART at the start.
     pub restart: Option<Option<i64>>,
     pub cycle: Option<bool>,
+    pub cache: Option<i64>,
 }
 
 /// Creates the sequence; needs CREATE on the schema.
@@ -52,6 +53,7 @@ pub fn create_sequence(staged: &mut Staged, role: Oid, new: NewSequence, when_ta
         minimum: 0,
         maximum: 0,
         cycle: false,
+        cache: 1,
         next: None,
         restarted: OwnNumbers::default(),
         owned_by,
@@ -250,6 +252,12 @@ fn with_options(mut sequence: Sequence, options: &SequenceOptions, is_new: bool)
     }
     if let Some(cycle) = options.cycle {
         sequence.cycle = cycle;
+    }
+    if let Some(cache) = options.cache {
+        if cache < 1 {
+            return invalid(format!("CACHE ({cache}) must be greater than zero"));
+        }
+        sequence.cache = cache;
     }
     sequence.start = match options.start {
         Some(start) => start,

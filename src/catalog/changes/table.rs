@@ -33,6 +33,7 @@ pub struct NewTable {
     pub location: Option<String>,
     /// The URL of a temporary table.
     pub temporary: Option<String>,
+    pub unlogged: bool,
     pub constraints: Vec<NewConstraint>,
     pub comment: Option<String>,
 }
@@ -120,6 +121,7 @@ fn create(
         location,
         next_column: columns.len() as i16 + 1,
         columns,
+        unlogged: new.unlogged,
         partition_columns,
         row_filter: None,
         constraints: vec![],

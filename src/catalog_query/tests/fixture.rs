@@ -80,6 +80,7 @@ fn table(id: Oid, schema: Oid, name: &str, columns: Vec<Column>) -> Table {
         location: TableLocation::Managed(uuid::Uuid::nil()),
         next_column: columns.len() as i16 + 1,
         columns,
+        unlogged: false,
         partition_columns: vec![],
         row_filter: None,
         grants: vec![],

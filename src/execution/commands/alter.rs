@@ -140,6 +140,20 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
                 .await?;
             Ok("ALTER TABLE")
         }
+        Alter::RenameConstraint { table, name, to } => {
+            let table = command.table(table)?;
+            command
+                .stage(|staged, role, _| changes::rename_constraint(staged, role, table.id, name, to))
+                .await?;
+            Ok("ALTER TABLE")
+        }
+        Alter::SetLogged { table, unlogged } => {
+            let table = command.table(table)?;
+            command
+                .stage(|staged, role, _| changes::set_unlogged(staged, role, table.id, *unlogged))
+                .await?;
+            Ok("ALTER TABLE")
+        }
         Alter::SetNotNull {
             table,
             column,

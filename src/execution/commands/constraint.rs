@@ -93,8 +93,10 @@ pub(super) async fn new_constraints(
                 columns,
                 table,
                 referenced,
+                terms,
             } => NewRule::ForeignKey {
                 columns: columns.clone(),
+                terms: terms.clone(),
                 table: match is_own(command, table, own) {
                     true => None,
                     false => Some(command.table(table)?.id),
@@ -110,6 +112,7 @@ pub(super) async fn new_constraints(
             name: constraint.name.clone(),
             rule,
             enforced: constraint.enforced,
+            timing: constraint.timing,
         });
     }
     Ok(all)

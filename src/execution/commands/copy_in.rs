@@ -97,6 +97,9 @@ pub async fn begin(
     let keys = match EnforcedKeys::of(command, &table, &base).await? {
         Some(keys) => {
             let new = NewRows::new(&keys, &base, true)?;
+            if keys.wait() {
+                command.transaction.deferral.wait(table.id);
+            }
             Some((Arc::new(keys), new))
         }
         None => None,

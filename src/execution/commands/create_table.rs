@@ -64,6 +64,7 @@ pub async fn run(
         columns: columns.clone(),
         partition_by: create.partition_by.clone(),
         location: create.location.clone(),
+        unlogged: create.unlogged,
         temporary,
         constraints,
         comment: create.comment.clone(),

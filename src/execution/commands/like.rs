@@ -92,6 +92,7 @@ impl Source<'_> {
                 name,
                 rule,
                 enforced: (!constraint.enforced).then_some(false),
+                timing: constraint.timing,
             });
         }
         Ok(copied)

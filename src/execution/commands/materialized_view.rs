@@ -45,6 +45,7 @@ pub async fn create(
         columns,
         partition_by: vec![],
         location: None,
+        unlogged: false,
         temporary: None,
         constraints: vec![],
         comment: None,

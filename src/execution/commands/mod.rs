@@ -191,7 +191,7 @@ fn not_a_table(name: &ObjectName) -> Error {
 pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Result<Outcome> {
     let tag = match statement {
         Statement::LockTable(lock) => lock_table::run(command, lock).await?,
-        Statement::SetConstraints { names, deferred } => set_constraints::run(command, names, *deferred)?,
+        Statement::SetConstraints { names, deferred } => set_constraints::run(command, names, *deferred).await?,
         Statement::Truncate { tables, restarts } => truncate::run(command, tables, *restarts).await?,
         Statement::Analyze(analyze) => analyze::run(command, analyze).await?,
         Statement::Vacuum(vacuum) => vacuum::run(command, vacuum).await?,

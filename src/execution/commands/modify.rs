@@ -138,6 +138,9 @@ pub async fn run(
     if let (Some(keys), Some(new)) = (&keys, &new) {
         let staying = (kind != Kind::Overwrite).then_some(&staying);
         keys.verify(new, staying, &touched, || base.of_staged(&files)).await?;
+        if keys.wait() {
+            command.transaction.deferral.wait(table.id);
+        }
     }
     let count = count.unwrap_or_else(|| files.row_count());
     let write = TableWrite {

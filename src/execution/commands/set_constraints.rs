@@ -1,25 +1,63 @@
-//! SET CONSTRAINTS. Foreign keys are declared only and have nothing to wait for; keys are compared when a statement has
-//! written its rows, and none waits for COMMIT.
+//! SET CONSTRAINTS: which keys wait for COMMIT, where their rows are compared. Foreign keys are declared only and have
+//! nothing to wait for.
 
 use super::CommandContext;
-use crate::catalog::model::{Constraint, ConstraintRule, Table};
+use crate::catalog::model::{Constraint, Table};
 use crate::error::{Error, Result, SqlState};
+use crate::execution::enforced_keys::EnforcedKeys;
 use crate::statement::ast::ObjectName;
 
-pub(super) fn run(command: &CommandContext<'_>, names: &[ObjectName], deferred: bool) -> Result<&'static str> {
+/// No names are ALL. What waits no more is compared at once.
+pub(super) async fn run(
+    command: &mut CommandContext<'_>,
+    names: &[ObjectName],
+    deferred: bool,
+) -> Result<&'static str> {
+    let mut constraints = vec![];
     for name in names {
         let found = named(command, name)?;
-        let refused = found.iter().find_map(|constraint| refusal(constraint, deferred));
-        match refused {
-            Some(error) => return Err(error),
-            None if found.is_empty() => {
-                let message = format!("constraint \"{}\" does not exist", name.0.join("."));
-                return Err(Error::new(SqlState::UndefinedObject, message));
+        if found.is_empty() {
+            let message = format!("constraint \"{}\" does not exist", name.0.join("."));
+            return Err(Error::new(SqlState::UndefinedObject, message));
+        }
+        for constraint in found {
+            if !constraint.timing.is_deferrable() {
+                let message = format!("constraint \"{}\" is not deferrable", constraint.name);
+                return Err(Error::new(SqlState::WrongObjectType, message));
             }
-            None => {}
+            constraints.push(constraint.id);
+        }
+    }
+    let deferral = &mut command.transaction.deferral;
+    match names.is_empty() {
+        true => deferral.set_all(deferred),
+        false => constraints.iter().for_each(|id| deferral.set(*id, deferred)),
+    }
+    if !deferred {
+        compare_waiting(command).await?;
+        if names.is_empty() {
+            command.transaction.deferral.settled();
         }
     }
     Ok("SET CONSTRAINTS")
+}
+
+/// 23505 where rows of the transaction's tables share a key that waited and does not any more.
+async fn compare_waiting(command: &mut CommandContext<'_>) -> Result<()> {
+    for table in command.transaction.deferral.waiting() {
+        let catalog = match command.transaction.staged_now() {
+            Some(staged) => staged.snapshot(),
+            None => std::sync::Arc::clone(&command.context.catalog),
+        };
+        let Some(table) = catalog.table(table).cloned() else {
+            continue;
+        };
+        let (_, written) = super::insert::open(command, &table).await?;
+        if let Some(keys) = EnforcedKeys::as_of(command, &catalog, &table, &written).await? {
+            keys.verify_waiting(&written).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The constraints of that name in the schema that it names, or else in the first one of the search path that has any.
@@ -42,20 +80,4 @@ fn named<'a>(command: &'a CommandContext<'_>, name: &ObjectName) -> Result<Vec<&
         }
     }
     Ok(vec![])
-}
-
-fn refusal(constraint: &Constraint, deferred: bool) -> Option<Error> {
-    let name = &constraint.name;
-    match constraint.rule {
-        ConstraintRule::ForeignKey { .. } => None,
-        ConstraintRule::Check { .. } => {
-            let message = format!("constraint \"{name}\" is not deferrable");
-            Some(Error::new(SqlState::WrongObjectType, message))
-        }
-        ConstraintRule::PrimaryKey { .. } | ConstraintRule::Unique { .. } => {
-            let what = || Error::unsupported(format!("deferring the key \"{name}\""));
-            let hint = "Keys are compared when a statement has written its rows: one UPDATE may exchange two values.";
-            deferred.then(|| what().with_hint(hint))
-        }
-    }
 }

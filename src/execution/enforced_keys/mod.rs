@@ -51,6 +51,8 @@ struct EnforcedKey {
     columns: BTreeSet<usize>,
     /// Whether errors may show values: nothing of the table is hidden, and the role may read the key.
     is_shown: bool,
+    /// Compared at COMMIT, not when a statement has written its rows.
+    waits: bool,
 }
 
 /// What is wrong with a key that two rows share.
@@ -91,6 +93,7 @@ impl EnforcedKeys {
             keys.push(EnforcedKey {
                 is_shown: !table.is_governed() && columns.iter().all(may_read),
                 columns,
+                waits: command.transaction.deferral.defers(bound.id, bound.timing),
                 bound,
             });
         }
@@ -107,6 +110,11 @@ impl EnforcedKeys {
     pub fn of_columns(mut self, columns: &BTreeSet<usize>) -> Option<EnforcedKeys> {
         self.keys.retain(|key| !key.columns.is_disjoint(columns));
         (!self.keys.is_empty()).then_some(self)
+    }
+
+    /// Whether rows wait for COMMIT to be compared by one of them.
+    pub fn wait(&self) -> bool {
+        self.keys.iter().any(|key| key.waits)
     }
 
     /// Positions of the stored columns that keys read.
@@ -127,7 +135,7 @@ impl EnforcedKeys {
         if rows.is_empty() {
             return Ok(());
         }
-        for key in &self.keys {
+        for key in self.keys.iter().filter(|key| !key.waits) {
             if !new.differ_in(&key.bound) {
                 self.refuse_repeated(key, rows.provider()?, Violation::Exists).await?;
             }
@@ -140,12 +148,31 @@ impl EnforcedKeys {
 
     /// Refuses a table that has rows which share a key of which `is_wanted` holds.
     pub async fn verify_all(&self, rows: &Arc<TableSnapshot>, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
+        let keys = self.keys.iter().filter(|key| is_wanted(&key.bound.name));
+        self.refuse_among(keys, rows, Violation::Duplicated).await
+    }
+
+    /// Refuses a table whose rows share a key that was to be compared later, and by now is not.
+    pub async fn verify_waiting(&self, rows: &Arc<TableSnapshot>) -> Result<()> {
+        let keys = self
+            .keys
+            .iter()
+            .filter(|key| key.bound.timing.is_deferrable() && !key.waits);
+        self.refuse_among(keys, rows, Violation::Exists).await
+    }
+
+    async fn refuse_among(
+        &self,
+        keys: impl Iterator<Item = &EnforcedKey>,
+        rows: &Arc<TableSnapshot>,
+        violation: Violation,
+    ) -> Result<()> {
         if rows.file_count() == 0 {
             return Ok(());
         }
-        for key in self.keys.iter().filter(|key| is_wanted(&key.bound.name)) {
+        for key in keys {
             let rows = Arc::new(StoredRows::new(rows, false));
-            self.refuse_repeated(key, rows, Violation::Duplicated).await?;
+            self.refuse_repeated(key, rows, violation).await?;
         }
         Ok(())
     }

@@ -110,6 +110,7 @@ pub fn catalog_table(id: Oid, name: &str, schema: &Schema, filtered: bool, maske
         location: TableLocation::Managed(uuid::Uuid::new_v4()),
         columns: schema.fields().iter().enumerate().map(column).collect(),
         next_column: schema.fields().len() as i16 + 1,
+        unlogged: false,
         partition_columns: vec![],
         row_filter: filtered.then(|| RowFilter {
             function: 1,

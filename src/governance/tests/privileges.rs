@@ -51,6 +51,7 @@ async fn roles() -> Roles {
         column("ssn", SqlType::Text),
     ];
     let new = NewTable {
+        unlogged: false,
         temporary: None,
         schema: PUBLIC_SCHEMA,
         name: "staff".into(),

@@ -2,7 +2,7 @@
 //! check_constraints and what they use.
 
 use super::{catalog, schema_name, yes_or_no};
-use crate::catalog::model::{Constraint, ConstraintRule, Table};
+use crate::catalog::model::{Constraint, ConstraintRule, Table, Timing};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::introspection::{Introspection, Rows};
@@ -33,8 +33,8 @@ pub(super) fn table_constraints(introspection: &Introspection<'_>, rows: &mut Ro
             ("table_schema", schema_name(introspection, Some(table.schema))),
             ("table_name", table.name.as_str().into()),
             ("constraint_type", kind.into()),
-            ("is_deferrable", "NO".into()),
-            ("initially_deferred", "NO".into()),
+            ("is_deferrable", yes_or_no(constraint.timing.is_deferrable())),
+            ("initially_deferred", yes_or_no(constraint.timing == Timing::Deferred)),
             ("enforced", yes_or_no(constraint.enforced || kind == "CHECK")),
             ("nulls_distinct", nulls_distinct),
         ])?;
@@ -72,6 +72,7 @@ pub(super) fn referential_constraints(introspection: &Introspection<'_>, rows: &
         let ConstraintRule::ForeignKey {
             table: other,
             referenced,
+            terms,
             ..
         } = &constraint.rule
         else {
@@ -95,9 +96,9 @@ pub(super) fn referential_constraints(introspection: &Introspection<'_>, rows: &
                 "unique_constraint_name",
                 key.map(|key| key.constraint.name.as_str()).into(),
             ),
-            ("match_option", "NONE".into()),
-            ("update_rule", "NO ACTION".into()),
-            ("delete_rule", "NO ACTION".into()),
+            ("match_option", if terms.match_full { "FULL" } else { "NONE" }.into()),
+            ("update_rule", terms.on_update.words().into()),
+            ("delete_rule", terms.on_delete.words().into()),
         ])?;
     }
     Ok(())

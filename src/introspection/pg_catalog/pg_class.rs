@@ -45,6 +45,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 tuples: tuples.unwrap_or(-1),
                 has_triggers: has_foreign_keys(object),
                 access_list: access_list(lookup.catalog, object).into(),
+                is_unlogged: matches!(object, Object::Table(table) if table.unlogged),
             },
             lookup.catalog.temporary_schema(),
         )?;
@@ -72,6 +73,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 tuples: 0,
                 has_triggers: false,
                 access_list: Datum::Null,
+                is_unlogged: false,
             },
             lookup.catalog.temporary_schema(),
         )?;
@@ -97,6 +99,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 tuples: -1,
                 has_triggers: false,
                 access_list: builtin_access_list(introspection),
+                is_unlogged: false,
             },
             lookup.catalog.temporary_schema(),
         )?;
@@ -121,6 +124,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 tuples: -1,
                 has_triggers: false,
                 access_list: Datum::Null,
+                is_unlogged: index.table().unlogged,
             },
             lookup.catalog.temporary_schema(),
         )?;
@@ -145,6 +149,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 tuples: -1,
                 has_triggers: false,
                 access_list: Datum::Null,
+                is_unlogged: false,
             },
             None,
         )?;
@@ -192,6 +197,7 @@ struct Entry<'a> {
     /// -1 where it is not known, or not this principal's to know.
     tuples: i64,
     access_list: Datum,
+    is_unlogged: bool,
 }
 
 /// What a view's definition says beside its query.
@@ -203,7 +209,11 @@ fn options(options: ViewOptions) -> Datum {
 }
 
 fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> {
-    let is_temporary = Some(entry.schema) == temporary;
+    let persistence = match entry.is_unlogged {
+        _ if Some(entry.schema) == temporary => "t",
+        true => "u",
+        false => "p",
+    };
     rows.add([
         ("oid", entry.oid.into()),
         ("relname", entry.name.into()),
@@ -235,7 +245,7 @@ fn add(rows: &mut Rows, entry: Entry<'_>, temporary: Option<Oid>) -> Result<()> 
         ("reltoastrelid", 0.into()),
         ("relhasindex", entry.has_index.into()),
         ("relisshared", false.into()),
-        ("relpersistence", if is_temporary { "t" } else { "p" }.into()),
+        ("relpersistence", persistence.into()),
         ("relkind", entry.kind.into()),
         ("relnatts", (entry.column_count as i64).into()),
         ("relchecks", entry.check_count.into()),

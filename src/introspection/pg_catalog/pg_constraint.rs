@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::catalog::model::{Constraint, ConstraintRule, PG_CATALOG_SCHEMA, Table};
+use crate::catalog::model::{Constraint, ConstraintRule, PG_CATALOG_SCHEMA, Table, Timing};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::{builtin_indexes, index_of_constraint};
@@ -73,6 +73,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
 
 fn add(introspection: &Introspection<'_>, rows: &mut Rows, table: &Table, constraint: &Constraint) -> Result<()> {
     let numbers = |ids: &[i16]| ids.iter().copied().map(i64::from).collect::<Vec<i64>>();
+    let mut actions = (" ", " ", " ");
     let (mut index, mut other, mut other_columns, mut condition) = (0, 0, Datum::Null, Datum::Null);
     let (kind, columns) = match &constraint.rule {
         ConstraintRule::PrimaryKey { columns } => ("p", numbers(columns)),
@@ -81,7 +82,13 @@ fn add(introspection: &Introspection<'_>, rows: &mut Rows, table: &Table, constr
             columns,
             table: referenced_table,
             referenced,
+            terms,
         } => {
+            actions = (
+                if terms.match_full { "f" } else { "s" },
+                terms.on_update.code(),
+                terms.on_delete.code(),
+            );
             other = *referenced_table;
             other_columns = numbers(referenced).into();
             let mut keys = introspection.lookup.keys();
@@ -97,23 +104,22 @@ fn add(introspection: &Introspection<'_>, rows: &mut Rows, table: &Table, constr
     if matches!(kind, "p" | "u") {
         index = index_of_constraint(constraint.id);
     }
-    let (action, match_kind) = if kind == "f" { ("a", "s") } else { (" ", " ") };
     rows.add([
         ("oid", constraint.id.into()),
         ("conname", constraint.name.as_str().into()),
         ("connamespace", introspection.lookup.namespace_oid(table.schema).into()),
         ("contype", kind.into()),
-        ("condeferrable", false.into()),
-        ("condeferred", false.into()),
+        ("condeferrable", constraint.timing.is_deferrable().into()),
+        ("condeferred", (constraint.timing == Timing::Deferred).into()),
         ("convalidated", true.into()),
         ("conrelid", table.id.into()),
         ("contypid", 0.into()),
         ("conindid", index.into()),
         ("conparentid", 0.into()),
         ("confrelid", other.into()),
-        ("confupdtype", action.into()),
-        ("confdeltype", action.into()),
-        ("confmatchtype", match_kind.into()),
+        ("confupdtype", actions.1.into()),
+        ("confdeltype", actions.2.into()),
+        ("confmatchtype", actions.0.into()),
         ("conislocal", true.into()),
         ("coninhcount", 0.into()),
         ("connoinherit", (kind != "c").into()),

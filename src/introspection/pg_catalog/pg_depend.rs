@@ -218,6 +218,7 @@ impl Dependencies<'_, '_> {
                     columns,
                     table: other,
                     referenced,
+                    ..
                 } => {
                     for number in referenced {
                         self.add(constraint, column(*other, *number), "n")?;

@@ -66,7 +66,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ),
             ("indisprimary", index.is_primary().into()),
             ("indisexclusion", false.into()),
-            ("indimmediate", true.into()),
+            ("indimmediate", index.is_immediate().into()),
             ("indisclustered", false.into()),
             ("indisvalid", true.into()),
             ("indcheckxmin", false.into()),

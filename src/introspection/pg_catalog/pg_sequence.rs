@@ -5,9 +5,6 @@ use crate::catalog::model::{Object, Sequence};
 use crate::error::Result;
 use crate::introspection::{Introspection, Rows};
 
-/// Numbers that a session keeps for itself; here a server keeps them for all of its sessions.
-const CACHE: i64 = 1;
-
 /// The sequences that the principal may know of.
 pub(in crate::introspection) fn sequences<'i>(
     introspection: &'i Introspection<'_>,
@@ -28,7 +25,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("seqincrement", sequence.increment.into()),
             ("seqmax", sequence.maximum.into()),
             ("seqmin", sequence.minimum.into()),
-            ("seqcache", CACHE.into()),
+            ("seqcache", sequence.cache.into()),
             ("seqcycle", sequence.cycle.into()),
         ])?;
     }
@@ -49,7 +46,7 @@ pub(super) fn view(introspection: &Introspection<'_>, rows: &mut Rows) -> Result
             ("max_value", sequence.maximum.into()),
             ("increment_by", sequence.increment.into()),
             ("cycle", sequence.cycle.into()),
-            ("cache_size", CACHE.into()),
+            ("cache_size", sequence.cache.into()),
             ("last_value", lookup.last_value_of(sequence).into()),
         ])?;
     }

@@ -10,6 +10,7 @@ mod grouping_sets;
 mod json_table;
 mod keywords;
 mod lock_strength;
+mod nested_joins;
 mod only_table;
 mod parenless_functions;
 mod parentheses;
@@ -56,6 +57,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     grouping_sets::write_out(tokens);
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
+    nested_joins::write_parentheses(tokens);
     rows_from::write_calls(tokens);
     json_table::mark_calls(tokens);
     definition_list::name_relations(tokens);

@@ -12,6 +12,7 @@ fn names_are_given_once() {
         let columns = vec![column("x", SqlType::Int4)];
         (
             NewTable {
+                unlogged: false,
                 temporary: None,
                 schema: s,
                 name: "t".into(),
@@ -197,6 +198,7 @@ fn external_tables_share_no_folder() {
     }
     let l = location(staged, admin, "s3://lake/open").unwrap().id();
     let new = |name: &str, url: &str| NewTable {
+        unlogged: false,
         temporary: None,
         schema,
         name: name.into(),
@@ -255,6 +257,7 @@ fn temporary_objects_are_seen_and_no_part_of_the_entry() {
         columns: vec![column("id", SqlType::Int4)],
         partition_by: vec![],
         location: None,
+        unlogged: false,
         temporary: Some(format!("file:///tmp/{name}/")),
         constraints: vec![],
         comment: None,

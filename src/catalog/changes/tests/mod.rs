@@ -78,6 +78,7 @@ fn table(world: &mut World, name: &str) -> Oid {
     ];
     let (schema, role) = (world.s, world.alice);
     let new = NewTable {
+        unlogged: false,
         temporary: None,
         schema,
         name: name.into(),

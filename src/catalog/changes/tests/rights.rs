@@ -118,6 +118,7 @@ fn a_governed_table_is_not_replaced() {
     set_row_filter(&mut world.staged, alice, t, &[f], &["region".into()]).unwrap();
     let columns = vec![column("x", SqlType::Int4)];
     let new = NewTable {
+        unlogged: false,
         temporary: None,
         schema,
         name: "t".into(),

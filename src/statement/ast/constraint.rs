@@ -1,0 +1,31 @@
+//! Constraints as they are written.
+
+use super::ObjectName;
+use crate::catalog::model::{ForeignKeyTerms, Timing};
+
+/// A constraint of a table or of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableConstraint {
+    pub name: Option<String>,
+    pub rule: ConstraintDefinition,
+    /// ENFORCED or NOT ENFORCED.
+    pub enforced: Option<bool>,
+    pub timing: Timing,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConstraintDefinition {
+    PrimaryKey(Vec<String>),
+    Unique {
+        columns: Vec<String>,
+        nulls_not_distinct: bool,
+    },
+    ForeignKey {
+        columns: Vec<String>,
+        table: ObjectName,
+        referenced: Vec<String>,
+        terms: ForeignKeyTerms,
+    },
+    /// The condition's text.
+    Check(String),
+}
