@@ -134,6 +134,7 @@ pub(super) fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> 
     };
     common_type(&types).ok().filter(|common| {
         common.innermost().is_rounded()
+            || *common.innermost() == SqlType::Record
             || matches!(
                 common,
                 SqlType::Json
@@ -144,7 +145,6 @@ pub(super) fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> 
                     | SqlType::Enum(_)
                     | SqlType::Spelled(_)
                     | SqlType::Composite(_)
-                    | SqlType::Record
             )
     })
 }

@@ -214,8 +214,10 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             Ok(Transformed::yes(Expr::Between(between)))
         }
         Expr::Case(mut case) => {
+            // PostgreSQL looks at ELSE first.
             let results = case.when_then_expr.iter_mut().map(|(_, result)| result.as_mut());
-            trim_among_texts(results.chain(case.else_expr.as_deref_mut()), schema, settings);
+            let results = case.else_expr.as_deref_mut().into_iter().chain(results);
+            trim_among_texts(results, schema, settings);
             let case = equal_keys::of_case(typed_case(case, schema)?, schema);
             let results: Vec<Expr> = case
                 .when_then_expr
@@ -404,7 +406,7 @@ fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> Plan
         return Ok(Transformed::yes(text));
     }
     let nested = nested && !matches!(source, SqlType::Composite(_));
-    if matches!(&source, SqlType::Array(element) if **element == SqlType::Record) {
+    if matches!(source, SqlType::Array(_)) && *source.innermost() == SqlType::Record {
         let cast = postgres_cast(*cast.expr, source, target, settings, Volatility::Stable);
         return Ok(Transformed::yes(cast));
     }

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, SubqueryAlia
 
 use super::calls::typed;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{cast_unknown, is_unknown_literal, postgres_cast};
+use crate::functions::{cast_unknown, is_unknown_literal, postgres_cast, retyped};
 use crate::types::SqlType;
 use crate::types::coercion::{common_type, is_same, shown};
 use crate::types::format::FormatSettings;
@@ -57,7 +57,7 @@ fn agreed_types(branches: &[&LogicalPlan], width: usize, construct: &str) -> Res
             (false, _) => Ok(None),
             (true, Ok(common)) => Ok(types
                 .iter()
-                .any(|sql_type| !is_same(sql_type, &common))
+                .any(|sql_type| !is_same(sql_type, &common) || differs_in_name(sql_type, &common))
                 .then_some(common)),
             (true, Err((left, right))) => {
                 let message = format!(
@@ -70,6 +70,12 @@ fn agreed_types(branches: &[&LogicalPlan], width: usize, construct: &str) -> Res
         }
     };
     (0..width).map(column_type).collect()
+}
+
+/// Whether the types are one type with two modifiers that values do not show: the union of `bit(4)` and `bit` has to be called
+/// by one name, or it has none.
+fn differs_in_name(left: &SqlType, right: &SqlType) -> bool {
+    left != right && is_same(left, right) && left.to_arrow() == right.to_arrow()
 }
 
 /// Types that only the catalogs have are left to the engine.
@@ -146,6 +152,9 @@ pub(super) fn cast_columns(input: &LogicalPlan, wanted: &[Option<SqlType>]) -> R
         let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
         let Some(wanted) = wanted else { return column };
         let found = type_of(input, index);
+        if differs_in_name(&found, wanted) {
+            return retyped(column, wanted.clone()).alias_qualified(qualifier.cloned(), field.name());
+        }
         if is_same(&found, wanted) {
             return column;
         }

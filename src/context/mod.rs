@@ -4,6 +4,7 @@
 pub mod interrupt;
 pub mod locks;
 pub mod notifications;
+pub mod random;
 pub mod sessions;
 pub mod settings;
 

@@ -10,6 +10,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use parking_lot::Mutex;
 
 use super::interrupt::{Interrupt, InterruptReason};
+use super::random::RandomNumbers;
 use crate::catalog::model::Oid;
 
 /// Bytes of a statement that others get to see.
@@ -115,6 +116,8 @@ pub struct SessionHandle {
     activity: Mutex<Activity>,
     committed: AtomicU64,
     rolled_back: AtomicU64,
+    /// What random() goes on from.
+    pub random: Mutex<RandomNumbers>,
     /// What nextval() gave the session.
     pub sequences: Mutex<SequenceValues>,
     /// The session's prepared statements by name.
@@ -158,6 +161,7 @@ impl SessionHandle {
             }),
             committed: AtomicU64::default(),
             rolled_back: AtomicU64::default(),
+            random: Mutex::default(),
             sequences: Mutex::default(),
             prepared: Mutex::default(),
             cursors: Mutex::default(),

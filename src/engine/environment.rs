@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::FieldRef;
 use datafusion::common::ColumnStatistics;
+use datafusion::execution::memory_pool::MemoryPool;
 
 use super::Engine;
 use crate::catalog::model::{Object, Oid, Privilege, Sequence};
@@ -113,6 +114,10 @@ impl FunctionEnvironment for StatementEnvironment {
         };
         self.context.changed_settings.lock().push(change);
         Ok(shown)
+    }
+
+    fn memory(&self) -> Option<Arc<dyn MemoryPool>> {
+        Some(Arc::clone(&self.engine.runtime().memory_pool))
     }
 
     fn listening_channels(&self) -> Vec<String> {

@@ -11,7 +11,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::datum::Datum;
 use super::intervals::interval_nanos;
-use super::overload::{Arguments, OverloadedFunction, RowBody, invalid, kernel, rows};
+use super::overload::{Arguments, OverloadedFunction, RowBody, kernel, rows};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 
@@ -68,28 +68,32 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         function("arrayoverlap", "(array, array) bool", |_, row| {
             Ok(elements(&row[1]).iter().any(|wanted| holds(&row[0], wanted)).into())
         }),
-        function("array_length", "(anyarray, int4) int4", |_, row| Ok(bound(row))),
-        function("array_upper", "(anyarray, int4) int4", |_, row| Ok(bound(row))),
-        function("array_lower", "(anyarray, int4) int4", |_, row| {
-            Ok(if bound(row).is_null() {
+        function("array_length", "(anyarray, int4) int4", |args, row| {
+            Ok(bound(args, row))
+        }),
+        function("array_upper", "(anyarray, int4) int4", |args, row| Ok(bound(args, row))),
+        function("array_lower", "(anyarray, int4) int4", |args, row| {
+            Ok(if bound(args, row).is_null() {
                 Datum::Null
             } else {
                 Datum::Int(1)
             })
         }),
-        function("array_ndims", "(anyarray) int4", |_, row| {
-            Ok(Some(dimensions(&row[0]).len() as i64).filter(|count| *count > 0).into())
+        function("array_ndims", "(anyarray) int4", |args, row| {
+            Ok(Some(dimensions(&row[0], depth(args)).len() as i64)
+                .filter(|count| *count > 0)
+                .into())
         }),
-        function("array_dims", "(anyarray) text", |_, row| {
-            let shown: String = dimensions(&row[0])
+        function("array_dims", "(anyarray) text", |args, row| {
+            let shown: String = dimensions(&row[0], depth(args))
                 .iter()
                 .map(|length| format!("[1:{length}]"))
                 .collect();
             Ok(Some(shown).filter(|shown| !shown.is_empty()).into())
         }),
-        function("cardinality", "(anyarray) int4", |_, row| {
+        function("cardinality", "(anyarray) int4", |args, row| {
             Ok(Datum::Int(
-                dimensions(&row[0])
+                dimensions(&row[0], depth(args))
                     .into_iter()
                     .reduce(|all, length| all * length)
                     .unwrap_or(0),
@@ -109,9 +113,9 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         OverloadedFunction::immutable(
             "array_fill",
             vec![
-                rows("(any, int4[]) $1[]", |_, row| filled(row)).called_on_null(),
-                rows("(any, int4[], int4[]) $1[]", |_, row| match elements(&row[2]) {
-                    [Datum::Int(1)] => filled(row),
+                rows("(any, int4[]) $1[]", filled).called_on_null(),
+                rows("(any, int4[], int4[]) $1[]", |args, row| match elements(&row[2]) {
+                    [Datum::Int(1)] => filled(args, row),
                     _ => Err(Error::unsupported("arrays with other lower bounds than 1")),
                 })
                 .called_on_null(),
@@ -134,8 +138,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     functions.push(OverloadedFunction::immutable(
         "array_slice_dimensions",
         vec![
-            rows("(anyarray, variadic int4) $1", |_, row| {
-                Ok(slice_dimensions(&row[0], &row[1..]))
+            rows("(anyarray, variadic int4) $1", |args, row| {
+                Ok(slice_dimensions(&row[0], depth(args), &row[1..]))
             })
             .called_on_null(),
         ],
@@ -200,28 +204,37 @@ fn position(row: &[Datum]) -> Datum {
     found.map(|(index, _)| index as i64 + 1).into()
 }
 
-/// Lengths of the dimensions; none for an empty array.
-fn dimensions(datum: &Datum) -> Vec<i64> {
+/// How many dimensions an array of the first argument's type has at most.
+fn depth(args: &Arguments<'_>) -> usize {
+    std::iter::successors(Some(args.sql_type(0)), |sql_type| match sql_type {
+        SqlType::Array(element) => Some(element),
+        _ => None,
+    })
+    .skip(1)
+    .count()
+}
+
+/// Lengths of the dimensions; none for an empty array. Elements that are rows are lists too, of their fields.
+fn dimensions(datum: &Datum, depth: usize) -> Vec<i64> {
     match elements(datum) {
-        [] => vec![],
-        list => {
+        list @ [first, ..] if depth > 0 => {
             let mut lengths = vec![list.len() as i64];
-            if let Some(first @ Datum::List(_)) = list.first() {
-                lengths.extend(dimensions(first));
-            }
+            lengths.extend(dimensions(first, depth - 1));
             lengths
         }
+        _ => vec![],
     }
 }
 
-fn bound(row: &[Datum]) -> Datum {
+fn bound(args: &Arguments<'_>, row: &[Datum]) -> Datum {
     let wanted = row[1]
         .as_int()
         .and_then(|dimension| usize::try_from(dimension - 1).ok());
-    wanted.and_then(|index| dimensions(&row[0]).get(index).copied()).into()
+    let lengths = dimensions(&row[0], depth(args));
+    wanted.and_then(|index| lengths.get(index).copied()).into()
 }
 
-fn filled(row: &[Datum]) -> Result<Datum> {
+fn filled(args: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
     if row[1].is_null() {
         let message = "dimension array or low bound array cannot be null";
         return Err(Error::new(SqlState::NullValueNotAllowed, message));
@@ -230,7 +243,14 @@ fn filled(row: &[Datum]) -> Result<Datum> {
     let [length] = lengths.as_slice() else {
         return Err(Error::unsupported("array_fill() with several dimensions"));
     };
-    let length = usize::try_from(*length).map_err(|_| invalid("array size exceeds the maximum allowed"))?;
+    // A number of elements that PostgreSQL's arrays have, too.
+    const MOST_ELEMENTS: i64 = 134_217_727;
+    if *length < 0 || *length > MOST_ELEMENTS {
+        let message = format!("array size exceeds the maximum allowed ({MOST_ELEMENTS})");
+        return Err(Error::new(SqlState::ProgramLimitExceeded, message));
+    }
+    let length = usize::try_from(*length).unwrap_or_default();
+    args.room().fit(length.saturating_mul(2 * size_of::<Datum>()))?;
     Ok(Datum::List(vec![row[0].clone(); length]))
 }
 
@@ -342,11 +362,11 @@ fn slice(row: &[Datum]) -> Datum {
 }
 
 /// `a[from:to][from:to]`: a part in each dimension; nothing where there are more than the array has.
-fn slice_dimensions(array: &Datum, bounds: &[Datum]) -> Datum {
+fn slice_dimensions(array: &Datum, depth: usize, bounds: &[Datum]) -> Datum {
     if bounds.iter().any(Datum::is_null) || array.is_null() {
         return Datum::Null;
     }
-    if dimensions(array).len() < bounds.len() / 2 {
+    if dimensions(array, depth).len() < bounds.len() / 2 {
         return Datum::List(vec![]);
     }
     sliced(array, bounds)
@@ -407,8 +427,8 @@ mod tests {
     fn arrays_have_dimensions() {
         let row = Datum::List(vec![Datum::Int(1), Datum::Int(2)]);
         let nested = Datum::List(vec![row.clone(), row.clone(), row.clone()]);
-        assert_eq!(dimensions(&nested), [3, 2]);
-        assert_eq!(dimensions(&Datum::List(vec![])), [0_i64; 0]);
+        assert_eq!(dimensions(&nested, 2), [3, 2]);
+        assert_eq!(dimensions(&Datum::List(vec![]), 1), [0_i64; 0]);
         assert!(same(&Datum::Decimal(10, 1), &Datum::Decimal(100, 2)));
         assert_eq!(
             bucket(&[

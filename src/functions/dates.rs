@@ -9,8 +9,8 @@ use super::row_function::{Argument, Call, RowFunction};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::calendar::{
-    CivilDate, DATE_INFINITY, DATE_NEGATIVE_INFINITY, MICROS_PER_DAY, MICROS_PER_SECOND, TIMESTAMP_INFINITY,
-    TIMESTAMP_NEGATIVE_INFINITY, days_in_month,
+    CivilDate, DATE_INFINITY, DATE_NEGATIVE_INFINITY, END_MICRO, FIRST_MICRO, MICROS_PER_DAY, MICROS_PER_SECOND,
+    TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY, days_in_month,
 };
 
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
@@ -68,9 +68,8 @@ pub(super) fn functions() -> Vec<RowFunction> {
             SqlType::Timestamptz(None),
             |call, row| {
                 let local = made_timestamp(row)?;
-                Ok(Datum::Micros(
-                    local - i64::from(zone(call).offset_for_local(local)) * MICROS_PER_SECOND,
-                ))
+                let instant = local.checked_sub(i64::from(zone(call).offset_for_local(local)) * MICROS_PER_SECOND);
+                within(instant).map(Datum::Micros)
             },
         ),
         immutable(
@@ -155,6 +154,9 @@ fn age_of(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
     let Some(first) = micros(row, 0) else {
         return Ok(Datum::Null);
     };
+    for moment in [Some(first), micros(row, 1)].into_iter().flatten() {
+        within(Some(moment))?;
+    }
     let is_zoned = call
         .argument_fields
         .first()
@@ -243,7 +245,8 @@ fn made_timestamp(row: &[Datum]) -> Result<i64> {
         _ => 0.0,
     };
     let (year, month, day, hour, minute) = (part(0), part(1), part(2), part(3), part(4));
-    let is_valid = (1..=12).contains(&month)
+    let is_valid = (-10_000..1_000_000).contains(&year)
+        && (1..=12).contains(&month)
         && (1..=i64::from(days_in_month(year, month as u8))).contains(&day)
         && (0..=24).contains(&hour)
         && (0..60).contains(&minute)
@@ -263,7 +266,14 @@ fn made_timestamp(row: &[Datum]) -> Result<i64> {
     }
     .to_days();
     let micros = (seconds * MICROS_PER_SECOND as f64).round() as i64;
-    Ok(days * MICROS_PER_DAY + (hour * 3600 + minute * 60) * MICROS_PER_SECOND + micros)
+    let start = days.checked_mul(MICROS_PER_DAY);
+    within(start.and_then(|start| start.checked_add((hour * 3600 + minute * 60) * MICROS_PER_SECOND + micros)))
+}
+
+fn within(moment: Option<i64>) -> Result<i64> {
+    moment
+        .filter(|moment| (FIRST_MICRO..END_MICRO).contains(moment))
+        .ok_or_else(|| Error::new(SqlState::DatetimeFieldOverflow, "timestamp out of range"))
 }
 
 /// make_interval(years, months, weeks, days, hours, mins, secs).
@@ -274,10 +284,13 @@ fn made_interval(_: &Call<'_>, row: &[Datum]) -> Result<Datum> {
         _ => 0.0,
     };
     let overflow = || Error::new(SqlState::DatetimeFieldOverflow, "interval out of range");
-    let months = i32::try_from(part(0) * 12 + part(1)).map_err(|_| overflow())?;
-    let days = i32::try_from(part(2) * 7 + part(3)).map_err(|_| overflow())?;
+    let sum = |whole: usize, factor: i128, rest: usize| {
+        i32::try_from(i128::from(part(whole)) * factor + i128::from(part(rest))).map_err(|_| overflow())
+    };
+    let (months, days) = (sum(0, 12, 1)?, sum(2, 7, 3)?);
     let micros = (seconds * 1e6).round();
-    if !micros.is_finite() {
+    // Larger ones are no nanoseconds of 64 bits.
+    if !micros.is_finite() || micros.abs() > 1e17 {
         return Err(overflow());
     }
     let whole = i128::from(part(4)) * 3600 + i128::from(part(5)) * 60;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
+use datafusion::execution::memory_pool::MemoryPool;
 
 use crate::catalog::model::{Oid, Sequence};
 use crate::context::QueryContext;
@@ -86,6 +87,11 @@ pub trait FunctionEnvironment: Send + Sync {
     fn set_value(&self, sequence: &Sequence, value: i64, is_called: bool) -> Result<()> {
         let _ = (value, is_called);
         Err(Error::unsupported(format!("sequence \"{}\" here", sequence.name)))
+    }
+
+    /// The memory of all queries; `None` outside a server.
+    fn memory(&self) -> Option<Arc<dyn MemoryPool>> {
+        None
     }
 
     /// Advisory locks; `None` outside a server.

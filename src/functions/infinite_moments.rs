@@ -1,22 +1,27 @@
-//! Dates as timestamps and timestamps with intervals, where some are infinite: the engine's casts and sums overflow there.
+//! Dates as timestamps and timestamps with intervals, where some are infinite or leave the calendar: the engine's casts and
+//! sums overflow there.
 //! The optimizer sees casts and sums; these take their places at its end, and do what it does where all are finite.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Datum, TimestampMicrosecondArray};
-use datafusion::arrow::compute::kernels::{numeric, zip::zip};
-use datafusion::arrow::compute::{cast, nullif};
-use datafusion::arrow::datatypes::{DataType, Date32Type, TimeUnit, TimestampMicrosecondType};
-use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::array::{ArrayRef, AsArray, Datum, TimestampMicrosecondArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::kernels::numeric;
+use datafusion::arrow::datatypes::{
+    DataType, Date32Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit, TimestampMicrosecondType,
+};
 use datafusion::common::Result as PlanResult;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::physical_expr_common::datum::apply;
 
+use super::moments::{negative, shift};
 use crate::error::{Error, SqlState};
+use crate::types::TimeZone;
 use crate::types::calendar::{
-    DATE_INFINITY, DATE_NEGATIVE_INFINITY, MICROS_PER_DAY, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
+    DATE_INFINITY, DATE_NEGATIVE_INFINITY, END_MICRO, FIRST_DAY, FIRST_MICRO, MICROS_PER_DAY, TIMESTAMP_INFINITY,
+    TIMESTAMP_NEGATIVE_INFINITY,
 };
 
 const MOMENT: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
@@ -73,8 +78,9 @@ impl ScalarUDFImpl for MomentOfDate {
 
 fn moments(dates: &ArrayRef, data_type: &DataType) -> PlanResult<ArrayRef> {
     let days = dates.as_primitive::<Date32Type>();
-    let is_infinite = |day: &i32| matches!(*day, DATE_INFINITY | DATE_NEGATIVE_INFINITY);
-    if !days.values().iter().any(is_infinite) {
+    // The engine's cast overflows silently.
+    let is_moment = |day: &i32| (FIRST_DAY..END_MICRO / MICROS_PER_DAY).contains(&i64::from(*day));
+    if days.values().iter().all(is_moment) {
         return Ok(cast(dates, data_type)?);
     }
     let moment = |day: i32| match day {
@@ -116,15 +122,39 @@ impl ScalarUDFImpl for ShiftedMoment {
             Operator::Minus => numeric::sub(moments, intervals),
             _ => numeric::add(moments, intervals),
         };
-        if !has_infinite(&arguments.args[0])? {
-            return apply(&arguments.args[0], &arguments.args[1], sum);
+        if !all(&arguments.args[0], |moment| !is_infinite(moment))? {
+            return self.one_by_one(&arguments);
         }
+        match apply(&arguments.args[0], &arguments.args[1], sum) {
+            Ok(moved) if all(&moved, |moment| (FIRST_MICRO..END_MICRO).contains(&moment))? => Ok(moved),
+            _ => self.one_by_one(&arguments),
+        }
+    }
+}
+
+impl ShiftedMoment {
+    /// Infinite moments stay where they are; 22008 for what is out of range.
+    fn one_by_one(&self, arguments: &ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
         let [moments, intervals] = arrays.as_slice() else {
             return Err(Error::internal("a moment is moved by one interval").into());
         };
-        let shifted = shifted(moments, intervals, sum)?;
-        Ok(ColumnarValue::Array(shifted))
+        let intervals = cast(intervals, &DataType::Interval(IntervalUnit::MonthDayNano))?;
+        let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>();
+        let moments = moments.as_primitive::<TimestampMicrosecondType>();
+        let pairs = moments.iter().zip(intervals.iter());
+        let moved = pairs.map(|pair| match pair {
+            (Some(moment), Some(interval)) => {
+                let interval = match self.operator {
+                    Operator::Minus => negative(interval)?,
+                    _ => interval,
+                };
+                shift(moment, interval, &TimeZone::UTC).map(Some)
+            }
+            _ => Ok(None),
+        });
+        let moved: TimestampMicrosecondArray = moved.collect::<Result<_, Error>>()?;
+        Ok(ColumnarValue::Array(Arc::new(moved)))
     }
 }
 
@@ -132,27 +162,12 @@ fn is_infinite(moment: i64) -> bool {
     matches!(moment, TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY)
 }
 
-fn has_infinite(moments: &ColumnarValue) -> PlanResult<bool> {
+/// Whether all moments are such; those that are NULL have values too.
+fn all(moments: &ColumnarValue, are: impl Fn(i64) -> bool) -> PlanResult<bool> {
     let array = match moments {
         ColumnarValue::Array(array) => Arc::clone(array),
         ColumnarValue::Scalar(moment) => moment.to_array()?,
     };
     let moments = array.as_primitive::<TimestampMicrosecondType>();
-    Ok(moments.values().iter().any(|moment| is_infinite(*moment)))
-}
-
-/// Infinite moments stay where they are, unless the interval is NULL.
-fn shifted(
-    moments: &ArrayRef,
-    intervals: &ArrayRef,
-    sum: impl Fn(&dyn Datum, &dyn Datum) -> Result<ArrayRef, ArrowError>,
-) -> Result<ArrayRef, ArrowError> {
-    let values = moments.as_primitive::<TimestampMicrosecondType>();
-    let infinite: BooleanArray = values
-        .iter()
-        .map(|moment| Some(moment.is_some_and(is_infinite)))
-        .collect();
-    let finite = sum(&nullif(moments, &infinite)?, intervals)?;
-    let stays = (0..moments.len()).map(|row| Some(infinite.value(row) && intervals.is_valid(row)));
-    zip(&stays.collect::<BooleanArray>(), moments, &finite)
+    Ok(moments.values().iter().all(|moment| are(*moment)))
 }

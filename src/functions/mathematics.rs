@@ -10,7 +10,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::datum::Datum;
-use super::overload::{Arguments, Overload, OverloadedFunction, invalid, kernel, rows};
+use super::overload::{Arguments, Overload, OverloadedFunction, kernel, rows};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::numeric::{COMPUTED_NUMERIC, MAX_SCALE, Number};
@@ -572,7 +572,9 @@ fn buckets(args: &Arguments<'_>, values: impl Fn(usize) -> Option<(f64, f64, f64
         let position = (operand - low) / (high - low);
         Ok(Some(match position {
             below if below < 0.0 => 0,
-            above if above >= 1.0 => count.checked_add(1).ok_or_else(|| invalid("integer out of range"))?,
+            above if above >= 1.0 => count
+                .checked_add(1)
+                .ok_or_else(|| Error::new(SqlState::NumericValueOutOfRange, "integer out of range"))?,
             inside => (inside * f64::from(count)).floor() as i32 + 1,
         }))
     })

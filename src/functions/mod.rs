@@ -225,6 +225,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         notifications::functions(),
         patterns::functions(),
         privileges::functions(),
+        vec![randomness::seeding()],
         sequences::functions(),
         server::functions(),
         settings::functions(),

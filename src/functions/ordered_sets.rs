@@ -7,7 +7,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::array_functions::{is_less, same};
 use super::datum::Datum;
-use super::overload::{OverloadedFunction, rows};
+use super::overload::{Overload, OverloadedFunction, RowBody, rows};
 use crate::error::{Error, Result, SqlState};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -36,15 +36,13 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         ),
         immutable(
             "rank_of",
-            vec![rows("(element, array) int8", |_, row| {
-                Ok(Datum::Int(below(row).count() as i64 + 1))
-            })],
+            vec![rank("int8", |_, row| Ok(Datum::Int(before(row).count() as i64 + 1)))],
         ),
         immutable(
             "dense_rank_of",
-            vec![rows("(element, array) int8", |_, row| {
+            vec![rank("int8", |_, row| {
                 let mut different: Vec<&Datum> = vec![];
-                for value in below(row) {
+                for value in before(row) {
                     if !different.last().is_some_and(|last| same(last, value)) {
                         different.push(value);
                     }
@@ -54,23 +52,22 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         ),
         immutable(
             "percent_rank_of",
-            vec![rows("(element, array) float8", |_, row| {
-                let count = list(row).len();
-                Ok(Datum::Float(match count {
+            vec![rank("float8", |_, row| {
+                Ok(Datum::Float(match list(row).len() {
                     0 => 0.0,
-                    count => below(row).count() as f64 / count as f64,
+                    count => before(row).count() as f64 / count as f64,
                 }))
             })],
         ),
         immutable(
             "cume_dist_of",
-            vec![rows("(element, array) float8", |_, row| {
-                let above = list(row)
+            vec![rank("float8", |_, row| {
+                let behind = list(row)
                     .iter()
-                    .filter(|value| value.is_null() || is_less(&row[0], value))
+                    .filter(|value| comes_before(&row[0], value, row))
                     .count();
                 let count = list(row).len() + 1;
-                Ok(Datum::Float((count - above) as f64 / count as f64))
+                Ok(Datum::Float((count - behind) as f64 / count as f64))
             })],
         ),
     ]
@@ -87,11 +84,26 @@ fn list(row: &[Datum]) -> &[Datum] {
     elements(&row[1])
 }
 
+/// A function of the place that a value would have among those of an array: the value, the array, whether they descend, and
+/// whether those that are NULL come first.
+fn rank(returns: &str, place: RowBody) -> Overload {
+    rows(&format!("(element, array, bool, bool) {returns}"), place).called_on_null()
+}
+
 /// The values before the one asked for.
-fn below(row: &[Datum]) -> impl Iterator<Item = &Datum> {
-    list(row)
-        .iter()
-        .filter(|value| !value.is_null() && is_less(value, &row[0]))
+fn before(row: &[Datum]) -> impl Iterator<Item = &Datum> {
+    list(row).iter().filter(|value| comes_before(value, &row[0], row))
+}
+
+fn comes_before(value: &Datum, other: &Datum, row: &[Datum]) -> bool {
+    let is_set = |index: usize| row.get(index).and_then(Datum::as_bool) == Some(true);
+    match (value.is_null(), other.is_null()) {
+        (true, true) => false,
+        (true, false) => is_set(3),
+        (false, true) => !is_set(3),
+        _ if is_set(2) => is_less(other, value),
+        _ => is_less(value, other),
+    }
 }
 
 fn fraction(datum: &Datum) -> Result<f64> {

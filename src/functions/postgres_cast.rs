@@ -98,8 +98,7 @@ impl PostgresCast {
         let fits = array.data_type() == &layout
             || array.data_type() == &DataType::Null
             // Only the layout knows the fields of a record.
-            || self.source == SqlType::Record
-            || matches!(&self.source, SqlType::Array(element) if **element == SqlType::Record)
+            || *self.source.innermost() == SqlType::Record
             || (matches!(self.source, SqlType::Numeric(_)) && array.data_type().is_decimal());
         let laid_out = match fits {
             true => Arc::clone(array),

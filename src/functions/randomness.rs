@@ -1,16 +1,18 @@
-//! random(), its ranges and its normal distribution; array_shuffle() and array_sample(). Every row has numbers of its own.
+//! random(), its ranges and its normal distribution, setseed(); array_shuffle() and array_sample(). Every row has numbers of its own.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use datafusion::logical_expr::{ScalarUDF, Volatility};
-use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::datum::Datum;
 use super::overload::{Arguments, OverloadedFunction, RowBody, invalid, kernel, rows};
+use super::row_function::{Argument, RowFunction};
+use crate::context::random::RandomNumbers;
 use crate::error::Result;
+use crate::types::SqlType;
 use crate::types::numeric::{Number, power_of_ten};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -21,26 +23,32 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "random",
             vec![
                 kernel("() float8", |args| {
-                    args.build::<Float64Type>(|_| Ok(Some(rand::rng().random::<f64>())))
+                    args.random(|numbers| args.build::<Float64Type>(|_| Ok(Some(numbers.next_fraction()))))
                 }),
                 kernel("(int4, int4) int4", between_integers),
                 kernel("(int8, int8) int8", between_longs),
-                rows("(numeric, numeric) numeric", |_, row| between_numerics(row)),
+                rows("(numeric, numeric) numeric", between_numerics),
             ],
         ),
         function(
             "random_normal",
             vec![
-                kernel("() float8", |args| args.build::<Float64Type>(|_| Ok(Some(normal())))),
+                kernel("() float8", |args| {
+                    args.random(|numbers| args.build::<Float64Type>(|_| Ok(Some(numbers.next_normal()))))
+                }),
                 kernel("(float8) float8", |args| {
                     let means = args.float8(0)?;
-                    args.build::<Float64Type>(|row| Ok(means.get(row).map(|mean| mean + normal())))
+                    args.random(|numbers| {
+                        args.build::<Float64Type>(|row| Ok(means.get(row).map(|mean| mean + numbers.next_normal())))
+                    })
                 }),
                 kernel("(float8, float8) float8", |args| {
                     let (means, deviations) = (args.float8(0)?, args.float8(1)?);
-                    args.build::<Float64Type>(|row| {
-                        let parameters = means.get(row).zip(deviations.get(row));
-                        Ok(parameters.map(|(mean, deviation)| mean + deviation * normal()))
+                    args.random(|numbers| {
+                        args.build::<Float64Type>(|row| {
+                            let parameters = means.get(row).zip(deviations.get(row));
+                            Ok(parameters.map(|(mean, deviation)| mean + deviation * numbers.next_normal()))
+                        })
                     })
                 }),
             ],
@@ -74,12 +82,20 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     ]
 }
 
-/// A number of the standard normal distribution, by Box and Muller.
-fn normal() -> f64 {
-    let mut generator = rand::rng();
-    // Above zero, whose logarithm is none.
-    let radius = (-2.0 * (1.0 - generator.random::<f64>()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * generator.random::<f64>()).cos()
+/// setseed().
+pub(super) fn seeding() -> RowFunction {
+    let function = RowFunction::immutable("setseed", &[&[Argument::Float]], SqlType::Void, |call, row| {
+        if let Some(Datum::Float(seed)) = row.first() {
+            if !(-1.0..=1.0).contains(seed) {
+                return Err(invalid(format!(
+                    "setseed parameter {seed} is out of allowed range [-1,1]"
+                )));
+            }
+            *call.environment()?.context().session.random.lock() = RandomNumbers::seeded(*seed);
+        }
+        Ok(Datum::Null)
+    });
+    function.with_volatility(Volatility::Volatile)
 }
 
 fn empty_range() -> crate::error::Error {
@@ -88,22 +104,28 @@ fn empty_range() -> crate::error::Error {
 
 fn between_integers(args: &Arguments<'_>) -> Result<ArrayRef> {
     let (lowest, highest) = (args.int4(0)?, args.int4(1)?);
-    args.build::<Int32Type>(|row| match lowest.get(row).zip(highest.get(row)) {
-        Some((low, high)) if low > high => Err(empty_range()),
-        bounds => Ok(bounds.map(|(low, high)| rand::rng().random_range(low..=high))),
+    args.random(|numbers| {
+        args.build::<Int32Type>(|row| match lowest.get(row).zip(highest.get(row)) {
+            Some((low, high)) if low > high => Err(empty_range()),
+            bounds => {
+                Ok(bounds.map(|(low, high)| low.wrapping_add(numbers.next_up_to(low.abs_diff(high).into()) as i32)))
+            }
+        })
     })
 }
 
 fn between_longs(args: &Arguments<'_>) -> Result<ArrayRef> {
     let (lowest, highest) = (args.int8(0)?, args.int8(1)?);
-    args.build::<Int64Type>(|row| match lowest.get(row).zip(highest.get(row)) {
-        Some((low, high)) if low > high => Err(empty_range()),
-        bounds => Ok(bounds.map(|(low, high)| rand::rng().random_range(low..=high))),
+    args.random(|numbers| {
+        args.build::<Int64Type>(|row| match lowest.get(row).zip(highest.get(row)) {
+            Some((low, high)) if low > high => Err(empty_range()),
+            bounds => Ok(bounds.map(|(low, high)| low.wrapping_add(numbers.next_up_to(low.abs_diff(high)) as i64))),
+        })
     })
 }
 
 /// With as many digits behind the point as the bound that has more.
-fn between_numerics(row: &[Datum]) -> Result<Datum> {
+fn between_numerics(args: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
     let number = |index: usize| match row.get(index) {
         Some(Datum::Decimal(value, scale)) => Some(Number::new(*value, i32::from(*scale))),
         _ => None,
@@ -121,5 +143,6 @@ fn between_numerics(row: &[Datum]) -> Result<Datum> {
     };
     let bounds = unscaled(low).zip(unscaled(high));
     let (low, high) = bounds.ok_or_else(crate::types::numeric::overflow)?;
-    Ok(Datum::Decimal(rand::rng().random_range(low..=high), scale as i8))
+    let distance = args.random(|numbers| numbers.next_up_to_wide(low.abs_diff(high)));
+    Ok(Datum::Decimal(low.wrapping_add(distance as i128), scale as i8))
 }

@@ -26,6 +26,10 @@ pub fn retyped(expression: Expr, sql_type: SqlType) -> Expr {
 /// An array's layout with elements that are called records.
 fn of_records(layout: &DataType) -> DataType {
     match layout {
+        DataType::List(item) if matches!(item.data_type(), DataType::List(_)) => {
+            let inner = item.as_ref().clone().with_data_type(of_records(item.data_type()));
+            DataType::List(Arc::new(inner))
+        }
         DataType::List(item) => {
             let record = SqlType::Record.to_field(item.name(), item.is_nullable());
             DataType::List(Arc::new(record.with_data_type(item.data_type().clone())))
@@ -57,7 +61,9 @@ impl ScalarUDFImpl for Retyped {
         let field = self.sql_type.to_field(self.name(), true);
         // Only the layout knows the fields of a record.
         let layout = match (&self.sql_type, arguments.arg_fields.first()) {
-            (SqlType::Array(element), Some(array)) if **element == SqlType::Record => of_records(array.data_type()),
+            (SqlType::Array(element), Some(array)) if *element.innermost() == SqlType::Record => {
+                of_records(array.data_type())
+            }
             (SqlType::Record, Some(record)) => record.data_type().clone(),
             _ => self.sql_type.to_arrow(),
         };

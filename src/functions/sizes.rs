@@ -125,7 +125,13 @@ fn bytes(text: &str) -> Result<i64> {
         "pb" => 5,
         _ => return Err(invalid()),
     };
-    Ok((number * 1024_f64.powi(power)).round() as i64)
+    let size = (number * 1024_f64.powi(power)).round();
+    // The limits are powers of two, which floats have.
+    match size >= i64::MIN as f64 && size < i64::MAX as f64 {
+        true => Ok(size as i64),
+        false if power == 0 && number == i64::MAX as f64 => Ok(i64::MAX),
+        false => Err(Error::new(SqlState::NumericValueOutOfRange, "bigint out of range")),
+    }
 }
 
 #[cfg(test)]

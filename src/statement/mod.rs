@@ -81,8 +81,7 @@ pub use target::{current_of, rows_query, table as table_in_from};
 pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
     if let Some(zero) = sql.find('\0') {
         let position = sql[..zero].chars().count() + 1;
-        let message = "invalid byte sequence for encoding \"UTF8\": 0x00";
-        return Err(Error::new(crate::error::SqlState::InvalidByteSequence, message).at(position));
+        return Err(crate::types::encoding::invalid_sequence(&[0], "UTF8").at(position));
     }
     let source = Source::new(sql);
     let mut statements = vec![];

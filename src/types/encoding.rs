@@ -320,7 +320,7 @@ impl Decoder {
                 // A whole character that nothing is known of, or no character at all.
                 Err(match length {
                     2.. => untranslatable(wrong, self.encoding.name, "UTF8"),
-                    _ => invalid(wrong, self.encoding.name),
+                    _ => invalid_sequence(wrong, self.encoding.name),
                 })
             }
         }
@@ -335,7 +335,8 @@ fn untranslatable(bytes: &[u8], from: &str, to: &str) -> Error {
     Error::new(SqlState::UntranslatableCharacter, message)
 }
 
-fn invalid(bytes: &[u8], encoding: &str) -> Error {
+/// 22021.
+pub fn invalid_sequence(bytes: &[u8], encoding: &str) -> Error {
     let message = format!("invalid byte sequence for encoding \"{encoding}\": {}", shown(bytes));
     Error::new(SqlState::InvalidByteSequence, message)
 }

@@ -196,7 +196,8 @@ impl Number {
         };
         let estimate = magnitude_of_base.to_f64().ln() * exponent.to_f64();
         let weight = (estimate / std::f64::consts::LN_10).trunc() as i32;
-        let scale = (SIGNIFICANT_DIGITS - weight)
+        let scale = SIGNIFICANT_DIGITS
+            .saturating_sub(weight)
             .max(self.scale)
             .max(exponent.scale)
             .clamp(0, MAX_SCALE);

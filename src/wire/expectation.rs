@@ -12,12 +12,13 @@ use crate::wire::client_stream::Doorstep;
 use crate::wire::message::Frame;
 use crate::wire::socket::{ReadError, Socket};
 
-/// How soon a message follows an answer to count as at once, and how long is waited in person.
-const WINDOW: Duration = Duration::from_micros(200);
+/// How soon a message follows an answer to count as at once, and how long is waited in person: a driver in a scripting
+/// language thinks for some tenths of a millisecond between two statements. Another client that comes meanwhile waits as long.
+const WINDOW: Duration = Duration::from_millis(2);
 /// Messages in a row that came at once before the next is waited for.
 const ENOUGH: u8 = 3;
 /// How long this thread may keep the runtime from its other sockets and timers: nobody else may be looking after them.
-const ALONE: Duration = Duration::from_millis(1);
+const ALONE: Duration = Duration::from_millis(2);
 
 /// The client whose message came last, of all clients of the process: they share its cores.
 static LAST_SERVED: AtomicU64 = AtomicU64::new(0);

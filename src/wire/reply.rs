@@ -5,6 +5,7 @@ use bytes::{BufMut, BytesMut};
 
 use crate::error::{Error, SqlState, Subject};
 use crate::types::SqlType;
+use crate::types::encoding::invalid_sequence;
 use crate::types::format::Format;
 use crate::wire::backend::{Notice, Notification, OutputColumn};
 use crate::wire::message::Malformed;
@@ -278,11 +279,7 @@ impl From<Malformed> for Error {
             Malformed::Tag(tag) => violation(format!("invalid frontend message type {tag}")),
             Malformed::Length => violation("invalid message length".into()),
             Malformed::Content(message) => violation(message.into()),
-            Malformed::Encoding(bytes) => {
-                let bytes: Vec<_> = bytes.iter().map(|byte| format!("0x{byte:02x}")).collect();
-                let message = format!("invalid byte sequence for encoding \"UTF8\": {}", bytes.join(" "));
-                Error::new(SqlState::InvalidByteSequence, message)
-            }
+            Malformed::Encoding(bytes) => invalid_sequence(&bytes, "UTF8"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::TableReference;
+use datafusion::sql::sqlparser::ast::SelectItem;
 
 use super::compose::{Choice, Clause, Located, compose};
 use super::expressions::assigned;
@@ -11,6 +12,7 @@ use super::{
     Action, BoundModification, Changed, column_named, declare_item, load_target, own_values, require_updatable,
 };
 use crate::binding::BindingServices;
+use crate::binding::rewrite::refuse_sets;
 use crate::context::QueryContext;
 use crate::error::Result;
 use crate::statement::ast::{Delete, Update};
@@ -30,6 +32,16 @@ pub async fn bind_update(
     for (column, item) in update.columns.iter().zip(items(&update.rows)) {
         declare_item(&mut declared, item, &column_named(table, &column.name)?.sql_type);
         require_updatable(&target, &column.name, "update")?;
+    }
+    for (index, item) in items(&update.rows).iter().enumerate() {
+        let clause = if index < update.columns.len() {
+            "UPDATE"
+        } else {
+            "RETURNING"
+        };
+        if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
+            refuse_sets(value, clause)?;
+        }
     }
     let mut query = update.rows.as_ref().clone();
     let alias = retarget(first_relation(&mut query)?)?;

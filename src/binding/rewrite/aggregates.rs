@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::syntax::{call, plain_arguments, replace_expressions, system_name};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Aggregates over one expression.
 const AGGREGATES: [&str; 22] = [
@@ -168,7 +168,8 @@ fn ordered_set(function: &Function, name: &str) -> Result<Option<Expr>> {
         list.clauses = vec![FunctionArgumentClause::OrderBy(vec![key.clone()])];
         drop_constant_keys(list);
     }
-    if !name.ends_with("rank") && name != "cume_dist" {
+    let is_rank = name.ends_with("rank") || name == "cume_dist";
+    if !is_rank {
         let present = Expr::IsNotNull(Box::new(key.expr.clone()));
         gathered.filter = Some(Box::new(match gathered.filter.take() {
             Some(filter) => Expr::BinaryOp {
@@ -179,14 +180,14 @@ fn ordered_set(function: &Function, name: &str) -> Result<Option<Expr>> {
             None => present,
         }));
     }
-    if is_descending && (name.ends_with("rank") || name == "cume_dist") {
-        return Err(Error::unsupported(format!("{name} WITHIN GROUP in descending order")));
-    }
     // A value has a place among no values, too.
-    let gathered = match name.ends_with("rank") || name == "cume_dist" {
+    let gathered = match is_rank {
         true => call("array_or_empty", vec![Expr::Function(gathered)]),
         false => Expr::Function(gathered),
     };
-    let arguments = arguments.into_iter().chain([gathered]);
+    let order = [is_descending, key.options.nulls_first.unwrap_or(is_descending)];
+    let order = order.map(|option| Expr::value(Value::Boolean(option)));
+    let order = order.into_iter().filter(|_| is_rank);
+    let arguments = arguments.into_iter().chain([gathered]).chain(order);
     Ok(Some(call(&target, arguments.collect())))
 }

@@ -29,7 +29,10 @@ const WINDOW_FUNCTIONS: [&str; 11] = [
 ];
 
 pub(super) fn check(tree: &mut impl VisitMut) -> Result<()> {
-    struct Checker;
+    struct Checker {
+        /// Empty arrays to come whose type a cast around them tells.
+        typed_arrays: usize,
+    }
     impl VisitorMut for Checker {
         type Break = Error;
 
@@ -42,13 +45,36 @@ pub(super) fn check(tree: &mut impl VisitMut) -> Result<()> {
         }
 
         fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Error> {
+            match expression {
+                Expr::Cast { expr, .. } => self.typed_arrays += empty_arrays(expr),
+                Expr::Array(array) if array.elem.is_empty() => match self.typed_arrays.checked_sub(1) {
+                    Some(others) => self.typed_arrays = others,
+                    None => return ControlFlow::Break(untyped_array()),
+                },
+                _ => {}
+            }
             as_flow(check_window(expression))
         }
     }
-    match VisitMut::visit(tree, &mut Checker) {
+    match VisitMut::visit(tree, &mut Checker { typed_arrays: 0 }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
+}
+
+/// Empty arrays that the expression is or that are its elements.
+fn empty_arrays(expression: &Expr) -> usize {
+    match expression {
+        Expr::Array(array) if array.elem.is_empty() => 1,
+        Expr::Array(array) => array.elem.iter().map(empty_arrays).sum(),
+        Expr::Nested(inner) => empty_arrays(inner),
+        _ => 0,
+    }
+}
+
+fn untyped_array() -> Error {
+    Error::new(SqlState::IndeterminateDatatype, "cannot determine type of empty array")
+        .with_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[].")
 }
 
 fn as_flow(checked: Result<()>) -> ControlFlow<Error> {
@@ -105,6 +131,10 @@ fn check_grouping(select: &Select) -> Result<()> {
     let GroupByExpr::Expressions(keys, _) = &select.group_by else {
         return Ok(());
     };
+    let keys = keys.iter().flat_map(|key| match key {
+        Expr::Rollup(sets) | Expr::Cube(sets) | Expr::GroupingSets(sets) => sets.iter().flatten().collect(),
+        key => vec![key],
+    });
     for key in keys {
         let Expr::Value(value) = key else { continue };
         let position = match &value.value {

@@ -51,6 +51,7 @@ pub(super) use join_using::{constraint_of, is_waiting, merge_columns};
 pub(super) use number_literals::negative_offset;
 pub use output_names::{numbered_name, output_column_name, output_name};
 pub(super) use row_subqueries::COMPARED_ROWS;
+pub(super) use set_returning::refuse as refuse_sets;
 pub(crate) use syntax::{call, folded};
 pub(super) use syntax::{plain_arguments, replace_expressions, system_name};
 

@@ -64,7 +64,10 @@ impl VisitorMut for Literals {
                 op: UnaryOperator::Minus,
                 expr,
             } => {
-                if is_least_integer(expr) {
+                if let Some(number) = negated_least_integer(expr) {
+                    // Its opposite is no integer, but a bigint.
+                    *expression = number.clone();
+                } else if is_least_integer(expr) {
                     *expression = as_type(expression.clone(), DataType::Int(None));
                 } else if let Some(number) = typed_number(expr) {
                     let negative = Expr::UnaryOp {
@@ -320,6 +323,25 @@ pub(super) fn is_float(data_type: &DataType) -> bool {
 /// 2147483648, which is an integer only below zero.
 fn is_least_integer(expression: &Expr) -> bool {
     matches!(expression, Expr::Value(literal) if matches!(&literal.value, Value::Number(text, _) if text == "2147483648"))
+}
+
+/// The number whose opposite is the least integer.
+fn negated_least_integer(expression: &Expr) -> Option<&Expr> {
+    match expression {
+        Expr::Nested(inner) => negated_least_integer(inner),
+        Expr::Cast {
+            expr,
+            data_type: DataType::Int(None),
+            ..
+        } => match expr.as_ref() {
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr,
+            } if is_least_integer(expr) => Some(expr),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn is_number(expression: &Expr) -> bool {

@@ -133,7 +133,8 @@ fn has_set_below(function: &Function) -> bool {
     found
 }
 
-fn refuse(expression: &Expr, clause: &str) -> Result<()> {
+/// 0A000 for a set in a clause that has a value for each row.
+pub(crate) fn refuse(expression: &Expr, clause: &str) -> Result<()> {
     let Some(position) = find_set(expression) else {
         return Ok(());
     };

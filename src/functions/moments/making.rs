@@ -7,7 +7,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::super::overload::{OverloadedFunction, kernel};
 use crate::error::{Error, SqlState};
-use crate::types::calendar::{CivilDate, MICROS_PER_SECOND, days_in_month};
+use crate::types::calendar::{CivilDate, END_DAY, FIRST_DAY, MICROS_PER_SECOND, days_in_month};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
@@ -33,7 +33,14 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                         month: month as u8,
                         day: day as u8,
                     };
-                    Ok(Some(date.to_days() as i32))
+                    let days = Some(date.to_days()).filter(|days| (FIRST_DAY..END_DAY).contains(days));
+                    match days {
+                        Some(days) => Ok(Some(days as i32)),
+                        None => {
+                            let message = format!("date out of range: {given}-{month:02}-{day:02}");
+                            Err(Error::new(SqlState::DatetimeFieldOverflow, message))
+                        }
+                    }
                 })
             })],
         ),
@@ -48,13 +55,16 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                     };
                     let is_valid =
                         (0..=24).contains(&hour) && (0..60).contains(&minute) && (0.0..=60.0).contains(&second);
-                    let micros = (i64::from(hour) * 3600 + i64::from(minute) * 60) * MICROS_PER_SECOND
-                        + (second * MICROS_PER_SECOND as f64).round() as i64;
-                    if !is_valid || micros > 86_400 * MICROS_PER_SECOND {
+                    let micros = is_valid.then(|| {
+                        (i64::from(hour) * 3600 + i64::from(minute) * 60) * MICROS_PER_SECOND
+                            + (second * MICROS_PER_SECOND as f64).round() as i64
+                    });
+                    let micros = micros.filter(|micros| *micros <= 86_400 * MICROS_PER_SECOND);
+                    if micros.is_none() {
                         let message = format!("time field value out of range: {hour}:{minute:02}:{second:02}");
                         return Err(Error::new(SqlState::DatetimeFieldOverflow, message));
                     }
-                    Ok(Some(micros))
+                    Ok(micros)
                 })
             })],
         ),

@@ -13,9 +13,13 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::ScalarUDF;
 
-use crate::error::{Error, SqlState};
+pub(super) use shifts::{negative, shift};
+
+use crate::error::{Error, Result, SqlState};
 use crate::types::TimeZone;
-use crate::types::calendar::{MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY};
+use crate::types::calendar::{
+    END_MICRO, FIRST_MICRO, MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
+};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     [
@@ -31,19 +35,26 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
 }
 
 /// The clock of a zone at an instant.
-fn to_clock(instant: i64, zone: &TimeZone) -> i64 {
+fn to_clock(instant: i64, zone: &TimeZone) -> Result<i64> {
     if is_infinite(instant) {
-        return instant;
+        return Ok(instant);
     }
-    instant + i64::from(zone.offset_at(instant)) * MICROS_PER_SECOND
+    within(instant.checked_add(i64::from(zone.offset_at(instant)) * MICROS_PER_SECOND))
 }
 
 /// The instant at which a zone's clock shows a time.
-fn to_instant(clock: i64, zone: &TimeZone) -> i64 {
+fn to_instant(clock: i64, zone: &TimeZone) -> Result<i64> {
     if is_infinite(clock) {
-        return clock;
+        return Ok(clock);
     }
-    clock - i64::from(zone.offset_for_local(clock)) * MICROS_PER_SECOND
+    within(clock.checked_sub(i64::from(zone.offset_for_local(clock)) * MICROS_PER_SECOND))
+}
+
+/// A computed moment, if timestamps reach so far; 22008 otherwise.
+fn within(moment: Option<i64>) -> Result<i64> {
+    moment
+        .filter(|moment| (FIRST_MICRO..END_MICRO).contains(moment))
+        .ok_or_else(|| out_of_range("timestamp"))
 }
 
 /// Whether a moment is before or after all others, on every clock.

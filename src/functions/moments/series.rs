@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{ArrowPrimitiveType, DataType, Int32Type, Int6
 use datafusion::logical_expr::ScalarUDF;
 
 use super::super::datum::Datum;
-use super::super::overload::{Arguments, OverloadedFunction, invalid, kernel, rows};
+use super::super::overload::{Arguments, OverloadedFunction, Room, invalid, kernel, rows};
 use super::shifts::shift;
 use crate::error::{Error, Result, SqlState};
 use crate::types::TimeZone;
@@ -25,8 +25,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             kernel("(int4, int4, int4) int4[]", integers::<Int32Type>),
             kernel("(int8, int8) int8[]", integers::<Int64Type>),
             kernel("(int8, int8, int8) int8[]", integers::<Int64Type>),
-            rows("(numeric, numeric) numeric[]", |_, row| numerics(row)),
-            rows("(numeric, numeric, numeric) numeric[]", |_, row| numerics(row)),
+            rows("(numeric, numeric) numeric[]", numerics),
+            rows("(numeric, numeric, numeric) numeric[]", numerics),
             kernel("(timestamp, timestamp, interval) timestamp[]", |args| {
                 moments(args, &TimeZone::UTC)
             }),
@@ -48,16 +48,17 @@ fn zero_step() -> Error {
 /// Lists of primitive values, one a row; `fill` appends a row's values, or answers false for NULL.
 fn lists<T: ArrowPrimitiveType>(
     args: &Arguments<'_>,
-    mut fill: impl FnMut(usize, &mut PrimitiveBuilder<T>) -> Result<bool>,
+    mut fill: impl FnMut(usize, &mut PrimitiveBuilder<T>, &mut Room) -> Result<bool>,
 ) -> Result<ArrayRef> {
     let DataType::List(item) = args.return_type() else {
         return Err(Error::internal("a series is an array"));
     };
     let mut values = PrimitiveBuilder::<T>::new().with_data_type(item.data_type().clone());
     let (mut lengths, mut valid) = (vec![], vec![]);
+    let mut room = args.room();
     for row in 0..args.rows() {
         let before = values.values_slice().len();
-        valid.push(fill(row, &mut values)?);
+        valid.push(fill(row, &mut values, &mut room)?);
         lengths.push(values.values_slice().len() - before);
     }
     let list = ListArray::try_new(
@@ -68,6 +69,19 @@ fn lists<T: ArrowPrimitiveType>(
     )?;
     let list: Arc<dyn Array> = Arc::new(list);
     Ok(list)
+}
+
+fn append<T: ArrowPrimitiveType>(values: &mut PrimitiveBuilder<T>, value: T::Native, room: &mut Room) -> Result<()> {
+    // The builder doubles what it holds.
+    let length = values.values_slice().len();
+    if length == values.capacity() {
+        room.fit(length.saturating_mul(3 * size_of::<T::Native>()))?;
+    }
+    if length >= LONGEST {
+        return Err(too_long());
+    }
+    values.append_value(value);
+    Ok(())
 }
 
 fn integers<T>(args: &Arguments<'_>) -> Result<ArrayRef>
@@ -81,7 +95,7 @@ where
     } else {
         None
     };
-    lists::<T>(args, |row, values| {
+    lists::<T>(args, |row, values, room| {
         let step = steps.as_ref().map_or(Some(1), |steps| steps.get(row).map(Into::into));
         let (Some(start), Some(stop), Some(step)) = (starts.get(row), stops.get(row), step) else {
             return Ok(false);
@@ -96,7 +110,7 @@ where
         }
         while (step > 0 && next <= stop) || (step < 0 && next >= stop) {
             let Ok(value) = T::Native::try_from(next) else { break };
-            values.append_value(value);
+            append(values, value, room)?;
             let Some(following) = next.checked_add(step) else { break };
             next = following;
         }
@@ -108,7 +122,7 @@ fn too_long() -> Error {
     Error::new(SqlState::ProgramLimitExceeded, "a series of this length is too long")
 }
 
-fn numerics(row: &[Datum]) -> Result<Datum> {
+fn numerics(args: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
     let number = |index: usize| match row.get(index) {
         Some(Datum::Decimal(value, scale)) => Some(Number::new(*value, i32::from(*scale))),
         _ => None,
@@ -122,13 +136,13 @@ fn numerics(row: &[Datum]) -> Result<Datum> {
     if direction.is_eq() {
         return Err(zero_step());
     }
-    let (mut values, mut next) = (vec![], start);
+    let (mut values, mut next, mut room) = (vec![], start, args.room());
     while next.compare(stop) != direction {
         let value = next.to_i128().ok_or_else(crate::types::numeric::overflow)?;
-        values.push(Datum::Decimal(value, next.scale as i8));
-        if values.len() > LONGEST {
-            return Err(too_long());
+        if values.len() == values.capacity() {
+            room.fit(values.len().saturating_mul(3 * size_of::<Datum>()))?;
         }
+        values.push(Datum::Decimal(value, next.scale as i8));
         next = next.plus(step)?;
     }
     Ok(Datum::List(values))
@@ -144,7 +158,7 @@ fn moments_in_zone(args: &Arguments<'_>) -> Result<ArrayRef> {
     }
     match first {
         Some(name) => moments(args, &super::zones::zone_named(name)?),
-        None => lists::<TimestampMicrosecondType>(args, |_, _| Ok(false)),
+        None => lists::<TimestampMicrosecondType>(args, |_, _, _| Ok(false)),
     }
 }
 
@@ -152,7 +166,7 @@ fn moments(args: &Arguments<'_>, zone: &TimeZone) -> Result<ArrayRef> {
     let starts = args.numbers::<TimestampMicrosecondType>(0)?;
     let stops = args.numbers::<TimestampMicrosecondType>(1)?;
     let steps = args.intervals(2)?;
-    lists::<TimestampMicrosecondType>(args, |row, values| {
+    lists::<TimestampMicrosecondType>(args, |row, values, room| {
         let (Some(start), Some(stop), Some(step)) = (starts.get(row), stops.get(row), steps.get(row)) else {
             return Ok(false);
         };
@@ -164,10 +178,7 @@ fn moments(args: &Arguments<'_>, zone: &TimeZone) -> Result<ArrayRef> {
         }
         let mut next = start;
         while (length > 0 && next <= stop) || (length < 0 && next >= stop) {
-            values.append_value(next);
-            if values.values_slice().len() > LONGEST {
-                return Err(too_long());
-            }
+            append(values, next, room)?;
             next = shift(next, step, zone)?;
         }
         Ok(true)

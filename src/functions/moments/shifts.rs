@@ -11,7 +11,7 @@ use datafusion::logical_expr::ScalarUDF;
 use super::super::datum::Datum;
 use super::super::overload::{Arguments, OverloadedFunction, kernel, rows};
 use super::zones::zone_named;
-use super::{out_of_range, to_clock, to_instant};
+use super::{out_of_range, to_clock, to_instant, within};
 use crate::error::Result;
 use crate::types::calendar::{
     CivilDate, MICROS_PER_DAY, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY, days_in_month,
@@ -63,6 +63,14 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                     shifted_in_zone(args, true)
                 }),
             ],
+        ),
+        immutable(
+            "interval_pl",
+            vec![kernel("(interval, interval) interval", |args| summed(args, false))],
+        ),
+        immutable(
+            "interval_mi",
+            vec![kernel("(interval, interval) interval", |args| summed(args, true))],
         ),
         immutable(
             "time_pl_interval",
@@ -148,7 +156,7 @@ fn shifted(args: &Arguments<'_>, backwards: bool) -> Result<ArrayRef> {
     let intervals = args.intervals(1)?;
     args.build::<TimestampMicrosecondType>(|row| match (moments.get(row), intervals.get(row)) {
         (Some(moment), Some(interval)) => {
-            let interval = if backwards { negative(interval) } else { interval };
+            let interval = if backwards { negative(interval)? } else { interval };
             shift(moment, interval, &zone).map(Some)
         }
         _ => Ok(None),
@@ -162,7 +170,7 @@ fn days_later(args: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
         Some(Datum::Micros(instant)) => {
             let is_zoned = matches!(args.sql_type(0), SqlType::Timestamptz(_));
             let clock = if is_zoned {
-                to_clock(*instant, &args.zone())
+                to_clock(*instant, &args.zone())?
             } else {
                 *instant
             };
@@ -185,7 +193,7 @@ fn shifted_in_zone(args: &Arguments<'_>, backwards: bool) -> Result<ArrayRef> {
     let names = args.texts(2)?;
     args.build::<TimestampMicrosecondType>(|row| match (moments.get(row), intervals.get(row), names.get(row)) {
         (Some(moment), Some(interval), Some(name)) => {
-            let interval = if backwards { negative(interval) } else { interval };
+            let interval = if backwards { negative(interval)? } else { interval };
             shift(moment, interval, &zone_named(name)?).map(Some)
         }
         _ => Ok(None),
@@ -201,22 +209,26 @@ fn shifted_clock(args: &Arguments<'_>) -> Result<ArrayRef> {
     })
 }
 
-fn negative(interval: IntervalMonthDayNano) -> IntervalMonthDayNano {
-    IntervalMonthDayNano::new(
-        interval.months.wrapping_neg(),
-        interval.days.wrapping_neg(),
-        interval.nanoseconds.wrapping_neg(),
-    )
+/// The interval backwards; 22008 where it has no opposite.
+pub(in super::super) fn negative(interval: IntervalMonthDayNano) -> Result<IntervalMonthDayNano> {
+    let opposite = || {
+        Some(IntervalMonthDayNano::new(
+            interval.months.checked_neg()?,
+            interval.days.checked_neg()?,
+            interval.nanoseconds.checked_neg()?,
+        ))
+    };
+    opposite().ok_or_else(|| out_of_range("interval"))
 }
 
 /// An instant moved by months and days on a zone's calendar, then by the rest.
-pub(super) fn shift(instant: i64, interval: IntervalMonthDayNano, zone: &TimeZone) -> Result<i64> {
+pub(in super::super) fn shift(instant: i64, interval: IntervalMonthDayNano, zone: &TimeZone) -> Result<i64> {
     if matches!(instant, TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY) {
         return Ok(instant);
     }
     let mut moment = instant;
     if interval.months != 0 || interval.days != 0 {
-        let clock = to_clock(moment, zone);
+        let clock = to_clock(moment, zone)?;
         let time = clock.rem_euclid(MICROS_PER_DAY);
         let mut days = clock.div_euclid(MICROS_PER_DAY);
         if interval.months != 0 {
@@ -230,11 +242,28 @@ pub(super) fn shift(instant: i64, interval: IntervalMonthDayNano, zone: &TimeZon
         let clock = days
             .checked_mul(MICROS_PER_DAY)
             .and_then(|start| start.checked_add(time));
-        moment = to_instant(clock.ok_or_else(|| out_of_range("timestamp"))?, zone);
+        moment = to_instant(clock.ok_or_else(|| out_of_range("timestamp"))?, zone)?;
     }
-    moment
-        .checked_add(interval.nanoseconds / 1000)
-        .ok_or_else(|| out_of_range("timestamp"))
+    within(moment.checked_add(interval.nanoseconds / 1000))
+}
+
+/// Intervals added field by field.
+fn summed(args: &Arguments<'_>, backwards: bool) -> Result<ArrayRef> {
+    let (left, right) = (args.intervals(0)?, args.intervals(1)?);
+    args.build::<IntervalMonthDayNanoType>(|row| {
+        let (Some(left), Some(right)) = (left.get(row), right.get(row)) else {
+            return Ok(None);
+        };
+        let right = if backwards { negative(right)? } else { right };
+        let sum = || {
+            Some(IntervalMonthDayNano::new(
+                left.months.checked_add(right.months)?,
+                left.days.checked_add(right.days)?,
+                left.nanoseconds.checked_add(right.nanoseconds)?,
+            ))
+        };
+        sum().map(Some).ok_or_else(|| out_of_range("interval"))
+    })
 }
 
 /// A time of day goes round the clock.

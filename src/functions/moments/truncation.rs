@@ -8,12 +8,10 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::super::overload::{Arguments, OverloadedFunction, kernel};
 use super::zones::zone_named;
-use super::{out_of_range, to_clock, to_instant};
+use super::{is_infinite, out_of_range, to_clock, to_instant, within};
 use crate::error::{Error, Result, SqlState};
 use crate::types::TimeZone;
-use crate::types::calendar::{
-    CivilDate, MICROS_PER_DAY, MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
-};
+use crate::types::calendar::{CivilDate, MICROS_PER_DAY, MICROS_PER_SECOND};
 
 const MICROS_PER_MINUTE: i64 = 60 * MICROS_PER_SECOND;
 const MICROS_PER_HOUR: i64 = 60 * MICROS_PER_MINUTE;
@@ -154,13 +152,14 @@ fn truncated(
             return Ok(None);
         };
         let unit = units.get(name, type_name)?;
-        if matches!(moment, TIMESTAMP_INFINITY | TIMESTAMP_NEGATIVE_INFINITY) {
+        if is_infinite(moment) {
             return Ok(Some(moment));
         }
-        Ok(Some(match zone(row)? {
-            None => start_of(moment, unit),
-            Some(zone) => to_instant(start_of(to_clock(moment, &zone), unit), &zone),
-        }))
+        let start = match zone(row)? {
+            None => within(Some(start_of(moment, unit))),
+            Some(zone) => to_instant(start_of(to_clock(moment, &zone)?, unit), &zone),
+        };
+        start.map(Some)
     })
 }
 
@@ -205,7 +204,16 @@ fn binned(args: &Arguments<'_>) -> Result<ArrayRef> {
                 "timestamps cannot be binned into intervals containing months or years",
             ));
         }
-        let step = i64::from(stride.days) * MICROS_PER_DAY + stride.nanoseconds / 1000;
+        if is_infinite(moment) {
+            return Ok(Some(moment));
+        }
+        if is_infinite(origin) {
+            return Err(out_of_range("origin"));
+        }
+        let step = i64::from(stride.days)
+            .checked_mul(MICROS_PER_DAY)
+            .and_then(|days| days.checked_add(stride.nanoseconds / 1000))
+            .ok_or_else(|| out_of_range("interval"))?;
         if step <= 0 {
             return Err(Error::new(
                 SqlState::DatetimeFieldOverflow,
@@ -213,6 +221,6 @@ fn binned(args: &Arguments<'_>) -> Result<ArrayRef> {
             ));
         }
         let distance = moment.checked_sub(origin).ok_or_else(|| out_of_range("interval"))?;
-        Ok(Some(origin + distance - distance.rem_euclid(step)))
+        within(moment.checked_sub(distance.rem_euclid(step))).map(Some)
     })
 }

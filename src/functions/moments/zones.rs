@@ -45,7 +45,7 @@ pub(super) fn zone_named(name: &str) -> Result<TimeZone> {
     })
 }
 
-fn by_name(args: &Arguments<'_>, convert: fn(i64, &TimeZone) -> i64) -> Result<ArrayRef> {
+fn by_name(args: &Arguments<'_>, convert: fn(i64, &TimeZone) -> Result<i64>) -> Result<ArrayRef> {
     let names = args.texts(0)?;
     let moments = args.numbers::<TimestampMicrosecondType>(1)?;
     let mut last: Option<(String, TimeZone)> = None;
@@ -56,18 +56,18 @@ fn by_name(args: &Arguments<'_>, convert: fn(i64, &TimeZone) -> i64) -> Result<A
         if last.as_ref().is_none_or(|(before, _)| before != name) {
             last = Some((name.to_string(), zone_named(name)?));
         }
-        Ok(last.as_ref().map(|(_, zone)| convert(moment, zone)))
+        last.as_ref().map(|(_, zone)| convert(moment, zone)).transpose()
     })
 }
 
-fn by_offset(args: &Arguments<'_>, convert: fn(i64, &TimeZone) -> i64) -> Result<ArrayRef> {
+fn by_offset(args: &Arguments<'_>, convert: fn(i64, &TimeZone) -> Result<i64>) -> Result<ArrayRef> {
     let offsets = args.intervals(0)?;
     let moments = args.numbers::<TimestampMicrosecondType>(1)?;
     args.build::<TimestampMicrosecondType>(|row| {
         let (Some(offset), Some(moment)) = (offsets.get(row), moments.get(row)) else {
             return Ok(None);
         };
-        Ok(Some(convert(moment, &TimeZone::fixed(offset_seconds(offset)?))))
+        convert(moment, &TimeZone::fixed(offset_seconds(offset)?)).map(Some)
     })
 }
 

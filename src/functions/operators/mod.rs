@@ -100,11 +100,13 @@ impl ExprPlanner for Operators {
         })
     }
 
-    /// Literals of unknown type among rows are read as such rows: the engine looks for a type of all before anything else.
+    /// Literals of unknown type among rows are read as such rows: the engine looks for a type of all before anything else. What
+    /// the elements are, the array's layout does not tell.
     fn plan_array_literal(&self, elements: Vec<Expr>, schema: &DFSchema) -> PlanResult<PlannerResult<Vec<Expr>>> {
         let types = elements.iter().filter_map(|element| Operand::of(element, schema));
         let mut types = types.map(|operand| operand.sql_type);
-        let Some(row) = types.find(|sql_type| matches!(sql_type, SqlType::Composite(_))) else {
+        let Some(row) = types.find(|sql_type| matches!(sql_type.innermost(), SqlType::Composite(_) | SqlType::Record))
+        else {
             return Ok(PlannerResult::Original(elements));
         };
         let array = make_array(agree(elements, schema, "ARRAY")?);
@@ -142,6 +144,7 @@ impl Operation {
             B::PGRegexNotMatch => self.matching("regexp_matches_pattern", true),
             B::PGRegexNotIMatch => self.matching("regexp_imatches_pattern", true),
             B::PGBitwiseShiftLeft | B::PGBitwiseShiftRight => self.shift(),
+            B::Custom(_) if !self.left.1.is_unknown() && !self.right.1.is_unknown() => Err(self.undefined()),
             _ => self.containment(),
         }
     }

@@ -8,8 +8,11 @@ use datafusion::arrow::array::{
     StringViewArray, StringViewBuilder,
 };
 use datafusion::arrow::datatypes::{DataType, FieldRef, Float64Type, Int32Type, Int64Type, IntervalMonthDayNanoType};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use tokio_util::sync::CancellationToken;
 
 use super::super::environment::FunctionEnvironment;
+use crate::context::random::RandomNumbers;
 use crate::error::{Error, Result};
 use crate::types::{FormatSettings, SqlType, TimeZone};
 
@@ -17,6 +20,34 @@ use crate::types::{FormatSettings, SqlType, TimeZone};
 pub(crate) struct Value {
     pub array: ArrayRef,
     pub is_constant: bool,
+}
+
+/// Memory that a function takes of that of all queries.
+pub(crate) struct Room {
+    held: Option<MemoryReservation>,
+    cancel: Option<CancellationToken>,
+    bytes: usize,
+}
+
+impl Room {
+    /// How much is asked for at once.
+    const STEP: usize = 1 << 22;
+
+    /// Makes sure that there is room for so many bytes; 53200 without, 57014 for a statement that is to stop.
+    pub fn fit(&mut self, bytes: usize) -> Result<()> {
+        if bytes <= self.bytes {
+            return Ok(());
+        }
+        if self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled) {
+            return Err(crate::context::canceled());
+        }
+        let wanted = bytes.saturating_add(Self::STEP);
+        if let Some(held) = &self.held {
+            held.try_grow(wanted - self.bytes)?;
+        }
+        self.bytes = wanted;
+        Ok(())
+    }
 }
 
 /// The arguments of one call over one batch.
@@ -139,6 +170,24 @@ impl Arguments<'_> {
     pub fn zone(&self) -> TimeZone {
         let setting = self.environment.and_then(|environment| environment.setting("timezone"));
         setting.and_then(|name| TimeZone::parse(&name)).unwrap_or(TimeZone::UTC)
+    }
+
+    /// The session's random numbers, or others outside a session.
+    pub fn random<T>(&self, draw: impl FnOnce(&mut RandomNumbers) -> T) -> T {
+        match self.environment {
+            Some(environment) => draw(&mut environment.context().session.random.lock()),
+            None => draw(&mut RandomNumbers::default()),
+        }
+    }
+
+    /// Room for a value much larger than what it is computed from. It is free again with what is returned here.
+    pub fn room(&self) -> Room {
+        let pool = self.environment.and_then(|environment| environment.memory());
+        Room {
+            held: pool.map(|pool| MemoryConsumer::new(self.name).register(&pool)),
+            cancel: self.environment.map(|environment| environment.context().cancel.clone()),
+            bytes: 0,
+        }
     }
 
     /// A column of text: `write` appends a row's text and answers whether it is not NULL.

@@ -8,7 +8,7 @@ mod decimals;
 mod function;
 mod resolve;
 
-pub(crate) use arguments::{Arguments, Texts};
+pub(crate) use arguments::{Arguments, Room, Texts};
 pub(crate) use by_name::{call_overloaded, is_overloaded};
 pub use choice::{chosen_function, given_types};
 pub use function::pinned;

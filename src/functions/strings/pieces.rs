@@ -393,8 +393,11 @@ fn overlay(args: &Arguments<'_>) -> Result<ArrayRef> {
                 "negative substring length not allowed",
             ));
         }
+        let after = start
+            .checked_add(length)
+            .ok_or_else(|| Error::new(SqlState::NumericValueOutOfRange, "integer out of range"))?;
         let begin = start as usize - 1;
-        let end = usize::try_from(i64::from(start) - 1 + i64::from(length)).unwrap_or_default();
+        let end = usize::try_from(i64::from(after) - 1).unwrap_or_default();
         out.push_str(&text[..offset(text, begin)]);
         out.push_str(part);
         out.push_str(&text[offset(text, end)..]);

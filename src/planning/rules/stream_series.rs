@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result as PlanResult, ScalarValue};
@@ -11,6 +11,8 @@ use datafusion::datasource::provider_as_source;
 use datafusion::functions_table::generate_series::{GenSeriesArgs, GenerateSeriesTable};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection, Unnest, cast};
 use datafusion::optimizer::AnalyzerRule;
+
+use crate::types::calendar::{END_MICRO, FIRST_MICRO, MICROS_PER_DAY};
 
 const SERIES: &str = "generate_series";
 /// The column of DataFusion's table function.
@@ -81,7 +83,7 @@ fn rebuilt(
     scan.project(columns.collect::<Vec<_>>())?.build()
 }
 
-/// A call of generate_series with whole numbers, if all are known and the series advances.
+/// A call of generate_series with whole numbers or with moments in even steps, if all are known and the series advances.
 fn constant_series(expression: &Expr) -> Option<GenSeriesArgs> {
     let Expr::ScalarFunction(call) = expression.clone().unalias() else {
         return None;
@@ -90,11 +92,15 @@ fn constant_series(expression: &Expr) -> Option<GenSeriesArgs> {
         return None;
     }
     let numbers: Option<Vec<i64>> = call.args.iter().map(whole_number).collect();
-    let (start, end, step) = match *numbers?.as_slice() {
-        [start, end] => (start, end, 1),
-        [start, end, step] if step != 0 => (start, end, step),
+    let (start, end, step) = match (numbers.as_deref(), call.args.as_slice()) {
+        (Some([start, end]), _) => (*start, *end, 1),
+        (Some([start, end, step]), _) => (*start, *end, *step),
+        (None, [start, end, step]) => (microseconds(start)?, microseconds(end)?, even_step(step, start)?),
         _ => return None,
     };
+    if step == 0 {
+        return None;
+    }
     Some(GenSeriesArgs::Int64Args {
         start,
         end,
@@ -113,6 +119,34 @@ fn whole_number(argument: &Expr) -> Option<i64> {
         Expr::Negative(inner) => whole_number(inner)?.checked_neg(),
         _ => None,
     }
+}
+
+/// A moment's place on the clock.
+fn microseconds(argument: &Expr) -> Option<i64> {
+    let moment = match argument {
+        Expr::Literal(ScalarValue::TimestampMicrosecond(Some(moment), _), _) => *moment,
+        Expr::Cast(cast) if *cast.field.data_type() == DataType::Timestamp(TimeUnit::Microsecond, None) => {
+            match cast.expr.as_ref() {
+                Expr::Literal(ScalarValue::Date32(Some(day)), _) => i64::from(*day).checked_mul(MICROS_PER_DAY)?,
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    (FIRST_MICRO..END_MICRO).contains(&moment).then_some(moment)
+}
+
+/// A step that is as long everywhere: months are not, nor are days where clocks are put forward and back.
+fn even_step(argument: &Expr, start: &Expr) -> Option<i64> {
+    let Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(step)), _) = argument else {
+        return None;
+    };
+    let has_zone = matches!(start, Expr::Literal(ScalarValue::TimestampMicrosecond(_, Some(_)), _));
+    if step.months != 0 || step.days != 0 && has_zone {
+        return None;
+    }
+    let days = i64::from(step.days).checked_mul(MICROS_PER_DAY)?;
+    days.checked_add(step.nanoseconds / 1000)
 }
 
 #[cfg(test)]
@@ -135,6 +169,17 @@ mod tests {
         let plan = unnested(million);
         assert!(plan.display_indent().to_string().contains("TableScan"), "{plan:?}");
         assert_eq!(plan.schema().field_names(), ["other", "n"]);
+    }
+
+    #[test]
+    fn moments_in_even_steps_are_streamed() {
+        let moment = |micros| lit(ScalarValue::TimestampMicrosecond(Some(micros), None));
+        let step = |months, days, nanos| lit(ScalarValue::new_interval_mdn(months, days, nanos));
+        for (step, streams) in [(step(0, 1, 500_000_000), true), (step(1, 0, 0), false)] {
+            let plan = unnested(gen_series(moment(0), moment(86_400_000_000), step));
+            let shown = plan.display_indent().to_string();
+            assert_eq!(shown.contains("TableScan"), streams, "{shown}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ type Set = Vec<Expression>;
 const MOST_SETS: usize = 4096;
 
 pub(super) fn write_out(tokens: &mut Vec<TokenWithSpan>) {
+    without_quantifiers(tokens);
     let mut index = 1;
     while index < tokens.len() {
         let begins_item = is_word(&tokens[index - 1].token, "by") || tokens[index - 1].token == Token::Comma;
@@ -27,6 +28,87 @@ pub(super) fn write_out(tokens: &mut Vec<TokenWithSpan>) {
         }
         index += 1;
     }
+}
+
+/// `GROUP BY DISTINCT` is the product of its elements without sets that are there before; `ALL` is what holds anyway.
+fn without_quantifiers(tokens: &mut Vec<TokenWithSpan>) {
+    let mut index = 2;
+    while index < tokens.len() {
+        let word_at = |place: usize, word: &str| tokens.get(place).is_some_and(|token| is_word(&token.token, word));
+        if word_at(index - 2, "group") && word_at(index - 1, "by") {
+            if word_at(index, "all") && !ends_clause(tokens, index + 1) {
+                tokens.remove(index);
+            } else if word_at(index, "distinct") {
+                let span = tokens[index].span;
+                if let Some((sets, end)) = product(tokens, index + 1) {
+                    let written = written(&sets).into_iter().map(|token| TokenWithSpan { token, span });
+                    tokens.splice(index..end, written);
+                }
+            }
+        }
+        index += 1;
+    }
+}
+
+/// Whether a GROUP BY ends before this token.
+fn ends_clause(tokens: &[TokenWithSpan], at: usize) -> bool {
+    const BEHIND: [&str; 11] = [
+        "having",
+        "window",
+        "qualify",
+        "order",
+        "limit",
+        "offset",
+        "fetch",
+        "for",
+        "union",
+        "intersect",
+        "except",
+    ];
+    tokens.get(at).is_none_or(|token| {
+        matches!(token.token, Token::RParen | Token::SemiColon | Token::EOF)
+            || BEHIND.iter().any(|word| is_word(&token.token, word))
+    })
+}
+
+/// The different sets of all elements of a GROUP BY together, and where it ends.
+fn product(tokens: &[TokenWithSpan], begin: usize) -> Option<(Vec<Set>, usize)> {
+    let mut depth = 0_usize;
+    let end = (begin..=tokens.len()).find(|place| {
+        let ends = depth == 0 && ends_clause(tokens, *place);
+        match tokens.get(*place).map(|token| &token.token) {
+            Some(Token::LParen | Token::LBracket) => depth += 1,
+            Some(Token::RParen | Token::RBracket) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        ends
+    })?;
+    // An element ends with a comma or a parenthesis.
+    let mut clause = tokens[begin..end].to_vec();
+    clause.push(TokenWithSpan::wrap(Token::RParen));
+    let (mut sets, mut place) = (vec![vec![]], 0);
+    loop {
+        let (choices, next) = element(&clause, place)?;
+        if sets.len().checked_mul(choices.len())? > MOST_SETS {
+            return None;
+        }
+        let pairs = sets
+            .iter()
+            .flat_map(|set: &Set| choices.iter().map(|choice| set.iter().chain(choice).cloned().collect()));
+        sets = pairs.collect();
+        match clause.get(next)?.token {
+            Token::Comma => place = next + 1,
+            _ => break,
+        }
+    }
+    let mut different: Vec<Set> = vec![];
+    for set in sets {
+        let holds = |set: &Set, other: &Set| other.iter().all(|expression| set.contains(expression));
+        if !different.iter().any(|known| holds(known, &set) && holds(&set, known)) {
+            different.push(set);
+        }
+    }
+    Some((different, end))
 }
 
 /// What begins here, and where its parenthesis opens.
@@ -184,6 +266,16 @@ mod tests {
     #[test]
     fn sets_within_sets_are_written_out() {
         for (text, expected) in [
+            (
+                "group by distinct rollup(a, b), rollup(a) order by 1",
+                "group by grouping sets ( ( a , b ) , ( a ) , ( ) ) order by 1",
+            ),
+            (
+                "(select 1 group by distinct a, b)",
+                "( select 1 group by grouping sets ( ( a , b ) ) )",
+            ),
+            ("group by all a, cube(b)", "group by a , cube ( b )"),
+            ("group by all order by 1", "group by all order by 1"),
             ("group by rollup(a, b)", "group by rollup ( a , b )"),
             (
                 "group by grouping sets ((a, b), ())",

@@ -4,7 +4,19 @@
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
-use crate::types::Spelled;
+use crate::types::{Spelled, SqlType};
+
+/// Types that may stand before a literal, beside those whose values are spelled.
+const LITERAL_TYPES: [&str; 8] = [
+    "bpchar",
+    "char",
+    "character",
+    "name",
+    "oid",
+    "regproc",
+    "regprocedure",
+    "regtype",
+];
 
 pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) {
     // The tokens become more and fewer on the way.
@@ -58,25 +70,58 @@ fn regular_match(tokens: &mut Vec<TokenWithSpan>, index: usize) {
     }
 }
 
-/// `inet '10.0.0.1'` as `'10.0.0.1'::inet`: sqlparser knows the names of its own types only. (A bit by itself is of
-/// any length there, and of one bit in a cast.)
+/// `inet '10.0.0.1'` as `'10.0.0.1'::inet`: sqlparser knows the names of its own types only. What is of one bit or
+/// character in a cast is of any length here.
 fn typed_literal(tokens: &mut Vec<TokenWithSpan>, index: usize) {
-    let is_type = |token: &Token| match token {
-        Token::Word(word) if word.quote_style.is_none() => {
-            Spelled::all().any(|spelled| word.value == spelled.internal_name() && spelled != Spelled::Bit(None))
-        }
-        _ => false,
-    };
-    let is_typed = matches!(
-        tokens.get(index..index + 2),
-        Some([name, literal]) if is_type(&name.token) && matches!(literal.token, Token::SingleQuotedString(_))
-    );
-    let is_alias = index > 0 && (word_at(tokens, index - 1, &["as"]) || tokens[index - 1].token == Token::Period);
-    if is_typed && !is_alias {
-        tokens.swap(index, index + 1);
-        let colons = TokenWithSpan::new(Token::DoubleColon, tokens[index].span);
-        tokens.insert(index + 1, colons);
+    if index > 0 && (word_at(tokens, index - 1, &["as"]) || tokens[index - 1].token == Token::Period) {
+        return;
     }
+    let Some(name_end) = end_of_type(tokens, index) else {
+        return;
+    };
+    let Some(Token::SingleQuotedString(text)) = tokens.get(name_end).map(|token| &token.token) else {
+        return;
+    };
+    if word_at(tokens, index, &["bit"]) {
+        tokens[index].token = Token::SingleQuotedByteStringLiteral(text.clone());
+        tokens.remove(name_end);
+        return;
+    }
+    if word_at(tokens, index, &["char", "character"]) {
+        tokens[index].token = Token::make_word("bpchar", None);
+    }
+    let literal = tokens.remove(name_end);
+    let colons = TokenWithSpan::new(Token::DoubleColon, literal.span);
+    tokens.splice(index..index, [literal, colons]);
+}
+
+/// The end of a type's name that begins here and that sqlparser reads in a cast only.
+fn end_of_type(tokens: &[TokenWithSpan], index: usize) -> Option<usize> {
+    let Token::Word(word) = &tokens.get(index)?.token else {
+        return None;
+    };
+    let name = word.value.as_str();
+    if word.quote_style.is_some() {
+        return (name == "char").then_some(index + 1);
+    }
+    if word_at(tokens, index, &["interval"]) {
+        let modifier = tokens.get(index + 1..index + 4)?;
+        let is_modifier = matches!(
+            modifier,
+            [open, digits, close] if open.token == Token::LParen
+                && matches!(digits.token, Token::Number(..))
+                && close.token == Token::RParen
+        );
+        return is_modifier.then_some(index + 4);
+    }
+    let is_array = || {
+        name.strip_prefix('_')
+            .is_some_and(|element| element.parse::<SqlType>().is_ok())
+    };
+    let is_type = word_at(tokens, index, &LITERAL_TYPES)
+        || Spelled::all().any(|spelled| name == spelled.internal_name())
+        || is_array();
+    is_type.then_some(index + 1)
 }
 
 fn word_at(tokens: &[TokenWithSpan], index: usize, words: &[&str]) -> bool {

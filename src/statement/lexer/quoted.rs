@@ -4,6 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{Lexer, is_identifier_part, is_identifier_start, truncate_name};
 use crate::error::{Error, Result, SqlState};
+use crate::types::encoding::invalid_sequence;
 
 impl Lexer<'_> {
     /// `'…'` with `''` for a quote; a further part after white space with a line break belongs to it.
@@ -90,13 +91,7 @@ impl Lexer<'_> {
     }
 
     fn invalid_bytes(&mut self, bytes: &[u8], start: usize) -> Error {
-        let shown = bytes
-            .iter()
-            .map(|byte| format!("0x{byte:02x}"))
-            .collect::<Vec<_>>()
-            .join(" ");
-        let message = format!("invalid byte sequence for encoding \"UTF8\": {shown}");
-        Error::new(SqlState::InvalidByteSequence, message).at(self.position_of(start))
+        invalid_sequence(bytes, "UTF8").at(self.position_of(start))
     }
 
     fn escape(&mut self, start: usize, value: &mut Vec<u8>) -> Result<()> {

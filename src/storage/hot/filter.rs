@@ -19,6 +19,7 @@ use datafusion::physical_expr::expressions::{
 use datafusion::physical_expr::utils::collect_columns;
 
 use super::super::key_set::{InKeySet, KeySet};
+use super::super::like_pieces::PiecewiseLike;
 use super::column::{Codes, HotColumn, Rows, Values};
 use super::rows::{HotRows, Slot};
 
@@ -277,6 +278,9 @@ impl Compiler<'_> {
         }
         let moved = Arc::clone(expression)
             .transform(|part| {
+                if let Some(like) = PiecewiseLike::of(&part) {
+                    return Ok(Transformed::yes(Arc::new(like) as _));
+                }
                 let Some(column) = part.downcast_ref::<Column>() else {
                     return Ok(Transformed::no(part));
                 };

@@ -186,7 +186,7 @@ fn random_filter(random: &mut StdRng, schema: &Schema, samples: &[ArrayRef], dep
         2 => in_list(column, values.to_vec(), &random.random_bool(0.5), schema).unwrap(),
         3 => Arc::new(BinaryExpr::new(first, op, column)),
         4 if samples[at].data_type() == &DataType::Utf8View => {
-            let pattern = ["%a%", "PROMO%", "%row 1%", "a_"][random.random_range(0..4)];
+            let pattern = ["%a%", "PROMO%", "%row 1%", "a_", "%r%w%1%", "P%O", "%o%o%2"][random.random_range(0..7)];
             let pattern = literal(ScalarValue::Utf8View(Some(pattern.into())));
             Arc::new(LikeExpr::new(random.random_bool(0.5), false, column, pattern))
         }

@@ -152,8 +152,8 @@ impl Columns {
     }
 
     /// 22P04 about a whole line.
-    pub fn bad_line(&self, message: impl Into<String>, line: u64, text: &[u8]) -> Error {
-        let shown = limited(&String::from_utf8_lossy(text));
+    pub fn bad_line(&self, message: impl Into<String>, line: u64, text: &str) -> Error {
+        let shown = limited(text);
         let place = format!("COPY {}, line {line}: \"{shown}\"", self.relation);
         with_place(Error::new(SqlState::BadCopyFileFormat, message), &place)
     }

@@ -5,12 +5,11 @@ use bytes::{BufMut, BytesMut};
 use super::CopyOptions;
 use super::columns::Columns;
 use crate::error::Result;
-use crate::types::parse::utf8;
 
 /// Decodes one record into a row.
-pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &[u8], number: u64) -> Result<()> {
+pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &str, number: u64) -> Result<()> {
     let mut rest = Some(line);
-    let mut value = Vec::new();
+    let mut unquoted = String::new();
     if columns.len() == 0 {
         return match line.is_empty() {
             true => Ok(()),
@@ -22,21 +21,17 @@ pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &[
             let message = format!("missing data for column \"{}\"", columns.name(column));
             return Err(columns.bad_line(message, number, line));
         };
-        let Some((length, quoted)) = read_field(remaining, options, &mut value) else {
+        let Some(field) = read_field(remaining, options, &mut unquoted) else {
             return Err(columns.bad_line("unterminated CSV quoted field", number, line));
         };
-        rest = remaining.get(length + 1..).filter(|_| length < remaining.len());
+        rest = remaining.get(field.length + 1..);
         let name = columns.name(column);
-        let may_be_null = match quoted {
+        let may_be_null = match field.quoted {
             true => options.force_null.has(name),
             false => !options.force_not_null.has(name),
         };
-        if may_be_null && value == options.null.as_bytes() {
-            columns.append_text(column, None, number)?;
-            continue;
-        }
-        let text = utf8(&value).map_err(|error| columns.at_line(error, number))?;
-        columns.append_text(column, Some(text), number)?;
+        let value = Some(field.value).filter(|value| !may_be_null || *value != options.null);
+        columns.append_text(column, value, number)?;
     }
     match rest {
         None => Ok(()),
@@ -44,43 +39,61 @@ pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &[
     }
 }
 
-/// Reads a field into `value`: its length in the input, and whether any of it was quoted. `None` when a
-/// quote is not closed.
-fn read_field(text: &[u8], options: &CopyOptions, value: &mut Vec<u8>) -> Option<(usize, bool)> {
-    value.clear();
-    let (mut position, mut quoted) = (0, false);
-    loop {
-        match text.get(position) {
-            None => return Some((position, quoted)),
-            Some(byte) if *byte == options.delimiter => return Some((position, quoted)),
-            Some(byte) if *byte == options.quote => {
-                quoted = true;
-                position = read_quoted(text, position + 1, options, value)?;
-            }
-            Some(byte) => {
-                value.push(*byte);
-                position += 1;
-            }
-        }
+struct CsvField<'a> {
+    value: &'a str,
+    /// Its length in the input.
+    length: usize,
+    /// Whether any of it was.
+    quoted: bool,
+}
+
+/// Reads a field, through `unquoted` if need be. `None` when a quote is not closed.
+fn read_field<'a>(text: &'a str, options: &CopyOptions, unquoted: &'a mut String) -> Option<CsvField<'a>> {
+    let is_special = |byte| byte == options.delimiter || byte == options.quote;
+    let plain_from = |start: usize| {
+        let plain = text.as_bytes()[start..].iter().position(|byte| is_special(*byte));
+        plain.map_or(text.len(), |plain| start + plain)
+    };
+    let mut length = plain_from(0);
+    let is_quote = |position| text.as_bytes().get(position) == Some(&options.quote);
+    if !is_quote(length) {
+        return Some(CsvField {
+            value: &text[..length],
+            length,
+            quoted: false,
+        });
     }
+    unquoted.clear();
+    unquoted.push_str(&text[..length]);
+    while is_quote(length) {
+        let start = read_quoted(text, length + 1, options, unquoted)?;
+        length = plain_from(start);
+        unquoted.push_str(&text[start..length]);
+    }
+    Some(CsvField {
+        value: unquoted,
+        length,
+        quoted: true,
+    })
 }
 
 /// From behind an opening quote to behind the closing one.
-fn read_quoted(text: &[u8], start: usize, options: &CopyOptions, value: &mut Vec<u8>) -> Option<usize> {
-    let mut position = start;
+fn read_quoted(text: &str, start: usize, options: &CopyOptions, value: &mut String) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut taken, mut position) = (start, start);
     loop {
-        let byte = *text.get(position)?;
-        position += 1;
-        if byte == options.escape
-            && let Some(next) = text.get(position)
-            && (*next == options.escape || *next == options.quote)
-        {
-            value.push(*next);
-            position += 1;
+        let byte = *bytes.get(position)?;
+        let is_escaping = byte == options.escape
+            && matches!(bytes.get(position + 1), Some(next) if *next == options.escape || *next == options.quote);
+        if is_escaping {
+            value.push_str(&text[taken..position]);
+            taken = position + 1;
+            position += 2;
         } else if byte == options.quote {
-            return Some(position);
+            value.push_str(&text[taken..position]);
+            return Some(position + 1);
         } else {
-            value.push(byte);
+            position += 1;
         }
     }
 }

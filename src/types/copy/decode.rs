@@ -10,6 +10,7 @@ use super::{CopyFormat, CopyOptions, csv_format, text_format};
 use crate::error::Result;
 use crate::types::encoding::{Decoder, Encoding};
 use crate::types::format::FormatSettings;
+use crate::types::parse::utf8;
 
 /// Decodes the data of one COPY FROM.
 pub struct CopyDecoder {
@@ -121,7 +122,7 @@ impl CopyDecoder {
                     (start, end)
                 }
                 Err(BadLine { message, hint }) => {
-                    let error = columns.bad_line(message, lines.number + 1, lines.rest());
+                    let error = columns.bad_line(message, lines.number + 1, &String::from_utf8_lossy(lines.rest()));
                     return Err(match hint {
                         Some(hint) => error.with_hint(hint),
                         None => error,
@@ -134,7 +135,8 @@ impl CopyDecoder {
                 }
                 continue;
             }
-            decode_line(columns, &self.options, lines.bytes(start, end), lines.number)?;
+            let line = utf8(lines.bytes(start, end)).map_err(|error| columns.at_line(error, lines.number))?;
+            decode_line(columns, &self.options, line, lines.number)?;
             columns.end_row(end - start)?;
             if *ended {
                 return Ok(());

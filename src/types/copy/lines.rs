@@ -44,6 +44,8 @@ pub(super) struct Lines {
     quote: u8,
     /// `None` when the quote escapes itself.
     escape: Option<u8>,
+    /// By byte, whether it decides anything, wherever it stands in a line.
+    decides: [bool; 256],
     buffer: Vec<u8>,
     line_start: usize,
     position: usize,
@@ -58,10 +60,18 @@ pub(super) struct Lines {
 
 impl Lines {
     pub fn new(options: &CopyOptions) -> Lines {
+        let csv = options.format == CopyFormat::Csv;
+        let mut decides = [false; 256];
+        let deciding = match csv {
+            true => [b'\r', b'\n', options.quote, options.escape],
+            false => [b'\r', b'\n', b'\\', b'\\'],
+        };
+        deciding.iter().for_each(|byte| decides[usize::from(*byte)] = true);
         Lines {
-            csv: options.format == CopyFormat::Csv,
+            csv,
             quote: options.quote,
             escape: (options.escape != options.quote).then_some(options.escape),
+            decides,
             buffer: Vec::new(),
             line_start: 0,
             position: 0,
@@ -145,6 +155,7 @@ impl Lines {
                 _ => {}
             }
             self.position += 1;
+            self.pass_over_data();
         }
         if last && self.in_quote {
             return Err(BadLine {
@@ -157,6 +168,17 @@ impl Lines {
             return Ok(self.line(0));
         }
         Ok(Step::Incomplete)
+    }
+
+    /// To the next byte that decides something. The first of a line is looked at in any case: a marker may begin with it.
+    fn pass_over_data(&mut self) {
+        let ahead = &self.buffer[self.position..];
+        let passed = ahead
+            .iter()
+            .take_while(|byte| !self.decides[usize::from(**byte)])
+            .count();
+        self.after_escape &= passed == 0;
+        self.position += passed;
     }
 
     fn follow_quotes(&mut self, byte: u8) {

@@ -121,11 +121,18 @@ fn text() {
             assert_eq!(read(&options, data.as_bytes()), expected, "{data:?}");
         }
     }
-    let error = decode(&options, b"1\t\xff\n", 100).unwrap_err();
-    assert_eq!(
-        (error.state().code(), error.detail()),
-        ("22021", Some("COPY t, line 1"))
-    );
+    for (data, wrong) in [
+        (&b"1\t\xffab\n"[..], "0xff"),
+        (b"1\t\xe4ab\n", "0xe4 0x61 0x62"),
+        (b"1\t\\xc3\n", "0xc3"),
+    ] {
+        let error = decode(&options, data, 100).unwrap_err();
+        let expected = format!("invalid byte sequence for encoding \"UTF8\": {wrong}");
+        assert_eq!(
+            (error.state().code(), error.message(), error.detail()),
+            ("22021", expected.as_str(), Some("COPY t, line 1"))
+        );
+    }
     let header = CopyOptions {
         header: true,
         delimiter: b'|',
@@ -143,6 +150,7 @@ fn csv() {
         ("1,\n2,\"\"\n", "1=NULL;2="),
         ("1,\"a\nb\"\r\n2,c\r\n", "1=a\nb;2=c"),
         ("1,a\"b,c\"d\n", "1=ab,cd"),
+        ("1,ä\"ö,\"\"ü\"\"\"é\"\r\"\n", "1=äö,\"ü\"é\r"),
         ("1,x\n\\.\nrest", "1=x"),
         ("1,\\.\n", "1=\\."),
         ("1,\\N", "1=\\N"),

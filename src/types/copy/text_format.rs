@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::types::parse::utf8;
 
 /// Decodes one line into a row.
-pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &[u8], number: u64) -> Result<()> {
+pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &str, number: u64) -> Result<()> {
     let mut rest = Some(line);
     let mut unescaped = Vec::new();
     if columns.len() == 0 {
@@ -23,20 +23,16 @@ pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &[
             return Err(columns.bad_line(message, number, line));
         };
         let (raw, escaped) = split_field(remaining, options.delimiter);
-        rest = remaining.get(raw.len() + 1..).filter(|_| raw.len() < remaining.len());
-        if raw == options.null.as_bytes() {
-            columns.append_text(column, None, number)?;
-            continue;
-        }
+        rest = remaining.get(raw.len() + 1..);
         let value = match escaped {
-            false => raw,
+            _ if raw == options.null => None,
+            false => Some(raw),
             true => {
-                unescape(raw, &mut unescaped);
-                &unescaped
+                unescape(raw.as_bytes(), &mut unescaped);
+                Some(utf8(&unescaped).map_err(|error| columns.at_line(error, number))?)
             }
         };
-        let text = utf8(value).map_err(|error| columns.at_line(error, number))?;
-        columns.append_text(column, Some(text), number)?;
+        columns.append_text(column, value, number)?;
     }
     match rest {
         None => Ok(()),
@@ -45,9 +41,9 @@ pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &[
 }
 
 /// The field up to a delimiter that no backslash protects, and whether it has a backslash.
-fn split_field(text: &[u8], delimiter: u8) -> (&[u8], bool) {
+fn split_field(text: &str, delimiter: u8) -> (&str, bool) {
     let (mut position, mut escaped) = (0, false);
-    while let Some(byte) = text.get(position) {
+    while let Some(byte) = text.as_bytes().get(position) {
         if *byte == delimiter {
             return (&text[..position], escaped);
         }

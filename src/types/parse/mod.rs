@@ -25,6 +25,7 @@ use datafusion::common::ScalarValue;
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::builder::ColumnBuilder;
+use crate::types::encoding::invalid_sequence;
 use crate::types::format::{Format, FormatSettings};
 
 /// Reads a value of `sql_type`, as a scalar of the type's Arrow type. A numeric without a modifier gets
@@ -57,21 +58,18 @@ pub fn decode_parameter(
 /// Text of a client: valid UTF-8 without NUL.
 pub fn utf8(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let shown: Vec<String> = bytes[error.valid_up_to()..]
-            .iter()
-            .take(4)
-            .map(|byte| format!("0x{byte:02x}"))
-            .collect();
-        Error::new(
-            SqlState::InvalidByteSequence,
-            format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" ")),
-        )
+        let wrong = &bytes[error.valid_up_to()..];
+        // As many as a character that begins like this would have.
+        let length = match wrong[0] {
+            0xc0..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            0xf0..0xf8 => 4,
+            _ => 1,
+        };
+        invalid_sequence(&wrong[..length.min(wrong.len())], "UTF8")
     })?;
     match text.as_bytes().contains(&0) {
-        true => Err(Error::new(
-            SqlState::InvalidByteSequence,
-            "invalid byte sequence for encoding \"UTF8\": 0x00",
-        )),
+        true => Err(invalid_sequence(&[0], "UTF8")),
         false => Ok(text),
     }
 }

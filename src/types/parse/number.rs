@@ -11,13 +11,13 @@ const MAX_PRECISION: u8 = 38;
 
 /// Reads a signed integer between the bounds, in decimal or with 0x, 0o, 0b; underscores may group digits.
 pub fn parse_integer(text: &str, type_name: &str, minimum: i64, maximum: i64) -> Result<i64> {
-    let trimmed = trim(text);
-    if let Some(value) = plain_integer(trimmed.as_bytes()) {
+    if let Some((value, None)) = plain_number(text.as_bytes()) {
         return match (minimum..=maximum).contains(&value) {
             true => Ok(value),
             false => Err(out_of_range(text, type_name)),
         };
     }
+    let trimmed = trim(text);
     let (negative, digits) = match trimmed.as_bytes().first() {
         Some(b'-') => (true, &trimmed[1..]),
         Some(b'+') => (false, &trimmed[1..]),
@@ -31,23 +31,25 @@ pub fn parse_integer(text: &str, type_name: &str, minimum: i64, maximum: i64) ->
     }
 }
 
-/// Up to 18 digits with an optional sign: nearly every integer.
-fn plain_integer(text: &[u8]) -> Option<i64> {
+/// Up to 18 digits with an optional sign and perhaps a point among them, nearly every number: its digits, and how many of
+/// them stand behind the point.
+fn plain_number(text: &[u8]) -> Option<(i64, Option<usize>)> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };
-    if digits.is_empty() || digits.len() > 18 {
-        return None;
-    }
-    let mut value = 0_i64;
-    for digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
+    let (mut value, mut point) = (0_i64, None);
+    for (position, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value.wrapping_mul(10).wrapping_add(i64::from(byte - b'0')),
+            b'.' if point.is_none() => point = Some(digits.len() - position - 1),
+            _ => return None,
         }
-        value = value * 10 + i64::from(digit - b'0');
     }
-    Some(if negative { -value } else { value })
+    let count = digits.len() - usize::from(point.is_some());
+    (1..=18)
+        .contains(&count)
+        .then_some((if negative { -value } else { value }, point))
 }
 
 /// `None` for malformed digits, `Some(None)` for too many.
@@ -156,6 +158,12 @@ fn digit_count(value: i128) -> u8 {
 
 /// Reads a numeric of up to 38 digits.
 pub fn parse_decimal(text: &str) -> Result<Decimal> {
+    if let Some((value, behind)) = plain_number(text.as_bytes()) {
+        return Ok(Decimal {
+            value: value.into(),
+            scale: behind.unwrap_or(0) as i8,
+        });
+    }
     let trimmed = trim(text);
     let invalid = || invalid_syntax("numeric", text);
     let (negative, unsigned) = match trimmed.as_bytes().first().ok_or_else(invalid)? {
