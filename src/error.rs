@@ -503,6 +503,9 @@ fn from_execution_message(message: &str) -> Error {
     if lower.contains("too large to store in a decimal") || lower.contains("too small to store in a decimal") {
         return Error::new(SqlState::NumericValueOutOfRange, "numeric field overflow");
     }
+    if text.starts_with("Cannot cast Date32 value") {
+        return Error::new(SqlState::DatetimeFieldOverflow, "date out of range for timestamp");
+    }
     if lower.contains("overflow") || lower.contains("too large to store") || lower.contains("out of range") {
         return Error::new(SqlState::NumericValueOutOfRange, "value out of range");
     }

@@ -7,7 +7,7 @@ use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, InList, InSubquery, Placeholder, ScalarFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, Operator, Volatility, binary_expr, when};
 
-use crate::functions::{cast_unknown, compared_type, is_unknown_literal, postgres_cast, retyped};
+use crate::functions::{cast_unknown, compared_type, is_unknown_literal, postgres_cast, retyped, shifted_moment};
 use crate::types::SqlType;
 use crate::types::calendar::{
     DATE_INFINITY, DATE_NEGATIVE_INFINITY, MICROS_PER_DAY, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
@@ -414,9 +414,20 @@ pub(super) fn infinite_moment(expression: &Expr) -> Option<Expr> {
     ))
 }
 
-/// Such a timestamp with an interval that is written out, which does not move it.
+/// Such a timestamp with an interval that is written out, which does not move it. One near the calendar's ends is moved by our
+/// own function from the start: the engine computes with constants early, and further than timestamps reach.
 pub(super) fn infinite_sum(binary: &BinaryExpr, right: &DataType) -> Option<Expr> {
+    /// The years from 1 to 9999.
+    const USUAL: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
     let is_sum = matches!(binary.op, Operator::Plus | Operator::Minus) && matches!(right, DataType::Interval(_));
+    if is_sum
+        && let Some(ScalarValue::TimestampMicrosecond(Some(micros), None)) = constant(&binary.left)
+        && !is_infinite(micros)
+        && !USUAL.contains(&micros)
+    {
+        let (moment, interval) = (binary.left.as_ref().clone(), binary.right.as_ref().clone());
+        return Some(shifted_moment(moment, binary.op, interval));
+    }
     let is_there = matches!(binary.right.as_ref(), Expr::Literal(interval, _) if !interval.is_null());
     (is_sum && is_there).then(|| infinite_moment(&binary.left))?
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{Column, JoinType, ScalarValue};
+use datafusion::common::{Column, DFSchema, JoinType, ScalarValue};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, SubqueryAlias, Union, Volatility};
 
 use super::calls::typed;
@@ -14,7 +14,11 @@ use crate::types::coercion::{common_type, is_same, shown};
 use crate::types::format::FormatSettings;
 
 /// A union whose branches have the same types.
-pub(super) fn agree(union: Union) -> Result<LogicalPlan> {
+pub(super) fn agree(mut union: Union) -> Result<LogicalPlan> {
+    let schema = Arc::clone(&union.schema);
+    for input in &mut union.inputs {
+        *input = named_like(input, &schema)?;
+    }
     let width = union.inputs.first().map_or(0, |input| input.schema().fields().len());
     if union.inputs.iter().any(|input| input.schema().fields().len() != width) {
         return Ok(LogicalPlan::Union(union));
@@ -30,6 +34,23 @@ pub(super) fn agree(union: Union) -> Result<LogicalPlan> {
         .map(|input| cast_columns(input, &wanted).map(Arc::new))
         .collect::<Result<Vec<_>>>()?;
     Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
+}
+
+/// Rows of VALUES under the names of the union's columns: where unions lie in unions, DataFusion's rule that makes them one
+/// goes by names.
+fn named_like(input: &Arc<LogicalPlan>, schema: &DFSchema) -> Result<Arc<LogicalPlan>> {
+    let is_alike = input
+        .schema()
+        .iter()
+        .zip(schema.iter())
+        .all(|(own, wanted)| own.1.name() == wanted.1.name());
+    if is_alike || !matches!(input.as_ref(), LogicalPlan::Values(_)) {
+        return Ok(Arc::clone(input));
+    }
+    let columns = input.schema().columns().into_iter().zip(schema.iter());
+    let columns = columns.map(|(column, (_, field))| Expr::Column(column).alias(field.name()));
+    let projection = Projection::try_new(columns.collect(), Arc::clone(input))?;
+    Ok(Arc::new(LogicalPlan::Projection(projection)))
 }
 
 /// EXCEPT or INTERSECT, which the planner made a join of, over branches of the same types.

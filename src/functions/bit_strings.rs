@@ -36,35 +36,68 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         ),
         immutable(
             "get_bit",
-            vec![rows(r#"("bit", int4) int4"#, |_, row| match row {
-                [Datum::Text(bits), Datum::Int(place)] => {
-                    let bit = bits.as_bytes()[place_in(bits, *place)?];
-                    Ok(Datum::Int(i64::from(bit == b'1')))
-                }
-                _ => Ok(Datum::Null),
-            })],
+            vec![
+                rows(r#"("bit", int4) int4"#, |_, row| match row {
+                    [Datum::Text(bits), Datum::Int(place)] => {
+                        let bit = bits.as_bytes()[place_in(bits, *place)?];
+                        Ok(Datum::Int(i64::from(bit == b'1')))
+                    }
+                    _ => Ok(Datum::Null),
+                }),
+                rows("(bytea, int8) int4", |_, row| match row {
+                    [Datum::Bytes(bytes), Datum::Int(place)] => {
+                        let (byte, bit) = bit_in(bytes, *place)?;
+                        Ok(Datum::Int(i64::from(bytes[byte] >> bit & 1)))
+                    }
+                    _ => Ok(Datum::Null),
+                }),
+            ],
         ),
         immutable(
             "set_bit",
-            vec![rows(r#"("bit", int4, int4) "bit""#, |_, row| match row {
-                [Datum::Text(bits), Datum::Int(place), Datum::Int(bit)] => {
-                    let place = place_in(bits, *place)?;
-                    let bit = match bit {
-                        0 => "0",
-                        1 => "1",
-                        _ => return Err(invalid("new bit must be 0 or 1")),
-                    };
-                    Ok(format!("{}{bit}{}", &bits[..place], &bits[place + 1..]).into())
-                }
-                _ => Ok(Datum::Null),
-            })],
+            vec![
+                rows(r#"("bit", int4, int4) "bit""#, |_, row| match row {
+                    [Datum::Text(bits), Datum::Int(place), Datum::Int(bit)] => {
+                        let place = place_in(bits, *place)?;
+                        let bit = match bit {
+                            0 => "0",
+                            1 => "1",
+                            _ => return Err(invalid("new bit must be 0 or 1")),
+                        };
+                        Ok(format!("{}{bit}{}", &bits[..place], &bits[place + 1..]).into())
+                    }
+                    _ => Ok(Datum::Null),
+                }),
+                rows("(bytea, int8, int4) bytea", |_, row| match row {
+                    [Datum::Bytes(bytes), Datum::Int(place), Datum::Int(value)] => {
+                        let (byte, bit) = bit_in(bytes, *place)?;
+                        let mut bytes = bytes.clone();
+                        match value {
+                            0 => bytes[byte] &= !(1 << bit),
+                            1 => bytes[byte] |= 1 << bit,
+                            _ => return Err(invalid("new bit must be 0 or 1")),
+                        }
+                        Ok(Datum::Bytes(bytes))
+                    }
+                    _ => Ok(Datum::Null),
+                }),
+            ],
         ),
         immutable(
             "bit_count",
-            vec![rows(r#"("bit") int8"#, |_, row| match row {
-                [Datum::Text(bits)] => Ok(Datum::Int(bits.matches('1').count() as i64)),
-                _ => Ok(Datum::Null),
-            })],
+            vec![
+                rows(r#"("bit") int8"#, |_, row| match row {
+                    [Datum::Text(bits)] => Ok(Datum::Int(bits.matches('1').count() as i64)),
+                    _ => Ok(Datum::Null),
+                }),
+                rows("(bytea) int8", |_, row| match row {
+                    [Datum::Bytes(bytes)] => {
+                        let count: u64 = bytes.iter().map(|byte| u64::from(byte.count_ones())).sum();
+                        Ok(Datum::Int(count as i64))
+                    }
+                    _ => Ok(Datum::Null),
+                }),
+            ],
         ),
     ]
 }
@@ -124,6 +157,19 @@ fn shifted(row: &[Datum], direction: i64) -> Result<Datum> {
         false => format!("{zeros}{}", &bits[..bits.len() - moved]),
     }
     .into())
+}
+
+/// The byte that a bit of bytes lies in, and its place there; 2202E outside.
+fn bit_in(bytes: &[u8], place: i64) -> Result<(usize, u32)> {
+    let byte = usize::try_from(place / 8).ok();
+    match byte.filter(|byte| place >= 0 && *byte < bytes.len()) {
+        Some(byte) => Ok((byte, (place % 8) as u32)),
+        None => {
+            let last = bytes.len() as i64 * 8 - 1;
+            let message = format!("index {place} out of valid range, 0..{last}");
+            Err(Error::new(SqlState::ArraySubscriptError, message))
+        }
+    }
 }
 
 /// A bit's place from the left; 2202E where there is none.

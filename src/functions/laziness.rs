@@ -10,7 +10,7 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, when};
 
 /// Functions that fail on some values, besides conversions of text.
-const PARTIAL_FUNCTIONS: [&str; 48] = [
+const PARTIAL_FUNCTIONS: [&str; 49] = [
     "acos",
     "asin",
     "bitand",
@@ -32,6 +32,7 @@ const PARTIAL_FUNCTIONS: [&str; 48] = [
     "interval_div",
     "json",
     "json_exists",
+    "json_key",
     "json_query",
     "json_serialize",
     "json_value",

@@ -566,6 +566,12 @@ fn buckets(args: &Arguments<'_>, values: impl Fn(usize) -> Option<(f64, f64, f64
         if count <= 0 {
             return Err(refused("count must be greater than zero"));
         }
+        if operand.is_nan() || low.is_nan() || high.is_nan() {
+            return Err(refused("operand, lower bound, and upper bound cannot be NaN"));
+        }
+        if low.is_infinite() || high.is_infinite() {
+            return Err(refused("lower and upper bounds must be finite"));
+        }
         if low == high {
             return Err(refused("lower bound cannot equal upper bound"));
         }

@@ -210,6 +210,10 @@ fn decode(text: &str, style: IntervalStyle, modifier: Option<IntervalModifier>) 
                 TIME_BITS
             }
             Token::Number(number) | Token::Date(number) | Token::Offset(number) => {
+                // `ago` stands behind a unit.
+                if ago && named == 0 && unit.is_none() {
+                    return Err(FieldError::BadFormat);
+                }
                 let current = *unit.get_or_insert(smallest);
                 match year_month(number)? {
                     Some(months) => {
