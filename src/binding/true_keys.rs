@@ -30,7 +30,7 @@ fn is_true(aggregate: &Aggregate) -> bool {
 
 /// Whether the columns that determine the groups are all keys, or determine the other keys below already.
 fn holds(dependency: &FunctionalDependence, aggregate: &Aggregate) -> bool {
-    let keys = &aggregate.group_expr;
+    let keys = keys(aggregate);
     if (0..keys.len()).all(|key| dependency.source_indices.contains(&key)) {
         return true;
     }
@@ -57,11 +57,22 @@ fn holds(dependency: &FunctionalDependence, aggregate: &Aggregate) -> bool {
     })
 }
 
+/// The keys, each once, as the columns of the groups are.
+fn keys(aggregate: &Aggregate) -> Vec<&Expr> {
+    let mut keys: Vec<&Expr> = vec![];
+    for key in &aggregate.group_expr {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
 fn corrected(mut aggregate: Aggregate) -> PlanResult<Aggregate> {
     let dependencies = aggregate.schema.functional_dependencies().iter();
     let mut kept: Vec<FunctionalDependence> = dependencies.filter(|known| holds(known, &aggregate)).cloned().collect();
     if kept.is_empty() {
-        let keys: Vec<usize> = (0..aggregate.group_expr.len()).collect();
+        let keys: Vec<usize> = (0..keys(&aggregate).len()).collect();
         let is_nullable = keys.iter().any(|key| aggregate.schema.field(*key).is_nullable());
         let all = (0..aggregate.schema.fields().len()).collect();
         kept.push(FunctionalDependence::new(keys, all, is_nullable).with_mode(Dependency::Single));

@@ -131,7 +131,7 @@ pub(super) fn from_plan_message(message: &str) -> Error {
         let length = text[start..].find(after)?;
         Some(text[start..start + length].to_string())
     };
-    if text.starts_with("Invalid function") {
+    if text.starts_with("Invalid function '") {
         return undefined_function(text.split('\'').nth(1).unwrap_or("?"));
     }
     // Our own refusal of the arguments, which the planner wrapped.

@@ -242,3 +242,12 @@ impl Session {
         Ok(())
     }
 }
+
+/// Whether both are one composite type, or arrays of it.
+pub(super) fn same_rows(one: &SqlType, other: &SqlType) -> bool {
+    match (one, other) {
+        (SqlType::Composite(_), SqlType::Composite(_)) => one.oid() == other.oid(),
+        (SqlType::Array(one), SqlType::Array(other)) => same_rows(one, other),
+        _ => false,
+    }
+}

@@ -9,7 +9,7 @@ use super::current_of::{names_cursor, without_row};
 use super::cursor_rows::Scrolling;
 use super::cursors::Cursor;
 use super::portal::{Portal, PortalState, RunningCopy, RunningRows, formats_for};
-use super::prepared::{PreparedStatement, Texts};
+use super::prepared::{self, PreparedStatement, Texts};
 use super::transactions::{ends_failure, refuse_in_failed_transaction};
 use super::{Binding, Fetched, Notice, RowChunk, RowShape, Session, Source, StatementShape};
 use crate::binding::WithRelation;
@@ -475,7 +475,8 @@ impl Session {
         let as_described = |(now, then): (&OutputColumn, &OutputColumn)| {
             let same_type = match without_modifiers {
                 true => now.sql_type.oid() == then.sql_type.oid(),
-                false => now.sql_type == then.sql_type,
+                // The fields of a composite type may have changed since: it is the same type.
+                false => now.sql_type == then.sql_type || prepared::same_rows(&now.sql_type, &then.sql_type),
             };
             same_type && now.name == then.name
         };
