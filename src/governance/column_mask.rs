@@ -74,7 +74,7 @@ mod tests {
         let masked = compile(&by_membership(false), &salary, &compiler).unwrap().unwrap();
         assert_eq!(masked.get_type(compiler.schema()).unwrap(), *salary.data_type());
         // As a function that returns numeric passes the column on.
-        let numeric = |expr| cast(expr, DataType::Decimal128(38, 18));
+        let numeric = |expr| cast(expr, DataType::Decimal128(38, 16));
         let passed_on = numeric(
             when(col("days").is_null(), numeric(col("salary")))
                 .otherwise(lit(0i64))

@@ -404,8 +404,8 @@ impl SqlType {
     }
 }
 
-/// Precision and scale that carry a numeric without a modifier: those that Spark gives to a decimal of unknown size.
-pub const UNCONSTRAINED_NUMERIC: (u8, i8) = (38, 18);
+/// Precision and scale that carry a numeric without a modifier: behind the point what avg() and divisions give to numbers from 1.
+pub const UNCONSTRAINED_NUMERIC: (u8, i8) = (38, 16);
 
 /// PostgreSQL's format_type(): `character varying(40)`, `numeric(12,2)`, `timestamp with time zone`.
 impl fmt::Display for SqlType {

@@ -245,7 +245,7 @@ fn numeric_values(array: &ArrayRef, unconstrained: bool) -> Result<ColumnValues>
         }
     };
     let (array, scale) = narrow;
-    // The carrier's scale is not the value's: PostgreSQL shows 1.5 and not 1.500000000000000000.
+    // The carrier's scale is not the value's: PostgreSQL shows 1.5 and not 1.5000000000000000.
     let trim = unconstrained && scale == UNCONSTRAINED_NUMERIC.1;
     Ok(ColumnValues::Numeric {
         array: array.as_primitive().clone(),

@@ -13,7 +13,7 @@ use crate::types::coercion::{Category, category};
 use crate::types::numeric::COMPUTED_NUMERIC;
 
 /// Digits behind the point up to which the engine multiplies by itself, though it may have too few for those before it.
-const NATIVE_SCALE: i8 = 18;
+const NATIVE_SCALE: i8 = 16;
 
 impl Operation {
     pub(super) fn arithmetic(mut self) -> Result<Planned> {

@@ -18,7 +18,7 @@ fn only_north() -> Expr {
 }
 
 fn masks() -> [Option<Expr>; 5] {
-    let no_salary = Expr::Literal(ScalarValue::Decimal128(None, 38, 18), None);
+    let no_salary = Expr::Literal(ScalarValue::Decimal128(None, 38, 16), None);
     [None, None, None, Some(no_salary), Some(lit("***"))]
 }
 

@@ -46,8 +46,8 @@ fn numerics() {
             "{value} {scale}"
         );
     }
-    let carried = Decimal128Array::from(vec![1_500_000_000_000_000_000])
-        .with_precision_and_scale(38, 18)
+    let carried = Decimal128Array::from(vec![15_000_000_000_000_000])
+        .with_precision_and_scale(38, 16)
         .unwrap();
     assert_eq!(
         hex(Arc::new(carried), &SqlType::Numeric(None)),
