@@ -48,6 +48,11 @@ pub fn default_grants(kind: ObjectKind, owner: Oid) -> Vec<Grant> {
     }]
 }
 
+/// Grants of an object of its own, as items.
+pub fn access_items<'a>(snapshot: &CatalogSnapshot, grants: impl Iterator<Item = &'a Grant>) -> Vec<String> {
+    grants.map(|grant| access_item(snapshot, grant)).collect()
+}
+
 fn access_item(snapshot: &CatalogSnapshot, grant: &Grant) -> String {
     let name = |role: Oid| match snapshot.role(role) {
         Some(role) => quoted(&role.name),

@@ -266,6 +266,7 @@ pub(super) fn first_objects(verifier: Option<String>) -> Vec<Object> {
         name: name.into(),
         owner: BOOTSTRAP_ROLE,
         grants: super::acl::default_grants(ObjectKind::Database, BOOTSTRAP_ROLE),
+        default_privileges: vec![],
         comment: comment.map(str::to_string),
     };
     let schema = |id, database| Schema {

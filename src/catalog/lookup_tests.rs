@@ -67,6 +67,7 @@ fn snapshot() -> CatalogSnapshot {
         name: "other".into(),
         owner,
         grants: grants(&[]),
+        default_privileges: vec![],
         comment: None,
     };
     objects.extend([Object::Role(role.clone()), other.into()]);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::SqlType;
 
 pub use super::constraint::{Constraint, ConstraintRule, ForeignKeyTerms, ReferentialAction, Timing};
+use super::default_privileges::DefaultPrivileges;
 pub use super::function::{Language, OutputArgument, OutputMode, QueryResult, RoutineKind, Script, Volatility};
 pub use super::own_numbers::OwnNumbers;
 pub use super::view_options::{CheckOption, ViewOptions};
@@ -56,6 +57,8 @@ pub struct Database {
     pub owner: Oid,
     #[serde(default)]
     pub grants: Vec<Grant>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub default_privileges: Vec<DefaultPrivileges>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }

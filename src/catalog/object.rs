@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::default_privileges::DefaultPrivileges;
 use super::entry::OLDEST_FORMAT;
 use super::model::*;
 use crate::types::SqlType;
@@ -236,6 +237,9 @@ impl Object {
         let column_grants = self.columns().iter().flat_map(|column| &column.grants);
         for grant in self.grants().iter().chain(column_grants) {
             ids.extend([grant.grantee, grant.grantor]);
+        }
+        if let Object::Database(database) = self {
+            ids.extend(database.default_privileges.iter().flat_map(DefaultPrivileges::roles));
         }
         if let Object::Role(role) = self {
             ids.extend(role.member_of.iter().map(|membership| membership.role));

@@ -8,7 +8,7 @@ use super::reader::Reader;
 use super::role_options::role_options;
 use super::routine::{self, routine_kind};
 use super::set::role_setting;
-use super::{domain, sequence, user_type};
+use super::{default_privileges, domain, sequence, user_type};
 use crate::error::{Error, Result};
 
 pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
@@ -40,7 +40,7 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
         "schema" => ObjectKind::Schema,
         "database" | "catalog" => ObjectKind::Database,
         "external" => ObjectKind::ExternalLocation,
-        "default" => return Err(Error::unsupported("ALTER DEFAULT PRIVILEGES").at(position)),
+        "default" => return default_privileges::alter(reader),
         "system" => {
             return Err(Error::unsupported("ALTER SYSTEM")
                 .with_hint("Settings of the server are in its configuration file.")

@@ -2,7 +2,9 @@
 
 mod constraint;
 mod cursor;
+mod default_privileges;
 mod domain;
+mod grant;
 mod index;
 mod like;
 mod maintenance;
@@ -18,7 +20,9 @@ use datafusion::sql::sqlparser::ast as sql;
 pub use crate::catalog::OnCommit;
 pub use constraint::{ConstraintDefinition, TableConstraint};
 pub use cursor::{DeclareCursor, Fetch, FetchDirection};
+pub use default_privileges::DefaultPrivilegesStatement;
 pub use domain::{CreateDomain, DomainAction};
+pub use grant::{AllOf, GrantStatement, GrantTarget};
 pub use index::{CreateIndex, IndexKeyDefinition, IndexedDefinition, Reindex};
 pub use like::{LikeOptions, LikeTable};
 pub use maintenance::{Analyze, Optimize, Restore, Vacuum};
@@ -34,7 +38,7 @@ pub use user_types::{AlterAttributes, CreateComposite};
 
 use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, SequenceOptions};
 pub use crate::catalog::model::ObjectKind;
-use crate::catalog::model::{NumberingKind, Privilege, ViewOptions};
+use crate::catalog::model::{NumberingKind, ViewOptions};
 use crate::types::SqlType;
 pub use crate::types::copy::{CopyFormat, CopyOptions, Forced};
 
@@ -195,6 +199,7 @@ pub enum Statement {
         if_exists: bool,
     },
     Grant(GrantStatement),
+    DefaultPrivileges(DefaultPrivilegesStatement),
     /// GRANT role TO role, or REVOKE of it.
     GrantRole {
         roles: Vec<String>,
@@ -520,30 +525,6 @@ pub enum Alter {
         table: ObjectName,
         properties: Vec<(String, String)>,
     },
-}
-
-#[derive(Debug, Clone)]
-pub struct GrantStatement {
-    pub revoke: bool,
-    /// Empty: ALL PRIVILEGES. Columns belong to SELECT, INSERT, UPDATE and REFERENCES.
-    pub privileges: Vec<(Privilege, Vec<String>)>,
-    pub target: GrantTarget,
-    /// `public` is everybody.
-    pub grantees: Vec<String>,
-    /// WITH GRANT OPTION; for REVOKE: GRANT OPTION FOR.
-    pub grant_option: bool,
-    pub cascade: bool,
-}
-
-#[derive(Debug, Clone)]
-pub enum GrantTarget {
-    Objects {
-        kind: ObjectKind,
-        names: Vec<ObjectName>,
-    },
-    /// Functions and procedures.
-    Routines(Vec<RoutineName>),
-    AllTablesInSchemas(Vec<ObjectName>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::{GrantStatement, GrantTarget, ObjectKind, Statement};
+use super::ast::{AllOf, GrantStatement, GrantTarget, ObjectKind, Statement};
 use super::reader::Reader;
 use super::routine::routine_kind;
 use crate::catalog::model::Privilege;
@@ -112,13 +112,13 @@ fn admin_option(reader: &mut Reader) -> Result<bool> {
 }
 
 /// ALL [PRIVILEGES] is the empty list.
-fn privileges(reader: &mut Reader) -> Result<Vec<(Privilege, Vec<String>)>> {
+pub(super) fn privileges(reader: &mut Reader) -> Result<Vec<(Privilege, Vec<String>)>> {
     if reader.accept(&["all"]) {
         reader.accept(&["privileges"]);
         if *reader.peek() == Token::LParen {
-            return Err(
-                Error::unsupported("ALL PRIVILEGES on columns").with_hint("Name the privileges: SELECT (a, b).")
-            );
+            let columns = reader.parenthesized(|reader| reader.name())?;
+            let of_columns = Privilege::all_of(ObjectKind::Column).iter();
+            return Ok(of_columns.map(|privilege| (*privilege, columns.clone())).collect());
         }
         return Ok(vec![]);
     }
@@ -191,15 +191,18 @@ fn privilege(reader: &mut Reader) -> Result<Vec<Privilege>> {
 
 fn target(reader: &mut Reader) -> Result<GrantTarget> {
     let position = reader.position();
-    if reader.accept(&["all", "tables", "in", "schema"]) {
-        return Ok(GrantTarget::AllTablesInSchemas(
-            reader.list(|reader| reader.object_name())?,
-        ));
-    }
-    if reader.peek_words(&["all"]) {
-        return Err(Error::unsupported("GRANT ON ALL of this kind")
-            .with_hint("ALL TABLES IN SCHEMA is there; grant others by name.")
-            .at(position));
+    if reader.accept(&["all"]) {
+        let kind = match reader.accept_any(&["tables", "sequences", "functions", "procedures", "routines"]) {
+            Some("tables") => AllOf::Tables,
+            Some("sequences") => AllOf::Sequences,
+            Some("functions") => AllOf::Functions,
+            Some("procedures") => AllOf::Procedures,
+            Some(_) => AllOf::Routines,
+            None => return Err(reader.error_here()),
+        };
+        reader.expect(&["in", "schema"])?;
+        let schemas = reader.list(|reader| reader.object_name())?;
+        return Ok(GrantTarget::AllInSchemas { kind, schemas });
     }
     // A table may be called like a kind: only a kind is followed by another name.
     let followed_by_name = matches!(reader.peek_nth(1), Token::Word(word) if word.quote_style.is_some()
@@ -245,7 +248,7 @@ fn target(reader: &mut Reader) -> Result<GrantTarget> {
     Ok(GrantTarget::Objects { kind, names })
 }
 
-fn grantee(reader: &mut Reader) -> Result<String> {
+pub(super) fn grantee(reader: &mut Reader) -> Result<String> {
     reader.accept(&["group"]);
     reader.role_name()
 }

@@ -41,7 +41,7 @@ impl Statement {
                 ..
             } => "comment",
             Statement::Alter { .. } | Statement::ChangeRoutine { .. } => "alter",
-            Statement::Grant(_) | Statement::GrantRole { .. } => "grant",
+            Statement::Grant(_) | Statement::GrantRole { .. } | Statement::DefaultPrivileges(_) => "grant",
             Statement::Comment { .. } => "comment",
             Statement::DescribeTable { .. } | Statement::DescribeDetail { .. } | Statement::DescribeHistory { .. } => {
                 "describe"
@@ -118,6 +118,7 @@ impl Statement {
             Statement::Alter { .. } => "ALTER TABLE",
             Statement::Grant(grant) if grant.revoke => "REVOKE",
             Statement::Grant(_) => "GRANT",
+            Statement::DefaultPrivileges(_) => "ALTER DEFAULT PRIVILEGES",
             Statement::GrantRole { revoke: true, .. } => "REVOKE ROLE",
             Statement::GrantRole { .. } => "GRANT ROLE",
             Statement::Comment { .. } => "COMMENT",

@@ -21,6 +21,7 @@ mod delete;
 mod describe;
 mod dialect;
 mod dispatch;
+mod default_privileges;
 mod domain;
 mod drop;
 mod explain;

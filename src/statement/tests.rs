@@ -189,7 +189,7 @@ fn other_statements() {
         ("grant select (a, b), insert on t, s.u to bob, public with grant option",
             r#"Grant(GrantStatement { revoke: false, privileges: [(Select, ["a", "b"]), (Insert, [])], target: Objects { kind: Table, names: [ObjectName(["t"]), ObjectName(["s", "u"])] }, grantees: ["bob", "public"], grant_option: true, cascade: false })"#),
         ("grant all privileges on all tables in schema a, b to group g",
-            r#"Grant(GrantStatement { revoke: false, privileges: [], target: AllTablesInSchemas([ObjectName(["a"]), ObjectName(["b"])]), grantees: ["g"], grant_option: false, cascade: false })"#),
+            r#"Grant(GrantStatement { revoke: false, privileges: [], target: AllInSchemas { kind: Tables, schemas: [ObjectName(["a"]), ObjectName(["b"])] }, grantees: ["g"], grant_option: false, cascade: false })"#),
         ("grant usage, create on schema s to current_user",
             r#"Grant(GrantStatement { revoke: false, privileges: [(Usage, []), (Create, [])], target: Objects { kind: Schema, names: [ObjectName(["s"])] }, grantees: ["current_user"], grant_option: false, cascade: false })"#),
         ("grant execute on function f(int) to bob",

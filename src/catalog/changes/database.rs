@@ -25,6 +25,7 @@ pub fn create_database(
         name: name.to_string(),
         owner,
         grants,
+        default_privileges: vec![],
         comment: None,
     })?;
     let usage = Grant {

@@ -242,6 +242,9 @@ pub(super) fn drop_without_asking(staged: &mut Staged, ids: &[Oid]) -> Result<()
 
 fn remove(staged: &mut Staged, all: BTreeSet<Oid>) -> Result<()> {
     for id in all {
+        if let Some(schema) = staged.view().schema(id).cloned() {
+            super::default_privileges::forget_schema(staged, &schema)?;
+        }
         staged.rely_on_dependents(id);
         staged.drop_object(id)?;
     }

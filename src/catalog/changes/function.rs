@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::default_privileges::grants_of_new;
 use super::view::check_recursion;
 use super::*;
-use crate::catalog::acl::default_grants;
 use crate::catalog::names::Name;
 use crate::types::SqlType;
 
@@ -36,7 +36,7 @@ pub fn create_function(staged: &mut Staged, role: Oid, new: NewFunction, when_ta
     let snapshot = staged.snapshot();
     let Some(existing) = snapshot.named(&Name::Function(new.schema, new.name.clone(), types)) else {
         let id = staged.new_oid()?;
-        let grants = default_grants(ObjectKind::Function, role);
+        let grants = grants_of_new(staged, role, ObjectKind::Function, new.schema);
         staged.put(function(new, id, role, grants))?;
         return Ok(Created::New(id));
     };

@@ -214,7 +214,7 @@ fn grants(object: &mut Object, column: Option<i16>) -> Result<&mut Vec<Grant>> {
     list.ok_or_else(|| Error::internal("the object has no grants"))
 }
 
-fn add(list: &mut Vec<Grant>, grantee: Oid, grantor: Oid, privilege: Privilege, with_option: bool) {
+pub(super) fn add(list: &mut Vec<Grant>, grantee: Oid, grantor: Oid, privilege: Privilege, with_option: bool) {
     let position = list
         .iter()
         .position(|grant| grant.grantee == grantee && grant.grantor == grantor);

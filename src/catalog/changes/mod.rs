@@ -6,6 +6,7 @@ mod comment;
 mod composite;
 mod constraint;
 mod database;
+mod default_privileges;
 mod domain;
 mod drop;
 mod external_location;
@@ -32,6 +33,7 @@ pub use constraint::{
     NewConstraint, NewRule, add_constraint, drop_constraint, rename_constraint, set_default, set_unlogged,
 };
 pub use database::create_database;
+pub use default_privileges::{DefaultsChange, alter_default_privileges};
 pub use domain::{DomainChange, alter_domain, create_domain, domain_columns};
 pub use drop::{columns_of_dropped_types, drop_named, drop_objects};
 pub use external_location::create_external_location;

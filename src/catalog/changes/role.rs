@@ -1,6 +1,7 @@
 //! CREATE, ALTER and DROP ROLE with PostgreSQL 16's rules: CREATEROLE makes roles and administers those that
 //! it made; only superusers make or change superusers; nobody gives an attribute that he does not have.
 
+use super::default_privileges::{kept_by, without_role};
 use super::*;
 
 /// Attributes that a statement names; `None` leaves one as it is.
@@ -156,8 +157,23 @@ pub fn drop_role(staged: &mut Staged, role: Oid, login: Oid, target: Oid) -> Res
     }
     let snapshot = staged.snapshot();
     let uses: Vec<&Object> = snapshot.role_uses(target).collect();
-    let objects: Vec<&&Object> = uses.iter().filter(|object| object.kind() != ObjectKind::Role).collect();
-    if !objects.is_empty() {
+    let is_kept_by = |object: &&&Object| match object {
+        Object::Role(_) => false,
+        // Its own defaults go with it.
+        Object::Database(database) => {
+            let granted = database.grants.iter().any(|grant| grant.grantee == target);
+            database.owner == target || granted
+        }
+        _ => true,
+    };
+    let objects: Vec<&&Object> = uses.iter().filter(is_kept_by).collect();
+    let databases = uses.iter().filter_map(|object| match object {
+        Object::Database(database) => Some(database),
+        _ => None,
+    });
+    let defaults = databases.flat_map(|database| kept_by(&snapshot, database, target));
+    let defaults: Vec<String> = defaults.collect();
+    if !objects.is_empty() || !defaults.is_empty() {
         let message = format!(
             "role \"{}\" cannot be dropped because some objects depend on it",
             dropped.name
@@ -170,7 +186,7 @@ pub fn drop_role(staged: &mut Staged, role: Oid, login: Oid, target: Oid) -> Res
                 describe(&snapshot, object)
             )
         });
-        let mut lines: Vec<String> = lines.collect();
+        let mut lines: Vec<String> = lines.chain(defaults).collect();
         lines.sort();
         return Err(Error::new(SqlState::DependentObjectsStillExist, message).with_detail(lines.join("\n")));
     }
@@ -180,6 +196,8 @@ pub fn drop_role(staged: &mut Staged, role: Oid, login: Oid, target: Oid) -> Res
             let mut member = member.clone();
             member.member_of.retain(|membership| membership.role != target);
             staged.put(member)?;
+        } else if let Object::Database(database) = object {
+            staged.put(without_role(database.clone(), target))?;
         }
     }
     staged.drop_object(target)

@@ -1,5 +1,6 @@
 //! CREATE SCHEMA.
 
+use super::default_privileges::grants_of_new;
 use super::*;
 
 /// Creates the schema; needs CREATE on the database.
@@ -28,7 +29,7 @@ pub fn create_schema(
         database,
         name: name.to_string(),
         owner,
-        grants: vec![],
+        grants: grants_of_new(staged, owner, ObjectKind::Schema, database),
         comment: None,
     })?;
     Ok(Created::New(id))

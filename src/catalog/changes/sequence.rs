@@ -1,5 +1,6 @@
 //! CREATE and ALTER SEQUENCE, and the sequences of serial and identity columns.
 
+use super::default_privileges::grants_of_new;
 use super::table::missing_column;
 use super::*;
 use crate::types::SqlType;
@@ -42,6 +43,7 @@ pub fn create_sequence(staged: &mut Staged, role: Oid, new: NewSequence, when_ta
         None => None,
     };
     let id = staged.new_oid()?;
+    let grants = grants_of_new(staged, role, ObjectKind::Sequence, new.schema);
     let blank = Sequence {
         id,
         schema: new.schema,
@@ -57,7 +59,7 @@ pub fn create_sequence(staged: &mut Staged, role: Oid, new: NewSequence, when_ta
         next: None,
         restarted: OwnNumbers::default(),
         owned_by,
-        grants: vec![],
+        grants,
         comment: None,
     };
     staged.put(with_options(blank, &new.options, true)?)?;

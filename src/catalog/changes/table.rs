@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::constraint::declare_constraint;
+use super::default_privileges::grants_of_new;
 use super::*;
 use crate::types::SqlType;
 
@@ -79,7 +80,7 @@ fn create(
     when_taken: WhenTaken,
 ) -> Result<Created> {
     require_create(staged, role, new.schema)?;
-    let mut grants = vec![];
+    let mut grants = grants_of_new(staged, role, ObjectKind::Table, new.schema);
     if let Some(existing) = staged.snapshot().relation_named(new.schema, &new.name) {
         if when_taken != WhenTaken::Replace {
             return keep_existing(staged, existing, when_taken);

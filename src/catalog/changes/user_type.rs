@@ -1,7 +1,7 @@
 //! CREATE TYPE and ALTER TYPE: enumerations and their labels.
 
+use super::default_privileges::grants_of_new;
 use super::*;
-use crate::catalog::acl::default_grants;
 use crate::catalog::names::Name;
 
 /// Where a new label comes.
@@ -62,7 +62,7 @@ pub(super) fn create(
         name: name.to_string(),
         owner: role,
         definition,
-        grants: default_grants(ObjectKind::Type, role),
+        grants: grants_of_new(staged, role, ObjectKind::Type, schema),
         comment: None,
     })?;
     Ok(id)

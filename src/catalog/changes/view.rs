@@ -1,5 +1,6 @@
 //! CREATE [OR REPLACE] VIEW. The text is kept as written, with what its names meant.
 
+use super::default_privileges::grants_of_new;
 use super::table::numbered;
 use super::*;
 
@@ -34,7 +35,8 @@ pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: Whe
             options,
             ..
         } = new;
-        let (grants, comment, owner) = (vec![], None, role);
+        let grants = grants_of_new(staged, role, ObjectKind::View, schema);
+        let (comment, owner) = (None, role);
         staged.put(View {
             id,
             schema,

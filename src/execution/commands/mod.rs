@@ -243,6 +243,7 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
         Statement::ChangeRoutine { routine, change } => routine::change(command, routine, change).await?,
         Statement::Alter { alter, if_exists } => alter::run(command, alter, *if_exists).await?,
         Statement::Grant(grant) => grant::run(command, grant).await?,
+        Statement::DefaultPrivileges(change) => grant::defaults(command, change).await?,
         Statement::GrantRole {
             roles,
             members,

@@ -1,7 +1,7 @@
 //! `+ - * / % ^` and shifts. Numbers of two kinds meet as PostgreSQL's operators have them; numerics are divided,
 //! and multiplied where the digits would not fit, by functions of our own.
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
 use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
@@ -12,8 +12,8 @@ use crate::types::SqlType;
 use crate::types::coercion::{Category, category};
 use crate::types::numeric::COMPUTED_NUMERIC;
 
-/// Digits behind the point up to which the engine multiplies by itself.
-const NATIVE_SCALE: i8 = 30;
+/// Digits behind the point up to which the engine multiplies by itself, though it may have too few for those before it.
+const NATIVE_SCALE: i8 = 18;
 
 impl Operation {
     pub(super) fn arithmetic(mut self) -> Result<Planned> {
@@ -95,14 +95,16 @@ impl Operation {
         }
         let is_computed = |layout: &DataType| matches!(layout, DataType::Decimal256(precision, scale) if (*precision, *scale) == COMPUTED_NUMERIC);
         let has_computed = is_computed(&self.left.1.layout) || is_computed(&self.right.1.layout);
-        let scale = |layout: &DataType| match layout {
-            DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
-            _ => 0,
+        // Of an integer, as many as it has.
+        let digits = |layout: &DataType| match layout {
+            DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => (*precision, *scale),
+            _ => (20, 0),
         };
-        let product_scale = scale(&self.left.1.layout).saturating_add(scale(&self.right.1.layout));
+        let (left, right) = (digits(&self.left.1.layout), digits(&self.right.1.layout));
+        let is_native = left.0 + right.0 < DECIMAL128_MAX_PRECISION || left.1 + right.1 <= NATIVE_SCALE;
         match self.op {
             B::Divide => self.into_call("numeric_div"),
-            B::Multiply if has_computed || product_scale > NATIVE_SCALE => self.into_call("numeric_mul"),
+            B::Multiply if has_computed || !is_native => self.into_call("numeric_mul"),
             B::Modulo if has_computed => self.into_call("numeric_mod"),
             _ => Ok(self.unchanged()),
         }

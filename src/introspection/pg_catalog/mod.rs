@@ -9,6 +9,7 @@ mod pg_class;
 mod pg_constraint;
 mod pg_cursors;
 mod pg_database;
+mod pg_default_acl;
 mod pg_depend;
 mod pg_enum;
 mod pg_index;
@@ -48,6 +49,7 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "pg_cursors" => pg_cursors::cursors,
         "pg_database" => pg_database::generate,
         "pg_db_role_setting" => pg_roles::role_settings,
+        "pg_default_acl" => pg_default_acl::generate,
         "pg_depend" => pg_depend::generate,
         "pg_enum" => pg_enum::generate,
         "pg_description" => pg_description::local,
