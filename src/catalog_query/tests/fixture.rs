@@ -141,6 +141,7 @@ pub(super) fn catalog() -> CatalogSnapshot {
             name: "boathouse".into(),
             owner: BOOTSTRAP_ROLE,
             grants: grant(PUBLIC_ROLE, &[Privilege::Connect, Privilege::Temporary]),
+            default_privileges: vec![],
             comment: None,
         }
         .into(),

@@ -49,7 +49,7 @@ fn plain_number(text: &[u8]) -> Option<(i64, Option<usize>)> {
     let count = digits.len() - usize::from(point.is_some());
     (1..=18)
         .contains(&count)
-        .then_some((if negative { -value } else { value }, point))
+        .then(|| (if negative { -value } else { value }, point))
 }
 
 /// `None` for malformed digits, `Some(None)` for too many.
