@@ -215,7 +215,7 @@ impl Known<'_> {
                     .map(lit)
             }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-                let (left, right) = (self.scale_of(left)?, self.scale_of(right)?);
+                let (left, right) = (self.operand_scale(left)?, self.operand_scale(right)?);
                 match op {
                     Operator::Plus | Operator::Minus | Operator::Modulo => larger(left, right),
                     Operator::Multiply => sum(left, right),
@@ -228,9 +228,23 @@ impl Known<'_> {
         }
     }
 
+    /// A stored number without a modifier has the digits that it shows by itself.
+    fn operand_scale(&self, operand: &Expr) -> Option<Expr> {
+        let is_stored = || {
+            let layout = operand.get_type(self.schema);
+            matches!(operand, Expr::Column(_)) && layout.is_ok_and(|layout| is_unconstrained(&layout))
+        };
+        let by_value = || {
+            is_stored()
+                .then(|| function("min_scale", vec![operand.clone()]))
+                .flatten()
+        };
+        self.scale_of(operand).or_else(by_value)
+    }
+
     fn scale_of_call(&self, call: &ScalarFunction) -> Option<Expr> {
         let argument = |index: usize| call.args.get(index).cloned();
-        let scale = |index: usize| self.scale_of(call.args.get(index)?);
+        let scale = |index: usize| self.operand_scale(call.args.get(index)?);
         let is_numeric = |index: usize| {
             let data_type = call
                 .args

@@ -1,5 +1,5 @@
 //! Delta tables and the warehouse's log on a real S3 server, two processes' worth of writers at once. Runs where
-//! `BOATHOUSE_TEST_S3_ENDPOINT` names the server (moto on loopback: `moto_server -p PORT -H 127.0.0.1`); the
+//! `BOATHOUSE_TEST_S3_ENDPOINT` names the server (moto on loopback: `tests/python/s3_server.py -p PORT -H 127.0.0.1`); the
 //! bucket `boathouse-test` has to exist.
 
 use std::sync::Arc;

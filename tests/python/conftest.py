@@ -76,7 +76,7 @@ def s3(tmp_path):
     port = free_port()
     log = open(tmp_path / "moto.log", "wb")
     process = subprocess.Popen(
-        [str(pathlib.Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, str(pathlib.Path(__file__).with_name("s3_server.py")), "-H", "127.0.0.1", "-p", str(port)],
         stdout=log, stderr=log,
     )
     try:

@@ -14,9 +14,10 @@ from server_process import free_port
 
 def main():
     port = free_port()
-    program = pathlib.Path(sys.executable).with_name("moto_server")
+    program = pathlib.Path(__file__).with_name("s3_server.py")
     moto = subprocess.Popen(
-        [str(program), "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, str(program), "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
     try:
         for _ in range(300):

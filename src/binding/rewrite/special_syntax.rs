@@ -474,7 +474,7 @@ fn like_all(expression: &mut Expr) -> Option<Expr> {
         _ => call("make_array", patterns),
     };
     let not = if negated { "!" } else { "" };
-    let operator = text(&format!("{not}~~{ending}"));
+    let operator = text(format!("{not}~~{ending}"));
     Some(call("array_all", vec![operator, take(value), patterns]))
 }
 
