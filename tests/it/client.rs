@@ -244,7 +244,8 @@ async fn cancel_requests_stop_the_work() {
         token.cancel_query(NoTls).await.unwrap();
     });
     let begun = Instant::now();
-    let endless = "select sum(a.n::bigint * b.n) from generate_series(1, 1000000) a(n), generate_series(1, 1000000) b(n)";
+    let endless =
+        "select sum(a.n::bigint * b.n) from generate_series(1, 1000000) a(n), generate_series(1, 1000000) b(n)";
     let error = client.query(endless, &[]).await.unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::QUERY_CANCELED));
     assert!(begun.elapsed() < Duration::from_secs(10));
