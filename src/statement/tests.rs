@@ -366,7 +366,7 @@ fn what_is_not_there_yet_or_wrong() {
         ("create table t (a int references u on delete vanish)",
             "42601 syntax error at or near \"vanish\"@46"),
         ("create table t (a int unique not deferrable initially deferred)",
-            "42601 constraint declared INITIALLY DEFERRED must be DEFERRABLE@29"),
+            "42601 constraint declared INITIALLY DEFERRED must be DEFERRABLE@30"),
         ("merge into t using u on true when not matched then delete",
             "42601 syntax error at or near \"delete\"@52"),
         ("merge into t using u join v on true on true when matched then delete",
