@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::functions::{scalar_functions, shown_numeric};
-use crate::types::UNCONSTRAINED_NUMERIC;
 use crate::types::numeric::COMPUTED_NUMERIC;
+use crate::types::{self, UNCONSTRAINED_NUMERIC};
 
 /// Begins the names of columns that hold scales; stands in no name that a client can write.
 const MARK: &str = "\u{1}scale";
@@ -67,9 +67,8 @@ fn literal(scale: &Expr) -> Option<i32> {
 /// The scale of all values of a layout; `None` where the values tell.
 fn static_scale(data_type: &DataType) -> Option<i32> {
     match data_type {
-        DataType::Decimal128(precision, scale) if (*precision, *scale) != UNCONSTRAINED_NUMERIC => {
-            Some(i32::from(*scale))
-        }
+        DataType::Decimal128(..) if is_unconstrained(data_type) => None,
+        DataType::Decimal128(_, scale) => Some(i32::from(*scale)),
         DataType::Decimal256(precision, scale) if (*precision, *scale) != COMPUTED_NUMERIC => Some(i32::from(*scale)),
         integer if integer.is_integer() => Some(0),
         _ => None,
@@ -77,8 +76,7 @@ fn static_scale(data_type: &DataType) -> Option<i32> {
 }
 
 fn is_unconstrained(data_type: &DataType) -> bool {
-    let (precision, scale) = UNCONSTRAINED_NUMERIC;
-    *data_type == DataType::Decimal128(precision, scale)
+    matches!(data_type, DataType::Decimal128(precision, scale) if types::is_unconstrained(*precision, *scale))
 }
 
 /// For each column of a plan, the expression over it that gives the scale of the column's value.

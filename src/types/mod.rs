@@ -377,7 +377,7 @@ impl SqlType {
             | DataType::Decimal64(precision, scale)
             | DataType::Decimal128(precision, scale)
             | DataType::Decimal256(precision, scale) => {
-                if [UNCONSTRAINED_NUMERIC, numeric::COMPUTED_NUMERIC].contains(&(*precision, *scale)) {
+                if is_unconstrained(*precision, *scale) || (*precision, *scale) == numeric::COMPUTED_NUMERIC {
                     SqlType::Numeric(None)
                 } else {
                     SqlType::Numeric(Some((*precision, *scale)))
@@ -406,6 +406,11 @@ impl SqlType {
 
 /// Precision and scale that carry a numeric without a modifier: behind the point what avg() and divisions give to numbers from 1.
 pub const UNCONSTRAINED_NUMERIC: (u8, i8) = (38, 16);
+
+/// Whether a decimal carries a numeric without a modifier: of this version, or of one that kept ten digits behind the point.
+pub fn is_unconstrained(precision: u8, scale: i8) -> bool {
+    [UNCONSTRAINED_NUMERIC, (38, 10)].contains(&(precision, scale))
+}
 
 /// PostgreSQL's format_type(): `character varying(40)`, `numeric(12,2)`, `timestamp with time zone`.
 impl fmt::Display for SqlType {

@@ -9,11 +9,13 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
-use datafusion::arrow::datatypes::{DataType, IntervalUnit, TimeUnit, TimestampNanosecondType};
+use datafusion::arrow::datatypes::{
+    DECIMAL128_MAX_PRECISION, DataType, IntervalUnit, TimeUnit, TimestampNanosecondType,
+};
 
 use crate::error::{Error, Result, SqlState};
 use crate::types::numeric::COMPUTED_NUMERIC;
-use crate::types::{Spelled, SqlType, UNCONSTRAINED_NUMERIC, row_columns};
+use crate::types::{Spelled, SqlType, UNCONSTRAINED_NUMERIC, is_unconstrained, row_columns};
 
 /// The typed arrays of one column of one batch.
 #[derive(Debug, Clone)]
@@ -246,7 +248,7 @@ fn numeric_values(array: &ArrayRef, unconstrained: bool) -> Result<ColumnValues>
     };
     let (array, scale) = narrow;
     // The carrier's scale is not the value's: PostgreSQL shows 1.5 and not 1.5000000000000000.
-    let trim = unconstrained && scale == UNCONSTRAINED_NUMERIC.1;
+    let trim = unconstrained && is_unconstrained(DECIMAL128_MAX_PRECISION, scale);
     Ok(ColumnValues::Numeric {
         array: array.as_primitive().clone(),
         scale,

@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::{DataType, Decimal128Type, Decimal256Type};
 
 use super::arguments::Arguments;
 use crate::error::{Error, Result};
-use crate::types::UNCONSTRAINED_NUMERIC;
+use crate::types::is_unconstrained;
 use crate::types::numeric::{COMPUTED_NUMERIC, Number, overflow};
 
 enum Layout<'a> {
@@ -47,7 +47,7 @@ impl Arguments<'_> {
             DataType::Decimal128(precision, scale) => Layout::Narrow(
                 array.as_primitive(),
                 i32::from(*scale),
-                (*precision, *scale) == UNCONSTRAINED_NUMERIC,
+                is_unconstrained(*precision, *scale),
             ),
             DataType::Decimal256(precision, scale) => Layout::Wide(
                 array.as_primitive(),

@@ -46,13 +46,16 @@ fn numerics() {
             "{value} {scale}"
         );
     }
-    let carried = Decimal128Array::from(vec![15_000_000_000_000_000])
-        .with_precision_and_scale(38, 16)
-        .unwrap();
-    assert_eq!(
-        hex(Arc::new(carried), &SqlType::Numeric(None)),
-        "000200000000000100011388"
-    );
+    // As this version stores a numeric without a modifier, and as earlier ones did.
+    for (value, scale) in [(15_000_000_000_000_000, 16), (15_000_000_000, 10)] {
+        let carried = Decimal128Array::from(vec![value])
+            .with_precision_and_scale(38, scale)
+            .unwrap();
+        assert_eq!(
+            hex(Arc::new(carried), &SqlType::Numeric(None)),
+            "000200000000000100011388"
+        );
+    }
 }
 
 #[test]
