@@ -21,9 +21,8 @@ use super::lane_program::Lanes;
 use super::measured::{Accumulated, Inputs};
 use super::rows_by_group::RowsByGroup;
 use super::strings::StringNumbers;
+use super::trial::Trial;
 
-/// Groups at which a partial aggregation that does not reduce its input hands them on.
-const MANY_GROUPS: usize = 1 << 17;
 /// Groups that are merged at once.
 const CHUNK: usize = 1 << 13;
 
@@ -44,8 +43,7 @@ pub struct Groupings {
     layout: Layout,
     /// Rows aggregated so far.
     rows: usize,
-    /// Grouping does not pay: each row is a group, and each batch is emitted.
-    every_row: bool,
+    trial: Trial,
     /// The keys that are strings, of the one batch that is to be emitted.
     passed: Vec<Option<ArrayRef>>,
     words: Vec<Vec<i64>>,
@@ -159,7 +157,7 @@ impl Groupings {
             combinations: Vec::new(),
             layout: Layout::default(),
             rows: 0,
-            every_row: false,
+            trial: Trial::of(shape),
             passed: vec![None; shape.keys.len()],
             words: vec![Vec::new(); shape.keys.len()],
             numbers: Numbers::default(),
@@ -194,16 +192,13 @@ impl Groupings {
 
     /// Whether more rows would only make the groups more.
     pub fn is_full(&self) -> bool {
-        self.every_row || (self.count() >= MANY_GROUPS && self.rows < 2 * self.count())
+        self.trial.is_over(self.rows, self.count())
     }
 
     /// Without the groups, which have been emitted.
     pub fn emptied(&self) -> PlanResult<Groupings> {
         let mut emptied = Groupings::new(&self.shape, Arc::clone(&self.schema), self.states)?;
-        let reduced_little = self.count() >= MANY_GROUPS && self.rows < self.count() + self.count() / 2;
-        // Strings that are passed on have no numbers to make grouping sets of.
-        let may_pass = self.shape.sets.is_empty() || self.strings.iter().all(Option::is_none);
-        emptied.every_row = self.every_row || (reduced_little && may_pass);
+        emptied.trial = self.trial.next(self.rows, self.count());
         Ok(emptied)
     }
 
@@ -214,7 +209,7 @@ impl Groupings {
             Key::Lane(_) => None,
         };
         let columns: Vec<(usize, &ArrayRef)> = self.shape.keys.iter().enumerate().filter_map(column).collect();
-        let combined = match self.every_row {
+        let combined = match self.trial.is_passing() {
             true => Vec::new(),
             false => combined_keys(&columns),
         };
@@ -323,6 +318,7 @@ impl Groupings {
         };
         let rows = selection.map_or(batch.num_rows(), <[u32]>::len);
         let shape = &self.shape;
+        let is_passing = self.trial.is_passing();
         for (slot, words) in self.layout.columns.iter().zip(&mut self.words) {
             match slot {
                 Slot::Key(key) => match (&shape.keys[*key], &mut self.strings[*key]) {
@@ -333,7 +329,7 @@ impl Groupings {
                             words.extend(lanes[*lane].values.iter().zip(nulls.iter()).map(word));
                         }
                     }
-                    (Key::Strings(expression), _) if self.every_row => {
+                    (Key::Strings(expression), _) if is_passing => {
                         self.passed[*key] = Some(expression.evaluate(batch, selection)?);
                         words.clear();
                         words.resize(rows, 0);
@@ -388,7 +384,7 @@ impl Groupings {
                 },
             })
             .collect();
-        match self.every_row {
+        match self.trial.is_passing() {
             true => table.add_all(&columns, &mut self.numbers.groups),
             false => table.find_or_add(&columns, &mut self.numbers.groups),
         }
