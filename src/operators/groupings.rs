@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::array::{
+    ArrayRef, DictionaryArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
+};
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
@@ -13,7 +15,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::accumulators::Groups;
 use super::aggregate_shape::{AggregateShape, Key, Output};
-use super::combinations::{Combinations, combined_keys};
+use super::combinations::{Combinations, combined_keys, is_coded};
 use super::computed_strings::ComputedStrings;
 use super::group_table::{GroupTable, NULL_WORD, Words};
 use super::lane::{Lane, from_integers};
@@ -46,6 +48,8 @@ pub struct Groupings {
     trial: Trial,
     /// The keys that are strings, of the one batch that is to be emitted.
     passed: Vec<Option<ArrayRef>>,
+    /// What the codes of keys that are emitted as such are of.
+    dictionaries: Vec<Option<ArrayRef>>,
     words: Vec<Vec<i64>>,
     numbers: Numbers,
     /// The grouping set that is being emitted.
@@ -159,6 +163,7 @@ impl Groupings {
             rows: 0,
             trial: Trial::of(shape),
             passed: vec![None; shape.keys.len()],
+            dictionaries: vec![None; shape.keys.len()],
             words: vec![Vec::new(); shape.keys.len()],
             numbers: Numbers::default(),
             set: None,
@@ -270,6 +275,32 @@ impl Groupings {
             return Ok(None);
         };
         Ok(combinations.texts_of(member, table.words(column, range)).transpose()?)
+    }
+
+    /// All strings of a key, or those of all combinations that it is in: what its codes are of.
+    fn dictionary_of_key(&self, key: usize) -> PlanResult<Option<ArrayRef>> {
+        let Some(strings) = &self.strings[key] else {
+            return Ok(None);
+        };
+        let Some((_, Some((combinations, member)))) = self.place_of_key(key) else {
+            return Ok(strings.to_array(0..strings.count() as i64, &DataType::Utf8View));
+        };
+        let all = 0..combinations.count() as i64;
+        match combinations.texts_of(member, all.clone()) {
+            Some(texts) => Ok(Some(texts?)),
+            None => Ok(strings.to_array(combinations.strings_of(member, all).into_iter(), &DataType::Utf8View)),
+        }
+    }
+
+    /// The strings of a key, for a range of the groups, as codes.
+    fn codes_of_key(&self, key: usize, range: Range<usize>) -> PlanResult<Option<ArrayRef>> {
+        let (Some(dictionary), Some(table), Some((column, _))) =
+            (&self.dictionaries[key], &self.groups.table, self.place_of_key(key))
+        else {
+            return Ok(None);
+        };
+        let codes: UInt32Array = table.words(column, range).map(|word| Some(word as u32)).collect();
+        Ok(Some(Arc::new(DictionaryArray::try_new(codes, Arc::clone(dictionary))?)))
     }
 
     /// From now on states are emitted, as rows of this schema.
@@ -395,6 +426,12 @@ impl Groupings {
     pub fn close(&mut self, held: Option<&MemoryReservation>) -> PlanResult<()> {
         self.groups.close(self.states)?;
         let groups = self.groups.count();
+        let schema = Arc::clone(&self.schema);
+        for (key, field) in (0..self.strings.len()).zip(schema.fields()) {
+            if is_coded(field.data_type()) {
+                self.dictionaries[key] = self.dictionary_of_key(key)?;
+            }
+        }
         self.strings
             .iter_mut()
             .flatten()
@@ -496,6 +533,10 @@ impl Groupings {
         let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(self.schema.fields().len());
         for (key, strings) in self.strings.iter().enumerate() {
             let Some(field) = fields.next() else { break };
+            if is_coded(field.data_type()) && self.passed[key].is_none() {
+                columns.push(self.codes_of_key(key, range.clone())?);
+                continue;
+            }
             if let Some(texts) = self.texts_of_key(key, range.clone())? {
                 columns.push(cast(&texts, field.data_type()).ok());
                 continue;
