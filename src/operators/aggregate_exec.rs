@@ -4,10 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::Result as PlanResult;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateInputMode, AggregateMode};
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
@@ -16,8 +17,9 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, PhysicalExpr, PlanProperties,
 };
 
-use super::aggregate_shape::{AggregateShape, shape_of};
+use super::aggregate_shape::{AggregateShape, Key, shape_of};
 use super::aggregate_stream::run;
+use super::join_shape::with_codes;
 
 /// Filter, projection and aggregation of a source's rows.
 #[derive(Debug, Clone)]
@@ -28,6 +30,9 @@ pub struct FusedAggregateExec {
     /// What is read: the stock operators' source, or one with the same columns in compact types.
     source: Arc<dyn ExecutionPlan>,
     shape: Arc<AggregateShape>,
+    /// The keys whose strings are emitted as codes.
+    coded: Vec<usize>,
+    properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
@@ -42,6 +47,8 @@ impl FusedAggregateExec {
             stock_source: Arc::clone(&source),
             source,
             shape: Arc::new(shape),
+            coded: Vec::new(),
+            properties: Arc::clone(stock.properties()),
             metrics: ExecutionPlanMetricsSet::new(),
         }))
     }
@@ -70,6 +77,36 @@ impl FusedAggregateExec {
             metrics: ExecutionPlanMetricsSet::new(),
             ..self.clone()
         }
+    }
+
+    /// The same with as many as possible of these columns, which are strings, as codes; `None` where there are none.
+    pub fn with_coded_strings(&self, wanted: &[usize]) -> Option<FusedAggregateExec> {
+        // What is exchanged between partitions is hashed, and codes of one are not those of another.
+        if self.emits_states() || !self.shape.sets.is_empty() {
+            return None;
+        }
+        let schema = self.stock.schema();
+        let is_string = |key: &usize| *schema.field(*key).data_type() == DataType::Utf8View;
+        let is_numbered = |key: &usize| matches!(self.shape.keys.get(*key), Some(Key::Strings(_)));
+        let coded: Vec<usize> = wanted.iter().copied().filter(is_numbered).filter(is_string).collect();
+        (!coded.is_empty()).then(|| self.clone().emitting_codes(coded))
+    }
+
+    fn emitting_codes(mut self, coded: Vec<usize>) -> FusedAggregateExec {
+        if coded.is_empty() {
+            return self;
+        }
+        let stock = self.stock.properties();
+        let properties = PlanProperties::new(
+            // Nothing is known of codes' order.
+            EquivalenceProperties::new(with_codes(&self.stock.schema(), &coded)),
+            stock.output_partitioning().clone(),
+            stock.emission_type,
+            stock.boundedness,
+        );
+        self.properties = Arc::new(properties.with_scheduling_type(stock.scheduling_type));
+        self.coded = coded;
+        self
     }
 
     /// The operators that this one stands for, the highest first.
@@ -168,7 +205,10 @@ impl DisplayAs for FusedAggregateExec {
                 write!(formatter, ", predicate={}", filter.predicate())?;
             }
         }
-        Ok(())
+        match self.coded.as_slice() {
+            [] => Ok(()),
+            coded => write!(formatter, ", coded={coded:?}"),
+        }
     }
 }
 
@@ -178,7 +218,7 @@ impl ExecutionPlan for FusedAggregateExec {
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
-        self.stock.properties()
+        &self.properties
     }
 
     fn input_distribution_requirements(&self) -> InputDistributionRequirements {
@@ -215,7 +255,7 @@ impl ExecutionPlan for FusedAggregateExec {
         }
         let stock = self.stock_on(source)?;
         Ok(match FusedAggregateExec::standing_for(&stock)? {
-            Some(fused) => Arc::new(fused),
+            Some(fused) => Arc::new(fused.emitting_codes(self.coded.clone())),
             None => stock,
         })
     }

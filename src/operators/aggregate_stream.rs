@@ -30,6 +30,7 @@ pub fn run(
         .register(context.memory_pool());
     let metrics = operator.metrics_set();
     let aggregation = Aggregation {
+        schema: Arc::clone(&schema),
         state: Groupings::new(operator.shape(), Arc::clone(&schema), operator.emits_states())?,
         operator: operator.clone(),
         input,
@@ -46,6 +47,7 @@ pub fn run(
 
 struct Aggregation {
     operator: FusedAggregateExec,
+    schema: SchemaRef,
     input: SendableRecordBatchStream,
     state: Groupings,
     phase: Phase,
@@ -115,7 +117,7 @@ impl Aggregation {
                     if let Some(batch) = &batch {
                         self.metrics.record_output(batch.num_rows());
                     }
-                    return Ok(batch);
+                    return batch.map(|batch| in_types_of(&self.schema, &batch)).transpose();
                 }
                 Phase::Done => return Ok(None),
             }

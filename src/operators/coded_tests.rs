@@ -1,4 +1,5 @@
-//! Aggregations answer the same whether joins emit strings or codes of them, with memory and without.
+//! Aggregations answer the same whether joins and aggregations below them emit strings or codes of them, with memory and
+//! without.
 
 use std::sync::Arc;
 
@@ -42,6 +43,43 @@ fn query(random: &mut StdRng) -> String {
     )
 }
 
+/// Aggregates of groups, which come as they are, filtered, or joined.
+fn query_of_groups(random: &mut StdRng) -> String {
+    let keys = ["word", "name", "small", "upper(word)", "flag"];
+    let inner = [vec!["name", "word"], some(random, &keys, 3)].concat();
+    let aliased = inner.iter().enumerate().map(|(key, text)| format!("{text} as k{key}"));
+    let aliased = aliased.collect::<Vec<_>>().join(", ");
+    let grouped = (0..inner.len()).map(|key| format!("k{key}")).collect::<Vec<_>>();
+    let outer: Vec<&str> = some(random, &grouped.iter().map(String::as_str).collect::<Vec<_>>(), 3);
+    let mut outer = [vec![["k0", "k1"][random.random_range(0..2)]], outer].concat();
+    outer.sort_unstable();
+    outer.dedup();
+    let outer = outer.join(", ");
+    let listed = grouped.join(", ");
+    let condition = ["true", "k1 <> 'a'", "k0 is not null", "n > 1"][random.random_range(0..4)];
+    match random.random_range(0..4) {
+        0 => {
+            let strings = [vec!["word"], vec!["name"], vec!["name", "word"]];
+            let strings = strings[random.random_range(0..strings.len())].clone();
+            let mut keys = [strings, some(random, &keys, 2)].concat();
+            keys.sort_unstable();
+            keys.dedup();
+            let keys = keys.join(", ");
+            format!("select {keys}, count(distinct whole) from a group by {keys}")
+        }
+        1 => format!(
+            "select {outer}, count(*), count(k1), sum(n), min(k0) from (select c.day, g.* from c right join \
+             (select {aliased}, count(*) as n, max(whole) as w from a group by {listed}) g on c.small = g.n \
+             where {condition}) x group by {outer}"
+        ),
+        _ => format!(
+            "select {outer}, count(*), count(k0), sum(n), max(w) from \
+             (select {aliased}, count(*) as n, max(whole) as w from a group by {listed}) g \
+             where {condition} group by {outer}"
+        ),
+    }
+}
+
 /// The plan with our joins and aggregations, these reading codes where they can, and how many do.
 fn coded(plan: Arc<dyn ExecutionPlan>) -> (Arc<dyn ExecutionPlan>, usize) {
     let mut count = 0;
@@ -62,7 +100,12 @@ fn coded(plan: Arc<dyn ExecutionPlan>) -> (Arc<dyn ExecutionPlan>, usize) {
     (transformed.unwrap().data, count)
 }
 
-async fn compare(seed: u64, rows: [usize; 3], memory: Option<usize>) -> (usize, usize) {
+async fn compare(
+    query: impl Fn(&mut StdRng) -> String,
+    seed: u64,
+    rows: [usize; 3],
+    memory: Option<usize>,
+) -> (usize, usize) {
     let random = &mut StdRng::seed_from_u64(seed);
     let partitions = random.random_range(1..3);
     let (plenty, short) = (
@@ -100,7 +143,7 @@ async fn codes_change_no_answer() {
     let mut coded = 0;
     for seed in 0..200_u64 {
         let rows = [[300, 40, 30], [0, 20, 20], [200, 1, 0], [900, 300, 40]][seed as usize % 4];
-        coded += compare(seed, rows, None).await.0;
+        coded += compare(query, seed, rows, None).await.0;
     }
     assert!(coded > 100, "{coded}");
 }
@@ -109,7 +152,26 @@ async fn codes_change_no_answer() {
 async fn what_memory_refuses_is_cast_to_codes() {
     let mut handed_over = 0;
     for seed in 500..520_u64 {
-        handed_over += compare(seed, [1500, 1500, 30], Some(500 << 10)).await.1;
+        handed_over += compare(query, seed, [1500, 1500, 30], Some(500 << 10)).await.1;
     }
     assert!(handed_over > 5, "{handed_over}");
+}
+
+#[tokio::test]
+async fn codes_of_groups_change_no_answer() {
+    let mut coded = 0;
+    for seed in 1000..1200_u64 {
+        let rows = [[300, 0, 30], [0, 0, 20], [30, 0, 0], [1500, 0, 40]][seed as usize % 4];
+        coded += compare(query_of_groups, seed, rows, None).await.0;
+    }
+    assert!(coded > 50, "{coded}");
+}
+
+#[tokio::test]
+async fn groups_that_memory_refuses_are_cast_to_codes() {
+    let mut handed_over = 0;
+    for seed in 1500..1540_u64 {
+        handed_over += compare(query_of_groups, seed, [3000, 0, 30], Some(300 << 10)).await.1;
+    }
+    assert!(handed_over > 0, "{handed_over}");
 }

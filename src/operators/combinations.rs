@@ -277,7 +277,7 @@ fn add(combinations: &mut GroupTable, words: &[Vec<i64>], numbers: &mut Vec<i64>
 /// be otherwise in the next, which then costs time.
 pub fn combined_keys(columns: &[(usize, &ArrayRef)]) -> Vec<Vec<usize>> {
     let mut combined: Vec<(&ArrayRef, Vec<usize>)> = Vec::new();
-    for (key, column) in columns.iter().filter(|(_, column)| is_coded(column)) {
+    for (key, column) in columns.iter().filter(|(_, column)| is_coded(column.data_type())) {
         match combined.iter_mut().find(|(first, _)| have_equal_codes(first, column)) {
             Some((_, keys)) => keys.push(*key),
             None => combined.push((column, vec![*key])),
@@ -287,17 +287,18 @@ pub fn combined_keys(columns: &[(usize, &ArrayRef)]) -> Vec<Vec<usize>> {
     keys.filter(|keys| keys.len() > 1).collect()
 }
 
-fn is_coded(column: &ArrayRef) -> bool {
-    matches!(column.data_type(), DataType::Dictionary(keys, _) if **keys == DataType::UInt32)
+/// Whether a column of this type has numbers of rows, or of strings, in the place of strings.
+pub fn is_coded(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Dictionary(keys, _) if **keys == DataType::UInt32)
 }
 
 /// The codes of each of the columns, if they are the same.
 fn codes_of_all<'a>(columns: &[&'a ArrayRef]) -> Option<&'a DictionaryArray<UInt32Type>> {
     let (first, others) = columns.split_first()?;
-    let are_equal = is_coded(first)
+    let are_equal = is_coded(first.data_type())
         && others
             .iter()
-            .all(|other| is_coded(other) && have_equal_codes(first, other));
+            .all(|other| is_coded(other.data_type()) && have_equal_codes(first, other));
     are_equal.then(|| first.as_dictionary())
 }
 

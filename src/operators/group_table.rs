@@ -14,6 +14,9 @@ const LARGEST_TABLE: u128 = 1 << 25;
 const SPARSENESS: (u128, u128) = (32, 8);
 const CACHED_TABLE: u128 = 1 << 21;
 
+/// Rows that are looked up together: what is read of the index for them stays near.
+const TOGETHER: usize = if cfg!(test) { 16 } else { 1 << 10 };
+
 /// Groups by their keys, numbered from zero in the order of appearance.
 #[derive(Debug)]
 pub struct GroupTable {
@@ -240,31 +243,37 @@ impl GroupTable {
             return;
         };
         let mask = entries.len() - 1;
-        // All are read before any key is compared, so that the reads of far memory overlap.
-        self.first_entries.clear();
-        self.first_entries
-            .extend(hashes.iter().map(|hash| entries[*hash as usize & mask]));
-        for (row, (hash, (first_tag, first))) in hashes.iter().zip(&self.first_entries).enumerate() {
-            let tag = tag_of(*hash);
-            if *first_tag == tag && *first != NO_GROUP && is_key(&self.keys, *first as usize, row) {
-                groups.push(*first);
-                continue;
+        for (chunk, hashes) in hashes.chunks(TOGETHER).enumerate() {
+            let first_row = chunk * TOGETHER;
+            // All are read before any key is compared, so that the reads of far memory overlap.
+            self.first_entries.clear();
+            self.first_entries
+                .extend(hashes.iter().map(|hash| entries[*hash as usize & mask]));
+            let found = hashes.iter().zip(&self.first_entries).zip(first_row..);
+            groups.extend(found.map(|((hash, (tag, group)), row)| {
+                let is_found = *tag == tag_of(*hash) && *group != NO_GROUP && is_key(&self.keys, *group as usize, row);
+                if is_found { *group } else { NO_GROUP }
+            }));
+            for (row, hash) in (first_row..).zip(hashes) {
+                if groups[row] != NO_GROUP {
+                    continue;
+                }
+                let tag = tag_of(*hash);
+                let mut place = *hash as usize & mask;
+                groups[row] = loop {
+                    let (found_tag, found) = entries[place];
+                    if found == NO_GROUP {
+                        let group = (self.keys.len() / self.arity) as u32;
+                        entries[place] = (tag, group);
+                        self.keys.extend(columns.iter().map(|column| column[row]));
+                        break group;
+                    }
+                    if found_tag == tag && is_key(&self.keys, found as usize, row) {
+                        break found;
+                    }
+                    place = (place + 1) & mask;
+                };
             }
-            let mut place = *hash as usize & mask;
-            let group = loop {
-                let (found_tag, found) = entries[place];
-                if found == NO_GROUP {
-                    let group = (self.keys.len() / self.arity) as u32;
-                    entries[place] = (tag, group);
-                    self.keys.extend(columns.iter().map(|column| column[row]));
-                    break group;
-                }
-                if found_tag == tag && is_key(&self.keys, found as usize, row) {
-                    break found;
-                }
-                place = (place + 1) & mask;
-            };
-            groups.push(group);
         }
     }
 

@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::array::{
+    ArrayRef, DictionaryArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
+};
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
@@ -13,7 +15,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::accumulators::Groups;
 use super::aggregate_shape::{AggregateShape, Key, Output};
-use super::combinations::{Combinations, combined_keys};
+use super::combinations::{Combinations, combined_keys, is_coded};
 use super::computed_strings::ComputedStrings;
 use super::group_table::{GroupTable, NULL_WORD, Words};
 use super::lane::{Lane, from_integers};
@@ -21,9 +23,8 @@ use super::lane_program::Lanes;
 use super::measured::{Accumulated, Inputs};
 use super::rows_by_group::RowsByGroup;
 use super::strings::StringNumbers;
+use super::trial::Trial;
 
-/// Groups at which a partial aggregation that does not reduce its input hands them on.
-const MANY_GROUPS: usize = 1 << 17;
 /// Groups that are merged at once.
 const CHUNK: usize = 1 << 13;
 
@@ -44,10 +45,11 @@ pub struct Groupings {
     layout: Layout,
     /// Rows aggregated so far.
     rows: usize,
-    /// Grouping does not pay: each row is a group, and each batch is emitted.
-    every_row: bool,
+    trial: Trial,
     /// The keys that are strings, of the one batch that is to be emitted.
     passed: Vec<Option<ArrayRef>>,
+    /// What the codes of keys that are emitted as such are of.
+    dictionaries: Vec<Option<ArrayRef>>,
     words: Vec<Vec<i64>>,
     numbers: Numbers,
     /// The grouping set that is being emitted.
@@ -159,8 +161,9 @@ impl Groupings {
             combinations: Vec::new(),
             layout: Layout::default(),
             rows: 0,
-            every_row: false,
+            trial: Trial::of(shape),
             passed: vec![None; shape.keys.len()],
+            dictionaries: vec![None; shape.keys.len()],
             words: vec![Vec::new(); shape.keys.len()],
             numbers: Numbers::default(),
             set: None,
@@ -194,16 +197,13 @@ impl Groupings {
 
     /// Whether more rows would only make the groups more.
     pub fn is_full(&self) -> bool {
-        self.every_row || (self.count() >= MANY_GROUPS && self.rows < 2 * self.count())
+        self.trial.is_over(self.rows, self.count())
     }
 
     /// Without the groups, which have been emitted.
     pub fn emptied(&self) -> PlanResult<Groupings> {
         let mut emptied = Groupings::new(&self.shape, Arc::clone(&self.schema), self.states)?;
-        let reduced_little = self.count() >= MANY_GROUPS && self.rows < self.count() + self.count() / 2;
-        // Strings that are passed on have no numbers to make grouping sets of.
-        let may_pass = self.shape.sets.is_empty() || self.strings.iter().all(Option::is_none);
-        emptied.every_row = self.every_row || (reduced_little && may_pass);
+        emptied.trial = self.trial.next(self.rows, self.count());
         Ok(emptied)
     }
 
@@ -214,7 +214,7 @@ impl Groupings {
             Key::Lane(_) => None,
         };
         let columns: Vec<(usize, &ArrayRef)> = self.shape.keys.iter().enumerate().filter_map(column).collect();
-        let combined = match self.every_row {
+        let combined = match self.trial.is_passing() {
             true => Vec::new(),
             false => combined_keys(&columns),
         };
@@ -277,6 +277,32 @@ impl Groupings {
         Ok(combinations.texts_of(member, table.words(column, range)).transpose()?)
     }
 
+    /// All strings of a key, or those of all combinations that it is in: what its codes are of.
+    fn dictionary_of_key(&self, key: usize) -> PlanResult<Option<ArrayRef>> {
+        let Some(strings) = &self.strings[key] else {
+            return Ok(None);
+        };
+        let Some((_, Some((combinations, member)))) = self.place_of_key(key) else {
+            return Ok(strings.to_array(0..strings.count() as i64, &DataType::Utf8View));
+        };
+        let all = 0..combinations.count() as i64;
+        match combinations.texts_of(member, all.clone()) {
+            Some(texts) => Ok(Some(texts?)),
+            None => Ok(strings.to_array(combinations.strings_of(member, all).into_iter(), &DataType::Utf8View)),
+        }
+    }
+
+    /// The strings of a key, for a range of the groups, as codes.
+    fn codes_of_key(&self, key: usize, range: Range<usize>) -> PlanResult<Option<ArrayRef>> {
+        let (Some(dictionary), Some(table), Some((column, _))) =
+            (&self.dictionaries[key], &self.groups.table, self.place_of_key(key))
+        else {
+            return Ok(None);
+        };
+        let codes: UInt32Array = table.words(column, range).map(|word| Some(word as u32)).collect();
+        Ok(Some(Arc::new(DictionaryArray::try_new(codes, Arc::clone(dictionary))?)))
+    }
+
     /// From now on states are emitted, as rows of this schema.
     pub fn emit_states(&mut self, schema: SchemaRef) {
         (self.schema, self.states) = (schema, true);
@@ -323,6 +349,7 @@ impl Groupings {
         };
         let rows = selection.map_or(batch.num_rows(), <[u32]>::len);
         let shape = &self.shape;
+        let is_passing = self.trial.is_passing();
         for (slot, words) in self.layout.columns.iter().zip(&mut self.words) {
             match slot {
                 Slot::Key(key) => match (&shape.keys[*key], &mut self.strings[*key]) {
@@ -333,7 +360,7 @@ impl Groupings {
                             words.extend(lanes[*lane].values.iter().zip(nulls.iter()).map(word));
                         }
                     }
-                    (Key::Strings(expression), _) if self.every_row => {
+                    (Key::Strings(expression), _) if is_passing => {
                         self.passed[*key] = Some(expression.evaluate(batch, selection)?);
                         words.clear();
                         words.resize(rows, 0);
@@ -388,7 +415,7 @@ impl Groupings {
                 },
             })
             .collect();
-        match self.every_row {
+        match self.trial.is_passing() {
             true => table.add_all(&columns, &mut self.numbers.groups),
             false => table.find_or_add(&columns, &mut self.numbers.groups),
         }
@@ -399,6 +426,12 @@ impl Groupings {
     pub fn close(&mut self, held: Option<&MemoryReservation>) -> PlanResult<()> {
         self.groups.close(self.states)?;
         let groups = self.groups.count();
+        let schema = Arc::clone(&self.schema);
+        for (key, field) in (0..self.strings.len()).zip(schema.fields()) {
+            if is_coded(field.data_type()) {
+                self.dictionaries[key] = self.dictionary_of_key(key)?;
+            }
+        }
         self.strings
             .iter_mut()
             .flatten()
@@ -500,6 +533,10 @@ impl Groupings {
         let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(self.schema.fields().len());
         for (key, strings) in self.strings.iter().enumerate() {
             let Some(field) = fields.next() else { break };
+            if is_coded(field.data_type()) && self.passed[key].is_none() {
+                columns.push(self.codes_of_key(key, range.clone())?);
+                continue;
+            }
             if let Some(texts) = self.texts_of_key(key, range.clone())? {
                 columns.push(cast(&texts, field.data_type()).ok());
                 continue;

@@ -46,12 +46,7 @@ impl JoinShape {
 
     /// The same with the strings of these columns of the output, which are the built side's, as codes.
     pub fn with_coded(mut self, coded: Vec<usize>) -> JoinShape {
-        let field = |(position, field): (usize, &FieldRef)| match coded.contains(&position) {
-            true => Arc::new(field.as_ref().clone().with_data_type(coded_strings())),
-            false => Arc::clone(field),
-        };
-        let fields: Fields = self.schema.fields().iter().enumerate().map(field).collect();
-        self.schema = Arc::new(Schema::new_with_metadata(fields, self.schema.metadata().clone()));
+        self.schema = with_codes(&self.schema, &coded);
         self.coded = coded;
         self
     }
@@ -78,6 +73,16 @@ impl JoinShape {
 /// The type of strings as codes.
 pub fn coded_strings() -> DataType {
     DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8View))
+}
+
+/// The schema with codes in the place of these columns' strings.
+pub fn with_codes(schema: &SchemaRef, coded: &[usize]) -> SchemaRef {
+    let field = |(position, field): (usize, &FieldRef)| match coded.contains(&position) {
+        true => Arc::new(field.as_ref().clone().with_data_type(coded_strings())),
+        false => Arc::clone(field),
+    };
+    let fields: Fields = schema.fields().iter().enumerate().map(field).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 /// The shape of a stock join; `None` where it is not covered.

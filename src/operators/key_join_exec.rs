@@ -20,6 +20,7 @@ use datafusion::physical_plan::{
     PlanProperties,
 };
 
+use super::aggregate_exec::FusedAggregateExec;
 use super::join_shape::{JoinShape, shape_of};
 use super::join_spill::sort_merge_join;
 use super::join_stream::{BuiltSide, run};
@@ -162,15 +163,22 @@ fn stock_on(
     replace_children_if_necessary(stock, vec![built, probing])
 }
 
-/// An operator's input with these of its columns as codes; `None` where it is no join that can emit them.
+/// An operator's input with these of its columns as codes; `None` where it is none of ours that can emit them.
 pub fn coded_input(input: &Arc<dyn ExecutionPlan>, columns: &[usize]) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
     if let Some(cooperative) = input.downcast_ref::<CooperativeExec>() {
         let coded = coded_input(cooperative.input(), columns)?;
         return Ok(coded.map(|coded| Arc::new(CooperativeExec::new(coded)) as _));
     }
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    if let Some(aggregation) = input.downcast_ref::<FusedAggregateExec>() {
+        let coded = aggregation.with_coded_strings(columns);
+        return Ok(coded.map(|coded| Arc::new(coded) as _));
+    }
     match input.downcast_ref::<KeyJoinExec>() {
-        Some(join) if !columns.is_empty() => join.with_coded_strings(columns),
-        _ => Ok(None),
+        Some(join) => join.with_coded_strings(columns),
+        None => Ok(None),
     }
 }
 

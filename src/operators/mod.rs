@@ -34,6 +34,7 @@ mod selection;
 mod shared_exec;
 mod strings;
 mod text_rows;
+mod trial;
 mod waiting_batches;
 mod window_exec;
 mod window_shape;

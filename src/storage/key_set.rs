@@ -14,13 +14,11 @@ use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 
-/// Rows that are passed over together where none is kept.
-const CHUNK: usize = 16;
-
 /// Whole numbers from `low` on, a bit for each.
 pub struct KeySet {
     low: i64,
     words: Vec<u64>,
+    len: usize,
 }
 
 impl KeySet {
@@ -30,16 +28,20 @@ impl KeySet {
         KeySet {
             low,
             words: vec![0; span.div_ceil(64)],
+            len: 0,
         }
     }
 
     pub fn insert(&mut self, value: i64) {
         let place = value.wrapping_sub(self.low) as u64;
         if let Some(word) = self.words.get_mut((place / 64) as usize) {
-            *word |= 1 << (place % 64);
+            let bit = 1 << (place % 64);
+            self.len += usize::from(*word & bit == 0);
+            *word |= bit;
         }
     }
 
+    #[inline]
     pub fn contains(&self, value: i64) -> bool {
         let place = value.wrapping_sub(self.low) as u64;
         let word = self.words.get((place / 64) as usize);
@@ -48,11 +50,11 @@ impl KeySet {
 
     /// How many numbers are in the set.
     pub fn len(&self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
+        self.len
     }
 
     pub fn is_empty(&self) -> bool {
-        self.words.iter().all(|word| *word == 0)
+        self.len == 0
     }
 
     /// Bytes that a set of this range holds.
@@ -75,21 +77,6 @@ impl KeySet {
         self.words
             .get(first as usize..last)
             .is_some_and(|words| words.iter().any(|word| *word != 0))
-    }
-
-    /// Clears the bytes of the codes whose value, `base` and the code, is not in the set.
-    pub(super) fn narrow<C: Copy>(&self, base: i64, codes: &[C], wide: impl Fn(C) -> u64, mask: &mut [u8]) {
-        let shift = base.wrapping_sub(self.low) as u64;
-        for (kept, codes) in mask.chunks_mut(CHUNK).zip(codes.chunks(CHUNK)) {
-            if *kept == [0; CHUNK] {
-                continue;
-            }
-            for (kept, code) in kept.iter_mut().zip(codes) {
-                let place = wide(*code).wrapping_add(shift);
-                let word = self.words.get((place / 64) as usize).copied().unwrap_or(0);
-                *kept &= (word >> (place % 64)) as u8 & 1;
-            }
-        }
     }
 
     fn among<T>(&self, array: &dyn Array) -> BooleanBuffer

@@ -4,12 +4,15 @@
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::common::Result;
 
+use super::super::key_set::KeySet;
 use super::column::{BLOCK_ROWS, Code, HotColumn, Rows, Values, Zone, with_codes};
 use super::filter::{Expression, Test};
 use super::rows::{HotRows, Slot};
 
 /// Rows that are passed over together where none is kept.
 const CHUNK: usize = 16;
+/// Of a chunk's rows, if no more are kept, these are looked at one by one.
+const FEW: usize = 4;
 
 /// Whether, by the zone maps, a row of the block may pass.
 pub(super) fn may_pass(test: &Test, hot: &HotRows, block: usize) -> bool {
@@ -33,7 +36,7 @@ pub(super) fn may_pass(test: &Test, hot: &HotRows, block: usize) -> bool {
             let present = (zone.min <= zone.max).then(|| allowed.get(zone.min as usize..=zone.max as usize));
             (*null && zone.nulls > 0) || present.is_some_and(|codes| codes.is_none_or(|codes| codes.contains(&1)))
         }),
-        Test::Member { column, set } => match hot.slot(*column) {
+        Test::Member { column, set, .. } => match hot.slot(*column) {
             Ok(Slot::Column(column)) => match (&column.values, column.zones.get(block)) {
                 (Values::Scaled { base, .. }, Some(zone)) => {
                     let value = |code: u64| base.wrapping_add_unsigned(code);
@@ -95,10 +98,10 @@ pub(super) fn narrow(test: &Test, hot: &HotRows, block: usize, mask: &mut [u8]) 
                 unite(mask, &passes);
             }
         }
-        Test::Member { column, set } => {
+        Test::Member { column, set, .. } => {
             let (column, zone) = column_of(hot, *column, block)?;
             if let Values::Scaled { base, codes } = &column.values {
-                with_codes!(codes, codes => set.narrow(*base, &codes[start..], |code| code.wide(), mask));
+                with_codes!(codes, codes => in_set(&codes[start..], *base, set, mask));
             }
             keep_valid(column.nulls.as_ref(), zone, start, mask);
         }
@@ -141,12 +144,18 @@ pub(super) fn kept_rows(mask: &[u8], start: usize, rows: &mut Vec<u32>) {
     rows.resize(first + mask.len(), 0);
     let mut end = first;
     for (at, kept) in mask.chunks(CHUNK).enumerate() {
-        if *kept == [0; CHUNK] {
-            continue;
-        }
-        for (row, kept) in kept.iter().enumerate() {
-            rows[end] = (start + at * CHUNK + row) as u32;
-            end += usize::from(*kept);
+        let row = |place: usize| (start + at * CHUNK + place) as u32;
+        match few_of(kept) {
+            Some(few) => few.for_each(|place| {
+                rows[end] = row(place);
+                end += 1;
+            }),
+            None => {
+                for (place, kept) in kept.iter().enumerate() {
+                    rows[end] = row(place);
+                    end += usize::from(*kept);
+                }
+            }
         }
     }
     rows.truncate(end);
@@ -176,6 +185,35 @@ fn in_list<C: Code>(codes: &[C], allowed: &[u8], mask: &mut [u8]) {
     for (kept, code) in mask.iter_mut().zip(codes) {
         *kept &= allowed.get(code.wide() as usize).copied().unwrap_or(0);
     }
+}
+
+fn in_set<C: Code>(codes: &[C], base: i64, set: &KeySet, mask: &mut [u8]) {
+    let is_member = |code: C| u8::from(set.contains(base.wrapping_add_unsigned(code.wide())));
+    for (kept, codes) in mask.chunks_mut(CHUNK).zip(codes.chunks(CHUNK)) {
+        match few_of(kept) {
+            Some(few) => few.for_each(|place| kept[place] = is_member(codes[place])),
+            None => {
+                for (kept, code) in kept.iter_mut().zip(codes) {
+                    *kept &= is_member(*code);
+                }
+            }
+        }
+    }
+}
+
+/// Where in a chunk rows are kept, if that is in few places.
+fn few_of(chunk: &[u8]) -> Option<impl Iterator<Item = usize> + use<>> {
+    // A byte that keeps its row is one bit.
+    let mut kept = u128::from_le_bytes(chunk.try_into().ok()?);
+    let without_first = |kept: u128| kept & kept.wrapping_sub(1);
+    if (0..FEW).fold(kept, |kept, _| without_first(kept)) != 0 {
+        return None;
+    }
+    Some(std::iter::from_fn(move || {
+        let place = kept.trailing_zeros() as usize / 8;
+        kept = without_first(kept);
+        (place < CHUNK).then_some(place)
+    }))
 }
 
 fn keep_valid(nulls: Option<&NullBuffer>, zone: Zone, start: usize, mask: &mut [u8]) {
