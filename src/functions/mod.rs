@@ -130,7 +130,7 @@ pub use row_order::{row_is_not_null, row_is_null, row_key};
 pub use row_paths::{ROW_ON_PATH, ROW_PATH};
 pub use server::VERSION;
 pub use shifted_rows::shifted;
-pub use shown_digits::shown_numeric;
+pub use shown_digits::{shown_numeric, wide_numeric};
 pub use single_value::single_value;
 pub use spelled_order::{spelled_key, spelled_key_and_value, spelled_of_key};
 pub use table_indexes::TableIndex;
