@@ -99,8 +99,9 @@ async fn load_names(
     let mut types = vec![];
     for name in used.types {
         if let Some((id, sql_type)) = load_type(context, &name, &rights)? {
-            if let Some(test) = super::domains::test_of(services, context, &sql_type).await? {
-                scope.add_domain(name.clone(), test);
+            if let Some([of_value, of_elements]) = super::domains::tests_of(services, context, &sql_type).await? {
+                scope.add_domain(name.clone(), of_value);
+                scope.add_domain(super::domains::of_arrays(name.clone()), of_elements);
             }
             types.push((name, id, sql_type));
         }

@@ -110,7 +110,8 @@ impl CatalogSnapshot {
     pub fn row_type(&self, object: &Object) -> Option<SqlType> {
         let field = |(name, sql_type): (&String, &SqlType)| CompositeField {
             name: name.clone(),
-            sql_type: self.with_definition(sql_type),
+            // The catalog tells which fields are of domains, and their rules.
+            sql_type: self.with_definition(sql_type).carried(),
         };
         let fields = match object {
             Object::Type(user_type) => {

@@ -103,7 +103,7 @@ pub use comments::{
 };
 pub use datum::{Datum, to_array};
 pub use definitions::{function_source, view_definition};
-pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, first_failing};
+pub use domain_value::{DOMAIN_VALUE, DomainRule, ValuePart, ValueTest, domain_value, first_failing, holds_domains};
 pub use enumerations::{enum_label, enum_position};
 pub use environment::{ColumnNumbers, FunctionEnvironment, environment, install_environment};
 pub use excluded_rows::{Exclusion, excluding, looks_at_peers};
