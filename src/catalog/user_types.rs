@@ -132,6 +132,20 @@ impl CatalogSnapshot {
         })))
     }
 
+    /// Whether the type is one of rows of which fields, or theirs, are of domains.
+    pub fn has_domain_fields(&self, sql_type: &SqlType) -> bool {
+        match sql_type {
+            SqlType::Array(element) => self.has_domain_fields(element),
+            SqlType::Domain(domain) => self.has_domain_fields(&domain.base),
+            SqlType::Composite(composite) => {
+                let attributes = self.user_type(composite.relation).and_then(Type::attributes);
+                let mut types = attributes.unwrap_or_default().iter().map(|known| &known.sql_type);
+                types.any(|known| known.carried() != *known || self.has_domain_fields(known))
+            }
+            _ => false,
+        }
+    }
+
     /// The type with its definition.
     fn defined(&self, user_type: &Type) -> SqlType {
         match &user_type.definition {
