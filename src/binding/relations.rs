@@ -286,8 +286,7 @@ async fn load_snapshot(
     let loaded = match travel {
         None => newest_snapshot(context, &delta, table, services.freshness).await,
         Some(travel) => {
-            return delta
-                .snapshot_at(travel.in_storage()?)
+            return Box::pin(delta.snapshot_at(travel.in_storage()?))
                 .await
                 .map_err(|error| named(error, table));
         }
