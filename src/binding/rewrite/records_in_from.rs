@@ -89,15 +89,19 @@ fn item(value: &str, column: &TableAliasColumnDef) -> Result<String> {
     let key = name.replace('\'', "''");
     let alias = Ident::with_quote('"', &name);
     Ok(match data_type {
-        DataType::JSON | DataType::JSONB => format!("CAST({value} -> '{key}' AS {data_type}) AS {alias}"),
-        DataType::Array(element) if !is_json(element) => {
-            format!("CAST(json_array_literal({value} -> '{key}', '{key}') AS {data_type}) AS {alias}")
+        // A null is none of json's.
+        DataType::JSON | DataType::JSONB => {
+            format!("CAST(nullif(CAST({value} -> '{key}' AS text), 'null') AS {data_type}) AS {alias}")
+        }
+        DataType::Array(element) => {
+            let is_json = if is_json(element) { ", true" } else { "" };
+            format!("CAST(json_array_literal({value} -> '{key}', '{key}'{is_json}) AS {data_type}) AS {alias}")
         }
         _ => format!("CAST({value} ->> '{key}' AS {data_type}) AS {alias}"),
     })
 }
 
-/// Whether an array's elements are json, which stays as it is.
+/// Whether an array's elements are json, in which strings keep their quotes.
 fn is_json(element: &ArrayElemTypeDef) -> bool {
     let element = match element {
         ArrayElemTypeDef::AngleBracket(element)

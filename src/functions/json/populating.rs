@@ -16,6 +16,7 @@ use super::super::overload::{Arguments, OverloadedFunction, invalid, rows};
 use super::scan::{self, Kind};
 use crate::error::{Error, Result, SqlState};
 use crate::types::builder::ColumnBuilder;
+use crate::types::cast::{CastContext, cast_array};
 use crate::types::json::check;
 use crate::types::{CompositeType, FormatSettings, SqlType, row_columns};
 
@@ -38,6 +39,9 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             vec![
                 rows("(json, text) text", array_literal),
                 rows("(jsonb, text) text", array_literal),
+                // Its elements are json.
+                rows("(json, text, bool) text", array_literal),
+                rows("(jsonb, text, bool) text", array_literal),
             ],
         ),
     ]
@@ -173,24 +177,23 @@ fn filled(
     for (place, field) in composite.fields.iter().enumerate() {
         let mut builder = ColumnBuilder::new(&field.sql_type, &FormatSettings::default(), texts.len());
         // Text carries a base's value over: what a field's type writes, it reads.
-        let known = crate::types::cast::cast_array(
-            base_columns[place].0,
-            &field.sql_type,
-            &SqlType::Text,
-            crate::types::cast::CastContext::Assignment,
-            &FormatSettings::default(),
-        )?;
+        let known = as_texts(base_columns[place].0, &field.sql_type)?;
         let known = known.as_string_view();
         for (text, origin) in texts.iter().zip(origins) {
             let member = match text {
                 Some(text) => member(text, &field.name, function)?,
                 None => None,
             };
+            let has_base = base_rows.is_valid(*origin) && known.is_valid(*origin);
             match member {
-                Some(value) => append(&mut builder, &field.sql_type, value)?,
-                None if base_rows.is_valid(*origin) && known.is_valid(*origin) => {
-                    builder.append_text(known.value(*origin))?;
+                // A row in it keeps what the object does not have.
+                Some(value) if has_base && matches!(field.sql_type, SqlType::Composite(_)) && is_object(value) => {
+                    let (texts, base) = ([Some(value.to_string())], base_columns[place].0);
+                    let row = filled(&field.sql_type, &texts, base, &[*origin], function)?;
+                    builder.append_text(as_texts(&row, &field.sql_type)?.as_string_view().value(0))?;
                 }
+                Some(value) => append(&mut builder, &field.sql_type, value)?,
+                None if has_base => builder.append_text(known.value(*origin))?,
                 None => builder.append_null(),
             }
         }
@@ -209,6 +212,15 @@ fn filled(
     Ok(Arc::new(rows))
 }
 
+fn is_object(value: &str) -> bool {
+    scan::kind(value) == Kind::Object
+}
+
+fn as_texts(values: &ArrayRef, sql_type: &SqlType) -> Result<ArrayRef> {
+    let settings = FormatSettings::default();
+    cast_array(values, sql_type, &SqlType::Text, CastContext::Assignment, &settings)
+}
+
 /// The last member of this name.
 fn member<'a>(text: &'a str, name: &str, function: &Populate) -> Result<Option<&'a str>> {
     match scan::kind(text) {
@@ -217,9 +229,7 @@ fn member<'a>(text: &'a str, name: &str, function: &Populate) -> Result<Option<&
             let name = function.shown_name();
             return Err(invalid(format!("argument of {name} must be an array of objects")));
         }
-        kind => {
-            return Err(invalid(format!("cannot call populate_composite on {}", refused(kind))));
-        }
+        kind => return Err(no_row(kind)),
     }
     Ok(scan::member(text, name))
 }
@@ -239,8 +249,10 @@ fn append(builder: &mut ColumnBuilder, sql_type: &SqlType, value: &str) -> Resul
 pub(super) fn as_text(sql_type: &SqlType, value: &str) -> Result<Option<String>> {
     let kind = scan::kind(value);
     Ok(match (sql_type, kind) {
-        (SqlType::Json | SqlType::Jsonb, _) => Some(value.to_string()),
         (_, Kind::Null) => None,
+        (SqlType::Json | SqlType::Jsonb, _) => Some(value.to_string()),
+        // A literal of the type, rows and arrays too.
+        (_, Kind::String) => Some(scan::unquoted(value)?),
         (SqlType::Composite(composite), Kind::Object) => {
             let mut fields = vec![];
             for field in &composite.fields {
@@ -250,37 +262,55 @@ pub(super) fn as_text(sql_type: &SqlType, value: &str) -> Result<Option<String>>
             }
             Some(format!("({})", fields.join(",")))
         }
+        (SqlType::Composite(_), kind) => return Err(no_row(kind)),
         (SqlType::Array(element), Kind::Array) => {
-            let mut elements = vec![];
-            for value in scan::elements(value) {
-                // An array in an array is a further dimension.
-                let (element, is_nested) = match scan::kind(value) {
-                    Kind::Array => (sql_type, true),
-                    _ => (element.as_ref(), false),
-                };
-                elements.push(match as_text(element, value)? {
-                    None => "NULL".to_string(),
-                    Some(text) if is_nested => text,
-                    Some(text) => quoted(&text),
-                });
-            }
-            Some(format!("{{{}}}", elements.join(",")))
+            let text = array_text(element, value, dimensions(value))?;
+            // Nothing but empty arrays is one of them.
+            let is_empty = text.chars().all(|character| "{},".contains(character));
+            Some(if is_empty { "{}".to_string() } else { text })
         }
-        (SqlType::Array(_), _) => {
-            let message = "expected JSON array";
-            return Err(Error::new(SqlState::InvalidTextRepresentation, message));
-        }
-        (_, Kind::String) => Some(scan::unquoted(value)?),
+        (SqlType::Array(_), _) => return Err(no_array()),
         _ => Some(value.to_string()),
     })
 }
 
+fn no_row(kind: Kind) -> Error {
+    invalid(format!("cannot call populate_composite on {}", refused(kind)))
+}
+
+fn no_array() -> Error {
+    Error::new(SqlState::InvalidTextRepresentation, "expected JSON array")
+}
+
+/// How many arrays begin inside of each other. Those further in are elements.
+fn dimensions(array: &str) -> usize {
+    match scan::elements(array).first() {
+        Some(first) if scan::kind(first) == Kind::Array => 1 + dimensions(first),
+        _ => 1,
+    }
+}
+
+fn array_text(element: &SqlType, array: &str, dimensions: usize) -> Result<String> {
+    let mut elements = vec![];
+    for value in scan::elements(array) {
+        elements.push(match (dimensions, scan::kind(value)) {
+            (1, _) => as_text(element, value)?.map_or_else(|| "NULL".to_string(), |text| quoted(&text)),
+            (_, Kind::Array) => array_text(element, value, dimensions - 1)?,
+            _ => return Err(no_array()),
+        });
+    }
+    Ok(format!("{{{}}}", elements.join(",")))
+}
+
 /// The member of this name, which is to be read as an array.
 fn array_literal(_: &Arguments<'_>, row: &[Datum]) -> Result<Datum> {
-    let [Datum::Text(value), Datum::Text(key)] = row else {
+    let [Datum::Text(value), Datum::Text(key), is_json @ ..] = row else {
         return Ok(Datum::Null);
     };
-    let elements = SqlType::Array(Box::new(SqlType::Text));
+    let elements = SqlType::Array(Box::new(match is_json {
+        [] => SqlType::Text,
+        _ => SqlType::Json,
+    }));
     let text = match scan::kind(value) {
         // A literal of an array.
         Kind::String => Some(scan::unquoted(value)?),

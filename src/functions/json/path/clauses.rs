@@ -387,6 +387,7 @@ fn converted(json: &str, sql_type: &SqlType) -> Result<Found> {
     Ok(match (is_text, sql_type) {
         (true, _) => Found::Text(json.to_string()),
         (_, SqlType::Bytea) => Found::Text(bytes(json)),
+        (_, SqlType::Json | SqlType::Jsonb) => Found::Text(json.to_string()),
         _ => as_text(sql_type, json)?.map_or(Found::Null, Found::Text),
     })
 }
