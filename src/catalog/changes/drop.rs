@@ -152,9 +152,14 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
             .collect();
         return Err(still_needed(&what, &lines));
     }
+    let goes_with_schema = |id: Oid| {
+        let mut edges = edges.iter().filter(|edge| edge.dependent == id);
+        edges.any(|edge| snapshot.schema(edge.on).is_some())
+    };
     let loses_a_field = |edge: &&&Edge| {
         let outer = snapshot.user_type(edge.dependent);
-        outer.is_some_and(|outer| outer.attributes().is_some()) && snapshot.user_type(edge.on).is_some()
+        let has_fields = outer.is_some_and(|outer| outer.attributes().is_some());
+        has_fields && snapshot.user_type(edge.on).is_some() && !goes_with_schema(edge.dependent)
     };
     if let Some(edge) = extra.iter().find(loses_a_field) {
         let what = format!(
