@@ -213,20 +213,25 @@ fn parts_of(context: &QueryContext, sql_type: &SqlType) -> Vec<(ValuePart, SqlTy
     match sql_type {
         SqlType::Array(element) => vec![(ValuePart::Elements, element.as_ref().clone())],
         SqlType::Composite(composite) => {
-            let fields: Vec<SqlType> = match context.catalog.object(composite.relation) {
-                Some(Object::Type(found)) => {
-                    let attributes = found.attributes().unwrap_or_default().iter();
-                    attributes.map(|attribute| attribute.sql_type.clone()).collect()
+            // By name: while fields change, the catalog still has those of before.
+            let declared = |name: &str| match context.catalog.object(composite.relation)? {
+                Object::Type(found) => {
+                    let mut attributes = found.attributes()?.iter();
+                    attributes
+                        .find(|known| known.name == name)
+                        .map(|known| known.sql_type.clone())
                 }
-                Some(relation) => relation
-                    .columns()
-                    .iter()
-                    .map(|column| column.sql_type.clone())
-                    .collect(),
-                None => vec![],
+                relation => {
+                    let mut columns = relation.columns().iter();
+                    columns
+                        .find(|known| known.name == name)
+                        .map(|known| known.sql_type.clone())
+                }
             };
-            let places = (0..).map(ValuePart::Field);
-            places.zip(fields).collect()
+            let fields = composite.fields.iter().enumerate();
+            fields
+                .filter_map(|(place, field)| Some((ValuePart::Field(place), declared(&field.name)?)))
+                .collect()
         }
         _ => vec![],
     }

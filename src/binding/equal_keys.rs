@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 use super::sort_keys::sort_key;
 use crate::error::{Error, Result};
 use crate::functions::{agree, postgres_cast, retyped, row_key};
-use crate::types::numeric::{COMPUTED_LAYOUT, exceed_one_layout};
+use crate::types::numeric::{WIDE_LAYOUT, exceed_one_layout};
 use crate::types::{FormatSettings, SqlType};
 
 /// The key of an expression; `None` where its own values do.
@@ -196,7 +196,7 @@ fn wide_number(number: &Expr, subquery: &Subquery, schema: &DFSchema) -> Option<
     let column = subquery.subquery.schema().fields().first()?;
     let layouts = [&layout, column.data_type()];
     let is_numeric = layouts.iter().any(|layout| layout.is_decimal());
-    (is_numeric && exceed_one_layout(layouts)).then(|| cast(number.clone(), COMPUTED_LAYOUT))
+    (is_numeric && exceed_one_layout(layouts)).then(|| cast(number.clone(), WIDE_LAYOUT))
 }
 
 fn of_subquery(mut subquery: Subquery) -> PlanResult<Subquery> {

@@ -52,21 +52,26 @@ pub(super) fn measure(expression: &mut Expr, schema: &DFSchema) -> Result<()> {
         return Ok(());
     };
     let params = &mut call.params;
-    let [key] = params.order_by.as_mut_slice() else {
-        return Ok(());
-    };
-    if !has_offset(&params.window_frame) {
+    if params.window_frame.units != WindowFrameUnits::Range {
         return Ok(());
     }
-    let Ok((_, field)) = key.expr.to_field(schema) else {
+    let mut types = vec![];
+    for key in &mut params.order_by {
+        let Ok((_, field)) = key.expr.to_field(schema) else {
+            return Ok(());
+        };
+        let sql_type = SqlType::from_field(&field);
+        // The engine has no ranges of times, which frames are that say nothing.
+        if matches!(sql_type, SqlType::Time(_)) {
+            key.expr = cast(key.expr.clone(), DataType::Int64);
+        }
+        types.push(sql_type);
+    }
+    let (true, [sql_type]) = (has_offset(&params.window_frame), types.as_slice()) else {
         return Ok(());
     };
-    let sql_type = SqlType::from_field(&field);
-    let length: fn(IntervalMonthDayNano) -> i128 = match &sql_type {
-        SqlType::Time(_) => {
-            key.expr = cast(key.expr.clone(), DataType::Int64);
-            |offset| i128::from(offset.nanoseconds / 1000)
-        }
+    let length: fn(IntervalMonthDayNano) -> i128 = match sql_type {
+        SqlType::Time(_) => |offset| i128::from(offset.nanoseconds / 1000),
         SqlType::Interval(_) => interval_nanos,
         _ => return Ok(()),
     };
@@ -81,7 +86,7 @@ pub(super) fn measure(expression: &mut Expr, schema: &DFSchema) -> Result<()> {
             ScalarValue::Utf8(Some(words)) => distance(words).map(length),
             _ => None,
         };
-        let length = length.ok_or_else(|| unsupported(&sql_type))?;
+        let length = length.ok_or_else(|| unsupported(sql_type))?;
         if length < 0 {
             let message = "invalid preceding or following size in window function";
             return Err(Error::new(SqlState::InvalidPrecedingOrFollowingSize, message));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::functions::{scalar_functions, shown_numeric};
-use crate::types::numeric::COMPUTED_LAYOUT;
+use crate::types::numeric::{WIDE_LAYOUT, WideDigits};
 use crate::types::{self, UNCONSTRAINED_NUMERIC};
 
 /// Begins the names of columns that hold scales; stands in no name that a client can write.
@@ -69,7 +69,10 @@ fn static_scale(data_type: &DataType) -> Option<i32> {
     match data_type {
         DataType::Decimal128(..) if is_unconstrained(data_type) => None,
         DataType::Decimal128(_, scale) => Some(i32::from(*scale)),
-        DataType::Decimal256(_, scale) if *data_type != COMPUTED_LAYOUT => Some(i32::from(*scale)),
+        DataType::Decimal256(precision, scale) => match WideDigits::of(*precision, *scale) {
+            WideDigits::Fixed(scale) => Some(scale),
+            WideDigits::Computed | WideDigits::Open => None,
+        },
         integer if integer.is_integer() => Some(0),
         _ => None,
     }
@@ -77,6 +80,14 @@ fn static_scale(data_type: &DataType) -> Option<i32> {
 
 fn is_unconstrained(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Decimal128(precision, scale) if types::is_unconstrained(*precision, *scale))
+}
+
+/// Whether values show the digits that they need.
+fn has_open_digits(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Decimal256(precision, scale) => WideDigits::of(*precision, *scale) == WideDigits::Open,
+        other => is_unconstrained(other),
+    }
 }
 
 /// For each column of a plan, the expression over it that gives the scale of the column's value.
@@ -213,7 +224,7 @@ impl Known<'_> {
                     .map(lit)
             }
             // So it does among others that need more digits together.
-            Expr::Cast(cast) if *cast.field.data_type() == COMPUTED_LAYOUT => {
+            Expr::Cast(cast) if *cast.field.data_type() == WIDE_LAYOUT => {
                 let inner = cast.expr.get_type(self.schema).ok()?;
                 (inner.is_decimal() || inner.is_integer()).then(|| self.scale_of(&cast.expr))?
             }
@@ -235,7 +246,7 @@ impl Known<'_> {
     fn operand_scale(&self, operand: &Expr) -> Option<Expr> {
         let is_stored = || {
             let layout = operand.get_type(self.schema);
-            matches!(operand, Expr::Column(_)) && layout.is_ok_and(|layout| is_unconstrained(&layout))
+            matches!(operand, Expr::Column(_)) && layout.is_ok_and(|layout| has_open_digits(&layout))
         };
         let by_value = || {
             is_stored()

@@ -76,7 +76,7 @@ pub(super) fn agree_in_set_operation(mut join: Join) -> Result<Join> {
     Ok(join)
 }
 
-/// Makes computed ones of numbers that no layout of 38 digits holds together; tells whether there were any.
+/// Makes wide ones of numbers that no layout of 38 digits holds together; tells whether there were any.
 fn widen(mut branches: Vec<&mut Arc<LogicalPlan>>, width: usize) -> Result<bool> {
     let wide: Vec<bool> = (0..width).map(|column| is_wide(&branches, column)).collect();
     if !wide.contains(&true) {

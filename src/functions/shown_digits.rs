@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 
 use super::overload::{Arguments, OverloadedFunction, kernel};
 use crate::error::Result;
-use crate::types::numeric::{COMPUTED_LAYOUT, MAX_SCALE, Number};
+use crate::types::numeric::{MAX_SCALE, Number, WIDE_LAYOUT};
 use crate::types::{SqlType, TYPE_KEY};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -112,7 +112,7 @@ fn scale_of_two(args: &Arguments<'_>, body: fn(Number, Number) -> Result<Number>
     })
 }
 
-/// A number of this layout as a computed one, which has room for what others beside it are.
+/// A number of this layout as a wide one, which has room for what others beside it are.
 pub fn wide_numeric(number: Expr, layout: &DataType) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(wide);
     let number = match layout.is_integer() {
@@ -123,7 +123,7 @@ pub fn wide_numeric(number: Expr, layout: &DataType) -> Expr {
 }
 
 fn wide() -> Arc<ScalarUDF> {
-    let kernel = kernel("(numeric) numeric", as_it_is).returning(|_, _| Ok(COMPUTED_LAYOUT));
+    let kernel = kernel("(numeric) numeric", as_it_is).returning(|_, _| Ok(WIDE_LAYOUT));
     OverloadedFunction::immutable("wide_numeric", vec![kernel])
 }
 

@@ -377,7 +377,12 @@ impl SqlType {
             | DataType::Decimal64(precision, scale)
             | DataType::Decimal128(precision, scale)
             | DataType::Decimal256(precision, scale) => {
-                if is_unconstrained(*precision, *scale) || (*precision, *scale) == numeric::COMPUTED_NUMERIC {
+                let has_own_digits = matches!(data_type, DataType::Decimal256(..))
+                    && !matches!(
+                        numeric::WideDigits::of(*precision, *scale),
+                        numeric::WideDigits::Fixed(_)
+                    );
+                if is_unconstrained(*precision, *scale) || has_own_digits {
                     SqlType::Numeric(None)
                 } else {
                     SqlType::Numeric(Some((*precision, *scale)))

@@ -12,8 +12,10 @@ use crate::error::{Error, Result, SqlState};
 
 /// Precision and scale that carry a computed numeric; the digits that it shows follow from its value.
 pub const COMPUTED_NUMERIC: (u8, i8) = (76, 38);
-/// The layout of computed numerics.
-pub const COMPUTED_LAYOUT: DataType = DataType::Decimal256(COMPUTED_NUMERIC.0, COMPUTED_NUMERIC.1);
+/// The layout of numerics beside each other that need more digits together than a stored one has. Like those they are shown without
+/// zeros at their end.
+pub const WIDE_LAYOUT: DataType = DataType::Decimal256(75, WIDE_SCALE);
+const WIDE_SCALE: i8 = 37;
 /// Digits behind the point that a computed numeric can hold.
 pub const MAX_SCALE: i32 = 38;
 /// Digits behind the point to which roots are computed.
@@ -48,6 +50,38 @@ const SMALL_POWERS: [u64; 20] = {
     powers
 };
 
+/// How a layout of more than 38 digits tells the digits of its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WideDigits {
+    /// They follow from the value, as in a quotient.
+    Computed,
+    /// As many as the value needs.
+    Open,
+    /// All have as many behind the point.
+    Fixed(i32),
+}
+
+impl WideDigits {
+    pub fn of(precision: u8, scale: i8) -> WideDigits {
+        match (precision, scale) {
+            COMPUTED_NUMERIC => WideDigits::Computed,
+            // A sum of such has another digit before the point.
+            (75.., WIDE_SCALE) => WideDigits::Open,
+            (_, scale) => WideDigits::Fixed(i32::from(scale)),
+        }
+    }
+
+    /// What a value of the layout stands for.
+    pub fn number(self, value: i256) -> Number {
+        let of_scale = |scale| Number { value, scale };
+        match self {
+            WideDigits::Computed => Number::computed(value),
+            WideDigits::Open => of_scale(i32::from(WIDE_SCALE)).trimmed(),
+            WideDigits::Fixed(scale) => of_scale(scale),
+        }
+    }
+}
+
 /// 10^exponent; `None` past 76.
 pub fn power_of_ten(exponent: i32) -> Option<i256> {
     usize::try_from(exponent)
@@ -56,7 +90,7 @@ pub fn power_of_ten(exponent: i32) -> Option<i256> {
 }
 
 /// Whether exact numbers of these layouts need more digits together than one layout of 38 has, so that they have to travel as
-/// computed ones. Where one already is, the engine makes all the others like it.
+/// wide ones. Where one already is, the engine makes all the others like it.
 pub fn exceed_one_layout<'a>(layouts: impl IntoIterator<Item = &'a DataType>) -> bool {
     let (mut before, mut behind) = (0, 0);
     for layout in layouts {
@@ -231,7 +265,12 @@ impl Number {
 
     /// The value as it is carried.
     pub fn to_carried(self) -> Result<i256> {
-        self.rounded(MAX_SCALE)?.limited().ok_or_else(overflow)
+        self.carried_at(MAX_SCALE)
+    }
+
+    /// The same for a layout of this scale.
+    pub fn carried_at(self, scale: i32) -> Result<i256> {
+        self.rounded(scale)?.limited().ok_or_else(overflow)
     }
 
     fn limited(self) -> Option<i256> {

@@ -14,7 +14,7 @@ use datafusion::arrow::datatypes::{
 };
 
 use crate::error::{Error, Result, SqlState};
-use crate::types::numeric::COMPUTED_NUMERIC;
+use crate::types::numeric::WideDigits;
 use crate::types::{Spelled, SqlType, UNCONSTRAINED_NUMERIC, is_unconstrained, row_columns};
 
 /// The typed arrays of one column of one batch.
@@ -37,8 +37,7 @@ pub enum ColumnValues {
     WideNumeric {
         array: Decimal256Array,
         scale: i8,
-        /// Its digits follow from the value.
-        computed: bool,
+        digits: WideDigits,
     },
     /// Numerics as they are shown.
     NumericText(StringViewArray),
@@ -236,7 +235,7 @@ fn numeric_values(array: &ArrayRef, unconstrained: bool) -> Result<ColumnValues>
             return Ok(ColumnValues::WideNumeric {
                 array: array.as_primitive().clone(),
                 scale: *scale,
-                computed: (*precision, *scale) == COMPUTED_NUMERIC,
+                digits: WideDigits::of(*precision, *scale),
             });
         }
         DataType::Utf8View => return Ok(ColumnValues::NumericText(array.as_string_view().clone())),

@@ -10,7 +10,7 @@ use super::{Operation, Planned, call};
 use crate::error::Result;
 use crate::types::SqlType;
 use crate::types::coercion::{Category, category};
-use crate::types::numeric::COMPUTED_NUMERIC;
+use crate::types::numeric::WideDigits;
 
 /// Digits behind the point up to which the engine multiplies by itself, though it may have too few for those before it.
 const NATIVE_SCALE: i8 = 16;
@@ -93,7 +93,10 @@ impl Operation {
         if !has_numeric || has_float {
             return Ok(self.unchanged());
         }
-        let is_computed = |layout: &DataType| matches!(layout, DataType::Decimal256(precision, scale) if (*precision, *scale) == COMPUTED_NUMERIC);
+        let is_computed = |layout: &DataType| {
+            matches!(layout, DataType::Decimal256(precision, scale)
+                if !matches!(WideDigits::of(*precision, *scale), WideDigits::Fixed(_)))
+        };
         let has_computed = is_computed(&self.left.1.layout) || is_computed(&self.right.1.layout);
         // Of an integer, as many as it has.
         let digits = |layout: &DataType| match layout {

@@ -12,7 +12,7 @@ use super::super::retyped::retyped;
 use crate::error::{Error, Result, SqlState};
 use crate::types::coercion::{common_type, is_same, shown};
 use crate::types::format::FormatSettings;
-use crate::types::numeric::{COMPUTED_LAYOUT, exceed_one_layout};
+use crate::types::numeric::{WIDE_LAYOUT, exceed_one_layout};
 use crate::types::parse::parse_value;
 use crate::types::{Spelled, SqlType};
 
@@ -202,7 +202,7 @@ pub fn agree(expressions: Vec<Expr>, schema: &DFSchema, construct: &str) -> Resu
     let is_wide = matches!(common, SqlType::Numeric(_)) && exceed_one_layout(layouts);
     let brought = expressions.into_iter().zip(operands).map(|(expression, operand)| {
         if is_wide {
-            return as_computed(expression, operand.is_unknown());
+            return as_wide(expression, operand.is_unknown());
         }
         if operand.is_unknown() {
             return match (&expression, &common) {
@@ -225,7 +225,7 @@ pub fn agree(expressions: Vec<Expr>, schema: &DFSchema, construct: &str) -> Resu
 }
 
 /// A number among others that no layout of 38 digits holds together.
-fn as_computed(expression: Expr, is_unknown: bool) -> Result<Expr> {
+fn as_wide(expression: Expr, is_unknown: bool) -> Result<Expr> {
     let number = match expression {
         Expr::Literal(value, _) if value.is_null() => return Ok(Expr::Literal(value, None)),
         Expr::Literal(ScalarValue::Utf8(Some(text)), None) => {
@@ -235,7 +235,7 @@ fn as_computed(expression: Expr, is_unknown: bool) -> Result<Expr> {
         parameter if is_unknown => cast_unknown(parameter, &SqlType::Numeric(None)),
         number => number,
     };
-    Ok(datafusion::logical_expr::cast(number, COMPUTED_LAYOUT))
+    Ok(datafusion::logical_expr::cast(number, WIDE_LAYOUT))
 }
 
 fn is_number_literal(expression: &Expr) -> bool {

@@ -8,11 +8,11 @@ use datafusion::arrow::datatypes::{DataType, Decimal128Type, Decimal256Type};
 use super::arguments::Arguments;
 use crate::error::{Error, Result};
 use crate::types::is_unconstrained;
-use crate::types::numeric::{COMPUTED_NUMERIC, Number, overflow};
+use crate::types::numeric::{MAX_SCALE, Number, WideDigits, overflow};
 
 enum Layout<'a> {
     Narrow(&'a Decimal128Array, i32, bool),
-    Wide(&'a Decimal256Array, i32, bool),
+    Wide(&'a Decimal256Array, WideDigits),
 }
 
 /// A column or constant of numerics.
@@ -29,13 +29,7 @@ impl Decimals<'_> {
                 let number = Number::new(array.value(row), *scale);
                 if *open { number.trimmed() } else { number }
             }),
-            Layout::Wide(array, scale, computed) => array.is_valid(row).then(|| match computed {
-                true => Number::computed(array.value(row)),
-                false => Number {
-                    value: array.value(row),
-                    scale: *scale,
-                },
-            }),
+            Layout::Wide(array, digits) => array.is_valid(row).then(|| digits.number(array.value(row))),
         }
     }
 }
@@ -49,11 +43,9 @@ impl Arguments<'_> {
                 i32::from(*scale),
                 is_unconstrained(*precision, *scale),
             ),
-            DataType::Decimal256(precision, scale) => Layout::Wide(
-                array.as_primitive(),
-                i32::from(*scale),
-                (*precision, *scale) == COMPUTED_NUMERIC,
-            ),
+            DataType::Decimal256(precision, scale) => {
+                Layout::Wide(array.as_primitive(), WideDigits::of(*precision, *scale))
+            }
             other => return Err(Error::internal(format!("{}() got {other} for a numeric", self.name))),
         };
         Ok(Decimals {
@@ -76,11 +68,15 @@ impl Arguments<'_> {
                 }
                 Ok(Arc::new(builder.finish()))
             }
-            _ => {
+            wide => {
+                let scale = match wide {
+                    DataType::Decimal256(_, scale) => i32::from(*scale),
+                    _ => MAX_SCALE,
+                };
                 let mut builder = PrimitiveBuilder::<Decimal256Type>::with_capacity(self.rows())
                     .with_data_type(self.return_type().clone());
                 for row in 0..self.rows() {
-                    builder.append_option(value(row)?.map(Number::to_carried).transpose()?);
+                    builder.append_option(value(row)?.map(|number| number.carried_at(scale)).transpose()?);
                 }
                 Ok(Arc::new(builder.finish()))
             }

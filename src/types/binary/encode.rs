@@ -30,16 +30,7 @@ pub fn write_binary(values: &ColumnValues, row: usize, sql_type: &SqlType, out: 
         ColumnValues::Float4(array) => out.put_f32(array.value(row)),
         ColumnValues::Float8(array) => out.put_f64(array.value(row)),
         ColumnValues::Numeric { array, scale, trim } => write_numeric(array.value(row), *scale, *trim, out),
-        ColumnValues::WideNumeric { array, scale, computed } => {
-            let number = match computed {
-                true => Number::computed(array.value(row)),
-                false => Number {
-                    value: array.value(row),
-                    scale: i32::from(*scale),
-                },
-            };
-            put_number(number, out);
-        }
+        ColumnValues::WideNumeric { array, digits, .. } => put_number(digits.number(array.value(row)), out),
         ColumnValues::NumericText(array) => {
             let text = array.value(row);
             let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));

@@ -12,7 +12,6 @@ pub use number::{fill_wide_digits, write_decimal, write_float4, write_float8, wr
 use bytes::{BufMut, BytesMut};
 
 use crate::types::format::{ByteaOutput, FormatSettings};
-use crate::types::numeric::Number;
 use crate::types::values::ColumnValues;
 
 /// Appends the text of the value at `row`, which must not be NULL.
@@ -27,10 +26,9 @@ pub fn write_text(values: &ColumnValues, row: usize, settings: &FormatSettings, 
         ColumnValues::Float4(array) => write_float4(array.value(row), settings.extra_float_digits, out),
         ColumnValues::Float8(array) => write_float8(array.value(row), settings.extra_float_digits, out),
         ColumnValues::Numeric { array, scale, trim } => write_decimal(array.value(row), *scale, *trim, out),
-        ColumnValues::WideNumeric {
-            array, computed: true, ..
-        } => out.extend_from_slice(Number::computed(array.value(row)).to_string().as_bytes()),
-        ColumnValues::WideNumeric { array, .. } => out.extend_from_slice(array.value_as_string(row).as_bytes()),
+        ColumnValues::WideNumeric { array, digits, .. } => {
+            out.extend_from_slice(digits.number(array.value(row)).to_string().as_bytes());
+        }
         ColumnValues::Utf8(array) => out.extend_from_slice(array.value(row).as_bytes()),
         ColumnValues::LargeUtf8(array) => out.extend_from_slice(array.value(row).as_bytes()),
         ColumnValues::Utf8View(array) | ColumnValues::NumericText(array) => {
