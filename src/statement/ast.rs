@@ -40,7 +40,7 @@ use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, Sequence
 pub use crate::catalog::model::ObjectKind;
 use crate::catalog::model::{NumberingKind, ViewOptions};
 use crate::types::SqlType;
-pub use crate::types::copy::{CopyFormat, CopyOptions, Forced};
+pub use crate::types::copy::{CopyFormat, CopyOptions, Forced, Header};
 
 /// A possibly qualified name, folded as PostgreSQL folds: the last part is the object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -103,11 +103,11 @@ fn queries_and_inserts() {
 fn other_statements() {
     check(&[
         (r#"copy t (a, b) from stdin with (format csv, header true, delimiter ';', null 'x', quote '''', escape '\')"#,
-            r#"Copy(Copy { target: Table { name: ObjectName(["t"]), columns: ["a", "b"] }, direction: FromStdin, options: CopyOptions { format: Csv, delimiter: 59, null: "x", header: true, quote: 39, escape: 92, force_quote: None, force_not_null: None, force_null: None, encoding: None, skips_faults: false }, condition: None })"#),
+            r#"Copy(Copy { target: Table { name: ObjectName(["t"]), columns: ["a", "b"] }, direction: FromStdin, options: CopyOptions { format: Csv, delimiter: 59, null: "x", header: Line, quote: 39, escape: 92, force_quote: None, force_not_null: None, force_null: None, encoding: None, skips_faults: false }, condition: None })"#),
         ("copy t to stdout csv header delimiter as '|' null as '' force quote *",
-            r#"Copy(Copy { target: Table { name: ObjectName(["t"]), columns: [] }, direction: ToStdout, options: CopyOptions { format: Csv, delimiter: 124, null: "", header: true, quote: 34, escape: 34, force_quote: All, force_not_null: None, force_null: None, encoding: None, skips_faults: false }, condition: None })"#),
+            r#"Copy(Copy { target: Table { name: ObjectName(["t"]), columns: [] }, direction: ToStdout, options: CopyOptions { format: Csv, delimiter: 124, null: "", header: Line, quote: 34, escape: 34, force_quote: All, force_not_null: None, force_null: None, encoding: None, skips_faults: false }, condition: None })"#),
         ("copy t from stdin binary",
-            r#"Copy(Copy { target: Table { name: ObjectName(["t"]), columns: [] }, direction: FromStdin, options: CopyOptions { format: Binary, delimiter: 9, null: "\\N", header: false, quote: 34, escape: 34, force_quote: None, force_not_null: None, force_null: None, encoding: None, skips_faults: false }, condition: None })"#),
+            r#"Copy(Copy { target: Table { name: ObjectName(["t"]), columns: [] }, direction: FromStdin, options: CopyOptions { format: Binary, delimiter: 9, null: "\\N", header: None, quote: 34, escape: 34, force_quote: None, force_not_null: None, force_null: None, encoding: None, skips_faults: false }, condition: None })"#),
         ("truncate table a, s.b restart identity cascade",
             r#"Truncate { tables: [ObjectName(["a"]), ObjectName(["s", "b"])], restarts: true }"#),
         ("create database if not exists d with owner = bob encoding 'UTF8' lc_collate 'C'",

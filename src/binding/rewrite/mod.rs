@@ -146,7 +146,7 @@ mod tests {
             ),
             (
                 "SELECT ARRAY(SELECT a FROM t ORDER BY b)",
-                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY o1)) FROM (SELECT a, b FROM t) AS array_rows (c, o1)) AS \"array\"",
+                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY o1)) FROM (SELECT a, b AS \"\u{1}o1\" FROM t) AS array_rows (c, o1)) AS \"array\"",
             ),
             (
                 "SELECT pg_catalog.upper(a) COLLATE pg_catalog.\"default\" FROM t",

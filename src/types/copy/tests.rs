@@ -134,7 +134,7 @@ fn text() {
         );
     }
     let header = CopyOptions {
-        header: true,
+        header: Header::Line,
         delimiter: b'|',
         null: "-".into(),
         ..options
@@ -170,7 +170,7 @@ fn csv() {
         assert_eq!(read(&options, data.as_bytes()), expected, "{data:?}");
     }
     let other = CopyOptions {
-        header: true,
+        header: Header::Line,
         quote: b'\'',
         escape: b'\\',
         delimiter: b';',
@@ -240,7 +240,7 @@ fn what_is_copied_out_copies_in() {
     assert_eq!(String::from_utf8(encode(&text, &rows)).unwrap(), data);
 
     let csv = CopyOptions {
-        header: true,
+        header: Header::Line,
         ..CopyOptions::new(CopyFormat::Csv)
     };
     let expected = "a,b\n1,\"a\tb\\\n\"\n2,\n3,\"\"\n4,\"ä,\"\"x\"\n";
