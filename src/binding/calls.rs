@@ -182,19 +182,21 @@ fn parameter_type(candidates: &[&BuiltinFunction], place: usize) -> Option<SqlTy
 /// What lag() and lead() give where there is no row is of the type of the others.
 pub(super) fn with_default(mut window: Box<WindowFunction>, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
     let default = window.params.args.pop();
+    if matches!(&default, Some(Expr::Literal(value, _)) if value.is_null()) {
+        return Ok(Transformed::yes(Expr::WindowFunction(window)));
+    }
     let offset = window.params.args.pop();
     let pair = window.params.args.drain(..).chain(default).collect();
     let mut pair = agree(pair, schema, window.fun.name())?;
     // Numbers agree without a cast elsewhere; here the value decides what the default becomes.
-    let is_decimal = |value: &Expr| value.get_type(schema).is_ok_and(|data_type| data_type.is_decimal());
-    if let [value, default] = pair.as_mut_slice()
-        && let Some(fitting) = fitting(default, &value.get_type(schema)?)
-    {
-        *default = fitting;
-    } else if pair.iter().any(is_decimal) && !pair.iter().all(is_decimal) {
-        let numeric = SqlType::Numeric(None).to_arrow();
-        let numbers = pair.into_iter().map(|value| cast(value, numeric.clone()));
-        pair = numbers.collect();
+    if let [value, default] = pair.as_mut_slice() {
+        let layouts = (value.get_type(schema)?, default.get_type(schema)?);
+        if let Some(fitting) = fitting(default, &layouts.0) {
+            *default = fitting;
+        } else if let Some(common) = common_numeric(&layouts.0, &layouts.1) {
+            *value = cast(value.clone(), common.clone());
+            *default = cast(default.clone(), common);
+        }
     }
     let mut pair = pair.into_iter();
     window.params.args = pair.next().into_iter().chain(offset).chain(pair).collect();
@@ -213,6 +215,19 @@ fn fitting(number: &Expr, layout: &DataType) -> Option<Expr> {
         && (0..=scale.min(UNCONSTRAINED_NUMERIC.1)).contains(&own_scale)
         && value.unsigned_abs() < 10_u128.checked_pow(room)?;
     fits.then(|| cast(cast(number.clone(), plain), layout.clone()))
+}
+
+/// What two numbers of other layouts are cast to, where one is numeric.
+fn common_numeric(left: &DataType, right: &DataType) -> Option<DataType> {
+    if left == right || !(left.is_decimal() || right.is_decimal()) {
+        return None;
+    }
+    let is_number = |layout: &DataType| layout.is_decimal() || layout.is_integer();
+    let computed = [left, right]
+        .into_iter()
+        .find(|layout| matches!(layout, DataType::Decimal256(..)));
+    let common = computed.cloned().unwrap_or_else(|| SqlType::Numeric(None).to_arrow());
+    (is_number(left) && is_number(right)).then_some(common)
 }
 
 /// The unscaled value and the scale of a number that the text spells.

@@ -118,6 +118,9 @@ impl CopyDecoder {
         };
         loop {
             let (start, end) = match lines.step(last) {
+                Ok(Step::Incomplete) if last && *awaited == Header::Match => {
+                    return header::check(columns, &self.options, "", 1);
+                }
                 Ok(Step::Incomplete) => return Ok(()),
                 Ok(Step::Line { start, end }) => (start, end),
                 Ok(Step::EndOfData { start, end }) => {
