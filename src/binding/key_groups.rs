@@ -77,7 +77,9 @@ impl Groups<'_> {
         let GroupByExpr::Expressions(keys, _) = &select.group_by else {
             return;
         };
-        if keys.is_empty() {
+        // A column of a grouping set is NULL in other sets: one that became a key beside them would not be.
+        let is_sets = |key: &Expr| matches!(key, Expr::GroupingSets(_) | Expr::Rollup(_) | Expr::Cube(_));
+        if keys.is_empty() || keys.iter().any(is_sets) {
             return;
         }
         let from = From {

@@ -46,6 +46,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 
 use crate::error::Result;
 
+pub(super) use aggregates::is_aggregate;
 pub(crate) use function_in_from::{ROWS, one_row};
 pub(crate) use interval_literals::literal_type;
 pub(super) use join_using::{constraint_of, is_waiting, merge_columns};
