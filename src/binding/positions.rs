@@ -47,6 +47,8 @@ pub(super) struct Positions {
     qualifiers: Vec<(String, usize)>,
     /// Conditions, by the clause that they are of.
     conditions: Vec<(String, usize)>,
+    /// Tables that have another name in the query, and that name.
+    aliases: Vec<(String, String)>,
     /// The aggregates in WHERE.
     aggregates: Vec<usize>,
 }
@@ -61,13 +63,21 @@ impl Positions {
 
     /// The error with the position of what it speaks of, where that is known.
     pub fn place(&self, error: Error) -> Error {
-        if error.position().is_some() {
-            return error;
-        }
-        match self.find(&error) {
+        let position = error.position().or_else(|| self.find(&error));
+        let error = self.aliased(&error).unwrap_or(error);
+        match position {
             Some(position) => error.at(position),
             None => error,
         }
+    }
+
+    /// What PostgreSQL says of a column that is qualified by the name of a table which has another one in the query.
+    fn aliased(&self, error: &Error) -> Option<Error> {
+        let name = missing_relation(error)?;
+        let (_, alias) = self.aliases.iter().find(|(table, _)| table == name)?;
+        let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
+        let hint = format!("Perhaps you meant to reference the table alias \"{alias}\".");
+        Some(Error::new(SqlState::UndefinedTable, message).with_hint(hint))
     }
 
     fn find(&self, error: &Error) -> Option<usize> {
@@ -93,10 +103,7 @@ impl Positions {
             SqlState::GroupingError if message == "aggregate functions are not allowed in WHERE" => {
                 self.aggregates.first().copied()
             }
-            SqlState::UndefinedTable => {
-                let rest = message.strip_prefix("missing FROM-clause entry for table \"")?;
-                first(&self.qualifiers, rest.strip_suffix('"')?)
-            }
+            SqlState::UndefinedTable => first(&self.qualifiers, missing_relation(error)?),
             SqlState::DatatypeMismatch => {
                 let (clause, _) = message
                     .strip_prefix("argument of ")?
@@ -128,6 +135,12 @@ impl Positions {
             _ => None,
         }
     }
+}
+
+/// The relation that a column is qualified by and that no FROM has.
+fn missing_relation(error: &Error) -> Option<&str> {
+    let rest = error.message().strip_prefix("missing FROM-clause entry for table \"")?;
+    rest.strip_suffix('"')
 }
 
 /// Collects the aggregates of a condition, outside of its subqueries.
@@ -209,6 +222,20 @@ impl Visitor for Positions {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_table_factor(&mut self, factor: &sql::TableFactor) -> ControlFlow<()> {
+        if let sql::TableFactor::Table {
+            name,
+            alias: Some(alias),
+            ..
+        } = factor
+            && let Some(table) = names::parts(name).pop()
+            && table != folded(&alias.name)
+        {
+            self.aliases.push((table, folded(&alias.name)));
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_expr(&mut self, expression: &sql::Expr) -> ControlFlow<()> {
         let start = usize::try_from(expression.span().start.column).unwrap_or_default();
         match expression {
@@ -243,7 +270,8 @@ impl Visitor for Positions {
                 let name = names::parts(&function.name).join(".");
                 self.functions.push((name, start));
                 let filter = function.filter.as_deref().and_then(start_of);
-                self.conditions.extend(filter.map(|place| ("FILTER".to_string(), place)));
+                self.conditions
+                    .extend(filter.map(|place| ("FILTER".to_string(), place)));
             }
             sql::Expr::Value(_) => self.literals.extend(literal(expression)),
             sql::Expr::Cast {

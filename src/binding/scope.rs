@@ -222,10 +222,10 @@ impl Scope {
         let plan = self.plan_as_written(query, declared).map_err(|error| {
             let position = position(&error);
             let error = Error::from(error);
-            match position {
+            positions.place(match position {
                 Some(position) if error.position().is_none() => error.at(position),
-                _ => positions.place(error),
-            }
+                _ => error,
+            })
         })?;
         let sources = column_sources::of_plan(&plan, self);
         let plan = super::meaning::of_plan(plan, &self.services.format).map_err(|error| positions.place(error))?;
