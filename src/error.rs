@@ -3,6 +3,7 @@
 //! Foreign errors are mapped here, in one place per library.
 
 mod cast_faults;
+mod column_hints;
 mod conditions;
 mod plan_faults;
 
@@ -466,9 +467,8 @@ fn from_arrow(error: &ArrowError) -> Error {
 fn from_schema_error(error: &datafusion::common::SchemaError) -> Error {
     use datafusion::common::SchemaError;
     match error {
-        SchemaError::FieldNotFound { field, valid_fields } => Error::new(
-            SqlState::UndefinedColumn,
-            match &field.relation {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let message = match &field.relation {
                 Some(relation) => {
                     let names = |field: &&datafusion::common::Column| field.relation.as_ref() == Some(relation);
                     if !valid_fields.iter().any(|field| names(&field)) {
@@ -478,8 +478,13 @@ fn from_schema_error(error: &datafusion::common::SchemaError) -> Error {
                     format!("column {}.{} does not exist", relation.table(), field.name)
                 }
                 None => format!("column \"{}\" does not exist", field.name),
-            },
-        ),
+            };
+            let error = Error::new(SqlState::UndefinedColumn, message);
+            match column_hints::hint(field, valid_fields) {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+        }
         SchemaError::AmbiguousReference { field } => Error::new(
             SqlState::AmbiguousColumn,
             format!("column reference \"{}\" is ambiguous", field.name),

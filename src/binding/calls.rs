@@ -7,14 +7,14 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::expr::{Placeholder, ScalarFunction, WindowFunction};
-use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 
 use crate::functions::builtin::{BuiltinFunction, builtin_functions_named};
 use crate::functions::{agree, is_unknown_literal, may_fail, pinned, retyped, scalar_functions, type_quantified};
-use crate::types::SqlType;
 use crate::types::coercion::{Category, category, is_implicit, is_preferred, is_same};
 use crate::types::format::FormatSettings;
 use crate::types::parse::{parse_value, reads_the_clock};
+use crate::types::{SqlType, UNCONSTRAINED_NUMERIC};
 
 /// Decides which overload a call means, while the types of its arguments are still SQL's.
 pub(super) fn pin(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
@@ -182,21 +182,67 @@ fn parameter_type(candidates: &[&BuiltinFunction], place: usize) -> Option<SqlTy
 /// What lag() and lead() give where there is no row is of the type of the others.
 pub(super) fn with_default(mut window: Box<WindowFunction>, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
     let default = window.params.args.pop();
+    if matches!(&default, Some(Expr::Literal(value, _)) if value.is_null()) {
+        return Ok(Transformed::yes(Expr::WindowFunction(window)));
+    }
     let offset = window.params.args.pop();
     let pair = window.params.args.drain(..).chain(default).collect();
     let mut pair = agree(pair, schema, window.fun.name())?;
     // Numbers agree without a cast elsewhere; here the value decides what the default becomes.
-    let is_decimal = |value: &Expr| value.get_type(schema).is_ok_and(|data_type| data_type.is_decimal());
-    if pair.iter().any(is_decimal) && !pair.iter().all(is_decimal) {
-        let numeric = SqlType::Numeric(None).to_arrow();
-        let numbers = pair
-            .into_iter()
-            .map(|value| datafusion::logical_expr::cast(value, numeric.clone()));
-        pair = numbers.collect();
+    if let [value, default] = pair.as_mut_slice() {
+        let layouts = (value.get_type(schema)?, default.get_type(schema)?);
+        if let Some(fitting) = fitting(default, &layouts.0) {
+            *default = fitting;
+        } else if let Some(common) = common_numeric(&layouts.0, &layouts.1) {
+            *value = cast(value.clone(), common.clone());
+            *default = cast(default.clone(), common);
+        }
     }
     let mut pair = pair.into_iter();
     window.params.args = pair.next().into_iter().chain(offset).chain(pair).collect();
     Ok(Transformed::yes(Expr::WindowFunction(window)))
+}
+
+/// A constant number in a numeric layout that has it exactly. The cast inside tells how many digits it was written with.
+fn fitting(number: &Expr, layout: &DataType) -> Option<Expr> {
+    let DataType::Decimal128(precision, scale) = *layout else {
+        return None;
+    };
+    let plain = SqlType::Numeric(None).to_arrow();
+    let (value, own_scale) = constant(number)?;
+    let room = u32::try_from(i32::from(precision) - i32::from(scale) + i32::from(own_scale)).ok()?;
+    let fits = *layout != plain
+        && (0..=scale.min(UNCONSTRAINED_NUMERIC.1)).contains(&own_scale)
+        && value.unsigned_abs() < 10_u128.checked_pow(room)?;
+    fits.then(|| cast(cast(number.clone(), plain), layout.clone()))
+}
+
+/// What two numbers of other layouts are cast to, where one is numeric.
+fn common_numeric(left: &DataType, right: &DataType) -> Option<DataType> {
+    if left == right || !(left.is_decimal() || right.is_decimal()) {
+        return None;
+    }
+    let is_number = |layout: &DataType| layout.is_decimal() || layout.is_integer();
+    let computed = [left, right]
+        .into_iter()
+        .find(|layout| matches!(layout, DataType::Decimal256(..)));
+    let common = computed.cloned().unwrap_or_else(|| SqlType::Numeric(None).to_arrow());
+    (is_number(left) && is_number(right)).then_some(common)
+}
+
+/// The unscaled value and the scale of a number that the text spells.
+fn constant(number: &Expr) -> Option<(i128, i8)> {
+    match number {
+        Expr::Literal(ScalarValue::Int16(Some(value)), _) => Some((i128::from(*value), 0)),
+        Expr::Literal(ScalarValue::Int32(Some(value)), _) => Some((i128::from(*value), 0)),
+        Expr::Literal(ScalarValue::Int64(Some(value)), _) => Some((i128::from(*value), 0)),
+        Expr::Literal(ScalarValue::Decimal128(Some(value), _, scale), _) => Some((*value, *scale)),
+        Expr::Cast(cast) if cast.field.data_type().is_integer() => {
+            constant(&cast.expr).filter(|(_, scale)| *scale == 0)
+        }
+        Expr::Negative(inner) => constant(inner).map(|(value, scale)| (-value, scale)),
+        _ => None,
+    }
 }
 
 /// The least integer has no opposite.

@@ -24,6 +24,7 @@ mod function;
 mod function_rows;
 mod grouping_keys;
 mod inherited_order;
+mod key_groups;
 mod meaning;
 mod modification;
 mod multisets;

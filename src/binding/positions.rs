@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{self as sql, Spanned, Visit, Visitor};
 
 use super::names;
-use super::rewrite::folded;
+use super::rewrite::{folded, is_aggregate};
 use crate::error::{Error, SqlState};
 use crate::statement::ast::Statement;
 use crate::types::json;
@@ -43,6 +43,14 @@ pub(super) struct Positions {
     sorting: Vec<(String, usize)>,
     /// Texts that are cast to json.
     json: Vec<(String, usize)>,
+    /// Relations that columns and wildcards are qualified by.
+    qualifiers: Vec<(String, usize)>,
+    /// Conditions, by the clause that they are of.
+    conditions: Vec<(String, usize)>,
+    /// Tables that have another name in the query, and that name.
+    aliases: Vec<(String, String)>,
+    /// The aggregates in WHERE.
+    aggregates: Vec<usize>,
 }
 
 impl Positions {
@@ -55,13 +63,21 @@ impl Positions {
 
     /// The error with the position of what it speaks of, where that is known.
     pub fn place(&self, error: Error) -> Error {
-        if error.position().is_some() {
-            return error;
-        }
-        match self.find(&error) {
+        let position = error.position().or_else(|| self.find(&error));
+        let error = self.aliased(&error).unwrap_or(error);
+        match position {
             Some(position) => error.at(position),
             None => error,
         }
+    }
+
+    /// What PostgreSQL says of a column that is qualified by the name of a table which has another one in the query.
+    fn aliased(&self, error: &Error) -> Option<Error> {
+        let name = missing_relation(error)?;
+        let (_, alias) = self.aliases.iter().find(|(table, _)| table == name)?;
+        let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
+        let hint = format!("Perhaps you meant to reference the table alias \"{alias}\".");
+        Some(Error::new(SqlState::UndefinedTable, message).with_hint(hint))
     }
 
     fn find(&self, error: &Error) -> Option<usize> {
@@ -83,6 +99,16 @@ impl Positions {
                     .split(' ')
                     .find(|word| !word.starts_with(char::is_alphabetic) && !word.contains('('))?;
                 first(&self.operators, sign)
+            }
+            SqlState::GroupingError if message == "aggregate functions are not allowed in WHERE" => {
+                self.aggregates.first().copied()
+            }
+            SqlState::UndefinedTable => first(&self.qualifiers, missing_relation(error)?),
+            SqlState::DatatypeMismatch => {
+                let (clause, _) = message
+                    .strip_prefix("argument of ")?
+                    .split_once(" must be type boolean")?;
+                first(&self.conditions, clause)
             }
             SqlState::GroupingError => {
                 let name = message.strip_prefix("column \"")?.split('"').next()?;
@@ -111,6 +137,44 @@ impl Positions {
     }
 }
 
+/// The relation that a column is qualified by and that no FROM has.
+fn missing_relation(error: &Error) -> Option<&str> {
+    let rest = error.message().strip_prefix("missing FROM-clause entry for table \"")?;
+    rest.strip_suffix('"')
+}
+
+/// Collects the aggregates of a condition, outside of its subqueries.
+struct Aggregates<'a> {
+    places: &'a mut Vec<usize>,
+}
+
+impl Visitor for Aggregates<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &sql::Query) -> ControlFlow<()> {
+        ControlFlow::Break(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &sql::Expr) -> ControlFlow<()> {
+        if let sql::Expr::Function(function) = expression
+            && function.over.is_none()
+            && names::parts(&function.name)
+                .last()
+                .is_some_and(|name| is_aggregate(name))
+        {
+            self.places.extend(start_of(expression));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Where an expression of the client's text begins.
+fn start_of(expression: &sql::Expr) -> Option<usize> {
+    usize::try_from(expression.span().start.column)
+        .ok()
+        .filter(|start| *start > 0)
+}
+
 /// A literal number or text, and where it stands.
 fn literal(expression: &sql::Expr) -> Option<(String, usize)> {
     let start = usize::try_from(expression.span().start.column).ok()?;
@@ -137,6 +201,38 @@ impl Visitor for Positions {
         if let sql::GroupByExpr::Expressions(keys, _) = &select.group_by {
             self.grouping.extend(keys.iter().filter_map(literal));
         }
+        for item in &select.projection {
+            if let sql::SelectItem::QualifiedWildcard(sql::SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+                && let Some(last) = name.0.last().and_then(|part| part.as_ident())
+            {
+                let start = usize::try_from(last.span.start.column).unwrap_or_default();
+                self.qualifiers.extend((start > 0).then(|| (folded(last), start)));
+            }
+        }
+        for (condition, clause) in [(&select.selection, "WHERE"), (&select.having, "HAVING")] {
+            let start = condition.as_ref().and_then(start_of);
+            self.conditions.extend(start.map(|start| (clause.to_string(), start)));
+        }
+        if let Some(condition) = &select.selection {
+            // Breaks at a subquery, whose aggregates are its own.
+            let _ = condition.visit(&mut Aggregates {
+                places: &mut self.aggregates,
+            });
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &sql::TableFactor) -> ControlFlow<()> {
+        if let sql::TableFactor::Table {
+            name,
+            alias: Some(alias),
+            ..
+        } = factor
+            && let Some(table) = names::parts(name).pop()
+            && table != folded(&alias.name)
+        {
+            self.aliases.push((table, folded(&alias.name)));
+        }
         ControlFlow::Continue(())
     }
 
@@ -146,10 +242,36 @@ impl Visitor for Positions {
             sql::Expr::Identifier(name) if start > 0 => self.columns.push((folded(name), start)),
             sql::Expr::CompoundIdentifier(parts) if start > 0 => {
                 self.columns.extend(parts.last().map(|name| (folded(name), start)));
+                let qualifier = parts.len().checked_sub(2).and_then(|place| parts.get(place));
+                self.qualifiers.extend(qualifier.map(|name| (folded(name), start)));
             }
+            sql::Expr::TypedString(typed) => {
+                let place = usize::try_from(typed.value.span.start.column).unwrap_or_default();
+                if let (sql::Value::SingleQuotedString(text), 1..) = (&typed.value.value, place) {
+                    self.literals.push((text.clone(), place));
+                }
+            }
+            sql::Expr::Case {
+                operand: None,
+                conditions,
+                ..
+            } => {
+                let places = conditions.iter().filter_map(|when| start_of(&when.condition));
+                self.conditions
+                    .extend(places.map(|place| ("CASE/WHEN".to_string(), place)));
+            }
+            sql::Expr::UnaryOp {
+                op: sql::UnaryOperator::Not,
+                expr,
+            } => self
+                .conditions
+                .extend(start_of(expr).map(|place| ("NOT".to_string(), place))),
             sql::Expr::Function(function) if start > 0 => {
                 let name = names::parts(&function.name).join(".");
                 self.functions.push((name, start));
+                let filter = function.filter.as_deref().and_then(start_of);
+                self.conditions
+                    .extend(filter.map(|place| ("FILTER".to_string(), place)));
             }
             sql::Expr::Value(_) => self.literals.extend(literal(expression)),
             sql::Expr::Cast {

@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{self as sql, Visit, Visitor};
 
 use super::bound_table::{BoundPolicies, BoundTable, RelationVersion};
 use super::function::{SqlFunction, bind_function};
+use super::key_groups::primary_key;
 use super::names;
 use super::scope::{LoadedRelation, Scope, ViewSource};
 use super::time_travel::{self, TimeTravel};
@@ -144,7 +145,7 @@ fn as_known(
     let names = kept.iter().map(|(_, now, name)| (*now, *name));
     let source = Arc::new(ViewSource::renamed(relation.source, names)?);
     let numbers = kept.iter().map(|(id, _, _)| Some(*id));
-    Ok(LoadedRelation::new(source, relation.object, object.id(), numbers))
+    Ok(LoadedRelation::new(source, relation.object, object.id(), numbers).with_key(relation.key))
 }
 
 async fn load_relation(
@@ -214,12 +215,9 @@ async fn load_relation(
             )
             .await?;
             let numbers = bound.column_ids().to_vec();
-            Ok(Some(LoadedRelation::new(
-                provider_as_source(bound),
-                Some(table.id),
-                table.id,
-                numbers,
-            )))
+            let source = provider_as_source(bound);
+            let relation = LoadedRelation::new(source, Some(table.id), table.id, numbers);
+            Ok(Some(relation.with_key(primary_key(table))))
         }
     }
 }

@@ -25,6 +25,7 @@ use super::column_sources::{self, ColumnSource};
 use super::domains;
 use super::function::{self, SqlFunction, sql_function_udf};
 use super::function_rows;
+use super::key_groups::{self, KeyedColumns, KnownKeys};
 use super::names::reference_parts;
 use super::positions::Positions;
 use super::recursive_queries;
@@ -59,6 +60,8 @@ pub(crate) struct LoadedRelation {
     pub object: Option<Oid>,
     /// For each column of the source.
     pub columns: Vec<ColumnSource>,
+    /// The numbers of the columns of its primary key.
+    pub key: Vec<i16>,
 }
 
 impl LoadedRelation {
@@ -68,7 +71,13 @@ impl LoadedRelation {
             source,
             object: None,
             columns: vec![],
+            key: vec![],
         }
+    }
+
+    /// The relation with the columns of this primary key.
+    pub fn with_key(self, key: Vec<i16>) -> LoadedRelation {
+        LoadedRelation { key, ..self }
     }
 
     /// A relation with the numbers that its columns have in pg_attribute.
@@ -85,6 +94,7 @@ impl LoadedRelation {
             source,
             object,
             columns: columns.collect(),
+            key: vec![],
         }
     }
 }
@@ -212,10 +222,10 @@ impl Scope {
         let plan = self.plan_as_written(query, declared).map_err(|error| {
             let position = position(&error);
             let error = Error::from(error);
-            match position {
+            positions.place(match position {
                 Some(position) if error.position().is_none() => error.at(position),
-                _ => positions.place(error),
-            }
+                _ => error,
+            })
         })?;
         let sources = column_sources::of_plan(&plan, self);
         let plan = super::meaning::of_plan(plan, &self.services.format).map_err(|error| positions.place(error))?;
@@ -250,7 +260,9 @@ impl Scope {
 
     /// Spells out rows and their fields.
     fn expand_rows(&self, tree: &mut impl sql::VisitMut, declared: &[Option<SqlType>]) -> Result<()> {
-        super::whole_rows::expand(tree, &WithParameters { scope: self, declared })
+        super::whole_rows::expand(tree, &WithParameters { scope: self, declared })?;
+        key_groups::complete(tree, self);
+        Ok(())
     }
 
     /// A function that only says that it does not exist, with the types it was called with.
@@ -333,6 +345,28 @@ impl KnownNames for WithParameters<'_> {
         };
         let fields = row_fields(&SqlType::from_field(field), field.data_type());
         Ok(fields.map(|fields| fields.into_iter().map(|field| field.name).collect()))
+    }
+}
+
+impl KnownKeys for Scope {
+    fn keyed_columns(&self, relation: &[String]) -> Option<KeyedColumns> {
+        let relation = self.sources.get(relation)?;
+        let schema = relation.source.schema();
+        let name_of = |number: &i16| {
+            let is_meant = |source: &ColumnSource| source.origin.is_some_and(|origin| origin.column == *number);
+            let place = relation.columns.iter().position(is_meant)?;
+            Some(schema.fields().get(place)?.name().clone())
+        };
+        let key = relation.key.iter().map(name_of).collect::<Option<Vec<String>>>();
+        Some(KeyedColumns {
+            columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
+            key: key.unwrap_or_default(),
+        })
+    }
+
+    fn is_aggregate(&self, function: &[String]) -> bool {
+        let known = self.services.base.aggregate_functions();
+        function.last().is_some_and(|name| known.contains_key(name))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Gives each numeric of a client's rows the digits behind the point that PostgreSQL would show. The scale of every
 //! value is computed beside it, as far as the query's projections tell, and comes last of all.
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::expr::{BinaryExpr, Case, ScalarFunction};
 use datafusion::logical_expr::{
     Aggregate, Expr, ExprSchemable, Filter, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Sort,
-    SubqueryAlias, lit,
+    SubqueryAlias, Window, lit,
 };
 use std::sync::Arc;
 
@@ -124,6 +124,7 @@ impl Tracer {
                 let filter = Filter::try_new(filter.predicate.clone(), Arc::new(input))?;
                 Ok((LogicalPlan::Filter(filter), scales))
             }
+            LogicalPlan::Window(window) => self.trace_window(window),
             LogicalPlan::SubqueryAlias(alias) => {
                 let (input, scales) = self.trace(&alias.input)?;
                 let renamed = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
@@ -169,6 +170,28 @@ impl Tracer {
             }
             false => Ok((plan, scales)),
         }
+    }
+
+    /// What lag() and lead() give where there is no row may have other digits than the others: they shift the scales, too.
+    fn trace_window(&mut self, window: &Window) -> Result<(LogicalPlan, Scales)> {
+        let input = window.input.schema();
+        let by_layout = |field: &Arc<Field>| static_scale(field.data_type()).map(lit);
+        let mut scales: Scales = window.schema.fields().iter().map(by_layout).collect();
+        let mut calls = window.window_expr.clone();
+        for (call, scale) in window
+            .window_expr
+            .iter()
+            .zip(scales.iter_mut().skip(input.fields().len()))
+        {
+            if let Some(shifted) = shifted_scale(call, input) {
+                *scale = Some(Expr::Column(self.marked(shifted, &mut calls)));
+            }
+        }
+        let traced = match calls.len() > window.window_expr.len() {
+            true => Window::try_new(calls, Arc::clone(&window.input))?,
+            false => window.clone(),
+        };
+        Ok((LogicalPlan::Window(traced), scales))
     }
 
     /// A further column that holds a scale.
@@ -329,6 +352,28 @@ impl Known<'_> {
             false => Some(Expr::Case(Case::new(case.expr.clone(), pairs, otherwise))),
         }
     }
+}
+
+/// The scale of what a call of lag() or lead() gives, where the default has another one than the values.
+fn shifted_scale(call: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let window = match call {
+        Expr::Alias(alias) => return shifted_scale(&alias.expr, schema),
+        Expr::WindowFunction(window) if matches!(window.fun.name(), "lag" | "lead") => window,
+        _ => return None,
+    };
+    let [value, offset, default] = window.params.args.as_slice() else {
+        return None;
+    };
+    // As `calls::with_default` left it.
+    let Expr::Cast(fitted) = default else { return None };
+    let Expr::Cast(plain) = fitted.expr.as_ref() else {
+        return None;
+    };
+    let scale = static_scale(&value.get_type(schema).ok()?)?;
+    let own_scale = static_scale(&plain.expr.get_type(schema).ok()?)?;
+    let mut scales = window.clone();
+    scales.params.args = vec![lit(scale), offset.clone(), lit(own_scale)];
+    (is_unconstrained(plain.field.data_type()) && scale != own_scale).then_some(Expr::WindowFunction(scales))
 }
 
 /// Of a variance `false`, of a deviation, which is the root of one, `true`.

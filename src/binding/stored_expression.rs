@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, Fields, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, TableReference};
+use datafusion::common::{DFSchema, ScalarValue, TableReference};
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, ExprSchemable, Volatility, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
@@ -19,6 +19,7 @@ use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::functions::DomainRule;
 use crate::types::SqlType;
+use crate::types::parse::parse_value;
 
 /// The conditions of a table's CHECK constraints and of its columns' domains over its rows as they are stored.
 #[derive(Debug, Clone)]
@@ -269,6 +270,11 @@ pub async fn check_default(
         _ => error,
     })?;
     refuse_subqueries(&expression, "cannot use subquery in DEFAULT expression")?;
+    if let Expr::Literal(ScalarValue::Utf8(Some(value)), None) = &expression
+        && sql_type.user_type().is_none()
+    {
+        parse_value(&sql_type.without_modifier(), value, &services.format)?;
+    }
     super::modification::assigned(expression, &schema, column, sql_type, &services.format)?;
     Ok(StoredExpression {
         text: text.to_string(),

@@ -9,7 +9,7 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::analyzer::Analyzer;
+use super::analyzer::{Analyzer, not_covered};
 use super::evaluate::{Executor, Row};
 use super::node::Query;
 use super::origins::origin;
@@ -198,7 +198,18 @@ fn column_array(executor: &Executor<'_>, values: &[Datum], ty: &Type, format: Fo
     if ty.fields.is_some() {
         return Err(Error::unsupported("a record in binary"));
     }
+    if is_flat(&data_type) && values.iter().any(is_nested) {
+        return Err(not_covered("an array of several dimensions"));
+    }
     to_array(&data_type, values)
+}
+
+fn is_flat(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::List(element) if !element.data_type().is_nested())
+}
+
+fn is_nested(value: &Datum) -> bool {
+    matches!(value, Datum::List(elements) if elements.iter().any(|element| matches!(element, Datum::List(_))))
 }
 
 /// Types whose values are not what the text shows.

@@ -192,6 +192,9 @@ impl Analyzer<'_> {
                 .with_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[]."));
         }
         let (elements, element) = self.unify(elements, "ARRAY")?;
+        if element.element().is_some() {
+            return Err(not_covered("an array of several dimensions"));
+        }
         let array = element
             .array()
             .ok_or_else(|| not_covered(format!("an array of {}", element.name())))?;

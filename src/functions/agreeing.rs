@@ -20,6 +20,14 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         .collect()
 }
 
+/// The array among literals that nobody has read yet.
+fn array_beside_texts(types: &[DataType]) -> Option<DataType> {
+    let array = types.iter().find(|data_type| matches!(data_type, DataType::List(_)))?;
+    let is_open = |data_type: &DataType| data_type.is_null() || data_type.is_string();
+    let others = types.iter().filter(|data_type| *data_type != array);
+    others.clone().all(is_open).then(|| array.clone())
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Agreeing {
     inner: Arc<ScalarUDF>,
@@ -70,7 +78,10 @@ impl ScalarUDFImpl for Agreeing {
             Some(first @ DataType::Binary) if known.all(|data_type| data_type == first) => {
                 Ok(vec![first.clone(); types.len()])
             }
-            _ => self.inner.coerce_types(types),
+            _ => match array_beside_texts(types) {
+                Some(array) => Ok(vec![array; types.len()]),
+                None => self.inner.coerce_types(types),
+            },
         }
     }
 

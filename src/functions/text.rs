@@ -172,7 +172,7 @@ fn format(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
             's' => shown(call, row, next)?,
             'I' if value.is_null() => {
                 return Err(Error::new(
-                    SqlState::InvalidParameterValue,
+                    SqlState::NullValueNotAllowed,
                     "null values cannot be formatted as an SQL identifier",
                 ));
             }

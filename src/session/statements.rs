@@ -59,14 +59,11 @@ impl Session {
             self.start_clock();
         }
         if let Statement::Call(call) = &parsed.statement {
-            let described = Box::pin(self.describe_call(parsed, call, declared)).await;
-            return described.map_err(|error| located(error, parsed));
+            return Box::pin(self.describe_call(parsed, call, declared)).await;
         }
         let called = match self.called_names(parsed, memory) {
             [] => None,
-            names => Box::pin(self.with_calls(parsed, names, declared, None))
-                .await
-                .map_err(|error| located(error, parsed))?,
+            names => Box::pin(self.with_calls(parsed, names, declared, None)).await?,
         };
         let Some(called) = called else {
             return self.describe_planned(parsed, texts, declared, &[], Some(memory)).await;
@@ -98,7 +95,7 @@ impl Session {
             context.check_cancelled()?;
             match described {
                 Err(_) if self.catches_up(&context, taken).await? => {}
-                described => return described.map_err(|error| located(error, parsed)),
+                described => return described,
             }
         }
     }
@@ -236,10 +233,7 @@ impl Session {
         if self.script.is_none() {
             self.show_running(&portal.statement.texts.shown);
         }
-        let fetched = match self.step(name, &mut portal, max_rows).await {
-            Ok(fetched) => fetched,
-            Err(error) => return Err(located(error, &portal.statement.parsed)),
-        };
+        let fetched = self.step(name, &mut portal, max_rows).await?;
         if let (Fetched::Rows(RowChunk::Encoded { bytes, rows }), Some(context)) = (&fetched, &self.context) {
             context.record.add_rows(*rows as u64);
             context.record.add_bytes(bytes.len() as u64);
@@ -559,7 +553,6 @@ fn one_statement(mut statements: Vec<ParsedStatement>) -> Result<ParsedStatement
         (None, _) => Ok(ParsedStatement {
             statement: Statement::Empty,
             text: String::new(),
-            offset: 0,
             parameter_count: 0,
         }),
         (Some(_), false) => Err(Error::syntax(
@@ -601,12 +594,4 @@ fn needs_catalog(statement: &Statement) -> bool {
             | Optimize(_)
             | Restore(_)
     )
-}
-
-/// Positions count in the whole text that the client sent.
-fn located(error: Error, statement: &ParsedStatement) -> Error {
-    match (error.position(), error.inner_statement()) {
-        (Some(position), None) => error.at(position + statement.offset),
-        _ => error,
-    }
 }

@@ -314,7 +314,6 @@ impl Session {
         let parsed = ParsedStatement {
             statement,
             text: text.to_string(),
-            offset: 0,
             parameter_count: 0,
         };
         let statement = PreparedStatement::undescribed(parsed, vec![]);

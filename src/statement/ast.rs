@@ -40,7 +40,7 @@ use crate::catalog::changes::{CommentedPart, EnumPlace, IdentityChange, Sequence
 pub use crate::catalog::model::ObjectKind;
 use crate::catalog::model::{NumberingKind, ViewOptions};
 use crate::types::SqlType;
-pub use crate::types::copy::{CopyFormat, CopyOptions, Forced};
+pub use crate::types::copy::{CopyFormat, CopyOptions, Forced, Header};
 
 /// A possibly qualified name, folded as PostgreSQL folds: the last part is the object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -62,11 +62,9 @@ impl std::fmt::Display for ObjectName {
 #[derive(Debug, Clone)]
 pub struct ParsedStatement {
     pub statement: Statement,
-    /// The slice of the client's text that is this statement, without the semicolon.
+    /// The slice of the client's text that is this statement, without the semicolon. Spans in the AST are on line 1, and
+    /// their columns one-based characters of the client's whole text, as errors tell them.
     pub text: String,
-    /// Characters of the client's text before `text`. Spans in the AST need it not: each is on line 1, and
-    /// its column is a one-based character of the client's whole text.
-    pub offset: usize,
     /// The highest `$n` used, so the number of parameters.
     pub parameter_count: usize,
 }

@@ -3,7 +3,7 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::ast::{CopyDirection, CopyFormat, CopyOptions, Forced};
+use super::ast::{CopyDirection, CopyFormat, CopyOptions, Forced, Header};
 use super::reader::Reader;
 use crate::error::{Error, Result, SqlState};
 use crate::types::encoding::{self, Named};
@@ -14,7 +14,7 @@ pub(super) struct OptionReader {
     format: Option<CopyFormat>,
     delimiter: Option<String>,
     null: Option<String>,
-    header: Option<bool>,
+    header: Option<Header>,
     quote: Option<String>,
     escape: Option<String>,
     force_quote: Option<Forced>,
@@ -128,7 +128,7 @@ impl OptionReader {
         match word {
             "binary" => once(&mut self.format, CopyFormat::Binary, position)?,
             "csv" => once(&mut self.format, CopyFormat::Csv, position)?,
-            "header" => once(&mut self.header, true, position)?,
+            "header" => once(&mut self.header, Header::Line, position)?,
             "delimiter" => once(&mut self.delimiter, string_after_as(reader)?, position)?,
             "null" => once(&mut self.null, string_after_as(reader)?, position)?,
             "quote" => once(&mut self.quote, string_after_as(reader)?, position)?,
@@ -231,7 +231,11 @@ impl OptionReader {
         if csv && null.as_bytes().contains(&quote) {
             return invalid("CSV quote character must not appear in the NULL specification");
         }
-        let header = self.header.unwrap_or(false);
+        let header = self.header.unwrap_or_default();
+        if header == Header::Match && direction == CopyDirection::ToStdout {
+            let message = "cannot use \"match\" with HEADER in COPY TO";
+            return Err(Error::new(SqlState::FeatureNotSupported, message));
+        }
         Ok(CopyOptions {
             format,
             delimiter,
@@ -289,11 +293,22 @@ fn word_or_string(reader: &mut Reader) -> Result<String> {
     }
 }
 
-fn header(reader: &mut Reader) -> Result<bool> {
-    if reader.accept(&["match"]) {
-        return Err(Error::unsupported("COPY … HEADER MATCH").with_hint("Use HEADER: the first line is skipped."));
+/// A Boolean value, or `match`.
+fn header(reader: &mut Reader) -> Result<Header> {
+    let is_match = match reader.peek() {
+        Token::SingleQuotedString(text) => text.eq_ignore_ascii_case("match"),
+        Token::Word(word) => word.value.eq_ignore_ascii_case("match"),
+        _ => false,
+    };
+    if is_match {
+        reader.advance();
+        return Ok(Header::Match);
     }
-    flag("header", reader)
+    match flag("header", reader) {
+        Ok(true) => Ok(Header::Line),
+        Ok(false) => Ok(Header::None),
+        Err(_) => Err(Error::syntax("header requires a Boolean value or \"match\"")),
+    }
 }
 
 /// An optional Boolean value; nothing means true.

@@ -96,11 +96,9 @@ pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
     }
     statements.extend(parse_one(&source, tokens, source.end(), false)?);
     if statements.is_empty() {
-        let offset = source.end() - 1;
         statements.push(ParsedStatement {
             statement: Statement::Empty,
             text: String::new(),
-            offset,
             parameter_count: 0,
         });
     }
@@ -137,7 +135,6 @@ fn parse_one(
     Ok(Some(ParsedStatement {
         statement,
         text,
-        offset: start - 1,
         parameter_count,
     }))
 }

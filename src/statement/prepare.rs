@@ -34,7 +34,6 @@ pub(super) fn prepare(reader: &mut Reader) -> Result<Statement> {
     let statement = Box::new(ParsedStatement {
         statement,
         text,
-        offset: start - 1,
         parameter_count,
     });
     Ok(Statement::Prepare { name, types, statement })

@@ -120,7 +120,6 @@ fn element(outer: &Reader, tokens: &[TokenWithSpan], schema: &str) -> Result<(u8
     let parsed = ParsedStatement {
         text: reader.text_since(start).to_string(),
         statement,
-        offset: start.saturating_sub(1),
         parameter_count,
     };
     Ok((step, parsed))

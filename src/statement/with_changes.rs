@@ -161,7 +161,6 @@ fn with(head: &[TokenWithSpan], plain: &[TokenWithSpan], statement: &[TokenWithS
 
 fn parsed(reader: &Reader, tokens: Vec<TokenWithSpan>, end: usize) -> Result<ParsedStatement> {
     let parameter_count = super::parameter_count(&tokens)?;
-    let start = tokens.first().map_or(end, |token| token.span.start.column as usize);
     let mut reader = reader.over(tokens, end);
     let statement = dispatch::statement(&mut reader)?;
     reader.expect_end()?;
@@ -169,7 +168,6 @@ fn parsed(reader: &Reader, tokens: Vec<TokenWithSpan>, end: usize) -> Result<Par
         statement,
         // A part has no text of its own: it is never looked up by it.
         text: String::new(),
-        offset: start.saturating_sub(1),
         parameter_count,
     })
 }

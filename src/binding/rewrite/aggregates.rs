@@ -38,7 +38,7 @@ const AGGREGATES: [&str; 22] = [
 ];
 
 /// Whether every function of this name aggregates.
-pub(super) fn is_aggregate(name: &str) -> bool {
+pub(in crate::binding) fn is_aggregate(name: &str) -> bool {
     const OTHERS: [&str; 16] = [
         "json_agg",
         "json_agg_strict",

@@ -38,7 +38,7 @@ fn aggregate(mut subquery: Query) -> Result<Expr> {
             "c".to_string()
         } else {
             let name = format!("o{}", columns.len());
-            add_column(&mut subquery, key.expr.clone())?;
+            add_column(&mut subquery, key.expr.clone(), &name)?;
             columns.push(TableAliasColumnDef::from_name(name.as_str()));
             name
         };
@@ -99,10 +99,12 @@ fn selected(query: &Query) -> Option<&Select> {
     }
 }
 
-fn add_column(subquery: &mut Query, expression: Expr) -> Result<()> {
+/// A further column to sort by, which may be one that is selected already.
+fn add_column(subquery: &mut Query, expr: Expr, name: &str) -> Result<()> {
     match subquery.body.as_mut() {
         SetExpr::Select(select) if select.distinct.is_none() => {
-            select.projection.push(SelectItem::UnnamedExpr(expression));
+            let alias = Ident::with_quote('"', format!("\u{1}{name}"));
+            select.projection.push(SelectItem::ExprWithAlias { expr, alias });
             Ok(())
         }
         _ => Err(Error::unsupported("this ORDER BY inside ARRAY(SELECT …)")),

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArguments, GroupByExpr, OrderByKind, Query, Select, SelectItem,
-    TableFactor, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
+    Spanned, TableFactor, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::aggregates::is_aggregate;
@@ -91,7 +91,7 @@ fn check_window(expression: &Expr) -> Result<()> {
     let name = system_name(&function.name).unwrap_or_default();
     if function.over.is_none() && function.within_group.is_empty() && WINDOW_FUNCTIONS.contains(&name.as_str()) {
         let message = format!("window function {name} requires an OVER clause");
-        return Err(Error::new(SqlState::WrongObjectType, message));
+        return Err(placed(Error::new(SqlState::WrongObjectType, message), expression));
     }
     if function.over.is_some()
         && matches!(&function.args, FunctionArguments::List(list) if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
@@ -154,13 +154,12 @@ fn check_grouping(select: &Select) -> Result<()> {
         }) else {
             continue;
         };
-        if has_call(expression, |function| function.over.is_some()) {
+        if call(expression, |function| function.over.is_some()).is_some() {
             let message = "window functions are not allowed in GROUP BY";
             return Err(Error::new(SqlState::WindowingError, message));
         }
-        if has_call(expression, |function| {
-            system_name(&function.name).is_some_and(|name| is_aggregate(&name))
-        }) {
+        let is_aggregating = |function: &Function| system_name(&function.name).is_some_and(|name| is_aggregate(&name));
+        if call(expression, is_aggregating).is_some() {
             let message = "aggregate functions are not allowed in GROUP BY";
             return Err(Error::new(SqlState::GroupingError, message));
         }
@@ -172,9 +171,12 @@ fn check_select(select: &Select) -> Result<()> {
     check_grouping(select)?;
     let clauses = [(&select.selection, "WHERE"), (&select.having, "HAVING")];
     for (clause, name) in clauses {
-        if clause.as_ref().is_some_and(has_window) {
+        if let Some(window) = clause
+            .as_ref()
+            .and_then(|clause| call(clause, |function| function.over.is_some()))
+        {
             let message = format!("window functions are not allowed in {name}");
-            return Err(Error::new(SqlState::WindowingError, message));
+            return Err(placed(Error::new(SqlState::WindowingError, message), &window));
         }
     }
     let mut seen = HashSet::new();
@@ -209,36 +211,44 @@ fn names(table: &TableWithJoins) -> Vec<String> {
         .collect()
 }
 
-/// Whether a window function stands in an expression, outside its subqueries.
-fn has_window(expression: &Expr) -> bool {
-    has_call(expression, |function| function.over.is_some())
+/// The error with the place of the expression in the client's text.
+fn placed(error: Error, expression: &Expr) -> Error {
+    match usize::try_from(expression.span().start.column) {
+        Ok(start @ 1..) => error.at(start),
+        _ => error,
+    }
 }
 
-/// Whether such a call stands in an expression, outside its subqueries.
-fn has_call(expression: &Expr, is_such: impl Fn(&Function) -> bool) -> bool {
+/// The first such call in an expression, outside its subqueries.
+fn call(expression: &Expr, is_such: impl Fn(&Function) -> bool) -> Option<Expr> {
     struct Calls<F> {
         depth: usize,
         is_such: F,
     }
     impl<F: Fn(&Function) -> bool> Visitor for Calls<F> {
-        type Break = ();
+        type Break = Expr;
 
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<Expr> {
             self.depth += 1;
             ControlFlow::Continue(())
         }
 
-        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<Expr> {
             self.depth -= 1;
             ControlFlow::Continue(())
         }
 
-        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Expr> {
             match expression {
-                Expr::Function(function) if self.depth == 0 && (self.is_such)(function) => ControlFlow::Break(()),
+                Expr::Function(function) if self.depth == 0 && (self.is_such)(function) => {
+                    ControlFlow::Break(expression.clone())
+                }
                 _ => ControlFlow::Continue(()),
             }
         }
     }
-    expression.visit(&mut Calls { depth: 0, is_such }).is_break()
+    match expression.visit(&mut Calls { depth: 0, is_such }) {
+        ControlFlow::Break(call) => Some(call),
+        ControlFlow::Continue(()) => None,
+    }
 }

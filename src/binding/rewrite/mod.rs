@@ -47,6 +47,7 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, VisitMut};
 
 use crate::error::Result;
 
+pub(super) use aggregates::is_aggregate;
 pub(crate) use function_in_from::{ROWS, one_row};
 pub(crate) use interval_literals::literal_type;
 pub(super) use join_using::{constraint_of, is_waiting, merge_columns};
@@ -147,7 +148,7 @@ mod tests {
             ),
             (
                 "SELECT ARRAY(SELECT a FROM t ORDER BY b)",
-                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY o1)) FROM (SELECT a, b FROM t) AS array_rows (c, o1)) AS \"array\"",
+                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY o1)) FROM (SELECT a, b AS \"\u{1}o1\" FROM t) AS array_rows (c, o1)) AS \"array\"",
             ),
             (
                 "SELECT pg_catalog.upper(a) COLLATE pg_catalog.\"default\" FROM t",

@@ -82,7 +82,7 @@ impl Executor<'_> {
             .map(|item| match item {
                 ArrayItem::Null => Ok(Datum::Null),
                 ArrayItem::Text(text) => self.input(text, element),
-                ArrayItem::Array(inner) => self.array_input(inner, element).map(Datum::List),
+                ArrayItem::Array(_) => Err(not_covered("an array of several dimensions")),
             })
             .collect()
     }

@@ -157,7 +157,16 @@ fn truncated(
         }
         let start = match zone(row)? {
             None => within(Some(start_of(moment, unit))),
-            Some(zone) => to_instant(start_of(to_clock(moment, &zone)?, unit), &zone),
+            Some(zone) => {
+                let clock = to_clock(moment, &zone)?;
+                match unit {
+                    // An hour that the clock shows twice begins twice.
+                    Unit::Micros(step) if step < MICROS_PER_DAY => {
+                        within(moment.checked_sub(clock - start_of(clock, unit)))
+                    }
+                    unit => to_instant(start_of(clock, unit), &zone),
+                }
+            }
         };
         start.map(Some)
     })

@@ -113,12 +113,13 @@ pub fn cast_unknown(expression: Expr, target: &SqlType) -> Expr {
     }
 }
 
-/// A quoted literal in the place of a value of a user's type or of an interval is read as one; anything else stays. The
-/// engine would read intervals its own way.
+/// A quoted literal in the place of a value of a user's type, of an array or of an interval is read as one; anything else
+/// stays. The engine would read intervals its own way, and arrays not at all.
 pub fn read_literal(expression: Expr, sql_type: &SqlType) -> Result<Expr> {
     match &expression {
         Expr::Literal(ScalarValue::Utf8(Some(text)), None)
-            if sql_type.user_type().is_some() || matches!(sql_type, SqlType::Interval(_) | SqlType::Spelled(_)) =>
+            if sql_type.user_type().is_some()
+                || matches!(sql_type, SqlType::Interval(_) | SqlType::Spelled(_) | SqlType::Array(_)) =>
         {
             let value = parse_value(sql_type, text, &FormatSettings::default())?;
             let field = sql_type.to_field("", true);

@@ -10,9 +10,10 @@ use crate::types::SqlType;
 use crate::types::coercion::{Category, category};
 
 impl Operation {
-    pub(super) fn temporal(self) -> Result<Planned> {
+    pub(super) fn temporal(mut self) -> Result<Planned> {
         use BinaryOperator::{Divide, Minus, Multiply, Plus};
         use SqlType::{Date, Int2, Int4, Interval, Time, Timestamp, Timestamptz};
+        self.read_times_as_spans();
         let (left, right) = (self.left.1.sql_type.clone(), self.right.1.sql_type.clone());
         let planned = |function: &str, arguments: Vec<Expr>| call(function, arguments).map(Planned::Expression);
         let is_number = |sql_type: &SqlType| category(sql_type) == Category::Number;
@@ -81,5 +82,24 @@ impl Operation {
             (SqlType::Unknown, _, _) | (_, _, SqlType::Unknown) => Ok(self.unchanged()),
             _ => Err(self.undefined()),
         }
+    }
+
+    /// A time of day is the span since midnight where the other side goes with spans only.
+    fn read_times_as_spans(&mut self) {
+        use BinaryOperator::{Divide, Minus, Multiply, Plus};
+        use SqlType::{Date, Interval, Time, Timestamp, Timestamptz};
+        let is_number = |sql_type: &SqlType| category(sql_type) == Category::Number;
+        let side = match (&self.left.1.sql_type, &self.op, &self.right.1.sql_type) {
+            (Time(_), Plus, Timestamp(_) | Timestamptz(_)) => &mut self.left,
+            (Time(_), Multiply | Divide, number) if is_number(number) => &mut self.left,
+            (number, Multiply, Time(_)) if is_number(number) => &mut self.right,
+            (Timestamp(_) | Timestamptz(_), Plus | Minus, Time(_)) | (Date | Interval(_), Minus, Time(_)) => {
+                &mut self.right
+            }
+            _ => return,
+        };
+        side.0 = cast_to(side.0.clone(), &Interval(None));
+        side.1.layout = Interval(None).to_arrow();
+        side.1.sql_type = Interval(None);
     }
 }

@@ -203,7 +203,6 @@ fn select_of(arguments: &[sql::Expr], around: &ParsedStatement) -> Result<Parsed
     Ok(ParsedStatement {
         text: format!("{query}{MARK}"),
         statement: Statement::Query(Box::new(query)),
-        offset: around.offset,
         parameter_count: around.parameter_count,
     })
 }

@@ -39,6 +39,20 @@ pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &s
     }
 }
 
+/// The values of a record, whatever the columns are. `None` when a quote is not closed.
+pub(super) fn values(options: &CopyOptions, line: &str) -> Option<Vec<Option<String>>> {
+    let mut values = vec![];
+    let mut unquoted = String::new();
+    let mut rest = Some(line);
+    while let Some(remaining) = rest {
+        let field = read_field(remaining, options, &mut unquoted)?;
+        rest = remaining.get(field.length + 1..);
+        let is_null = !field.quoted && field.value == options.null;
+        values.push((!is_null).then(|| field.value.to_string()));
+    }
+    Some(values)
+}
+
 struct CsvField<'a> {
     value: &'a str,
     /// Its length in the input.

@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use super::binary_format::BinaryReader;
 use super::columns::Columns;
 use super::lines::{BadLine, Lines, Step};
-use super::{CopyFormat, CopyOptions, csv_format, text_format};
+use super::{CopyFormat, CopyOptions, Header, csv_format, header, text_format};
 use crate::error::Result;
 use crate::types::encoding::{Decoder, Encoding};
 use crate::types::format::FormatSettings;
@@ -24,7 +24,8 @@ pub struct CopyDecoder {
 enum Input {
     Lines {
         lines: Box<Lines>,
-        header: bool,
+        /// Until it was read.
+        header: Header,
         ended: bool,
     },
     Binary(BinaryReader),
@@ -99,7 +100,12 @@ impl CopyDecoder {
     }
 
     fn decode_lines(&mut self, last: bool) -> Result<()> {
-        let Input::Lines { lines, header, ended } = &mut self.input else {
+        let Input::Lines {
+            lines,
+            header: awaited,
+            ended,
+        } = &mut self.input
+        else {
             return Ok(());
         };
         if *ended {
@@ -112,11 +118,14 @@ impl CopyDecoder {
         };
         loop {
             let (start, end) = match lines.step(last) {
+                Ok(Step::Incomplete) if last && *awaited == Header::Match => {
+                    return header::check(columns, &self.options, "", 1);
+                }
                 Ok(Step::Incomplete) => return Ok(()),
                 Ok(Step::Line { start, end }) => (start, end),
                 Ok(Step::EndOfData { start, end }) => {
                     *ended = true;
-                    if start == end {
+                    if start == end && *awaited != Header::Match {
                         return Ok(());
                     }
                     (start, end)
@@ -129,13 +138,21 @@ impl CopyDecoder {
                     });
                 }
             };
-            if std::mem::take(header) {
+            let is_header = std::mem::take(awaited);
+            if is_header == Header::Line {
                 if *ended {
                     return Ok(());
                 }
                 continue;
             }
             let line = utf8(lines.bytes(start, end)).map_err(|error| columns.at_line(error, lines.number))?;
+            if is_header == Header::Match {
+                header::check(columns, &self.options, line, lines.number)?;
+                if *ended {
+                    return Ok(());
+                }
+                continue;
+            }
             decode_line(columns, &self.options, line, lines.number)?;
             columns.end_row(end - start)?;
             if *ended {

@@ -5,7 +5,7 @@ use bytes::{BufMut, BytesMut};
 use datafusion::arrow::array::RecordBatch;
 
 use super::binary_format::SIGNATURE;
-use super::{CopyFormat, CopyOptions, csv_format, text_format};
+use super::{CopyFormat, CopyOptions, Header, csv_format, text_format};
 use crate::error::{Error, Result};
 use crate::types::SqlType;
 use crate::types::encoding::Encoding;
@@ -69,7 +69,7 @@ impl CopyEncoder {
             out.put_u32(0);
             return Ok(());
         }
-        if !self.options.header {
+        if self.options.header == Header::None {
             return Ok(());
         }
         let begin = out.len();

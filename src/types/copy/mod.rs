@@ -5,6 +5,7 @@ mod columns;
 mod csv_format;
 mod decode;
 mod encode;
+mod header;
 mod lines;
 mod text_format;
 
@@ -20,7 +21,7 @@ pub struct CopyOptions {
     pub format: CopyFormat,
     pub delimiter: u8,
     pub null: String,
-    pub header: bool,
+    pub header: Header,
     pub quote: u8,
     pub escape: u8,
     pub force_quote: Forced,
@@ -30,6 +31,17 @@ pub struct CopyOptions {
     pub encoding: Option<Named>,
     /// ON_ERROR ignore: rows with values that their types do not read are left out.
     pub skips_faults: bool,
+}
+
+/// Whether a line of names comes before the rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Header {
+    #[default]
+    None,
+    /// It says nothing.
+    Line,
+    /// Its names must be those of the columns.
+    Match,
 }
 
 /// The columns that an option of csv is for.
@@ -81,7 +93,7 @@ impl CopyOptions {
             format,
             delimiter: if csv { b',' } else { b'\t' },
             null: if csv { String::new() } else { "\\N".to_string() },
-            header: false,
+            header: Header::None,
             quote: b'"',
             escape: b'"',
             force_quote: Forced::None,

@@ -134,12 +134,50 @@ fn text() {
         );
     }
     let header = CopyOptions {
-        header: true,
+        header: Header::Line,
         delimiter: b'|',
         null: "-".into(),
         ..options
     };
     assert_eq!(read(&header, b"a|b\n1|-\n"), "1=NULL");
+}
+
+/// Messages as PostgreSQL 15 has them.
+#[test]
+fn names_of_a_header_are_compared() {
+    let csv = CopyOptions {
+        header: Header::Match,
+        ..CopyOptions::new(CopyFormat::Csv)
+    };
+    for (data, expected) in [
+        ("a,\"b\"\n1,x\n", "1=x"),
+        ("a,b", ""),
+        (
+            "a,c\n1,x\n",
+            "22P04 column name mismatch in header line field 2: got \"c\", expected \"b\" | COPY t, line 1: \"a,c\"",
+        ),
+        (
+            ",b\n1,x\n",
+            "22P04 column name mismatch in header line field 1: got null value (\"\"), expected \"a\" | COPY t, line 1: \",b\"",
+        ),
+        (
+            "a\n1\n",
+            "22P04 wrong number of fields in header line: got 1, expected 2 | COPY t, line 1: \"a\"",
+        ),
+        (
+            "",
+            "22P04 wrong number of fields in header line: got 1, expected 2 | COPY t, line 1: \"\"",
+        ),
+    ] {
+        assert_eq!(read(&csv, data.as_bytes()), expected, "{data:?}");
+    }
+    let text = CopyOptions {
+        header: Header::Match,
+        ..CopyOptions::new(CopyFormat::Text)
+    };
+    assert_eq!(read(&text, b"a\tb\n1\tx\n"), "1=x");
+    let missing = "22P04 wrong number of fields in header line: got 1, expected 2 | COPY t, line 1: \"1,x\"";
+    assert_eq!(read(&text, b"1,x\n"), missing);
 }
 
 #[test]
@@ -170,7 +208,7 @@ fn csv() {
         assert_eq!(read(&options, data.as_bytes()), expected, "{data:?}");
     }
     let other = CopyOptions {
-        header: true,
+        header: Header::Line,
         quote: b'\'',
         escape: b'\\',
         delimiter: b';',
@@ -240,7 +278,7 @@ fn what_is_copied_out_copies_in() {
     assert_eq!(String::from_utf8(encode(&text, &rows)).unwrap(), data);
 
     let csv = CopyOptions {
-        header: true,
+        header: Header::Line,
         ..CopyOptions::new(CopyFormat::Csv)
     };
     let expected = "a,b\n1,\"a\tb\\\n\"\n2,\n3,\"\"\n4,\"ä,\"\"x\"\n";

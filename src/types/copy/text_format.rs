@@ -40,6 +40,20 @@ pub(super) fn decode_line(columns: &mut Columns, options: &CopyOptions, line: &s
     }
 }
 
+/// The values of a line, whatever the columns are.
+pub(super) fn values(options: &CopyOptions, line: &str) -> Option<Vec<Option<String>>> {
+    let mut values = vec![];
+    let mut unescaped = Vec::new();
+    let mut rest = Some(line);
+    while let Some(remaining) = rest {
+        let (raw, _) = split_field(remaining, options.delimiter);
+        rest = remaining.get(raw.len() + 1..);
+        unescape(raw.as_bytes(), &mut unescaped);
+        values.push((raw != options.null).then(|| String::from_utf8_lossy(&unescaped).into_owned()));
+    }
+    Some(values)
+}
+
 /// The field up to a delimiter that no backslash protects, and whether it has a backslash.
 fn split_field(text: &str, delimiter: u8) -> (&str, bool) {
     let (mut position, mut escaped) = (0, false);

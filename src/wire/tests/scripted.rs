@@ -13,7 +13,7 @@ use crate::catalog::scram::{Key, Verifier};
 use crate::context::interrupt::{Interrupt, InterruptReason};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
-use crate::types::copy::{CopyEncoder, CopyFormat, CopyOptions};
+use crate::types::copy::{CopyEncoder, CopyFormat, CopyOptions, Header};
 use crate::types::format::{Format, FormatSettings};
 use crate::wire::backend::*;
 
@@ -128,7 +128,10 @@ fn copy_out(word: &str) -> CopyOut {
         CopyFormat::Binary
     };
     let options = CopyOptions {
-        header: format == CopyFormat::Csv,
+        header: match format {
+            CopyFormat::Csv => Header::Line,
+            _ => Header::None,
+        },
         ..CopyOptions::new(format)
     };
     let columns = [("n".to_string(), SqlType::Int4)];
