@@ -138,7 +138,7 @@ fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>, is_late
 }
 
 /// Whether a column of the name is part of the expression.
-fn mentions(expression: &Expr, name: &str) -> bool {
+pub(super) fn mentions(expression: &Expr, name: &str) -> bool {
     let found = visit_expressions(expression, |part| {
         let is_column = match part {
             Expr::Identifier(column) => folded(column) == name,
