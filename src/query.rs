@@ -38,6 +38,7 @@ use crate::execution::partial_aggregates;
 use crate::execution::transaction::Transaction;
 use crate::governance::{self, GovernedPlan};
 use crate::planning::{self, CachedPlan, PlanningSession};
+use crate::result_cache::HashedKey;
 use crate::statement::ast::{CopyDirection, CopyTarget, ParsedStatement, Statement, Vacuum};
 use crate::types::SqlType;
 use crate::types::format::Format;
@@ -45,7 +46,7 @@ use crate::types::format::Format;
 use keys::{StatesOf, answer_key};
 use locking::Locked;
 pub use memory::Memory;
-use plans::{get_or_plan, plan_statement, remembered_plan};
+use plans::{Planned, get_or_plan, plan_statement, remembered_plan};
 
 /// One statement about to run, with all that its meaning depends on.
 pub struct Request<'a> {
@@ -336,7 +337,8 @@ async fn run_other(
     }
 }
 
-/// SELECT, from the result cache or by execution.
+/// SELECT, from the result cache or by execution. What an answer that is kept has no need of is on the heap: a future is moved
+/// several times before it is polled, with room for all that it may come to.
 async fn run_query(
     request: &Request<'_>,
     query: &sql::Query,
@@ -347,35 +349,42 @@ async fn run_query(
         Some(planned) => planned,
         None => match catalog::answer(request, query, parameters, formats)? {
             Some(rows) => return Ok(rows),
-            None => plan_statement(request, query).await?,
+            None => Box::pin(plan_statement(request, query)).await?,
         },
     };
-    let cached = &planned.plan;
-    let columns = Arc::clone(&cached.columns);
     let key = answer_key(request, &planned, parameters, formats);
-    if let Some(key) = &key
-        && let Some(rows) = request.engine.result_cache.get(key)
-    {
-        request.context.record.result_cache_hit();
-        return Ok(RowSet {
-            columns,
-            rows: Rows::Encoded(rows),
-            tag: "SELECT",
-        });
-    }
+    let kept = key.as_ref().and_then(|key| request.engine.result_cache.get(key));
+    let rows = match kept {
+        Some(rows) => {
+            request.context.record.result_cache_hit();
+            Rows::Encoded(rows)
+        }
+        None => Box::pin(execute_anew(request, query, &planned, parameters, key)).await?,
+    };
+    Ok(RowSet {
+        columns: Arc::clone(&planned.plan.columns),
+        rows,
+        tag: "SELECT",
+    })
+}
+
+/// The rows of a query, for which nothing is kept under the `key`.
+async fn execute_anew(
+    request: &Request<'_>,
+    query: &sql::Query,
+    planned: &Planned,
+    parameters: &[ScalarValue],
+    key: Option<Arc<HashedKey>>,
+) -> Result<Rows> {
     if key.is_some() {
         request.context.record.result_cache_miss();
     }
     let states = StatesOf::statement(request, query, key.as_ref().map(|key| key.result()));
     let values = planned.values(parameters);
-    let (physical, session) = plan_operators(request, cached, values, states).await?;
-    let stream = start(request, &cached.plan, physical, &session).await?;
+    let (physical, session) = plan_operators(request, &planned.plan, values, states).await?;
+    let stream = start(request, &planned.plan.plan, physical, &session).await?;
     let fill = key.map(|key| request.engine.result_cache.fill(key));
-    Ok(RowSet {
-        columns,
-        rows: Rows::Stream { stream, fill },
-        tag: "SELECT",
-    })
+    Ok(Rows::Stream { stream, fill })
 }
 
 /// DECLARE: rows that FETCH takes one by one.

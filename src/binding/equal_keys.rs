@@ -10,12 +10,13 @@ use datafusion::logical_expr::expr::{AggregateFunction, InList, InSubquery, SetC
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, Case, Distinct, Expr, ExprSchemable, GroupingSet, Join, JoinConstraint, LogicalPlan,
-    LogicalPlanBuilder, Operator, Subquery, Volatility, when,
+    LogicalPlanBuilder, Operator, Subquery, Volatility, cast, when,
 };
 
 use super::sort_keys::sort_key;
 use crate::error::{Error, Result};
 use crate::functions::{agree, postgres_cast, retyped, row_key};
+use crate::types::numeric::{COMPUTED_LAYOUT, exceed_one_layout};
 use crate::types::{FormatSettings, SqlType};
 
 /// The key of an expression; `None` where its own values do.
@@ -172,6 +173,8 @@ pub(super) fn in_subquery(mut membership: InSubquery, schema: &DFSchema) -> Plan
     if let Some(key) = equal_key(&membership.expr, schema) {
         membership.subquery = of_subquery(membership.subquery)?;
         membership.expr = Box::new(key);
+    } else if let Some(wide) = wide_number(&membership.expr, &membership.subquery, schema) {
+        membership.expr = Box::new(wide);
     }
     Ok(membership)
 }
@@ -181,8 +184,19 @@ pub(super) fn set_comparison(mut comparison: SetComparison, schema: &DFSchema) -
     if let Some(key) = equal_key(&comparison.expr, schema) {
         comparison.subquery = of_subquery(comparison.subquery)?;
         comparison.expr = Box::new(key);
+    } else if let Some(wide) = wide_number(&comparison.expr, &comparison.subquery, schema) {
+        comparison.expr = Box::new(wide);
     }
     Ok(comparison)
+}
+
+/// The number where no layout of 38 digits holds it together with those of the subquery, which the engine makes like it.
+fn wide_number(number: &Expr, subquery: &Subquery, schema: &DFSchema) -> Option<Expr> {
+    let layout = number.get_type(schema).ok()?;
+    let column = subquery.subquery.schema().fields().first()?;
+    let layouts = [&layout, column.data_type()];
+    let is_numeric = layouts.iter().any(|layout| layout.is_decimal());
+    (is_numeric && exceed_one_layout(layouts)).then(|| cast(number.clone(), COMPUTED_LAYOUT))
 }
 
 fn of_subquery(mut subquery: Subquery) -> PlanResult<Subquery> {

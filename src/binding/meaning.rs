@@ -157,6 +157,7 @@ pub(crate) fn of_expression(
     settings: &FormatSettings,
 ) -> PlanResult<Transformed<Expr>> {
     expression.transform_up(|mut expression| {
+        super::frame_offsets::measure(&mut expression, schema)?;
         sort_keys::of_expression(&mut expression, schema);
         meant(expression, schema, settings)
     })

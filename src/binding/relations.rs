@@ -100,8 +100,9 @@ async fn load_names(
     let mut types = vec![];
     for name in used.types {
         if let Some((id, sql_type)) = load_type(context, &name, &rights)? {
-            if let Some(test) = super::domains::test_of(services, context, &sql_type).await? {
-                scope.add_domain(name.clone(), test);
+            if let Some([of_value, of_elements]) = super::domains::tests_of(services, context, &sql_type).await? {
+                scope.add_domain(name.clone(), of_value);
+                scope.add_domain(super::domains::of_arrays(name.clone()), of_elements);
             }
             types.push((name, id, sql_type));
         }
@@ -283,8 +284,7 @@ async fn load_snapshot(
     let loaded = match travel {
         None => newest_snapshot(context, &delta, table, services.freshness).await,
         Some(travel) => {
-            return delta
-                .snapshot_at(travel.in_storage()?)
+            return Box::pin(delta.snapshot_at(travel.in_storage()?))
                 .await
                 .map_err(|error| named(error, table));
         }

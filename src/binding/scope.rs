@@ -46,7 +46,7 @@ pub(crate) struct Scope {
     references: Vec<Reference>,
     types: Arc<PostgresTypes>,
     /// What tests the values of the domains among them.
-    tests: HashMap<Vec<String>, Arc<ScalarUDF>>,
+    tests: domains::Tests,
     /// How many values are being planned by themselves, each for the one before.
     depth: AtomicUsize,
     /// Ours, which remembers what the text says of its parameters, then the engine's.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::functions::{scalar_functions, shown_numeric};
-use crate::types::numeric::COMPUTED_NUMERIC;
+use crate::types::numeric::COMPUTED_LAYOUT;
 use crate::types::{self, UNCONSTRAINED_NUMERIC};
 
 /// Begins the names of columns that hold scales; stands in no name that a client can write.
@@ -69,7 +69,7 @@ fn static_scale(data_type: &DataType) -> Option<i32> {
     match data_type {
         DataType::Decimal128(..) if is_unconstrained(data_type) => None,
         DataType::Decimal128(_, scale) => Some(i32::from(*scale)),
-        DataType::Decimal256(precision, scale) if (*precision, *scale) != COMPUTED_NUMERIC => Some(i32::from(*scale)),
+        DataType::Decimal256(_, scale) if *data_type != COMPUTED_LAYOUT => Some(i32::from(*scale)),
         integer if integer.is_integer() => Some(0),
         _ => None,
     }
@@ -235,6 +235,11 @@ impl Known<'_> {
                     .filter(|scale| *scale <= i32::from(UNCONSTRAINED_NUMERIC.1))
                     .map(lit)
             }
+            // So it does among others that need more digits together.
+            Expr::Cast(cast) if *cast.field.data_type() == COMPUTED_LAYOUT => {
+                let inner = cast.expr.get_type(self.schema).ok()?;
+                (inner.is_decimal() || inner.is_integer()).then(|| self.scale_of(&cast.expr))?
+            }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
                 let (left, right) = (self.operand_scale(left)?, self.operand_scale(right)?);
                 match op {
@@ -279,7 +284,7 @@ impl Known<'_> {
             }
             "numeric_mul" => sum(scale(0)?, scale(1)?),
             "numeric_mod" => larger(scale(0)?, scale(1)?),
-            "abs" | "nullif" => scale(0),
+            "abs" | "nullif" | "wide_numeric" => scale(0),
             "trim_scale" => function("min_scale", vec![argument(0)?]),
             "coalesce" => {
                 let mut pairs = vec![];

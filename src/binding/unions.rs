@@ -3,15 +3,17 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, JoinType, ScalarValue};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, SubqueryAlias, Union, Volatility};
 
 use super::calls::typed;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{cast_unknown, is_unknown_literal, postgres_cast, retyped};
+use crate::functions::{cast_unknown, is_unknown_literal, postgres_cast, retyped, wide_numeric};
 use crate::types::SqlType;
 use crate::types::coercion::{common_type, is_same, shown};
 use crate::types::format::FormatSettings;
+use crate::types::numeric::exceed_one_layout;
 
 /// A union whose branches have the same types.
 pub(super) fn agree(mut union: Union) -> Result<LogicalPlan> {
@@ -23,9 +25,10 @@ pub(super) fn agree(mut union: Union) -> Result<LogicalPlan> {
     if union.inputs.iter().any(|input| input.schema().fields().len() != width) {
         return Ok(LogicalPlan::Union(union));
     }
+    let is_widened = widen(union.inputs.iter_mut().collect(), width)?;
     let branches: Vec<&LogicalPlan> = union.inputs.iter().map(AsRef::as_ref).collect();
     let wanted = agreed_types(&branches, width, "UNION")?;
-    if wanted.iter().all(Option::is_none) {
+    if wanted.iter().all(Option::is_none) && !is_widened {
         return Ok(LogicalPlan::Union(union));
     }
     let inputs = union
@@ -60,6 +63,9 @@ pub(super) fn agree_in_set_operation(mut join: Join) -> Result<Join> {
         _ => "INTERSECT",
     };
     let width = join.left.schema().fields().len();
+    if widen(vec![&mut join.left, &mut join.right], width)? {
+        join.schema = Arc::clone(join.left.schema());
+    }
     let wanted = agreed_types(&[&join.left, &join.right], width, construct)?;
     if wanted.iter().any(Option::is_some) {
         for side in [&mut join.left, &mut join.right] {
@@ -68,6 +74,39 @@ pub(super) fn agree_in_set_operation(mut join: Join) -> Result<Join> {
         join.schema = Arc::clone(join.left.schema());
     }
     Ok(join)
+}
+
+/// Makes computed ones of numbers that no layout of 38 digits holds together; tells whether there were any.
+fn widen(mut branches: Vec<&mut Arc<LogicalPlan>>, width: usize) -> Result<bool> {
+    let wide: Vec<bool> = (0..width).map(|column| is_wide(&branches, column)).collect();
+    if !wide.contains(&true) {
+        return Ok(false);
+    }
+    for branch in &mut branches {
+        let columns = branch.schema().iter().enumerate().zip(&wide);
+        let columns = columns.map(|((index, (qualifier, field)), is_wide)| {
+            let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+            match *is_wide && type_of(branch, index) != SqlType::Unknown {
+                true => wide_numeric(column, field.data_type()).alias_qualified(qualifier.cloned(), field.name()),
+                false => column,
+            }
+        });
+        let projection = Projection::try_new(columns.collect(), Arc::clone(branch))?;
+        **branch = Arc::new(LogicalPlan::Projection(projection));
+    }
+    Ok(true)
+}
+
+fn is_wide(branches: &[&mut Arc<LogicalPlan>], column: usize) -> bool {
+    let known = branches
+        .iter()
+        .filter(|branch| type_of(branch, column) != SqlType::Unknown);
+    let layouts: Vec<&DataType> = known.map(|branch| branch.schema().field(column).data_type()).collect();
+    // A whole number among numerics becomes one without a modifier.
+    let open = SqlType::Numeric(None).to_arrow();
+    let has_whole = layouts.iter().any(|layout| layout.is_integer());
+    layouts.iter().any(|layout| layout.is_decimal())
+        && exceed_one_layout(layouts.into_iter().chain(has_whole.then_some(&open)))
 }
 
 /// For each column the type that the branches are brought to, where they differ.

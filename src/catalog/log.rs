@@ -114,7 +114,7 @@ impl Catalog {
             }
             return Ok(self.current());
         }
-        match self.probe_since(boot_time()).await {
+        match Box::pin(self.probe_since(boot_time())).await {
             Ok(()) => Ok(self.current()),
             // What an entry says is wrong, not the road to it: waiting does not help.
             Err(error) if !is_outage(&error) => Err(error),

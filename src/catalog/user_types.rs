@@ -110,7 +110,8 @@ impl CatalogSnapshot {
     pub fn row_type(&self, object: &Object) -> Option<SqlType> {
         let field = |(name, sql_type): (&String, &SqlType)| CompositeField {
             name: name.clone(),
-            sql_type: self.with_definition(sql_type),
+            // The catalog tells which fields are of domains, and their rules.
+            sql_type: self.with_definition(sql_type).carried(),
         };
         let fields = match object {
             Object::Type(user_type) => {
@@ -129,6 +130,20 @@ impl CatalogSnapshot {
             name: object.name().to_string(),
             fields,
         })))
+    }
+
+    /// Whether the type is one of rows of which fields, or theirs, are of domains.
+    pub fn has_domain_fields(&self, sql_type: &SqlType) -> bool {
+        match sql_type {
+            SqlType::Array(element) => self.has_domain_fields(element),
+            SqlType::Domain(domain) => self.has_domain_fields(&domain.base),
+            SqlType::Composite(composite) => {
+                let attributes = self.user_type(composite.relation).and_then(Type::attributes);
+                let mut types = attributes.unwrap_or_default().iter().map(|known| &known.sql_type);
+                types.any(|known| known.carried() != *known || self.has_domain_fields(known))
+            }
+            _ => false,
+        }
     }
 
     /// The type with its definition.

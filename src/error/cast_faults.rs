@@ -17,7 +17,7 @@ pub(super) fn from_message(message: &str) -> Error {
         };
         return Error::new(state, format!("invalid input syntax for type {name}: \"{value}\""));
     }
-    if message.contains("overflow") || message.contains("out of range") || message.starts_with("Can't cast value") {
+    if message.contains("verflow") || message.contains("out of range") || message.starts_with("Can't cast value") {
         let target = message.rsplit("to type ").next().unwrap_or_default();
         return Error::new(
             SqlState::NumericValueOutOfRange,

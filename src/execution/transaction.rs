@@ -105,6 +105,16 @@ impl Transaction {
         };
     }
 
+    /// Ends a transaction that has nothing to commit; whether it had not.
+    pub fn end_if_reading(&mut self) -> bool {
+        let has_read =
+            self.staged.is_none() && self.pending.is_empty() && self.created.is_empty() && self.temporary.is_none();
+        if has_read {
+            self.clear();
+        }
+        has_read
+    }
+
     /// Refuses to commit files that VACUUM may take for those of a server that died.
     fn check_age(&self) -> Result<()> {
         let age = self.started.map(|started| Utc::now().signed_duration_since(started));

@@ -167,11 +167,6 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         immutable("log10", common_logarithms().into_iter().take(2).collect()),
         power("power"),
         power("pow"),
-        // A number among others of other scales: it keeps its own digits.
-        immutable(
-            "open_numeric",
-            vec![kernel("(numeric) numeric", |args| unary(args, Ok))],
-        ),
         immutable(
             "negative",
             vec![

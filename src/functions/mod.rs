@@ -103,7 +103,7 @@ pub use comments::{
 };
 pub use datum::{Datum, to_array};
 pub use definitions::{function_source, view_definition};
-pub use domain_value::{DOMAIN_VALUE, DomainRule, domain_value, first_failing};
+pub use domain_value::{DOMAIN_VALUE, DomainRule, ValuePart, ValueTest, domain_value, first_failing, holds_domains};
 pub use enumerations::{enum_label, enum_position};
 pub use environment::{ColumnNumbers, FunctionEnvironment, environment, install_environment};
 pub use excluded_rows::{Exclusion, excluding, looks_at_peers};
@@ -130,7 +130,7 @@ pub use row_order::{row_is_not_null, row_is_null, row_key};
 pub use row_paths::{ROW_ON_PATH, ROW_PATH};
 pub use server::VERSION;
 pub use shifted_rows::shifted;
-pub use shown_digits::shown_numeric;
+pub use shown_digits::{shown_numeric, wide_numeric};
 pub use single_value::single_value;
 pub use spelled_order::{spelled_key, spelled_key_and_value, spelled_of_key};
 pub use table_indexes::TableIndex;

@@ -7,17 +7,21 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
 use datafusion::common::Result as PlanResult;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast,
 };
 
 use super::overload::{Arguments, OverloadedFunction, kernel};
 use crate::error::Result;
-use crate::types::numeric::{MAX_SCALE, Number};
+use crate::types::numeric::{COMPUTED_LAYOUT, MAX_SCALE, Number};
 use crate::types::{SqlType, TYPE_KEY};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let immutable = OverloadedFunction::immutable;
     vec![
+        // A number among others of other scales: it keeps its own digits.
+        immutable("open_numeric", vec![kernel("(numeric) numeric", as_it_is)]),
+        // The same among others that have more digits together than a numeric without a modifier.
+        wide(),
         // Dividend, divisor and their scales.
         immutable(
             "quotient_scale",
@@ -90,6 +94,11 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     ]
 }
 
+fn as_it_is(args: &Arguments<'_>) -> Result<ArrayRef> {
+    let numbers = args.decimals(0)?;
+    args.build_decimals(|row| Ok(numbers.get(row)))
+}
+
 fn scale_of_one(args: &Arguments<'_>, body: fn(Number) -> Result<Number>) -> Result<ArrayRef> {
     let numbers = args.decimals(0)?;
     args.build::<Int32Type>(|row| numbers.get(row).map(|number| Ok(body(number)?.scale)).transpose())
@@ -101,6 +110,21 @@ fn scale_of_two(args: &Arguments<'_>, body: fn(Number, Number) -> Result<Number>
         (Some(left), Some(right)) => Ok(Some(body(left, right)?.scale)),
         _ => Ok(None),
     })
+}
+
+/// A number of this layout as a computed one, which has room for what others beside it are.
+pub fn wide_numeric(number: Expr, layout: &DataType) -> Expr {
+    static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(wide);
+    let number = match layout.is_integer() {
+        true => cast(number, DataType::Decimal128(20, 0)),
+        false => number,
+    };
+    FUNCTION.call(vec![number])
+}
+
+fn wide() -> Arc<ScalarUDF> {
+    let kernel = kernel("(numeric) numeric", as_it_is).returning(|_, _| Ok(COMPUTED_LAYOUT));
+    OverloadedFunction::immutable("wide_numeric", vec![kernel])
 }
 
 /// The value with a scale of its own, as a client is shown it.

@@ -2,7 +2,7 @@
 //! need not look for the same plan. The plan is the plan cache's; here is where it was found, and for which key. It is used
 //! only while all that the key names is as it was.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use datafusion::common::ScalarValue;
 use parking_lot::Mutex;
@@ -12,7 +12,11 @@ use crate::result_cache::HashedKey;
 
 /// The memory of one prepared statement.
 #[derive(Debug)]
-pub struct Memory<Plan = CachedPlan>(Mutex<Option<Remembered<Plan>>>);
+pub struct Memory<Plan = CachedPlan> {
+    run: Mutex<Option<Remembered<Plan>>>,
+    /// The names by which the statement calls functions that are not the engine's own, which depend on its text alone.
+    called: OnceLock<Vec<Vec<String>>>,
+}
 
 #[derive(Debug)]
 struct Remembered<Plan> {
@@ -37,14 +41,22 @@ pub(super) struct Recalled<Plan> {
 
 impl<Plan> Default for Memory<Plan> {
     fn default() -> Memory<Plan> {
-        Memory(Mutex::new(None))
+        Memory {
+            run: Mutex::new(None),
+            called: OnceLock::new(),
+        }
     }
 }
 
 impl<Plan> Memory<Plan> {
+    /// The names by which the statement calls functions that are not the engine's own; `find` is asked once.
+    pub fn called(&self, find: impl FnOnce() -> Vec<Vec<String>>) -> &[Vec<String>] {
+        self.called.get_or_init(find)
+    }
+
     /// The plan that the statement had last, if it had it for this key.
     pub(super) fn recall(&self, key: &PlanKeyView<'_>, clears: u64) -> Option<Recalled<Plan>> {
-        let memory = self.0.lock();
+        let memory = self.run.lock();
         let remembered = memory.as_ref()?;
         if remembered.clears != clears || remembered.key.view() != *key {
             return None;
@@ -58,7 +70,7 @@ impl<Plan> Memory<Plan> {
 
     /// Remembers a plan that the cache holds.
     pub(super) fn keep(&self, key: PlanKey, clears: u64, plan: &Arc<Plan>, literals: Option<Arc<[ScalarValue]>>) {
-        *self.0.lock() = Some(Remembered {
+        *self.run.lock() = Some(Remembered {
             key,
             clears,
             plan: Arc::downgrade(plan),
@@ -69,7 +81,7 @@ impl<Plan> Memory<Plan> {
 
     /// Remembers what an answer of this plan is looked for with, if the plan is the one that is remembered.
     pub(super) fn keep_answer(&self, plan: &Arc<Plan>, answer: &Arc<HashedKey>) {
-        if let Some(remembered) = self.0.lock().as_mut()
+        if let Some(remembered) = self.run.lock().as_mut()
             && std::ptr::eq(remembered.plan.as_ptr(), Arc::as_ptr(plan))
         {
             remembered.answer = Some(Arc::clone(answer));

@@ -416,8 +416,10 @@ impl Session {
                 "idle-session",
             ),
         };
-        let message = format!("terminating connection due to {what} timeout");
-        limit.map(|limit| (limit, Error::new(state, message)))
+        limit.map(|limit| {
+            let message = format!("terminating connection due to {what} timeout");
+            (limit, Error::new(state, message))
+        })
     }
 
     fn handle(&self) -> &Arc<SessionHandle> {

@@ -61,8 +61,8 @@ impl Session {
         for change in changes {
             let role = Some(change.value.as_str()).filter(|role| *role != "none" && !role.is_empty());
             match change.name.to_ascii_lowercase().as_str() {
-                "role" => self.set_role(role, change.local).await?,
-                "session_authorization" => self.set_session_authorization(role, change.local).await?,
+                "role" => Box::pin(self.set_role(role, change.local)).await?,
+                "session_authorization" => Box::pin(self.set_session_authorization(role, change.local)).await?,
                 name => {
                     let superuser = context.catalog.access(self.identity.current().role).is_superuser();
                     self.settings.set_text(name, &change.value, change.local, superuser)?;

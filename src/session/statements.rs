@@ -61,7 +61,11 @@ impl Session {
         if let Statement::Call(call) = &parsed.statement {
             return Box::pin(self.describe_call(parsed, call, declared)).await;
         }
-        let Some(called) = Box::pin(self.with_calls(parsed, declared, None)).await? else {
+        let called = match self.called_names(parsed, memory) {
+            [] => None,
+            names => Box::pin(self.with_calls(parsed, names, declared, None)).await?,
+        };
+        let Some(called) = called else {
             return self.describe_planned(parsed, texts, declared, &[], Some(memory)).await;
         };
         let mut described = self
@@ -166,7 +170,7 @@ impl Session {
                 (Some(name), Format::Text)
                     if matches!(sql_type, SqlType::Regclass | SqlType::Regtype | SqlType::Regproc) =>
                 {
-                    let context = self.statement_context(&statement.texts).await?;
+                    let context = Box::pin(self.statement_context(&statement.texts)).await?;
                     ScalarValue::UInt32(registered_oid(&Lookup::new(&context), sql_type, utf8(name)?)?)
                 }
                 (value, format) => decode_parameter(sql_type, format, value, &settings)?,
@@ -286,8 +290,9 @@ impl Session {
             return Ok(Some(Fetched::Complete("DECLARE CURSOR".into())));
         }
         let own = match &parsed.statement {
-            Statement::Call(call) => Some(self.run_call(statement, call, &portal.parameters).await?),
-            _ => self.run_session_statement(parsed, &portal.result_formats).await?,
+            Statement::Query(_) => None,
+            Statement::Call(call) => Some(Box::pin(self.run_call(statement, call, &portal.parameters)).await?),
+            _ => Box::pin(self.run_session_statement(parsed, &portal.result_formats)).await?,
         };
         let outcome = match own {
             Some(outcome) => outcome,
@@ -387,7 +392,7 @@ impl Session {
         self.ensure_begun()?;
         self.has_queried = true;
         if names_cursor(&statement.parsed.statement)
-            && let Some(current) = self.with_current_row(statement, parameters).await?
+            && let Some(current) = Box::pin(self.with_current_row(statement, parameters)).await?
         {
             let placed = self.run_in_pipeline(&current.statement, &current.parameters, result_formats, keeps_rows);
             let outcome = Box::pin(placed).await?;
@@ -400,7 +405,13 @@ impl Session {
             .as_ref()
             .map_or(0, |columns| columns.len());
         let formats = formats_for(result_formats, columns).unwrap_or_default();
-        let called = Box::pin(self.with_calls(&statement.parsed, &statement.declared, Some(parameters))).await?;
+        let called = match self.called_names(&statement.parsed, &statement.memory) {
+            [] => None,
+            names => {
+                let called = self.with_calls(&statement.parsed, names, &statement.declared, Some(parameters));
+                Box::pin(called).await?
+            }
+        };
         self.transaction.command = statement.parsed.statement.written_command();
         let taken = self.transaction.changes_taken();
         let parameters = called.as_ref().map_or(parameters, |called| &called.parameters);
@@ -421,7 +432,7 @@ impl Session {
             let (transaction, notices) = (&mut self.transaction, &mut self.notices);
             let outcome = query::run(&request, parameters, &formats, transaction, notices).await;
             match outcome {
-                Err(_) if self.catches_up(&context, taken).await? => {}
+                Err(_) if Box::pin(self.catches_up(&context, taken)).await? => {}
                 outcome => {
                     self.transaction.keep_pins(&context.pins.lock());
                     break outcome?;

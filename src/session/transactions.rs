@@ -275,7 +275,7 @@ impl Session {
     pub(super) async fn commit(&mut self) -> Result<()> {
         let interrupt = std::sync::Arc::clone(&self.interrupt);
         let _hold = interrupt.hold();
-        match Box::pin(self.commit_now()).await {
+        match self.commit_now().await {
             Ok(()) => {
                 self.send_messages();
                 self.settings.commit();
@@ -299,11 +299,14 @@ impl Session {
                 names: vec![],
                 deferred: false,
             };
-            self.run_own(all, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+            Box::pin(self.run_own(all, "SET CONSTRAINTS ALL IMMEDIATE")).await?;
+        }
+        if self.transaction.end_if_reading() {
+            return Ok(());
         }
         let services = std::sync::Arc::clone(&self.engine.services);
         let committer = self.committer();
-        self.transaction.commit(&services, committer).await
+        Box::pin(self.transaction.commit(&services, committer)).await
     }
 
     /// Runs a statement that nobody sent.

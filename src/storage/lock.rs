@@ -160,11 +160,15 @@ impl DeltaTable {
 
     /// The newest version with a decision of the catalog in it; makes the decided changes where nobody has yet.
     pub async fn snapshot_including(&self, decided: u64, freshness: Freshness) -> Result<Arc<TableSnapshot>> {
-        let mut snapshot = self.snapshot(freshness).await?;
+        let snapshot = self.snapshot(freshness).await?;
         if snapshot.applied >= decided {
             return Ok(snapshot);
         }
-        snapshot = self.snapshot(Freshness::Strict).await?;
+        Box::pin(self.newest_including(decided)).await
+    }
+
+    async fn newest_including(&self, decided: u64) -> Result<Arc<TableSnapshot>> {
+        let snapshot = self.snapshot(Freshness::Strict).await?;
         match &snapshot.lock {
             _ if snapshot.applied >= decided => Ok(snapshot),
             Some(lock) => match self.verdict(lock, false).await? {

@@ -1,7 +1,7 @@
 //! One table of this process: which version is current, and how we know. A statement never sees a state older
 //! than its own start, minus the staleness it allows; versions only rise.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -64,13 +64,61 @@ pub(super) struct Current {
     pub(super) snapshot: Arc<TableSnapshot>,
     /// When the last look at the log began that found it current.
     validated: SyncMutex<Moment>,
-    /// Size and time of the log entry, on a local disk: notices a table that was made anew at the same place.
-    stamp: Option<(u64, SystemTime)>,
+    /// Where its log lies on a local disk.
+    local: Option<LocalLog>,
+}
+
+/// The end of a log on a local disk: every statement looks there, and paths are dear to make.
+struct LocalLog {
+    newest: PathBuf,
+    /// Size and time of the newest entry: notices a table that was made anew at the same place.
+    stamp: Option<Stamp>,
+    next: PathBuf,
+}
+
+type Stamp = (u64, SystemTime);
+
+impl LocalLog {
+    fn of(folder: &Path, version: u64) -> LocalLog {
+        let newest = folder.join(log_entry_name(version));
+        LocalLog {
+            stamp: stamp(&newest),
+            newest,
+            next: folder.join(log_entry_name(version + 1)),
+        }
+    }
+
+    fn has_same_entry(&self) -> bool {
+        self.stamp.is_some() && self.stamp == stamp(&self.newest)
+    }
+}
+
+fn stamp(entry: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(entry).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
 }
 
 impl Current {
     fn validated(&self) -> Moment {
         *self.validated.lock()
+    }
+
+    /// Whether a look at a local disk shows at once that the snapshot is current. Anything else takes a look at the log.
+    fn stands(&self) -> bool {
+        let began = Moment::now();
+        let stands = self.is_proven(began)
+            && self
+                .local
+                .as_ref()
+                .is_some_and(|log| log.has_same_entry() && matches!(log.next.try_exists(), Ok(false)));
+        if stands {
+            *self.validated.lock() = began;
+        }
+        stands
+    }
+
+    fn is_proven(&self, now: Moment) -> bool {
+        now.since(self.validated()) < PROOF_LIFETIME
     }
 }
 
@@ -132,7 +180,7 @@ impl DeltaTable {
             validated.steady >= asked.steady || asked.since(validated) <= allowed && !allowed.is_zero()
         };
         if let Some(current) = self.services.snapshots.get(&self.number)
-            && is_fresh(&current)
+            && (is_fresh(&current) || current.stands())
         {
             return Ok(Arc::clone(&current.snapshot));
         }
@@ -142,7 +190,8 @@ impl DeltaTable {
         {
             return Ok(Arc::clone(&current.snapshot));
         }
-        self.refresh().await
+        // On the heap: most statements come as far only in the first place.
+        Box::pin(self.refresh()).await
     }
 
     /// Waits for the other transactions of this process that change rows of the table. `None` after `patience`: then
@@ -178,10 +227,13 @@ impl DeltaTable {
         let Some(current) = self.services.snapshots.peek(&self.number) else {
             return self.load(began, None).await;
         };
-        let proven = began.since(current.validated()) < PROOF_LIFETIME;
-        let stamp = self.stamp(current.snapshot.version);
-        let is_same_entry = !self.location.store.is_local() || (stamp.is_some() && stamp == current.stamp);
-        if !is_same_entry || (!proven && !self.has_entry_and_nothing_unreachable(current.snapshot.version).await?) {
+        let is_same_entry = match &current.local {
+            Some(log) => log.has_same_entry(),
+            None => !self.location.store.is_local(),
+        };
+        if !is_same_entry
+            || !current.is_proven(began) && !self.has_entry_and_nothing_unreachable(current.snapshot.version).await?
+        {
             return self.load(began, Some(&current.snapshot)).await;
         }
         let mut snapshot = Arc::clone(&current.snapshot);
@@ -271,14 +323,15 @@ impl DeltaTable {
 
     /// Makes `snapshot` the current one. The caller holds `refreshing`.
     fn publish(&self, snapshot: Arc<TableSnapshot>, validated: Moment) {
-        let stamp = self.stamp(snapshot.version);
+        let local = self.local_log.as_ref();
+        let local = local.map(|folder| LocalLog::of(folder, snapshot.version));
         let bytes = snapshot.memory_size();
         self.services.snapshots.insert(
             self.number,
             Arc::new(Current {
                 snapshot,
                 validated: SyncMutex::new(validated),
-                stamp,
+                local,
             }),
             bytes,
         );
@@ -401,11 +454,6 @@ impl DeltaTable {
             .collect();
         entries.sort_unstable_by_key(|(version, _)| *version);
         Ok(entries)
-    }
-
-    fn stamp(&self, version: u64) -> Option<(u64, SystemTime)> {
-        let metadata = std::fs::metadata(self.local_entry(version)?).ok()?;
-        Some((metadata.len(), metadata.modified().ok()?))
     }
 
     fn local_entry(&self, version: u64) -> Option<PathBuf> {

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 
-use datafusion::arrow::datatypes::i256;
+use datafusion::arrow::datatypes::{DataType, i256};
 
 use self::division::{divide_magnitudes, wide_product, without_digits, without_zeros};
 use self::roots::integer_root;
@@ -12,6 +12,8 @@ use crate::error::{Error, Result, SqlState};
 
 /// Precision and scale that carry a computed numeric; the digits that it shows follow from its value.
 pub const COMPUTED_NUMERIC: (u8, i8) = (76, 38);
+/// The layout of computed numerics.
+pub const COMPUTED_LAYOUT: DataType = DataType::Decimal256(COMPUTED_NUMERIC.0, COMPUTED_NUMERIC.1);
 /// Digits behind the point that a computed numeric can hold.
 pub const MAX_SCALE: i32 = 38;
 /// Digits behind the point to which roots are computed.
@@ -51,6 +53,23 @@ pub fn power_of_ten(exponent: i32) -> Option<i256> {
     usize::try_from(exponent)
         .ok()
         .and_then(|exponent| POWERS.get(exponent).copied())
+}
+
+/// Whether exact numbers of these layouts need more digits together than one layout of 38 has, so that they have to travel as
+/// computed ones. Where one already is, the engine makes all the others like it.
+pub fn exceed_one_layout<'a>(layouts: impl IntoIterator<Item = &'a DataType>) -> bool {
+    let (mut before, mut behind) = (0, 0);
+    for layout in layouts {
+        let (whole, scale) = match layout {
+            DataType::Int16 => (5, 0),
+            DataType::Int32 => (10, 0),
+            DataType::Int64 => (19, 0),
+            DataType::Decimal128(precision, scale) => (i32::from(*precision) - i32::from(*scale), i32::from(*scale)),
+            _ => return false,
+        };
+        (before, behind) = (before.max(whole), behind.max(scale));
+    }
+    before + behind > MAX_SCALE
 }
 
 /// 22003 as PostgreSQL words it for numeric.

@@ -125,6 +125,15 @@ impl SqlType {
         }
     }
 
+    /// The type that values travel as: nothing in it is a domain.
+    pub fn carried(&self) -> SqlType {
+        match self {
+            SqlType::Domain(domain) => domain.base.carried(),
+            SqlType::Array(element) => SqlType::Array(Box::new(element.carried())),
+            other => other.clone(),
+        }
+    }
+
     /// The same type with what `replace` makes of its innermost element.
     pub fn try_map_element<E>(&self, replace: &mut impl FnMut(&SqlType) -> Result<SqlType, E>) -> Result<SqlType, E> {
         match self {

@@ -15,6 +15,7 @@ use crate::wire::client_stream::Doorstep;
 use crate::wire::expectation::Expectation;
 use crate::wire::interruption::{Stop, attend, flush, put_report};
 use crate::wire::message::{self, Frame, Malformed, Message};
+use crate::wire::placement;
 use crate::wire::reply::{self, Severity};
 use crate::wire::socket::{ReadError, Socket};
 use crate::wire::translation::{self, Lacking};
@@ -87,8 +88,7 @@ where
             if self.skipping && frame.tag != b'S' {
                 continue;
             }
-            // On the heap while it runs, so that an idle connection is small.
-            Box::pin(self.handle(frame)).await?;
+            self.handle(frame).await?;
         }
     }
 
@@ -121,12 +121,13 @@ where
 
     async fn dispatch(&mut self, message: Message) -> Result<(), Stop> {
         match message {
-            Message::Query(sql) => self.simple_query(&sql).await,
+            // On the heap, so that an idle connection is small, and messages that take less move none of it.
+            Message::Query(sql) => Box::pin(self.simple_query(&sql)).await,
             Message::Parse {
                 name,
                 sql,
                 parameter_oids,
-            } => self.parse(&name, sql, &parameter_oids).await,
+            } => Box::pin(self.parse(&name, sql, &parameter_oids)).await,
             Message::Bind(bind) => self.bind(bind).await,
             Message::Describe { target, name } => self.describe(target, &name).await,
             Message::Execute { portal, max_rows } => self.execute(&portal, max_rows).await,
@@ -250,7 +251,7 @@ where
             tokio::select! {
                 biased;
                 // First, so that a cancel request stops the message of the pipeline that is already here.
-                frame = next => return frame.map_err(Stop::from),
+                frame = placement::leaving_to_wait(next) => return frame.map_err(Stop::from),
                 () = token.cancelled() => match self.interrupt.reason() {
                     // There is nothing to stop while the client is to speak.
                     Some(reason) if !reason.ends_connection() => drop(self.interrupt.begin()),
@@ -274,7 +275,7 @@ where
             () = token.cancelled() => {
                 Err(self.interrupt.reason().unwrap_or(InterruptReason::UserRequest).into())
             }
-            frame = self.socket.frame(self.message_limit) => frame.map_err(Stop::from),
+            frame = placement::leaving_to_wait(self.socket.frame(self.message_limit)) => frame.map_err(Stop::from),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::wire::client::Client;
 use crate::wire::client_stream::Doorstep;
 use crate::wire::connections::{Connections, Place};
 use crate::wire::interruption::Stop;
+use crate::wire::placement;
 use crate::wire::reply::{self, Severity};
 use crate::wire::socket::Socket;
 use crate::wire::startup::{self, Opening, Startup};
@@ -70,6 +71,7 @@ where
     };
     let counted = Counted::new(&gate.metrics);
     let ended = AssertUnwindSafe(client.serve()).catch_unwind().await;
+    placement::leave();
     let farewell = match ended {
         Ok(Ok(()) | Err(Stop::Gone)) => None,
         Ok(Err(Stop::Fatal(error) | Stop::Statement(error))) => Some(error),

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::wire::client_stream::Doorstep;
 use crate::wire::message::Frame;
+use crate::wire::placement;
 use crate::wire::socket::{ReadError, Socket};
 
 /// How soon a message follows an answer to count as at once, and how long is waited in person: a driver in a scripting
@@ -52,12 +53,15 @@ impl Expectation {
         let began = Instant::now();
         // If this is dropped before a message came, none came at once.
         let before = std::mem::take(&mut self.in_a_row);
-        if let Some(doorstep) = doorstep.filter(|_| before >= ENOUGH && !socket.has_unread()) {
-            if began.duration_since(self.yielded) > ALONE {
-                tokio::task::yield_now().await;
-                self.yielded = Instant::now();
+        match doorstep.filter(|_| before >= ENOUGH && !socket.has_unread()) {
+            Some(doorstep) => {
+                if began.duration_since(self.yielded) > ALONE {
+                    placement::leaving_to_wait(tokio::task::yield_now()).await;
+                    self.yielded = Instant::now();
+                }
+                doorstep.wait(WINDOW);
             }
-            doorstep.wait(WINDOW);
+            None => placement::leave(),
         }
         let frame = socket.frame(limit).await?;
         let is_alone = LAST_SERVED.swap(self.client, Ordering::Relaxed) == self.client;

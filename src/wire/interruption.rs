@@ -13,6 +13,7 @@ use crate::context::interrupt::{Interrupt, InterruptReason};
 use crate::error::{Error, Result, SqlState};
 use crate::types::encoding::Encoding;
 use crate::wire::backend::NoticeOutlet;
+use crate::wire::placement;
 use crate::wire::reply;
 use crate::wire::socket::Socket;
 use crate::wire::translation::{self, Lacking};
@@ -74,7 +75,7 @@ where
 {
     let mut work = pin!(work);
     // Work that is always ready would neither see an interrupt nor let the timer run that raises it.
-    tokio::task::coop::consume_budget().await;
+    placement::leaving_to_wait(tokio::task::coop::consume_budget()).await;
     if interrupt.reason().is_some() && !interrupt.is_held() {
         return Err(reason(interrupt).into());
     }
@@ -194,7 +195,10 @@ async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|context| {
         Poll::Ready(match future.as_mut().poll(context) {
             Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
+            Poll::Pending => {
+                placement::leave();
+                None
+            }
         })
     })
     .await

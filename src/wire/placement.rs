@@ -1,16 +1,35 @@
 //! Where a thread waits for a client that runs on the same machine. Woken on another processor than the one that the client
 //! has just left, it would first have to wake that processor, which costs more than a short statement; beside the client it goes on
-//! where the client stopped, and the other way round.
+//! where the client stopped, and the other way round. It stays there from one message to the next, until what it runs has to wait.
 
+use std::future::{Future, poll_fn};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
+use std::pin::pin;
 use std::time::Duration;
 
-/// Blocks this thread until something can be read, or the time is over.
+/// Blocks this thread, beside the client, until something can be read or the time is over.
 pub(super) fn wait_beside_sender(stream: &TcpStream, limit: Duration) {
-    let beside = Beside::sender_of(stream);
+    place::beside_sender_of(stream);
     wait(stream, limit);
-    drop(beside);
+}
+
+/// Lets this thread run everywhere again.
+pub(super) fn leave() {
+    place::leave();
+}
+
+/// The future, from whose waiting on this thread is for others, and may run everywhere.
+pub(super) async fn leaving_to_wait<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let polled = future.as_mut().poll(context);
+        if polled.is_pending() {
+            leave();
+        }
+        polled
+    })
+    .await
 }
 
 #[cfg(target_os = "linux")]
@@ -32,20 +51,42 @@ fn wait(stream: &TcpStream, limit: Duration) {
 #[cfg(not(target_os = "linux"))]
 fn wait(_: &TcpStream, _: Duration) {}
 
-/// This thread is kept on one processor until this is dropped.
 #[cfg(target_os = "linux")]
-struct Beside {
-    /// Where the thread may run.
-    allowed: libc::cpu_set_t,
-}
+mod place {
+    use std::cell::Cell;
+    use std::net::TcpStream;
+    use std::os::fd::AsRawFd;
 
-#[cfg(not(target_os = "linux"))]
-struct Beside;
+    /// A thread that is kept on one processor.
+    #[derive(Clone, Copy)]
+    struct Kept {
+        processor: usize,
+        /// Where it may run otherwise.
+        allowed: libc::cpu_set_t,
+    }
 
-#[cfg(target_os = "linux")]
-impl Beside {
-    /// On the processor from which the stream's last bytes came, if this thread may run there.
-    fn sender_of(stream: &TcpStream) -> Option<Beside> {
+    thread_local! {
+        static KEPT: Cell<Option<Kept>> = const { Cell::new(None) };
+    }
+
+    /// Keeps this thread on the processor from which the stream's last bytes came, if it may run there.
+    pub(super) fn beside_sender_of(stream: &TcpStream) {
+        let sender = sender_of(stream);
+        if KEPT.get().map(|kept| kept.processor) == sender {
+            return;
+        }
+        leave();
+        KEPT.set(sender.and_then(keep_on));
+    }
+
+    pub(super) fn leave() {
+        if let Some(kept) = KEPT.take() {
+            // SAFETY: zero is this thread; the pointer is to a whole set.
+            unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &kept.allowed) };
+        }
+    }
+
+    fn sender_of(stream: &TcpStream) -> Option<usize> {
         let mut processor: libc::c_int = -1;
         let mut length = size_of::<libc::c_int>() as libc::socklen_t;
         // SAFETY: the pointers are to an integer and to its size.
@@ -60,35 +101,61 @@ impl Beside {
             )
         };
         let processor = usize::try_from(processor).ok().filter(|_| answer == 0)?;
+        (processor < libc::CPU_SETSIZE as usize).then_some(processor)
+    }
+
+    fn keep_on(processor: usize) -> Option<Kept> {
         // SAFETY: a set of processors is plain bits, and none of them set is one.
         let (mut allowed, mut one): (libc::cpu_set_t, libc::cpu_set_t) = unsafe { std::mem::zeroed() };
-        if processor >= libc::CPU_SETSIZE as usize {
-            return None;
-        }
         // SAFETY: zero is this thread; the pointers are to whole sets, and the processor is one that a set has room for.
-        unsafe {
-            if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut allowed) != 0
-                || !libc::CPU_ISSET(processor, &allowed)
-            {
-                return None;
-            }
+        let is_kept = unsafe {
             libc::CPU_SET(processor, &mut one);
-            (libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &one) == 0).then_some(Beside { allowed })
-        }
+            libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut allowed) == 0
+                && libc::CPU_ISSET(processor, &allowed)
+                && libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &one) == 0
+        };
+        is_kept.then_some(Kept { processor, allowed })
     }
-}
 
-#[cfg(target_os = "linux")]
-impl Drop for Beside {
-    fn drop(&mut self) {
-        // SAFETY: as above.
-        unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &self.allowed) };
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn allowed() -> Vec<usize> {
+            // SAFETY: as above.
+            unsafe {
+                let mut set: libc::cpu_set_t = std::mem::zeroed();
+                libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set);
+                (0..libc::CPU_SETSIZE as usize)
+                    .filter(|processor| libc::CPU_ISSET(*processor, &set))
+                    .collect()
+            }
+        }
+
+        #[test]
+        fn a_thread_is_kept_on_one_processor_until_it_leaves() {
+            std::thread::spawn(|| {
+                let everywhere = allowed();
+                for processor in &everywhere {
+                    leave();
+                    KEPT.set(keep_on(*processor));
+                    assert_eq!(allowed(), [*processor]);
+                }
+                leave();
+                assert_eq!(allowed(), everywhere);
+                let elsewhere = (0..libc::CPU_SETSIZE as usize).find(|processor| !everywhere.contains(processor));
+                assert!(elsewhere.is_none_or(|processor| keep_on(processor).is_none()));
+                assert_eq!(allowed(), everywhere);
+            })
+            .join()
+            .unwrap();
+        }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Beside {
-    fn sender_of(_: &TcpStream) -> Option<Beside> {
-        None
-    }
+mod place {
+    pub(super) fn beside_sender_of(_: &std::net::TcpStream) {}
+
+    pub(super) fn leave() {}
 }

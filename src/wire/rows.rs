@@ -70,10 +70,10 @@ where
                     self.relieve().await?;
                 }
                 Fetched::CopyIn { format, columns } => {
-                    return self.copy_in(format, columns).await.map(Outcome::Complete);
+                    return Box::pin(self.copy_in(format, columns)).await.map(Outcome::Complete);
                 }
                 Fetched::CopyOut(copy) => {
-                    return self.copy_out(portal, copy).await.map(Outcome::Complete);
+                    return Box::pin(self.copy_out(portal, copy)).await.map(Outcome::Complete);
                 }
                 Fetched::Suspended => return Ok(Outcome::Suspended),
                 Fetched::Complete(tag) => return Ok(Outcome::Complete(tag)),

@@ -2,14 +2,15 @@
 //! columns that the subquery reads.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, Result as PlanResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection, Sort, Subquery};
 
 use super::dependent::Dependent;
-use super::outer_references::{Substitution, outer_columns};
+use super::outer_references::{Substitution, outer_columns, subquery_of};
 use super::predicate::as_scalar;
 use super::{FreshNames, is_subquery, optimizer_handles};
 use crate::functions::single_value;
@@ -19,6 +20,13 @@ pub(super) fn unnest(node: LogicalPlan, names: &mut FreshNames) -> PlanResult<Tr
     let [input] = node.inputs()[..] else {
         return Ok(Transformed::no(node));
     };
+    if let LogicalPlan::Sort(sort) = &node
+        && let Some(wider) = with_read_columns(sort)?
+    {
+        let kept = sort.input.schema().columns().into_iter().map(Expr::Column);
+        let sorted = LogicalPlanBuilder::from(unnest(wider, names)?.data).project(kept)?;
+        return Ok(Transformed::yes(sorted.build()?));
+    }
     if matches!(node, LogicalPlan::Subquery(_) | LogicalPlan::Extension(_)) {
         return Ok(Transformed::no(node));
     }
@@ -73,6 +81,42 @@ pub(super) fn unnest(node: LogicalPlan, names: &mut FreshNames) -> PlanResult<Tr
         other => other,
     };
     Ok(Transformed::yes(plan))
+}
+
+/// The sorted rows with the columns that only subqueries of the keys read, which the planner leaves out of the projection
+/// below; `None` where there are none.
+fn with_read_columns(sort: &Sort) -> PlanResult<Option<LogicalPlan>> {
+    let LogicalPlan::Projection(projection) = sort.input.as_ref() else {
+        return Ok(None);
+    };
+    let mut missing: Vec<Column> = vec![];
+    for key in &sort.expr {
+        key.expr.apply(|part| {
+            let Some(subquery) = subquery_of(part) else {
+                return Ok(TreeNodeRecursion::Continue);
+            };
+            for column in outer_columns(&subquery.subquery)? {
+                let is_below = projection.input.schema().has_column(&column);
+                if is_below && !projection.schema.has_column(&column) && !missing.contains(&column) {
+                    missing.push(column);
+                }
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+    }
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let read = missing.into_iter().map(Expr::Column);
+    let columns = projection.expr.iter().cloned().chain(read).collect();
+    // An output of the same name makes the column ambiguous: then the query is refused as before.
+    let wider = Projection::try_new(columns, Arc::clone(&projection.input)).ok();
+    Ok(wider.map(|wider| {
+        LogicalPlan::Sort(Sort {
+            input: Arc::new(LogicalPlan::Projection(wider)),
+            ..sort.clone()
+        })
+    }))
 }
 
 /// `input` with one more column: the subquery's value for each row.

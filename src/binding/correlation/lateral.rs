@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, JoinType, Result as PlanResult};
+use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, LogicalPlanBuilder, Subquery, SubqueryAlias};
 
 use super::apply::same_columns;
@@ -30,7 +31,9 @@ pub(super) fn unnest(join: Join, names: &mut FreshNames) -> PlanResult<Transform
             ..join
         })));
     }
-    if can_pull_up(subquery, Asked::Rows) && matches!(join.join_type, JoinType::Inner | JoinType::Left) {
+    // The optimizer makes nothing of a subquery whose condition is never true, and forgets what it was to be joined by.
+    let is_left_to_it = !has_constant_condition(&subquery.subquery)? && can_pull_up(subquery, Asked::Rows);
+    if is_left_to_it && matches!(join.join_type, JoinType::Inner | JoinType::Left) {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     }
     let right = without_marker(&join.right)?;
@@ -40,6 +43,16 @@ pub(super) fn unnest(join: Join, names: &mut FreshNames) -> PlanResult<Transform
         other => return datafusion::common::not_impl_err!("LATERAL in a {other} join is not supported yet"),
     };
     Ok(Transformed::yes(plan))
+}
+
+/// Whether a condition depends on no row at all.
+fn has_constant_condition(plan: &LogicalPlan) -> PlanResult<bool> {
+    plan.exists(|node| match node {
+        LogicalPlan::Filter(filter) => Ok(split_conjunction(&filter.predicate)
+            .into_iter()
+            .any(|part| part.column_refs().is_empty() && !part.contains_outer())),
+        _ => Ok(false),
+    })
 }
 
 fn lateral_subquery(plan: &LogicalPlan) -> Option<&Subquery> {

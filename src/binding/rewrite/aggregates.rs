@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, OrderByExpr, OrderByOptions, Value, VisitMut,
 };
 
+use super::hypothetical_ranks;
 use super::syntax::{call, plain_arguments, replace_expressions, system_name};
 use crate::error::Result;
 
@@ -146,7 +147,7 @@ fn sort_distinct(list: &mut FunctionArgumentList) {
 /// Ordered-set aggregates as functions of the values in their order: `mode() WITHIN GROUP (ORDER BY x)` and its like.
 fn ordered_set(function: &Function, name: &str) -> Result<Option<Expr>> {
     let [key] = function.within_group.as_slice() else {
-        return Ok(None);
+        return hypothetical_ranks::counted(function, name);
     };
     let FunctionArguments::List(list) = &function.args else {
         return Ok(None);

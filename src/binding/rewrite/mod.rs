@@ -12,6 +12,7 @@ mod function_in_select;
 mod functions_in_outer_joins;
 mod grouping_positions;
 mod having_alone;
+mod hypothetical_ranks;
 mod interval_literals;
 mod json_aggregates;
 mod json_cases;

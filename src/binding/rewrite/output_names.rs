@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, Expr, FunctionArguments, Ident, OrderByKind, Query, Select,
-    SelectItem, SetExpr, Subscript, TableFactor, TrimWhereField, VisitMut, VisitorMut, visit_expressions,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Subscript, TableFactor, TrimWhereField, VisitMut, VisitorMut,
+    visit_expressions,
 };
 
 use super::syntax::folded;
@@ -92,12 +93,14 @@ fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>, is_late
             .projection
             .iter()
             .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(_, _)));
-    let has_all = select
+    let own = own_relations(select);
+    let are_columns_of_one = shown_by.is_some() || own.as_ref().is_some_and(|own| own.len() == 1);
+    let wildcards: Vec<Wildcard> = select
         .projection
         .iter()
-        .any(|item| matches!(item, SelectItem::Wildcard(_)));
+        .filter_map(|item| Wildcard::of(item, are_columns_of_one))
+        .collect();
     let has_others = select.projection.len() > 1;
-    let own = own_relations(select);
     let mut seen: HashMap<String, usize> = HashMap::new();
     for item in &mut select.projection {
         let (expression, name, is_plain) = match item {
@@ -117,7 +120,7 @@ fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>, is_late
         // `ORDER BY t.a` means the column, whatever an output is called.
         let hides_key = !is_plain && shown_by.is_some_and(|keys| keys.contains(&name));
         // `SELECT *, a::text`: the wildcard has the column, too.
-        let is_among_all = has_others && has_all && !is_plain && mentions(expression, &name);
+        let is_among_all = has_others && !is_plain && wildcards.iter().any(|all| mentions(expression, &name, all));
         let may_repeat = *repeated > 1 || (has_wildcard && has_others && is_plain) || is_among_all || hides_key;
         let unique = if may_repeat {
             format!("{name}{MARK}{repeated}")
@@ -137,12 +140,46 @@ fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>, is_late
     }
 }
 
-/// Whether a column of the name is part of the expression.
-pub(super) fn mentions(expression: &Expr, name: &str) -> bool {
+/// The columns that a wildcard stands for.
+pub(super) enum Wildcard {
+    All,
+    Of {
+        relation: String,
+        /// Whether a column without a qualifier is taken for one of the relation's.
+        has_unqualified: bool,
+    },
+}
+
+impl Wildcard {
+    fn of(item: &SelectItem, has_unqualified: bool) -> Option<Wildcard> {
+        match item {
+            SelectItem::Wildcard(_) => Some(Wildcard::All),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => Some(Wildcard::Of {
+                relation: folded(name.0.last()?.as_ident()?),
+                has_unqualified,
+            }),
+            _ => None,
+        }
+    }
+
+    fn has(&self, qualifier: Option<&Ident>) -> bool {
+        match (self, qualifier) {
+            (Wildcard::All, _) => true,
+            (Wildcard::Of { relation, .. }, Some(qualifier)) => folded(qualifier) == *relation,
+            (Wildcard::Of { has_unqualified, .. }, None) => *has_unqualified,
+        }
+    }
+}
+
+/// Whether a column of the name that the wildcard stands for is part of the expression.
+pub(super) fn mentions(expression: &Expr, name: &str, wildcard: &Wildcard) -> bool {
     let found = visit_expressions(expression, |part| {
         let is_column = match part {
-            Expr::Identifier(column) => folded(column) == name,
-            Expr::CompoundIdentifier(parts) => parts.last().is_some_and(|column| folded(column) == name),
+            Expr::Identifier(column) => folded(column) == name && wildcard.has(None),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [.., qualifier, column] => folded(column) == name && wildcard.has(Some(qualifier)),
+                _ => false,
+            },
             _ => false,
         };
         if is_column {

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::super::relations;
-use super::output_names::mentions;
+use super::output_names::{Wildcard, mentions};
 use super::syntax::{folded, system_name};
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) {
@@ -62,7 +62,9 @@ fn around(select: &mut Select, keys: &[OrderByExpr]) -> Option<SetExpr> {
         SelectItem::ExprWithAlias { expr, .. } => {
             let is_column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
             let mut items = select.projection.iter().filter_map(expression);
-            !is_column && !has_set(&select.projection[place]) && items.any(|item| mentions(item, &names[place]))
+            !is_column
+                && !has_set(&select.projection[place])
+                && items.any(|item| mentions(item, &names[place], &Wildcard::All))
         }
         _ => false,
     };

@@ -3,9 +3,10 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::arrow::datatypes::DataType as Layout;
 use datafusion::sql::sqlparser::ast::{
-    Array, CastKind, DataType, Expr, Ident, Query, SelectItem, SetExpr, SetOperator, SetQuantifier, Value, Values,
-    Visit, VisitMut, Visitor, VisitorMut,
+    Array, CastKind, DataType, ExactNumberInfo, Expr, Ident, Query, SelectItem, SetExpr, SetOperator, SetQuantifier,
+    Value, Values, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::super::relations;
@@ -13,7 +14,10 @@ use super::number_literals::is_float;
 use super::special_syntax::{bit_type, is_bit_string};
 use super::syntax::call;
 use crate::functions::waits;
-use crate::types::parse::{ArrayItem, parse_array};
+use crate::types::SqlType;
+use crate::types::format::FormatSettings;
+use crate::types::numeric::exceed_one_layout;
+use crate::types::parse::{ArrayItem, parse_array, parse_value};
 
 /// A number that keeps its own digits.
 const OPEN: &str = "open_numeric";
@@ -175,6 +179,10 @@ fn agree(cells: &mut [&mut Expr]) {
     let scales: Vec<Option<usize>> = cells.iter().map(|cell| scale(cell)).collect();
     let numbers: Vec<usize> = scales.iter().flatten().copied().collect();
     let is_mixed = numbers.iter().any(|scale| Some(scale) != numbers.first());
+    let layouts: Vec<Layout> = cells.iter().filter_map(|cell| layout(cell)).collect();
+    let is_uniform = !is_mixed && numbers.len() == layouts.len() && numbers.first() != Some(&0);
+    let open = SqlType::Numeric(None).to_arrow();
+    let is_wide = !is_uniform && exceed_one_layout(layouts.iter().chain([&open]));
     for cell in cells {
         let text = match &**cell {
             Expr::Value(value) => match &value.value {
@@ -196,9 +204,18 @@ fn agree(cells: &mut [&mut Expr]) {
                 let literal = std::mem::replace(&mut **cell, Expr::value(Value::Null));
                 **cell = cast_to(literal, data_type);
             }
-            (None, Some(data_type)) if is_float(data_type) && scale(cell).is_some() => {
+            (None, Some(data_type)) if is_float(data_type) && layout(cell).is_some() => {
                 let number = std::mem::replace(&mut **cell, Expr::value(Value::Null));
                 **cell = cast_to(number, data_type);
+            }
+            (Some(_), None) if is_wide => {
+                let literal = std::mem::replace(&mut **cell, Expr::value(Value::Null));
+                let number = cast_to(literal, &DataType::Numeric(ExactNumberInfo::None));
+                **cell = call("wide_numeric", vec![number]);
+            }
+            (None, _) if is_wide && layout(cell).is_some() => {
+                let number = std::mem::replace(&mut **cell, Expr::value(Value::Null));
+                **cell = call("wide_numeric", vec![number]);
             }
             (None, _) if is_mixed && scale(cell).is_some() => {
                 let number = std::mem::replace(&mut **cell, Expr::value(Value::Null));
@@ -240,6 +257,26 @@ fn scale(cell: &Expr) -> Option<usize> {
             _ => None,
         },
         Expr::UnaryOp { expr, .. } => scale(expr),
+        _ => None,
+    }
+}
+
+/// The layout of a number that is written out, a numeric whatever it looks like.
+fn layout(cell: &Expr) -> Option<Layout> {
+    match cell {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => {
+                let number = parse_value(&SqlType::Numeric(None), text, &FormatSettings::default()).ok()?;
+                Some(number.data_type())
+            }
+            _ => None,
+        },
+        Expr::UnaryOp { expr, .. } | Expr::Nested(expr) => layout(expr),
+        Expr::Cast {
+            expr,
+            data_type: DataType::Numeric(ExactNumberInfo::None) | DataType::Decimal(ExactNumberInfo::None),
+            ..
+        } => layout(expr),
         _ => None,
     }
 }

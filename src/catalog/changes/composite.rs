@@ -51,8 +51,6 @@ fn check_field_type(name: &str, sql_type: &SqlType) -> Result<()> {
             let message = format!("column \"{name}\" has pseudo-type {sql_type}");
             Err(Error::new(SqlState::InvalidTableDefinition, message))
         }
-        // What is read as a row would have to be tested by the domain's rules.
-        SqlType::Domain(_) => Err(Error::unsupported("a composite type with a field of a domain")),
         SqlType::Array(element) => check_field_type(name, element),
         _ => Ok(()),
     }
@@ -165,6 +163,8 @@ impl Users<'_> {
             match object {
                 Object::Table(table) => self.add_table(table, id)?,
                 Object::Type(outer) if outer.attributes().is_some() => self.add(outer.id)?,
+                // Its columns are of another type by name, whose rows would stay as they are.
+                Object::Type(_) => return Err(self.unchangeable(&describe(self.snapshot, object))),
                 other if !self.keeps_fields() => return Err(self.unchangeable(&describe(self.snapshot, other))),
                 _ => {}
             }

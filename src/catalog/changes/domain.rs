@@ -130,3 +130,26 @@ pub fn domain_columns(snapshot: &CatalogSnapshot, id: Oid) -> Vec<(Table, Vec<Co
     tables.sort_by_key(|(table, _)| table.id);
     tables
 }
+
+/// A column whose values have fields of the domain: their rows cannot be looked at by a new rule.
+pub fn column_with_fields(snapshot: &CatalogSnapshot, id: Oid) -> Option<(&str, &str)> {
+    let tables = snapshot.tables().filter_map(|table| {
+        let mut columns = table.columns.iter();
+        let column = columns.find(|column| has_part(snapshot, &column.sql_type, id, false))?;
+        Some((table.name.as_str(), column.name.as_str()))
+    });
+    tables.min()
+}
+
+fn has_part(snapshot: &CatalogSnapshot, sql_type: &SqlType, id: Oid, is_part: bool) -> bool {
+    match sql_type {
+        SqlType::Domain(domain) => (is_part && domain.oid == id) || has_part(snapshot, &domain.base, id, is_part),
+        SqlType::Array(element) => has_part(snapshot, element, id, true),
+        SqlType::Composite(composite) => {
+            let attributes = snapshot.user_type(composite.relation).and_then(Type::attributes);
+            let mut attributes = attributes.unwrap_or_default().iter();
+            attributes.any(|attribute| has_part(snapshot, &attribute.sql_type, id, true))
+        }
+        _ => false,
+    }
+}

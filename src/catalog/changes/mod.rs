@@ -34,7 +34,7 @@ pub use constraint::{
 };
 pub use database::create_database;
 pub use default_privileges::{DefaultsChange, alter_default_privileges};
-pub use domain::{DomainChange, alter_domain, create_domain, domain_columns};
+pub use domain::{DomainChange, alter_domain, column_with_fields, create_domain, domain_columns};
 pub use drop::{columns_of_dropped_types, drop_named, drop_objects};
 pub use external_location::create_external_location;
 pub use function::{NewFunction, create_function};

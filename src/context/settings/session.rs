@@ -158,7 +158,7 @@ impl SessionSettings {
         self.before_transaction = Some(self.lasting.clone());
         for (name, default) in MODES {
             // What nobody changed is the same for both: each statement comes by here.
-            if !self.current.is_changed(name) && !self.current.is_changed(default) {
+            if !self.current.has_own(name) && !self.current.has_own(default) {
                 continue;
             }
             let value = self.current.canonical(default).unwrap_or_default().to_string();

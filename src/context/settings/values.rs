@@ -187,7 +187,12 @@ impl Settings {
 
     /// Whether a value was set, rather than declared.
     pub fn is_changed(&self, name: &str) -> bool {
-        self.changed.contains_key(name.to_ascii_lowercase().as_str())
+        self.has_own(&name.to_ascii_lowercase())
+    }
+
+    /// The same for a name in small letters.
+    pub(super) fn has_own(&self, name: &str) -> bool {
+        self.changed.contains_key(name)
     }
 
     /// Settings with a dot in their name that the registry does not have.

@@ -26,7 +26,10 @@ pub async fn run(
                 .flat_map(|query| &query.outputs)
                 .map(|output| &output.sql_type),
         );
-    if types.any(|sql_type| matches!(sql_type, SqlType::Domain(_))) {
+    let has_rules = |sql_type: &SqlType| {
+        matches!(sql_type, SqlType::Domain(_)) || command.context.catalog.has_domain_fields(sql_type)
+    };
+    if types.any(has_rules) {
         return Err(Error::unsupported("a function of a domain"));
     }
     let arguments: Vec<Argument> = create

@@ -120,6 +120,13 @@ async fn verify(command: &mut CommandContext<'_>, id: Oid, condition: Option<&St
     let owned = owned.ok_or_else(|| Error::internal("a domain is not there"))?;
     command.context.catalog.access(command.role()).require_owner(&owned)?;
     let snapshot = command.transaction.staged(command.services).await?.snapshot();
+    if let Some((table, column)) = changes::column_with_fields(&snapshot, id) {
+        let message = format!(
+            "cannot alter type \"{}\" because column \"{table}.{column}\" uses it",
+            owned.name()
+        );
+        return Err(Error::new(SqlState::FeatureNotSupported, message));
+    }
     let tables = changes::domain_columns(&snapshot, id);
     drop(snapshot);
     for (table, columns) in tables {

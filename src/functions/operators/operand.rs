@@ -12,6 +12,7 @@ use super::super::retyped::retyped;
 use crate::error::{Error, Result, SqlState};
 use crate::types::coercion::{common_type, is_same, shown};
 use crate::types::format::FormatSettings;
+use crate::types::numeric::{COMPUTED_LAYOUT, exceed_one_layout};
 use crate::types::parse::parse_value;
 use crate::types::{Spelled, SqlType};
 
@@ -196,7 +197,14 @@ pub fn agree(expressions: Vec<Expr>, schema: &DFSchema, construct: &str) -> Resu
     let is_open = matches!(common, SqlType::Numeric(_))
         && types.iter().any(|sql_type| *sql_type != types[0])
         && expressions.iter().all(is_number_literal);
+    let open = SqlType::Numeric(None).to_arrow();
+    let known = operands.iter().filter(|operand| !operand.is_unknown());
+    let layouts = known.map(|operand| &operand.layout).chain(is_open.then_some(&open));
+    let is_wide = matches!(common, SqlType::Numeric(_)) && exceed_one_layout(layouts);
     let brought = expressions.into_iter().zip(operands).map(|(expression, operand)| {
+        if is_wide {
+            return as_computed(expression, operand.is_unknown());
+        }
         if operand.is_unknown() {
             return match (&expression, &common) {
                 (Expr::Literal(value, _), _) if value.is_null() => Ok(expression),
@@ -205,10 +213,7 @@ pub fn agree(expressions: Vec<Expr>, schema: &DFSchema, construct: &str) -> Resu
             };
         }
         if is_open {
-            return Ok(datafusion::logical_expr::cast(
-                expression,
-                SqlType::Numeric(None).to_arrow(),
-            ));
+            return Ok(datafusion::logical_expr::cast(expression, open.clone()));
         }
         Ok(
             match is_same(&operand.sql_type, &common) || matches!(common, SqlType::Numeric(_)) {
@@ -218,6 +223,20 @@ pub fn agree(expressions: Vec<Expr>, schema: &DFSchema, construct: &str) -> Resu
         )
     });
     brought.collect()
+}
+
+/// A number among others that no layout of 38 digits holds together.
+fn as_computed(expression: Expr, is_unknown: bool) -> Result<Expr> {
+    let number = match expression {
+        Expr::Literal(value, _) if value.is_null() => return Ok(Expr::Literal(value, None)),
+        Expr::Literal(ScalarValue::Utf8(Some(text)), None) => {
+            let value = parse_value(&SqlType::Numeric(None), &text, &FormatSettings::default())?;
+            Expr::Literal(value, None)
+        }
+        parameter if is_unknown => cast_unknown(parameter, &SqlType::Numeric(None)),
+        number => number,
+    };
+    Ok(datafusion::logical_expr::cast(number, COMPUTED_LAYOUT))
 }
 
 fn is_number_literal(expression: &Expr) -> bool {

@@ -1,51 +1,31 @@
 //! A condition without columns above an aggregate that has a row of no rows, as `ON a.x = b.n AND false` brings it there:
 //! DataFusion's rule moves it below, because it names no column that is not grouped by, and the row stays.
 
-use std::sync::Arc;
-
 use datafusion::common::Result as PlanResult;
 use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
-const NAME: &str = "push_down_filter";
+use crate::planning::rules::correction::{self, Rule};
 
 /// The rule, leaving such conditions where they are if it is the one that does not.
-pub(super) fn corrected(rule: Arc<dyn OptimizerRule + Send + Sync>) -> Arc<dyn OptimizerRule + Send + Sync> {
-    match rule.name() == NAME {
-        true => Arc::new(ConstantFilters { inner: rule }),
-        false => rule,
-    }
+pub(super) fn corrected(rule: Rule) -> Rule {
+    correction::corrected(rule, "push_down_filter", rewrite)
 }
 
-#[derive(Debug)]
-struct ConstantFilters {
-    inner: Arc<dyn OptimizerRule + Send + Sync>,
-}
-
-impl OptimizerRule for ConstantFilters {
-    fn name(&self) -> &str {
-        NAME
+fn rewrite(
+    rule: &dyn OptimizerRule,
+    plan: LogicalPlan,
+    config: &dyn OptimizerConfig,
+) -> PlanResult<Transformed<LogicalPlan>> {
+    if let LogicalPlan::Filter(filter) = &plan
+        && let LogicalPlan::Aggregate(aggregate) = filter.input.as_ref()
+        && has_a_row_of_none(aggregate)
+    {
+        // Nothing else moves below such an aggregate.
+        return Ok(Transformed::no(plan));
     }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.inner.apply_order()
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> PlanResult<Transformed<LogicalPlan>> {
-        if let LogicalPlan::Filter(filter) = &plan
-            && let LogicalPlan::Aggregate(aggregate) = filter.input.as_ref()
-            && has_a_row_of_none(aggregate)
-        {
-            // Nothing else moves below such an aggregate.
-            return Ok(Transformed::no(plan));
-        }
-        self.inner.rewrite(plan, config)
-    }
+    rule.rewrite(plan, config)
 }
 
 /// Whether there is, or may be, a group of all rows, which is there without rows too.
@@ -59,6 +39,8 @@ fn has_a_row_of_none(aggregate: &Aggregate) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use datafusion::functions_aggregate::expr_fn::count;
     use datafusion::logical_expr::{LogicalPlanBuilder, lit};
     use datafusion::optimizer::OptimizerContext;

@@ -6,61 +6,43 @@ use std::sync::Arc;
 use datafusion::common::Result as PlanResult;
 use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Projection, cast};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
-const NAME: &str = "single_distinct_aggregation_to_group_by";
+use crate::planning::rules::correction::{self, Rule};
 
 /// The rule, keeping types if it is the one that does not.
-pub(super) fn corrected(rule: Arc<dyn OptimizerRule + Send + Sync>) -> Arc<dyn OptimizerRule + Send + Sync> {
-    match rule.name() == NAME {
-        true => Arc::new(DistinctSums { inner: rule }),
-        false => rule,
-    }
+pub(super) fn corrected(rule: Rule) -> Rule {
+    correction::corrected(rule, "single_distinct_aggregation_to_group_by", rewrite)
 }
 
-#[derive(Debug)]
-struct DistinctSums {
-    inner: Arc<dyn OptimizerRule + Send + Sync>,
-}
-
-impl OptimizerRule for DistinctSums {
-    fn name(&self) -> &str {
-        NAME
+fn rewrite(
+    rule: &dyn OptimizerRule,
+    plan: LogicalPlan,
+    config: &dyn OptimizerConfig,
+) -> PlanResult<Transformed<LogicalPlan>> {
+    let wanted = Arc::clone(plan.schema());
+    let rewritten = rule.rewrite(plan, config)?;
+    if !rewritten.transformed {
+        return Ok(rewritten);
     }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.inner.apply_order()
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> PlanResult<Transformed<LogicalPlan>> {
-        let wanted = Arc::clone(plan.schema());
-        let rewritten = self.inner.rewrite(plan, config)?;
-        if !rewritten.transformed {
-            return Ok(rewritten);
+    rewritten.map_data(|plan| match plan {
+        LogicalPlan::Projection(projection) if projection.schema.fields().len() == wanted.fields().len() => {
+            let input = projection.input.schema();
+            let expressions = projection.expr.iter().zip(wanted.fields()).map(|(expression, field)| {
+                let is_kept = expression.get_type(input)? == *field.data_type();
+                Ok(match expression.clone() {
+                    Expr::Alias(alias) if !is_kept => {
+                        cast(*alias.expr, field.data_type().clone()).alias_qualified(alias.relation, alias.name)
+                    }
+                    other => other,
+                })
+            });
+            let expressions = expressions.collect::<PlanResult<Vec<_>>>()?;
+            Ok(LogicalPlan::Projection(Projection::try_new(
+                expressions,
+                projection.input,
+            )?))
         }
-        rewritten.map_data(|plan| match plan {
-            LogicalPlan::Projection(projection) if projection.schema.fields().len() == wanted.fields().len() => {
-                let input = projection.input.schema();
-                let expressions = projection.expr.iter().zip(wanted.fields()).map(|(expression, field)| {
-                    let is_kept = expression.get_type(input)? == *field.data_type();
-                    Ok(match expression.clone() {
-                        Expr::Alias(alias) if !is_kept => {
-                            cast(*alias.expr, field.data_type().clone()).alias_qualified(alias.relation, alias.name)
-                        }
-                        other => other,
-                    })
-                });
-                let expressions = expressions.collect::<PlanResult<Vec<_>>>()?;
-                Ok(LogicalPlan::Projection(Projection::try_new(
-                    expressions,
-                    projection.input,
-                )?))
-            }
-            other => Ok(other),
-        })
-    }
+        other => Ok(other),
+    })
 }

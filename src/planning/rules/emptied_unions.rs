@@ -6,46 +6,26 @@ use std::sync::Arc;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DFSchemaRef, Result as PlanResult};
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Union};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
-const NAME: &str = "propagate_empty_relation";
+use crate::planning::rules::correction::{self, Rule};
 
 /// The rule, keeping names if it is the one that does not.
-pub(super) fn corrected(rule: Arc<dyn OptimizerRule + Send + Sync>) -> Arc<dyn OptimizerRule + Send + Sync> {
-    match rule.name() == NAME {
-        true => Arc::new(EmptiedUnions { inner: rule }),
-        false => rule,
-    }
+pub(super) fn corrected(rule: Rule) -> Rule {
+    correction::corrected(rule, "propagate_empty_relation", rewrite)
 }
 
-#[derive(Debug)]
-struct EmptiedUnions {
-    inner: Arc<dyn OptimizerRule + Send + Sync>,
-}
-
-impl OptimizerRule for EmptiedUnions {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.inner.apply_order()
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> PlanResult<Transformed<LogicalPlan>> {
-        match plan {
-            LogicalPlan::Union(union) if union.inputs.iter().any(|input| is_empty(input)) => {
-                match without_empty(&union)? {
-                    Some(plan) => Ok(Transformed::yes(plan)),
-                    None => self.inner.rewrite(LogicalPlan::Union(union), config),
-                }
-            }
-            other => self.inner.rewrite(other, config),
-        }
+fn rewrite(
+    rule: &dyn OptimizerRule,
+    plan: LogicalPlan,
+    config: &dyn OptimizerConfig,
+) -> PlanResult<Transformed<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Union(union) if union.inputs.iter().any(|input| is_empty(input)) => match without_empty(&union)? {
+            Some(plan) => Ok(Transformed::yes(plan)),
+            None => rule.rewrite(LogicalPlan::Union(union), config),
+        },
+        other => rule.rewrite(other, config),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod compact_sources;
 mod constant_filters;
+mod correction;
 mod distinct_sums;
 mod emptied_unions;
 mod filter_before_grouping;
@@ -26,9 +27,11 @@ use std::sync::Arc;
 
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
-use datafusion::optimizer::{AnalyzerRule, Optimizer, OptimizerRule};
+use datafusion::optimizer::{AnalyzerRule, Optimizer};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
+use crate::planning::rules::correction::Rule;
 
 #[cfg(test)]
 pub(super) use link_shared_parts::LinkSharedParts;
@@ -49,7 +52,7 @@ pub(super) use lazy_conditions::order_conditions;
 pub(super) use null_equal_joins::with_null_keys;
 
 /// DataFusion's logical rules, those replaced that are wrong for PostgreSQL's types, and ours.
-pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+pub fn optimizer() -> Vec<Rule> {
     let rules = Optimizer::new().rules.into_iter();
     let rules = rules
         .map(constant_filters::corrected)
@@ -57,7 +60,7 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         .map(emptied_unions::corrected)
         .map(null_equal_joins::corrected)
         .flat_map(true_keys::before);
-    let ours: [Arc<dyn OptimizerRule + Send + Sync>; 3] = [
+    let ours: [Rule; 3] = [
         // Without this, DISTINCT ON with a key twice in its order panics.
         Arc::new(repeated_sort_keys::RepeatedSortKeys),
         // Without this, averages of all groups are divided where ten are asked for.
@@ -69,12 +72,12 @@ pub fn optimizer() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 }
 
 /// The rule that moves conditions down.
-pub(super) fn pushing_filters() -> Arc<dyn OptimizerRule + Send + Sync> {
+pub(super) fn pushing_filters() -> Rule {
     constant_filters::corrected(Arc::new(PushDownFilter::new()))
 }
 
 /// The rule that leaves unused columns out.
-pub(super) fn narrowing() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+pub(super) fn narrowing() -> Vec<Rule> {
     true_keys::before(Arc::new(OptimizeProjections::new()))
 }
 

@@ -2,58 +2,36 @@
 //! that NULLs are equal, and in a later pass adds plain equalities to the keys or mixes the keys of several joins under one mark. Here the
 //! conditions stay as they are written while rules run, and become keys at the end, equalities with a test that the value is there.
 
-use std::sync::Arc;
-
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{NullEquality, Result as PlanResult};
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::utils::{can_hash, conjunction, find_valid_equijoin_key_pair, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, ExprSchemable, Join, LogicalPlan, Operator};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
-const NAME: &str = "extract_equijoin_predicate";
-
-type Rule = Arc<dyn OptimizerRule + Send + Sync>;
+use crate::planning::rules::correction::{self, Rule};
 
 /// The rule that makes keys of conditions, kept from those that hold for NULLs.
 pub(super) fn corrected(rule: Rule) -> Rule {
-    match rule.name() == NAME {
-        true => Arc::new(PlainKeys { inner: rule }),
-        false => rule,
-    }
+    correction::corrected(rule, "extract_equijoin_predicate", rewrite)
 }
 
-#[derive(Debug)]
-struct PlainKeys {
-    inner: Rule,
-}
-
-impl OptimizerRule for PlainKeys {
-    fn name(&self) -> &str {
-        NAME
+fn rewrite(
+    rule: &dyn OptimizerRule,
+    plan: LogicalPlan,
+    config: &dyn OptimizerConfig,
+) -> PlanResult<Transformed<LogicalPlan>> {
+    let LogicalPlan::Join(join) = &plan else {
+        return Ok(Transformed::no(plan));
+    };
+    // EXCEPT and INTERSECT are such joins from the start.
+    if join.null_equality == NullEquality::NullEqualsNull {
+        return Ok(Transformed::no(plan));
     }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.inner.apply_order()
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> PlanResult<Transformed<LogicalPlan>> {
-        let LogicalPlan::Join(join) = &plan else {
-            return Ok(Transformed::no(plan));
-        };
-        // EXCEPT and INTERSECT are such joins from the start.
-        if join.null_equality == NullEquality::NullEqualsNull {
-            return Ok(Transformed::no(plan));
-        }
-        let rewritten = self.inner.rewrite(plan.clone(), config)?;
-        match &rewritten.data {
-            LogicalPlan::Join(join) if join.null_equality == NullEquality::NullEqualsNull => Ok(Transformed::no(plan)),
-            _ => Ok(rewritten),
-        }
+    let rewritten = rule.rewrite(plan.clone(), config)?;
+    match &rewritten.data {
+        LogicalPlan::Join(join) if join.null_equality == NullEquality::NullEqualsNull => Ok(Transformed::no(plan)),
+        _ => Ok(rewritten),
     }
 }
 

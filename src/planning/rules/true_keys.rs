@@ -8,6 +8,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use crate::binding::with_true_keys;
+use crate::planning::rules::correction::Rule;
 
 /// The rules that look at dependencies.
 const BELIEVERS: [&str; 4] = [
@@ -16,8 +17,6 @@ const BELIEVERS: [&str; 4] = [
     "replace_distinct_aggregate",
     "eliminate_join",
 ];
-
-type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
 /// The rule, after what it must not see is gone.
 pub(super) fn before(rule: Rule) -> Vec<Rule> {

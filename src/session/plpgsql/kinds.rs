@@ -57,6 +57,9 @@ impl Interpreter<'_> {
             search_path: &context.search_path,
         };
         match context.catalog.usable_type(scope, context.principal.role, sql_type) {
+            Ok(sql_type) if context.catalog.has_domain_fields(&sql_type) => {
+                Err(Error::unsupported("a variable of a type with fields of a domain"))
+            }
             Ok(SqlType::Composite(composite)) => Ok(row_of(&composite)),
             Ok(SqlType::Domain(_)) => Err(Error::unsupported("a variable of a domain")),
             Ok(sql_type) => Ok(Kind::Scalar(sql_type)),

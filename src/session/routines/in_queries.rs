@@ -18,6 +18,7 @@ use crate::binding;
 use crate::catalog::Scope;
 use crate::catalog::model::{Function, Volatility};
 use crate::error::{Error, Result, SqlState};
+use crate::query::Memory;
 use crate::session::Session;
 use crate::session::plpgsql::{RoutineCall, Typed};
 use crate::statement::ast::{ParsedStatement, Statement};
@@ -28,18 +29,31 @@ use crate::types::SqlType;
 const MARK: &str = "\u{0}calls";
 
 impl Session {
+    /// The names by which the statement's query calls functions that are not the engine's own.
+    pub(in crate::session) fn called_names<'a>(
+        &self,
+        parsed: &ParsedStatement,
+        memory: &'a Memory,
+    ) -> &'a [Vec<String>] {
+        let Some(query) = calling_query(&parsed.statement) else {
+            return &[];
+        };
+        memory.called(|| binding::called_names(query, &self.engine.binding_services(self.settings.current())))
+    }
+
     /// The statement with what its calls gave, or with their types alone where there are no `parameters`; `None` where
-    /// it has no calls.
+    /// none of the `names` that it calls has to be called before.
     pub(in crate::session) async fn with_calls(
         &mut self,
         parsed: &ParsedStatement,
+        names: &[Vec<String>],
         declared: &[Option<SqlType>],
         parameters: Option<&[ScalarValue]>,
     ) -> Result<Option<WithCalls>> {
         let Some(query) = calling_query(&parsed.statement) else {
             return Ok(None);
         };
-        let (routines, volatile) = self.routines_of(query).await?;
+        let (routines, volatile) = self.routines_of(names).await?;
         if query.with.is_some() || routines.is_empty() && volatile.is_empty() {
             return Ok(None);
         }
@@ -93,14 +107,9 @@ impl Session {
         Ok(())
     }
 
-    /// The names by which the query calls routines alone, and those of functions whose body is a query.
-    async fn routines_of(&mut self, query: &Query) -> Result<(HashSet<Vec<String>>, HashSet<Vec<String>>)> {
-        let services = self.engine.binding_services(self.settings.current());
-        let names = binding::called_names(query, &services);
+    /// Those of the names that routines alone have, and those of functions whose body is a query.
+    async fn routines_of(&mut self, names: &[Vec<String>]) -> Result<(HashSet<Vec<String>>, HashSet<Vec<String>>)> {
         let (mut routines, mut volatile) = (HashSet::new(), HashSet::new());
-        if names.is_empty() {
-            return Ok((routines, volatile));
-        }
         let catalog = self.catalog().await?;
         let path = catalog.search_path(
             self.database,
@@ -112,17 +121,17 @@ impl Session {
             search_path: &path,
         };
         for name in names {
-            let found = catalog.find_functions(scope, &name)?;
+            let found = catalog.find_functions(scope, name)?;
             if found.is_empty() {
                 continue;
             }
             if found.iter().all(|function| function.script.is_some()) {
-                routines.insert(name);
+                routines.insert(name.clone());
             } else if found
                 .iter()
                 .all(|function| function.script.is_none() && function.query.is_some())
             {
-                volatile.insert(name);
+                volatile.insert(name.clone());
             }
         }
         Ok((routines, volatile))

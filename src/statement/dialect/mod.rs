@@ -4,6 +4,7 @@
 mod between_symmetric;
 mod collation;
 mod definition_list;
+mod empty_select;
 mod fetch_expression;
 mod frame_exclusion;
 mod grouping_sets;
@@ -62,6 +63,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     json_table::mark_calls(tokens);
     definition_list::name_relations(tokens);
     values_query::give_select_lists(tokens);
+    empty_select::give_relations(tokens);
     search_cycle::write_names(tokens);
     row_expansion::drop_parentheses(tokens);
     row_expansion::name_all_fields(tokens);
