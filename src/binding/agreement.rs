@@ -135,16 +135,10 @@ pub(super) fn named_type(values: &[Expr], schema: &DFSchema) -> Option<SqlType> 
     common_type(&types).ok().filter(|common| {
         common.innermost().is_rounded()
             || *common.innermost() == SqlType::Record
+            || matches!(common, SqlType::Varchar(_) | SqlType::Bpchar(_) | SqlType::Composite(_))
             || matches!(
-                common,
-                SqlType::Json
-                    | SqlType::Jsonb
-                    | SqlType::Uuid
-                    | SqlType::Varchar(_)
-                    | SqlType::Bpchar(_)
-                    | SqlType::Enum(_)
-                    | SqlType::Spelled(_)
-                    | SqlType::Composite(_)
+                common.innermost(),
+                SqlType::Json | SqlType::Jsonb | SqlType::Uuid | SqlType::Enum(_) | SqlType::Spelled(_)
             )
     })
 }

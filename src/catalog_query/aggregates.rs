@@ -101,6 +101,9 @@ impl Analyzer<'_> {
 
     fn aggregate_arguments(&mut self, name: &str, arguments: Vec<Node>) -> Result<(Vec<Node>, Type)> {
         let given: Vec<Type> = arguments.iter().map(|node| node.ty.clone()).collect();
+        if name == "array_agg" && given.iter().any(Type::is_array) {
+            return Err(not_covered("an array of several dimensions"));
+        }
         let found: Vec<_> = candidates(name, given.len())
             .into_iter()
             .filter(|candidate| candidate.builtin.kind == "a")

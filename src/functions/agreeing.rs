@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::common::{Result as PlanResult, ScalarValue, plan_err};
 use datafusion::functions::core;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use crate::types::SqlType;
@@ -16,21 +17,40 @@ use crate::types::SqlType;
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     [core::coalesce(), core::nullif(), core::greatest(), core::least()]
         .into_iter()
-        .map(|inner| Arc::new(ScalarUDF::new_from_impl(Agreeing { inner })))
+        .map(|inner| Arc::new(ScalarUDF::new_from_impl(Agreeing::new(inner))))
         .collect()
-}
-
-/// The array among literals that nobody has read yet.
-fn array_beside_texts(types: &[DataType]) -> Option<DataType> {
-    let array = types.iter().find(|data_type| matches!(data_type, DataType::List(_)))?;
-    let is_open = |data_type: &DataType| data_type.is_null() || data_type.is_string();
-    let others = types.iter().filter(|data_type| *data_type != array);
-    others.clone().all(is_open).then(|| array.clone())
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Agreeing {
     inner: Arc<ScalarUDF>,
+    /// Types are decided here.
+    signature: Signature,
+}
+
+impl Agreeing {
+    fn new(inner: Arc<ScalarUDF>) -> Agreeing {
+        Agreeing {
+            inner,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
+    }
+
+    /// The types that the engine brings these to.
+    fn common(&self, types: &[DataType]) -> PlanResult<Vec<DataType>> {
+        if self.inner.name() != "nullif" {
+            return self.inner.coerce_types(types);
+        }
+        let common = match types {
+            [one, other] => comparison_coercion(one, other),
+            _ => None,
+        };
+        match common {
+            Some(DataType::Null) => Ok(vec![DataType::Utf8View; 2]),
+            Some(common) => Ok(vec![common; 2]),
+            None => plan_err!("nullif() compares two values of one type"),
+        }
+    }
 }
 
 impl ScalarUDFImpl for Agreeing {
@@ -39,7 +59,7 @@ impl ScalarUDFImpl for Agreeing {
     }
 
     fn signature(&self) -> &Signature {
-        self.inner.signature()
+        &self.signature
     }
 
     fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
@@ -72,16 +92,18 @@ impl ScalarUDFImpl for Agreeing {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> PlanResult<Vec<DataType>> {
-        // The engine knows no common type of bytes and a parameter that has none yet.
-        let mut known = types.iter().filter(|data_type| !data_type.is_null());
-        match known.next() {
-            Some(first @ DataType::Binary) if known.all(|data_type| data_type == first) => {
-                Ok(vec![first.clone(); types.len()])
+        // Literals that nobody has read yet, and parameters that have no type yet, are of the type of the others.
+        let is_open = |data_type: &DataType| data_type.is_null() || data_type.is_string();
+        let known: Vec<DataType> = types.iter().filter(|data_type| !is_open(data_type)).cloned().collect();
+        match known.as_slice() {
+            [first, others @ ..] if known.len() < types.len() => {
+                let common = match others.iter().all(|other| other == first) {
+                    true => first.clone(),
+                    false => self.common(&known)?.swap_remove(0),
+                };
+                Ok(vec![common; types.len()])
             }
-            _ => match array_beside_texts(types) {
-                Some(array) => Ok(vec![array; types.len()]),
-                None => self.inner.coerce_types(types),
-            },
+            _ => self.common(types),
         }
     }
 

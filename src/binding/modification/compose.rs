@@ -12,6 +12,7 @@ use super::rows::Rows;
 use super::{Action, BoundModification, Repeated, finish};
 use crate::binding::rewrite;
 use crate::error::Result;
+use crate::functions::retyped;
 use crate::types::SqlType;
 
 /// The column that holds the number of each row's clause.
@@ -219,9 +220,15 @@ fn value_of(
         true => Expr::Column(column.clone()),
         false => null(sql_type)?,
     };
-    Ok(Expr::Case(Case::new(
+    let value = Expr::Case(Case::new(
         Some(Box::new(number.clone())),
         branches,
         Some(Box::new(kept)),
-    )))
+    ));
+    // The engine knows a choice by its layout alone.
+    let is_told = matches!(sql_type, SqlType::Numeric(_)) || SqlType::from_arrow(&sql_type.to_arrow()) == *sql_type;
+    Ok(match is_told {
+        true => value,
+        false => retyped(value, sql_type.clone()),
+    })
 }

@@ -33,6 +33,7 @@ mod row_values;
 mod rows_from;
 mod search_cycle;
 mod set_returning;
+mod sets_beside_names;
 mod sort_lists;
 mod special_syntax;
 mod syntax;
@@ -106,6 +107,8 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     functions_in_outer_joins::rewrite(tree)?;
     lateral_items::rewrite(tree);
     function_in_select::rewrite(tree)?;
+    // After the sets have become one function.
+    sets_beside_names::rewrite(tree);
     join_using::rewrite(tree)?;
     // After the wildcards that joins were given.
     qualified_wildcards::rewrite(tree);

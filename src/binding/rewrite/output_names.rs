@@ -141,7 +141,7 @@ fn name_outputs(select: &mut Select, shown_by: Option<&HashSet<String>>, is_late
 }
 
 /// The columns that a wildcard stands for.
-enum Wildcard {
+pub(super) enum Wildcard {
     All,
     Of {
         relation: String,
@@ -172,7 +172,7 @@ impl Wildcard {
 }
 
 /// Whether a column of the name that the wildcard stands for is part of the expression.
-fn mentions(expression: &Expr, name: &str, wildcard: &Wildcard) -> bool {
+pub(super) fn mentions(expression: &Expr, name: &str, wildcard: &Wildcard) -> bool {
     let found = visit_expressions(expression, |part| {
         let is_column = match part {
             Expr::Identifier(column) => folded(column) == name && wildcard.has(None),

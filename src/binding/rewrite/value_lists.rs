@@ -19,6 +19,9 @@ use crate::types::format::FormatSettings;
 use crate::types::numeric::exceed_one_layout;
 use crate::types::parse::{ArrayItem, parse_array, parse_value};
 
+/// A number that keeps its own digits.
+const OPEN: &str = "open_numeric";
+
 /// Longer lists are loads, whose columns the table decides.
 const LONGEST: usize = 100;
 
@@ -49,7 +52,10 @@ fn rewrite_body(body: &mut SetExpr) {
                     let mut cells: Vec<&mut Expr> = values.rows.iter_mut().map(|row| &mut row[column]).collect();
                     match has_uneven_casts(&cells) {
                         true => is_cast_unevenly = true,
-                        false => agree(&mut cells),
+                        false => {
+                            agree(&mut cells);
+                            open_nulls(&mut cells);
+                        }
                     }
                 }
             }
@@ -213,10 +219,21 @@ fn agree(cells: &mut [&mut Expr]) {
             }
             (None, _) if is_mixed && scale(cell).is_some() => {
                 let number = std::mem::replace(&mut **cell, Expr::value(Value::Null));
-                **cell = call("open_numeric", vec![number]);
+                **cell = call(OPEN, vec![number]);
             }
             _ => {}
         }
+    }
+}
+
+/// NULL among numbers that keep their own digits is one of them: rows of selects would come in any order.
+fn open_nulls(cells: &mut [&mut Expr]) {
+    let is_open = |cell: &Expr| matches!(cell, Expr::Function(function) if function.name.to_string() == OPEN);
+    if !cells.iter().any(|cell| is_open(cell)) {
+        return;
+    }
+    for cell in cells.iter_mut().filter(|cell| is_null(cell)) {
+        **cell = call(OPEN, vec![Expr::value(Value::Null)]);
     }
 }
 

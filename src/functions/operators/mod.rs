@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, FieldRef};
-use datafusion::common::{Column, DFSchema, Result as PlanResult, TableReference};
+use datafusion::common::{Column, DFSchema, Result as PlanResult, ScalarValue, TableReference};
 use datafusion::functions_nested::expr_fn::make_array;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::Placeholder;
@@ -24,7 +24,7 @@ use self::operand::Operand;
 use super::retyped::retyped;
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
-use crate::types::coercion::shown;
+use crate::types::coercion::{is_same, shown};
 
 pub use containers::type_quantified;
 pub use operand::{agree, agree_compared, cast_unknown, compared_type, is_unknown_literal, passes_on, read_literal};
@@ -103,15 +103,37 @@ impl ExprPlanner for Operators {
     /// Literals of unknown type among rows are read as such rows: the engine looks for a type of all before anything else. What
     /// the elements are, the array's layout does not tell.
     fn plan_array_literal(&self, elements: Vec<Expr>, schema: &DFSchema) -> PlanResult<PlannerResult<Vec<Expr>>> {
-        let types = elements.iter().filter_map(|element| Operand::of(element, schema));
-        let mut types = types.map(|operand| operand.sql_type);
-        let Some(row) = types.find(|sql_type| matches!(sql_type.innermost(), SqlType::Composite(_) | SqlType::Record))
-        else {
-            return Ok(PlannerResult::Original(elements));
+        let operands = elements.iter().filter_map(|element| Operand::of(element, schema));
+        let operands: Vec<Operand> = operands.collect();
+        let mut types = operands.iter().map(|operand| operand.sql_type.clone());
+        let is_row = |sql_type: &SqlType| matches!(sql_type.innermost(), SqlType::Composite(_) | SqlType::Record);
+        let Some(element) = types.find(is_row).or_else(|| untold(&operands)) else {
+            let is_literal = |element: &Expr| matches!(element, Expr::Literal(ScalarValue::Utf8(Some(_)), None));
+            let is_read = |operand: &Operand| !operand.is_unknown() && !operand.layout.is_string();
+            return Ok(PlannerResult::Original(
+                match elements.iter().any(is_literal) && operands.iter().any(is_read) {
+                    true => agree(elements, schema, "ARRAY")?,
+                    false => elements,
+                },
+            ));
         };
         let array = make_array(agree(elements, schema, "ARRAY")?);
-        Ok(PlannerResult::Planned(retyped(array, SqlType::Array(Box::new(row)))))
+        Ok(PlannerResult::Planned(retyped(
+            array,
+            SqlType::Array(Box::new(element)),
+        )))
     }
+}
+
+/// The type of all elements, where it is one that a text's layout does not tell.
+fn untold(elements: &[Operand]) -> Option<SqlType> {
+    let mut known = elements.iter().filter(|element| !element.is_unknown());
+    let first = &known.next()?.sql_type;
+    let is_untold = matches!(
+        first.innermost(),
+        SqlType::Uuid | SqlType::Json | SqlType::Jsonb | SqlType::Enum(_) | SqlType::Spelled(_)
+    );
+    (is_untold && known.all(|other| is_same(&other.sql_type, first))).then(|| first.clone())
 }
 
 /// What became of an operation.

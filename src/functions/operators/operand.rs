@@ -113,13 +113,23 @@ pub fn cast_unknown(expression: Expr, target: &SqlType) -> Expr {
     }
 }
 
-/// A quoted literal in the place of a value of a user's type, of an array or of an interval is read as one; anything else
-/// stays. The engine would read intervals its own way, and arrays not at all.
+/// A quoted literal in the place of a value is read as one where the engine would read it its own way, or take it as it is
+/// written; what depends on the session's settings stays.
 pub fn read_literal(expression: Expr, sql_type: &SqlType) -> Result<Expr> {
     match &expression {
         Expr::Literal(ScalarValue::Utf8(Some(text)), None)
             if sql_type.user_type().is_some()
-                || matches!(sql_type, SqlType::Interval(_) | SqlType::Spelled(_) | SqlType::Array(_)) =>
+                || matches!(
+                    sql_type,
+                    SqlType::Interval(_)
+                        | SqlType::Spelled(_)
+                        | SqlType::Array(_)
+                        | SqlType::Bool
+                        | SqlType::Bytea
+                        | SqlType::Uuid
+                        | SqlType::Json
+                        | SqlType::Jsonb
+                ) =>
         {
             let value = parse_value(sql_type, text, &FormatSettings::default())?;
             let field = sql_type.to_field("", true);

@@ -74,6 +74,8 @@ impl Operation {
             (Interval(_), Plus, Time(_)) => self.swapped_call("time_pl_interval"),
             (Time(_), Minus, Interval(_)) => self.into_call("time_mi_interval"),
             (Time(_), Minus, Time(_)) => self.into_call("time_mi_time"),
+            // Either could be a span.
+            (Time(_), Plus, Time(_)) => Err(self.ambiguous()),
             (SqlType::Spelled(_), Plus, Interval(_)) => self.into_call("timetz_pl_interval"),
             (Interval(_), Plus, SqlType::Spelled(_)) => self.swapped_call("timetz_pl_interval"),
             (SqlType::Spelled(_), Minus, Interval(_)) => self.into_call("timetz_mi_interval"),
