@@ -1,6 +1,7 @@
 //! An authenticated client: takes its messages in order and hands each to the simple or the extended
 //! protocol. After an error in the extended one, everything up to Sync is skipped.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -147,7 +148,8 @@ where
 
     /// Ends a simple query or a pipeline, successful or not: commits or rolls back, then ReadyForQuery.
     async fn conclude(&mut self) -> Result<(), Stop> {
-        match attend(&mut self.socket, &self.interrupt, self.session.sync()).await {
+        let ended = attend(&mut self.socket, &self.interrupt, pin!(self.session.sync())).await;
+        match ended {
             Ok(()) => {}
             Err(Stop::Statement(error)) => self.report(&error).await,
             Err(stop) => return Err(stop),

@@ -1,6 +1,8 @@
 //! The COPY subprotocol: data from the client goes to the session message by message, data to the client
 //! is encoded from the session's batches, one message a row.
 
+use std::pin::pin;
+
 use bytes::BytesMut;
 use datafusion::arrow::record_batch::RecordBatch;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,10 +32,10 @@ where
             match message::decode(frame).map_err(Error::from)? {
                 Message::CopyData(data) => {
                     let copy = self.session.copy_data(data);
-                    attend(&mut self.socket, &self.interrupt, copy).await?;
+                    attend(&mut self.socket, &self.interrupt, pin!(copy)).await?;
                 }
                 Message::CopyDone => {
-                    return attend(&mut self.socket, &self.interrupt, self.session.copy_done()).await;
+                    return attend(&mut self.socket, &self.interrupt, pin!(self.session.copy_done())).await;
                 }
                 Message::CopyFail(reason) => {
                     self.session.copy_fail(&reason).await;
@@ -70,8 +72,8 @@ where
             }
         });
         loop {
-            let fetch = self.session.fetch(portal, 0);
-            match attend(&mut self.socket, &self.interrupt, fetch).await? {
+            let fetched = attend(&mut self.socket, &self.interrupt, pin!(self.session.fetch(portal, 0))).await?;
+            match fetched {
                 Fetched::Rows(RowChunk::Batch(batch)) => self.send_copy(&encoder, &mut ahead, &batch).await?,
                 Fetched::Rows(RowChunk::Encoded { bytes, .. }) => {
                     self.socket.put_encoded(bytes);

@@ -1,5 +1,7 @@
 //! The extended protocol, one message a function.
 
+use std::pin::pin;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Error, Result, SqlState};
@@ -21,7 +23,7 @@ where
 {
     pub(super) async fn parse(&mut self, name: &str, sql: String, parameter_oids: &[u32]) -> Result<(), Stop> {
         let parse = self.session.parse(name, Source::Text(sql), parameter_oids);
-        attend(&mut self.socket, &self.interrupt, parse).await?;
+        attend(&mut self.socket, &self.interrupt, pin!(parse)).await?;
         self.socket.put(reply::parse_complete);
         Ok(())
     }
@@ -31,7 +33,7 @@ where
         if let Some(encoding) = self.session.client_encoding() {
             self.decode_parameters(&mut binding, encoding).await?;
         }
-        attend(&mut self.socket, &self.interrupt, self.session.bind(binding)).await?;
+        attend(&mut self.socket, &self.interrupt, pin!(self.session.bind(binding))).await?;
         self.socket.put(reply::bind_complete);
         Ok(())
     }
@@ -41,7 +43,9 @@ where
         let types = match binding.parameter_formats.contains(&Format::Binary) {
             true => {
                 let describe = self.session.describe_statement(&binding.statement);
-                attend(&mut self.socket, &self.interrupt, describe).await?.parameters
+                attend(&mut self.socket, &self.interrupt, pin!(describe))
+                    .await?
+                    .parameters
             }
             false => Default::default(),
         };
@@ -62,7 +66,7 @@ where
         match target {
             Target::Statement => {
                 let describe = self.session.describe_statement(name);
-                let shape = attend(&mut self.socket, &self.interrupt, describe).await?;
+                let shape = attend(&mut self.socket, &self.interrupt, pin!(describe)).await?;
                 self.put_text(|out| {
                     reply::parameter_description(out, &shape.parameters);
                     match &shape.columns {
@@ -73,7 +77,7 @@ where
             }
             Target::Portal => {
                 let describe = self.session.describe_portal(name);
-                let shape = attend(&mut self.socket, &self.interrupt, describe).await?;
+                let shape = attend(&mut self.socket, &self.interrupt, pin!(describe)).await?;
                 self.put_text(|out| match &shape {
                     Some(shape) => reply::row_description(out, &shape.columns, &shape.formats),
                     None => reply::no_data(out),

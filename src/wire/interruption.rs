@@ -51,11 +51,11 @@ impl From<InterruptReason> for Stop {
 }
 
 /// Waits for `work`. When it is interrupted it gets a moment to end by itself; then it is dropped, unless
-/// it holds the interrupt off.
+/// it holds the interrupt off. It stays where it is: a future that is handed over lies in each of those that hand it on.
 pub async fn attend<S, T>(
     socket: &mut Socket<S>,
     interrupt: &Interrupt,
-    work: impl Future<Output = Result<T>>,
+    work: Pin<&mut impl Future<Output = Result<T>>>,
 ) -> Result<T, Stop>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -67,13 +67,12 @@ where
 pub async fn attend_hearing<S, T>(
     socket: &mut Socket<S>,
     interrupt: &Interrupt,
-    work: impl Future<Output = Result<T>>,
+    mut work: Pin<&mut impl Future<Output = Result<T>>>,
     hearing: Option<Hearing<'_>>,
 ) -> Result<T, Stop>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut work = pin!(work);
     // Work that is always ready would neither see an interrupt nor let the timer run that raises it.
     placement::leaving_to_wait(tokio::task::coop::consume_budget()).await;
     if interrupt.reason().is_some() && !interrupt.is_held() {

@@ -1,6 +1,8 @@
 //! Runs a portal and sends its rows as they come. At most one chunk of `FLUSH_THRESHOLD` waits for a slow
 //! reader; the next batch is fetched when that is sent.
 
+use std::pin::pin;
+
 use bytes::BytesMut;
 use datafusion::arrow::record_batch::RecordBatch;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -42,13 +44,16 @@ where
         loop {
             let encoding = self.session.client_encoding();
             let hearing = self.outlet.as_deref().map(|outlet| Hearing { outlet, encoding });
-            let fetch = self.session.fetch(portal, max_rows);
-            match attend_hearing(&mut self.socket, &self.interrupt, fetch, hearing).await? {
+            let fetched = {
+                let fetch = pin!(self.session.fetch(portal, max_rows));
+                attend_hearing(&mut self.socket, &self.interrupt, fetch, hearing).await?
+            };
+            match fetched {
                 Fetched::Rows(RowChunk::Batch(batch)) => {
                     if encoder.is_none() {
                         if shape.is_none() {
                             let describe = self.session.describe_portal(portal);
-                            shape = attend(&mut self.socket, &self.interrupt, describe).await?;
+                            shape = attend(&mut self.socket, &self.interrupt, pin!(describe)).await?;
                         }
                         encoder = Some(self.row_encoder(shape.as_ref())?);
                     }
@@ -61,7 +66,7 @@ where
                         Some(encoding) => {
                             if shape.is_none() {
                                 let describe = self.session.describe_portal(portal);
-                                shape = attend(&mut self.socket, &self.interrupt, describe).await?;
+                                shape = attend(&mut self.socket, &self.interrupt, pin!(describe)).await?;
                             }
                             self.put_translated(&bytes, &described(shape.as_ref())?, encoding)?;
                         }

@@ -1,6 +1,8 @@
 //! The simple protocol: a text of statements, each run as the unnamed statement and portal through the
 //! very calls that the extended protocol makes.
 
+use std::pin::pin;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::wire::backend::{Backend, Binding, Source};
@@ -28,9 +30,19 @@ where
 
     async fn simple_statement(&mut self, statement: B::Statement, is_last: bool) -> Result<(), Stop> {
         let parse = self.session.parse("", Source::Parsed(statement), &[]);
-        attend(&mut self.socket, &self.interrupt, parse).await?;
-        attend(&mut self.socket, &self.interrupt, self.session.bind(Binding::unnamed())).await?;
-        let shape = attend(&mut self.socket, &self.interrupt, self.session.describe_portal("")).await?;
+        attend(&mut self.socket, &self.interrupt, pin!(parse)).await?;
+        attend(
+            &mut self.socket,
+            &self.interrupt,
+            pin!(self.session.bind(Binding::unnamed())),
+        )
+        .await?;
+        let shape = attend(
+            &mut self.socket,
+            &self.interrupt,
+            pin!(self.session.describe_portal("")),
+        )
+        .await?;
         if let Some(shape) = &shape {
             self.put_text(|out| reply::row_description(out, &shape.columns, &shape.formats))?;
         }
@@ -41,7 +53,7 @@ where
         closed?;
         if is_last {
             // The client must not see the command complete before its transaction is committed.
-            attend(&mut self.socket, &self.interrupt, self.session.sync()).await?;
+            attend(&mut self.socket, &self.interrupt, pin!(self.session.sync())).await?;
         }
         self.put_notices();
         self.socket.put(|out| match &outcome {
