@@ -114,11 +114,14 @@ fn is_null(cell: &Expr) -> bool {
     matches!(cell, Expr::Value(value) if value.value == Value::Null)
 }
 
-/// Only the function tells the column's type, which the planner wants of each row.
+/// Only the function, or the array of what one gives, tells the column's type, which the planner wants of each row.
 fn has_null_beside_call(values: &Values) -> bool {
     let width = values.rows.iter().map(|row| row.len()).min().unwrap_or_default();
     let has = |column: usize, is_such: fn(&Expr) -> bool| values.rows.iter().any(|row| is_such(&row[column]));
-    let is_call = |cell: &Expr| matches!(cell, Expr::Function(_));
+    let is_call = |cell: &Expr| match cell {
+        Expr::Array(array) => matches!(array.elem.first(), Some(Expr::Function(_) | Expr::Cast { .. })),
+        other => matches!(other, Expr::Function(_)),
+    };
     (2..=LONGEST).contains(&values.rows.len()) && (0..width).any(|column| has(column, is_null) && has(column, is_call))
 }
 
