@@ -32,6 +32,9 @@ fn render(sql_type: &Type, raw: &[u8]) -> Result<String, Failure> {
     if let Kind::Composite(fields) = sql_type.kind() {
         return row(fields, raw);
     }
+    if let Kind::Domain(base) = sql_type.kind() {
+        return render(base, raw);
+    }
     if let Kind::Range(element) = sql_type.kind() {
         return spelled::range(raw, |bound| render(element, bound));
     }
@@ -75,7 +78,8 @@ fn render(sql_type: &Type, raw: &[u8]) -> Result<String, Failure> {
     })
 }
 
-/// The number of fields, and of each its type and its value with the length in front.
+/// The number of fields, and of each its type and its value with the length in front. PostgreSQL names a field's domain, the server the type
+/// below it, as both do of a column.
 fn row(fields: &[tokio_postgres::types::Field], raw: &[u8]) -> Result<String, Failure> {
     let mut rest = raw;
     let mut take = |length: usize| -> Result<&[u8], Failure> {
@@ -90,7 +94,8 @@ fn row(fields: &[tokio_postgres::types::Field], raw: &[u8]) -> Result<String, Fa
     let mut shown = vec![];
     for field in fields {
         let oid = u32::from_be_bytes(take(4)?.try_into()?);
-        if oid != field.type_().oid() {
+        let is_base = matches!(field.type_().kind(), Kind::Domain(base) if oid == base.oid());
+        if oid != field.type_().oid() && !is_base {
             return Err(format!("a field of type {oid} where the type has {}", field.type_().oid()).into());
         }
         let length = i32::from_be_bytes(take(4)?.try_into()?);

@@ -127,17 +127,6 @@ pub(super) async fn set_type(
         let message = "identity column type must be smallint, integer, or bigint";
         return Err(Error::new(SqlState::InvalidParameterValue, message));
     }
-    if let Some(default) = &known.default {
-        let fits = binding::check_default(&command.binding, command.context, &default.text, column, sql_type).await;
-        fits.map_err(|error| match error.state() {
-            SqlState::DatatypeMismatch => {
-                let message =
-                    format!("default for column \"{column}\" cannot be cast automatically to type {sql_type}");
-                Error::new(SqlState::DatatypeMismatch, message)
-            }
-            _ => error,
-        })?;
-    }
     let (_, before) = open(command, table).await?;
     let own = quote_identifier(column);
     let text = using.unwrap_or(&own);
@@ -157,6 +146,18 @@ pub(super) async fn set_type(
         }
         _ => error,
     })?;
+    if let Some(default) = &known.default {
+        let fits = binding::check_default(&command.binding, command.context, &default.text, column, sql_type).await;
+        fits.map_err(|error| match error.state() {
+            // A literal is read as what it is declared for, here as the new type.
+            SqlState::DatatypeMismatch | SqlState::InvalidTextRepresentation | SqlState::InvalidDatetimeFormat => {
+                let message =
+                    format!("default for column \"{column}\" cannot be cast automatically to type {sql_type}");
+                Error::new(SqlState::DatatypeMismatch, message)
+            }
+            _ => error,
+        })?;
+    }
     let changed = SchemaChange::SetColumnType(StoredColumn {
         name: column.to_string(),
         sql_type: sql_type.clone(),
