@@ -10,7 +10,7 @@ mod plan_faults;
 use std::fmt;
 
 use datafusion::arrow::error::ArrowError;
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, TableReference};
 use datafusion::parquet::errors::ParquetError;
 
 pub use conditions::states_of_condition;
@@ -464,14 +464,28 @@ fn from_arrow(error: &ArrowError) -> Error {
     }
 }
 
+/// The names that are near one that no column has: for whoever may read all that is named there.
+pub fn near_columns(error: &DataFusionError) -> Option<String> {
+    match error.find_root() {
+        DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
+            datafusion::common::SchemaError::FieldNotFound { field, valid_fields } => {
+                column_hints::hint(field, valid_fields)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn from_schema_error(error: &datafusion::common::SchemaError) -> Error {
     use datafusion::common::SchemaError;
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let message = match &field.relation {
                 Some(relation) => {
-                    let names = |field: &&datafusion::common::Column| field.relation.as_ref() == Some(relation);
-                    if !valid_fields.iter().any(|field| names(&field)) {
+                    let names = |known: &TableReference| known.resolved_eq(relation);
+                    let mut known = valid_fields.iter().filter_map(|field| field.relation.as_ref());
+                    if !known.any(names) {
                         let message = format!("missing FROM-clause entry for table \"{}\"", relation.table());
                         return Error::new(SqlState::UndefinedTable, message);
                     }
@@ -479,11 +493,7 @@ fn from_schema_error(error: &datafusion::common::SchemaError) -> Error {
                 }
                 None => format!("column \"{}\" does not exist", field.name),
             };
-            let error = Error::new(SqlState::UndefinedColumn, message);
-            match column_hints::hint(field, valid_fields) {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            }
+            Error::new(SqlState::UndefinedColumn, message)
         }
         SchemaError::AmbiguousReference { field } => Error::new(
             SqlState::AmbiguousColumn,

@@ -33,8 +33,9 @@ use super::time_travel;
 use super::types::{PostgresTypes, is_of_rows};
 use super::whole_rows::KnownNames;
 use super::with_parts;
-use crate::catalog::model::{Argument, Oid, Reference, View};
-use crate::error::{Error, Result, SqlState};
+use crate::catalog::model::{Argument, Oid, Privilege, Reference, View};
+use crate::context::QueryContext;
+use crate::error::{Error, Result, SqlState, near_columns};
 use crate::functions::{expression_planners, missing_function, parse_name};
 use crate::types::{SqlType, row_fields};
 
@@ -212,16 +213,36 @@ impl Scope {
         )?)?)
     }
 
-    /// The same for the client's own text: errors tell where in it, and the columns where they come from.
+    /// Whether the principal may read every column of the relations that are named.
+    pub fn is_open_to(&self, context: &QueryContext) -> bool {
+        let access = context.catalog.access(context.principal.role);
+        let may_read = |id: Oid| {
+            let object = context.catalog.object(id);
+            object.is_some_and(|object| access.has(object, Privilege::Select))
+        };
+        self.sources
+            .values()
+            .filter_map(|relation| relation.object)
+            .all(may_read)
+    }
+
+    /// The same for the client's own text: errors tell where in it, and the columns where they come from. What is near a name that
+    /// no column has is told where all of the relations' names may be (`names_columns`).
     pub fn plan_statement(
         &self,
         query: sql::Query,
         declared: &[Option<SqlType>],
+        names_columns: bool,
     ) -> Result<(LogicalPlan, Vec<ColumnSource>)> {
         let positions = Positions::of(&query);
         let plan = self.plan_as_written(query, declared).map_err(|error| {
             let position = position(&error);
+            let near = near_columns(&error).filter(|_| names_columns);
             let error = Error::from(error);
+            let error = match near {
+                Some(hint) if error.state() == SqlState::UndefinedColumn => error.with_hint(hint),
+                _ => error,
+            };
             positions.place(match position {
                 Some(position) if error.position().is_none() => error.at(position),
                 _ => error,

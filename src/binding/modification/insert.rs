@@ -320,7 +320,7 @@ async fn source(
     for (name, sql_type) in rows {
         scope.add_type(name, sql_type);
     }
-    Ok((scope.plan_statement(query, declared)?.0, flags))
+    Ok((scope.plan_statement(query, declared, false)?.0, flags))
 }
 
 /// SELECT `items` FROM `relation` AS `alias`.

@@ -63,7 +63,7 @@ impl Rows {
         if let Some((name, source)) = source {
             scope.add_relation(vec![name.to_string()], own(source));
         }
-        let (plan, sources) = scope.plan_statement(query, declared)?;
+        let (plan, sources) = scope.plan_statement(query, declared, false)?;
         let LogicalPlan::Projection(Projection { expr, input, .. }) = plan else {
             return Err(Error::internal("the rows of a modification are no projection"));
         };
