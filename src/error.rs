@@ -10,7 +10,7 @@ mod plan_faults;
 use std::fmt;
 
 use datafusion::arrow::error::ArrowError;
-use datafusion::common::{DataFusionError, TableReference};
+use datafusion::common::{DataFusionError, SchemaError, TableReference};
 use datafusion::parquet::errors::ParquetError;
 
 pub use conditions::states_of_condition;
@@ -466,19 +466,16 @@ fn from_arrow(error: &ArrowError) -> Error {
 
 /// The names that are near one that no column has: for whoever may read all that is named there.
 pub fn near_columns(error: &DataFusionError) -> Option<String> {
-    match error.find_root() {
-        DataFusionError::SchemaError(inner, _) => match inner.as_ref() {
-            datafusion::common::SchemaError::FieldNotFound { field, valid_fields } => {
-                column_hints::hint(field, valid_fields)
-            }
-            _ => None,
-        },
+    let DataFusionError::SchemaError(inner, _) = error.find_root() else {
+        return None;
+    };
+    match inner.as_ref() {
+        SchemaError::FieldNotFound { field, valid_fields } => column_hints::hint(field, valid_fields),
         _ => None,
     }
 }
 
-fn from_schema_error(error: &datafusion::common::SchemaError) -> Error {
-    use datafusion::common::SchemaError;
+fn from_schema_error(error: &SchemaError) -> Error {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let message = match &field.relation {

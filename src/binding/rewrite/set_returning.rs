@@ -164,7 +164,7 @@ fn is_set(expression: &Expr) -> bool {
 }
 
 /// Calls `look` with every expression of a part outside its subqueries.
-fn each_own(part: &impl Visit, look: &mut dyn FnMut(&Expr)) {
+pub(super) fn each_own(part: &impl Visit, look: &mut dyn FnMut(&Expr)) {
     struct Own<'a> {
         depth: usize,
         look: &'a mut dyn FnMut(&Expr),

@@ -5,12 +5,13 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr, Ident, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value, Visit,
-    VisitMut, Visitor, VisitorMut,
+    Distinct, Expr, Ident, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value, VisitMut,
+    VisitorMut,
 };
 
 use super::super::relations;
 use super::output_names::{Wildcard, mentions};
+use super::set_returning::each_own;
 use super::syntax::{folded, system_name};
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) {
@@ -118,29 +119,10 @@ fn name(item: &SelectItem) -> Option<String> {
 
 /// Whether a set stands in the item, outside of its subqueries. All of them are calls of unnest() by now.
 fn has_set(item: &SelectItem) -> bool {
-    struct Sets {
-        depth: usize,
-    }
-    impl Visitor for Sets {
-        type Break = ();
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            self.depth += 1;
-            ControlFlow::Continue(())
-        }
-        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            self.depth -= 1;
-            ControlFlow::Continue(())
-        }
-        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
-            match expression {
-                Expr::Function(function)
-                    if self.depth == 0 && system_name(&function.name).is_some_and(|name| name == "unnest") =>
-                {
-                    ControlFlow::Break(())
-                }
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    item.visit(&mut Sets { depth: 0 }).is_break()
+    let mut has = false;
+    each_own(item, &mut |part| {
+        has |= matches!(part, Expr::Function(function)
+            if system_name(&function.name).is_some_and(|name| name == "unnest"));
+    });
+    has
 }
