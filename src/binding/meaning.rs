@@ -266,6 +266,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             Ok(Transformed::yes(of_agreeing(call, schema)?))
         }
         Expr::ScalarFunction(call) if !KEEPS_PADDING.contains(&call.func.name()) => {
+            outer_aggregates::check_value(&call)?;
             let ScalarFunction { func, args } = trim_members(call, schema, settings);
             let args = args
                 .into_iter()
