@@ -81,6 +81,7 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     misplaced::check(tree)?;
     set_returning::rewrite(tree)?;
     grouping_positions::rewrite(tree)?;
+    join_using::write_columns(tree)?;
     // Early, because names come from the text as it was written.
     output_names::rewrite(tree);
     table_sample::rewrite(tree)?;
