@@ -25,7 +25,7 @@ use super::{
     recursive_queries, sort_keys,
 };
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{attempted_cast, checked_arithmetic, is_unknown_literal, postgres_cast};
+use crate::functions::{GATHERED_ARRAYS, attempted_cast, checked_arithmetic, is_unknown_literal, postgres_cast};
 use crate::types::SqlType;
 use crate::types::cast::{CastContext, as_deep_as, as_deep_as_text, cast_array};
 use crate::types::coercion::shown;
@@ -264,6 +264,9 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             }
             trim_among_texts(call.args.iter_mut(), schema, settings);
             Ok(Transformed::yes(of_agreeing(call, schema, settings)?))
+        }
+        Expr::ScalarFunction(call) if call.func.name() == GATHERED_ARRAYS => {
+            super::typed_elements::of_gathered(call, schema)
         }
         Expr::ScalarFunction(call) if !KEEPS_PADDING.contains(&call.func.name()) => {
             outer_aggregates::check_value(&call)?;
