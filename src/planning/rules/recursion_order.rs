@@ -7,6 +7,8 @@ use datafusion::common::Result as PlanResult;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
@@ -41,5 +43,13 @@ impl PhysicalOptimizerRule for RecursionOrder {
 fn dealt_out(node: &dyn ExecutionPlan) -> Option<Arc<dyn ExecutionPlan>> {
     let repartition = node.downcast_ref::<RepartitionExec>()?;
     let deals = matches!(repartition.partitioning(), Partitioning::RoundRobinBatch(_));
-    (deals && repartition.input().is::<RecursiveQueryExec>()).then(|| Arc::clone(repartition.input()))
+    (deals && is_recursion(repartition.input().as_ref())).then(|| Arc::clone(repartition.input()))
+}
+
+/// Whether the rows are a recursive query's, computed or left out one by one.
+fn is_recursion(plan: &dyn ExecutionPlan) -> bool {
+    match plan.children().as_slice() {
+        [input] if plan.is::<ProjectionExec>() || plan.is::<FilterExec>() => is_recursion(input.as_ref()),
+        _ => plan.is::<RecursiveQueryExec>(),
+    }
 }
