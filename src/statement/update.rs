@@ -60,7 +60,7 @@ pub(super) fn assignments(
             };
             if columns.iter().any(|known| known.name == name) {
                 let message = format!("multiple assignments to same column \"{name}\"");
-                return Err(Error::new(SqlState::SyntaxError, message).at(position));
+                return Err(Error::new(SqlState::SyntaxError, message));
             }
             let default = value.is_none();
             let value = value.unwrap_or_else(|| Expr::Value(Value::Null.into()));

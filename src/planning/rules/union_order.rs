@@ -96,3 +96,88 @@ fn in_order(plan: Arc<dyn ExecutionPlan>, fetch: Option<usize>) -> PlanResult<Ar
     let merge = SortPreservingMergeExec::new(keys, plan).with_fetch(fetch);
     Ok(Arc::new(merge.with_round_robin_repartition(false)))
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{AsArray, Int64Array, RecordBatch};
+    use datafusion::arrow::datatypes::{DataType, Int64Type};
+    use datafusion::datasource::MemTable;
+    use datafusion::execution::SessionStateBuilder;
+    use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+    use datafusion::prelude::{SessionConfig, SessionContext};
+
+    use super::*;
+
+    fn context() -> SessionContext {
+        let mut rules = PhysicalOptimizer::new().rules;
+        rules.push(Arc::new(UnionOrder));
+        let state = SessionStateBuilder::new()
+            .with_config(SessionConfig::new().with_target_partitions(4))
+            .with_default_features()
+            .with_physical_optimizer_rules(rules)
+            .build();
+        let context = SessionContext::new_with_state(state);
+        let keys: Int64Array = (0..40).map(Some).collect();
+        let batch = RecordBatch::try_from_iter([("k", Arc::new(keys) as _)]).unwrap();
+        let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
+        context.register_table("t", Arc::new(table)).unwrap();
+        context
+    }
+
+    fn merges(plan: &Arc<dyn ExecutionPlan>) -> bool {
+        plan.is::<SortPreservingMergeExec>() || plan.children().into_iter().any(merges)
+    }
+
+    #[tokio::test]
+    async fn branches_are_merged_where_their_order_is_seen_and_nowhere_else() {
+        let context = context();
+        for (sql, is_seen) in [
+            ("select k from t union all select 99", true),
+            ("select k + 1 from (select k from t union all select 99) q", true),
+            ("select k from t union all select 99 limit 1", true),
+            (
+                "select count(*) from (select k from t union all select k from t) q",
+                false,
+            ),
+            (
+                "select max(k), sum(k) from (select k from t union all select k from t) q",
+                false,
+            ),
+            (
+                "select k, count(*) from (select k from t union all select k from t) q group by k",
+                false,
+            ),
+            (
+                "select distinct k from (select k from t union all select k from t) q",
+                false,
+            ),
+            (
+                "select q.k from (select k from t union all select k from t) q join t on q.k = t.k",
+                false,
+            ),
+            (
+                "select k from t where k in (select k from t union all select k from t)",
+                false,
+            ),
+        ] {
+            let plan = context.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+            assert_eq!(merges(&plan), is_seen, "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn rows_come_branch_by_branch() {
+        let context = context();
+        for _ in 0..20 {
+            let sql = "select 99 as k union all select k from t union all select 98";
+            let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+            let mut keys: Vec<i64> = vec![];
+            for batch in &batches {
+                let column = datafusion::arrow::compute::cast(batch.column(0), &DataType::Int64).unwrap();
+                keys.extend(column.as_primitive::<Int64Type>().values());
+            }
+            let expected: Vec<i64> = std::iter::once(99).chain(0..40).chain([98]).collect();
+            assert_eq!(keys, expected);
+        }
+    }
+}
