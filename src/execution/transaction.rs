@@ -16,7 +16,7 @@ use tokio::sync::OwnedMutexGuard;
 pub use deferral::Deferral;
 use pending::PendingChange;
 
-use super::foreign_keys::Watch;
+use super::foreign_keys::{Event, Watch};
 use super::services::Services;
 use crate::catalog::model::{Oid, Table};
 use crate::catalog::{CatalogSnapshot, OnCommit, Staged, Temporary};
@@ -64,6 +64,8 @@ pub struct Transaction {
     turns: HashMap<Oid, OwnedMutexGuard<()>>,
     /// What foreign keys ask of the commit.
     watches: Vec<Watch>,
+    /// While parts of one statement run, what foreign keys look at when the last one has.
+    events: Option<Vec<Event>>,
 }
 
 /// How long a transaction waits for another one that changes rows of the same table, before it goes on and leaves it to
@@ -317,6 +319,29 @@ impl Transaction {
     pub fn hold(&mut self, table: Oid, snapshot: Arc<TableSnapshot>) {
         if self.explicit && !self.created(table) {
             self.pins.entry(table).or_insert(snapshot);
+        }
+    }
+
+    /// From here on foreign keys are looked at later. Whether they were not before.
+    pub fn hold_events(&mut self) -> bool {
+        let begins = self.events.is_none();
+        self.events.get_or_insert_default();
+        begins
+    }
+
+    /// What foreign keys have to look at.
+    pub fn release_events(&mut self) -> Vec<Event> {
+        self.events.take().unwrap_or_default()
+    }
+
+    /// The events, unless they are for later.
+    pub(in crate::execution) fn held_back(&mut self, events: Vec<Event>) -> Option<Vec<Event>> {
+        match &mut self.events {
+            Some(held) => {
+                held.extend(events);
+                None
+            }
+            None => Some(events),
         }
     }
 

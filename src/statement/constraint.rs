@@ -119,6 +119,7 @@ fn references(reader: &mut Reader, columns: Vec<String>) -> Result<ConstraintDef
     let mut terms = ForeignKeyTerms::default();
     let mut set_columns = vec![];
     loop {
+        let begin = reader.position();
         if reader.accept(&["match"]) {
             terms.match_full = match reader.accept_any(&["full", "simple", "partial"]) {
                 Some("partial") => return Err(Error::unsupported("MATCH PARTIAL").at(reader.position())),
@@ -129,7 +130,6 @@ fn references(reader: &mut Reader, columns: Vec<String>) -> Result<ConstraintDef
             match reader.accept_any(&["delete", "update"]) {
                 Some("delete") => (terms.on_delete, set_columns) = action(reader)?,
                 Some(_) => {
-                    let begin = reader.position();
                     let (action, named) = action(reader)?;
                     if !named.is_empty() {
                         let message = "a column list with SET NULL is only supported for ON DELETE actions";

@@ -2,6 +2,7 @@
 //! is enforced by whoever writes rows.
 
 use super::column::owned_table;
+use super::references::IN_FOREIGN_KEY;
 use super::table::missing_column;
 use super::*;
 
@@ -184,11 +185,11 @@ pub(super) fn declare_constraint(staged: &mut Staged, role: Oid, table: &mut Tab
             let ending = format!("{}_fkey", columns.join("_"));
             let wanted = super::references::NewReference {
                 name: new.name.clone().unwrap_or_else(|| format!("{}_{ending}", table.name)),
-                columns: column_ids(table, &columns)?,
+                columns: column_ids(table, &columns, IN_FOREIGN_KEY)?,
                 table: other.unwrap_or(table.id),
                 referenced,
                 terms,
-                set_columns: column_ids(table, &set_columns)?,
+                set_columns: column_ids(table, &set_columns, IN_FOREIGN_KEY)?,
                 enforced: new.enforced,
             };
             let (rule, enforced) = super::references::declare(staged, role, table, wanted)?;
@@ -229,12 +230,12 @@ pub(super) fn declare_constraint(staged: &mut Staged, role: Oid, table: &mut Tab
     Ok(())
 }
 
-pub(super) fn column_ids(table: &Table, names: &[String]) -> Result<Vec<i16>> {
+pub(super) fn column_ids(table: &Table, names: &[String], place: &str) -> Result<Vec<i16>> {
     let mut ids = vec![];
     for name in names {
         let id = table.column_named(name).map(|column| column.id);
         let id = id.ok_or_else(|| {
-            let message = format!("column \"{name}\" named in key does not exist");
+            let message = format!("column \"{name}\" {place} does not exist");
             Error::new(SqlState::UndefinedColumn, message)
         })?;
         ids.push(id);
@@ -244,7 +245,7 @@ pub(super) fn column_ids(table: &Table, names: &[String]) -> Result<Vec<i16>> {
 
 /// The columns of a key, each once.
 fn key_columns(table: &Table, names: &[String], key: &str) -> Result<Vec<i16>> {
-    let ids = column_ids(table, names)?;
+    let ids = column_ids(table, names, "named in key")?;
     match (1..ids.len()).find(|place| ids[..*place].contains(&ids[*place])) {
         Some(place) => {
             let message = format!("column \"{}\" appears twice in {key} constraint", names[place]);

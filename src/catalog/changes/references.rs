@@ -8,6 +8,9 @@ use crate::types::compared_as;
 
 const OTHERS_WRITE: &str = "Other engines write to external tables, and know nothing of the key.";
 
+/// Where a column is that messages call missing.
+pub(super) const IN_FOREIGN_KEY: &str = "referenced in foreign key constraint";
+
 /// A foreign key as a statement declares it, with its columns found.
 pub(super) struct NewReference {
     /// For messages.
@@ -126,7 +129,7 @@ fn referenced_key(target: &Table, names: &[String]) -> Result<Vec<i16>> {
         })?;
         (key, columns.to_vec())
     } else {
-        let columns = column_ids(target, names)?;
+        let columns = column_ids(target, names, IN_FOREIGN_KEY)?;
         let same = |key: &[i16]| key.len() == columns.len() && key.iter().all(|id| columns.contains(id));
         let found = target.keys().filter(|(_, key)| same(key));
         let (key, _) = found.min_by_key(|(key, _)| key.timing.is_deferrable()).ok_or_else(|| {

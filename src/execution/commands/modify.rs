@@ -22,7 +22,8 @@ use crate::binding::{Action, BoundModification, FIRST_VALUE};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::enforced_keys::{EnforcedKeys, NewRows};
-use crate::execution::foreign_keys::{self, ForeignKeys};
+use crate::execution::foreign_keys::ForeignKeys;
+pub use crate::execution::foreign_keys::settle;
 use crate::execution::outcome::{Outcome, OutputColumn, RowSet, Rows, stream_of_batches};
 use crate::execution::transaction::TableWrite;
 use crate::storage::{KeyGuard, Operation, Removal, RowChanges, TableSnapshot, TouchedRows};
@@ -175,7 +176,7 @@ pub async fn run(
         operation: kind.operation(&command.context.principal.role_name),
     };
     command.transaction.add_write(table, write).await?;
-    foreign_keys::settle(command, events).await?;
+    settle(command, events).await?;
     match modification.returning {
         false => Ok(Outcome::Done(format!("{} {count}", kind.tag()))),
         true => Ok(Outcome::Rows(RowSet {

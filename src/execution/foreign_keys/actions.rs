@@ -11,7 +11,7 @@ use datafusion::common::DFSchema;
 use datafusion::execution::memory_pool::MemoryConsumer;
 
 use super::reference::Reference;
-use super::{Event, ForeignKeys, OldKeys, new_name, watch_gone};
+use super::{Event, ForeignKeys, OldKeys, compare_gone, new_name, watch_gone};
 use crate::binding;
 use crate::catalog::model::{ReferentialAction, Table};
 use crate::error::{Error, Result, SqlState};
@@ -99,6 +99,15 @@ pub(super) async fn act(
         operation: operation.with_user(&*command.context.principal.role_name),
     };
     command.transaction.add_write(&table, write).await?;
+    if old.action == ReferentialAction::SetDefault {
+        // The default may be the key that goes.
+        let old = OldKeys {
+            action: ReferentialAction::NoAction,
+            ..old.clone()
+        };
+        compare_gone(command, reference, &old).await?;
+        return Ok(events);
+    }
     watch_gone(command, reference, Arc::clone(&old.rows), &old.stored).await?;
     Ok(events)
 }

@@ -34,7 +34,7 @@ pub struct ForeignKeys {
 }
 
 /// What is to be looked at, or done.
-pub(super) struct Event {
+pub struct Event {
     reference: Arc<Reference>,
     what: What,
 }
@@ -220,7 +220,10 @@ impl ForeignKeys {
 }
 
 /// Looks at what happened, and does what follows from it. The transaction has the rows.
-pub(super) async fn settle(command: &mut CommandContext<'_>, events: Vec<Event>) -> Result<()> {
+pub async fn settle(command: &mut CommandContext<'_>, events: Vec<Event>) -> Result<()> {
+    let Some(events) = command.transaction.held_back(events) else {
+        return Ok(());
+    };
     let mut events: VecDeque<Event> = events.into();
     while let Some(Event { reference, what }) = events.pop_front() {
         command.context.check_cancelled()?;
