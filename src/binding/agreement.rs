@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
-use datafusion::logical_expr::expr::{Case, InList, ScalarFunction};
+use datafusion::logical_expr::expr::{Case, Cast, InList, ScalarFunction};
 use datafusion::logical_expr::{Between, Expr, ExprSchemable, lit, when};
 
 use super::comparisons::compared_parameter;
-use super::meaning::check_truth;
+use super::meaning::{check_truth, of_cast};
 use super::{calls, equal_keys, sort_keys};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::functions::{agree, agree_compared, is_unknown_literal, retyped, scalar_functions};
 use crate::types::SqlType;
 use crate::types::coercion::{common_type, without_modifier};
+use crate::types::format::FormatSettings;
 
 /// Whether a function's arguments stand for one value.
 pub(super) fn is_agreeing(name: &str) -> bool {
@@ -22,13 +23,13 @@ pub(super) fn is_agreeing(name: &str) -> bool {
 }
 
 /// A call of such a function.
-pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Expr> {
+pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Expr> {
     let construct = AGREEING.iter().find(|(name, _)| *name == call.func.name());
     let construct = construct.map_or("", |(_, construct)| construct);
     if call.func.name() == "nullif" {
         let first = call.args.first().cloned();
         let have_equality = compare_as_they_are(&call.args, schema);
-        call.args = agree_compared(call.args, schema, construct)?;
+        call.args = read_moments(agree_compared(call.args, schema, construct)?, schema, settings)?;
         // The engine's own NULLIF takes the zeros of both signs for two values.
         if let (Some(first), [value, other]) = (first, call.args.as_slice())
             && (have_equality || is_float(&call.args, schema))
@@ -37,7 +38,7 @@ pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanRe
             return when(value.clone().eq(other.clone()).is_not_true(), kept).end();
         }
     } else {
-        call.args = agree(call.args, schema, construct)?;
+        call.args = read_moments(agree(call.args, schema, construct)?, schema, settings)?;
     }
     widen_first(&mut call.args, schema);
     let sql_type = match call.func.name() {
@@ -61,6 +62,24 @@ pub(super) fn of_agreeing(mut call: ScalarFunction, schema: &DFSchema) -> PlanRe
         },
         None => described(func.call(args), sql_type),
     })
+}
+
+/// Literals of dates and moments, which the session's settings say how to read, and the engine reads in one style only. What
+/// the query itself casts has been read before.
+fn read_moments(values: Vec<Expr>, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Vec<Expr>> {
+    let read = |value| match value {
+        Expr::Cast(cast) if is_moment(&cast) => Ok(of_cast(cast, schema, settings)?.data),
+        other => Ok(other),
+    };
+    values.into_iter().map(read).collect()
+}
+
+fn is_moment(cast: &Cast) -> bool {
+    matches!(cast.expr.as_ref(), Expr::Literal(ScalarValue::Utf8(Some(_)), None))
+        && matches!(
+            SqlType::from_field(&cast.field),
+            SqlType::Date | SqlType::Time(_) | SqlType::Timestamp(_) | SqlType::Timestamptz(_)
+        )
 }
 
 /// Whether values are of different types that have an equality of their own: then NULLIF is of the first one's type.
@@ -151,11 +170,11 @@ pub(super) fn described(expression: Expr, sql_type: Option<SqlType>) -> Expr {
 }
 
 /// Literals of unknown type take the type that they are compared with.
-pub(super) fn typed_list(mut list: InList, schema: &DFSchema) -> Result<InList> {
+pub(super) fn typed_list(mut list: InList, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<InList> {
     let all = std::iter::once(*list.expr).chain(list.list).collect();
-    let mut all = agree(all, schema, "IN")?.into_iter();
+    let mut all = read_moments(agree(all, schema, "IN")?, schema, settings)?.into_iter();
     let Some(first) = all.next() else {
-        return Err(Error::internal("a list lost its left side"));
+        return Err(Error::internal("a list lost its left side").into());
     };
     list.expr = Box::new(first);
     list.list = all.collect();
@@ -186,10 +205,10 @@ fn is_whole_zero(item: &Expr) -> bool {
     }
 }
 
-pub(super) fn typed_bounds(between: Between, schema: &DFSchema) -> Result<Between> {
+pub(super) fn typed_bounds(between: Between, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Between> {
     let bounds = [*between.low, *between.high].map(compared_parameter);
     let all = std::iter::once(*between.expr).chain(bounds).collect();
-    let mut all = agree_compared(all, schema, "BETWEEN")?.into_iter();
+    let mut all = read_moments(agree_compared(all, schema, "BETWEEN")?, schema, settings)?.into_iter();
     match (all.next(), all.next(), all.next()) {
         (Some(expression), Some(low), Some(high)) => Ok(Between {
             expr: Box::new(expression),
@@ -197,12 +216,12 @@ pub(super) fn typed_bounds(between: Between, schema: &DFSchema) -> Result<Betwee
             low: Box::new(low),
             high: Box::new(high),
         }),
-        _ => Err(Error::internal("BETWEEN lost a side")),
+        _ => Err(Error::internal("BETWEEN lost a side").into()),
     }
 }
 
 /// Branches agree on one type; conditions are truth values, or compared with the operand.
-pub(super) fn typed_case(mut case: Case, schema: &DFSchema) -> Result<Case> {
+pub(super) fn typed_case(mut case: Case, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Case> {
     match case.expr.take() {
         None => {
             for (condition, _) in &mut case.when_then_expr {
@@ -216,7 +235,7 @@ pub(super) fn typed_case(mut case: Case, schema: &DFSchema) -> Result<Case> {
                 .iter()
                 .map(|(condition, _)| condition.as_ref().clone());
             let all = std::iter::once(*operand).chain(conditions).collect();
-            let mut all = agree_compared(all, schema, "CASE")?.into_iter();
+            let mut all = read_moments(agree_compared(all, schema, "CASE")?, schema, settings)?.into_iter();
             case.expr = all.next().map(Box::new);
             for ((condition, _), typed) in case.when_then_expr.iter_mut().zip(all) {
                 **condition = typed;
@@ -232,7 +251,7 @@ pub(super) fn typed_case(mut case: Case, schema: &DFSchema) -> Result<Case> {
         .chain(case.when_then_expr.iter().map(|(_, result)| result.as_ref().clone()))
         .collect();
     let has_else = results.len() > case.when_then_expr.len();
-    let mut results = agree(results, schema, "CASE")?.into_iter();
+    let mut results = read_moments(agree(results, schema, "CASE")?, schema, settings)?.into_iter();
     if has_else {
         case.else_expr = results.next().map(Box::new);
     }

@@ -74,12 +74,10 @@ impl VisitorMut for Groups<'_> {
 
 impl Groups<'_> {
     fn complete(&self, select: &mut Select, order: &[OrderByExpr]) {
-        let GroupByExpr::Expressions(keys, _) = &select.group_by else {
+        let GroupByExpr::Expressions(keys, modifiers) = &select.group_by else {
             return;
         };
-        // A column of a grouping set is NULL in other sets: one that became a key beside them would not be.
-        let is_sets = |key: &Expr| matches!(key, Expr::GroupingSets(_) | Expr::Rollup(_) | Expr::Cube(_));
-        if keys.is_empty() || keys.iter().any(is_sets) {
+        if keys.is_empty() || !modifiers.is_empty() {
             return;
         }
         let from = From {
@@ -88,11 +86,24 @@ impl Groups<'_> {
         if from.relations.iter().all(|relation| relation.key.is_empty()) {
             return;
         }
-        let grouped: HashSet<(usize, String)> = keys
-            .iter()
-            .flat_map(members)
-            .filter_map(|key| from.key_column(key, &select.projection))
-            .collect();
+        let column = |key: &Expr| from.key_column(key, &select.projection);
+        // What is a key in every grouping set determines other columns; one that is a key in some is NULL in the others.
+        let (mut grouped, mut in_sets) = (Columns::new(), Columns::new());
+        for key in keys {
+            let Some(sets) = sets(key) else {
+                grouped.extend(members(key).iter().filter_map(column));
+                continue;
+            };
+            let each = sets.iter().map(|set| set.iter().flat_map(members).filter_map(column));
+            let each: Vec<Columns> = each.map(Iterator::collect).collect();
+            in_sets.extend(each.iter().flatten().cloned());
+            if matches!(key, Expr::GroupingSets(_)) {
+                let common = in_sets
+                    .iter()
+                    .filter(|column| each.iter().all(|set| set.contains(*column)));
+                grouped.extend(common.cloned());
+            }
+        }
         let is_determined = |place: usize| {
             let key = &from.relations[place].key;
             !key.is_empty() && key.iter().all(|column| grouped.contains(&(place, column.clone())))
@@ -100,7 +111,7 @@ impl Groups<'_> {
         let used = self.used(select, order, &from);
         let determined = used
             .into_iter()
-            .filter(|column| is_determined(column.0) && !grouped.contains(column));
+            .filter(|column| is_determined(column.0) && !grouped.contains(column) && !in_sets.contains(column));
         let further: Vec<Expr> = determined.map(|(place, column)| from.column(place, &column)).collect();
         if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
             keys.extend(further);
@@ -258,6 +269,17 @@ fn unwrapped(expression: &Expr) -> &Expr {
     match expression {
         Expr::Nested(inner) => unwrapped(inner),
         other => other,
+    }
+}
+
+/// Columns of a FROM clause, by the place of their relation.
+type Columns = HashSet<(usize, String)>;
+
+/// The sets that a key of GROUP BY stands for; the parts of them for ROLLUP and CUBE, whose sets have nothing in common.
+fn sets(key: &Expr) -> Option<&[Vec<Expr>]> {
+    match key {
+        Expr::GroupingSets(sets) | Expr::Rollup(sets) | Expr::Cube(sets) => Some(sets),
+        _ => None,
     }
 }
 

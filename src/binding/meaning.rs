@@ -25,7 +25,7 @@ use super::{
     recursive_queries, sort_keys,
 };
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{attempted_cast, checked_arithmetic, is_unknown_literal, postgres_cast};
+use crate::functions::{GATHERED_ARRAYS, attempted_cast, checked_arithmetic, is_unknown_literal, postgres_cast};
 use crate::types::SqlType;
 use crate::types::cast::{CastContext, as_deep_as, as_deep_as_text, cast_array};
 use crate::types::coercion::shown;
@@ -186,7 +186,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             }
         },
         Expr::InList(list) => {
-            let list = typed_list(pad_list(list, schema, settings), schema)?;
+            let list = typed_list(pad_list(list, schema, settings), schema, settings)?;
             Ok(Transformed::yes(Expr::InList(equal_keys::in_list(list, schema))))
         }
         Expr::InSubquery(membership) => {
@@ -207,7 +207,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             let Between { expr, low, high, .. } = &mut between;
             let parts = [expr, low, high].into_iter().map(|part| part.as_mut());
             bare_characters(parts, schema, settings);
-            let between = sort_keys::between(typed_bounds(between, schema)?, schema)?;
+            let between = sort_keys::between(typed_bounds(between, schema, settings)?, schema)?;
             Ok(Transformed::yes(Expr::Between(between)))
         }
         Expr::Case(mut case) => {
@@ -219,7 +219,7 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             let results = case.when_then_expr.iter_mut().map(|(_, result)| result.as_mut());
             let results = case.else_expr.as_deref_mut().into_iter().chain(results);
             trim_among_texts(results, schema, settings);
-            let case = equal_keys::of_case(typed_case(case, schema)?, schema);
+            let case = equal_keys::of_case(typed_case(case, schema, settings)?, schema);
             let results: Vec<Expr> = case
                 .when_then_expr
                 .iter()
@@ -263,9 +263,13 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
                 return Ok(Transformed::yes(value?));
             }
             trim_among_texts(call.args.iter_mut(), schema, settings);
-            Ok(Transformed::yes(of_agreeing(call, schema)?))
+            Ok(Transformed::yes(of_agreeing(call, schema, settings)?))
+        }
+        Expr::ScalarFunction(call) if call.func.name() == GATHERED_ARRAYS => {
+            super::typed_elements::of_gathered(call, schema)
         }
         Expr::ScalarFunction(call) if !KEEPS_PADDING.contains(&call.func.name()) => {
+            outer_aggregates::check_value(&call)?;
             let ScalarFunction { func, args } = trim_members(call, schema, settings);
             let args = args
                 .into_iter()
@@ -280,34 +284,40 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             if let Some(filter) = &call.params.filter {
                 check_truth(filter, schema, "FILTER")?;
             }
-            // It gathers texts.
             if call.func.name() == "string_agg" {
-                let first = call
-                    .params
-                    .args
-                    .first()
-                    .map(|value| value.get_type(schema))
-                    .transpose()?;
-                if first.is_some_and(|first| first.is_binary()) {
-                    return Err(Error::unsupported("string_agg() of bytea").into());
-                }
                 let keys = call.params.order_by.iter_mut().map(|key| &mut key.expr);
-                for value in call.params.args.iter_mut().chain(keys) {
-                    if !matches!(value, Expr::Literal(..)) {
-                        *value = trimmed(value.clone(), schema, settings);
-                    }
-                }
+                gather_texts(call.params.args.iter_mut().chain(keys), schema, settings)?;
             }
             Ok(Transformed::no(Expr::AggregateFunction(call)))
         }
         Expr::WindowFunction(window) if window.params.args.len() == 3 && is_shift(window.fun.name()) => {
             calls::with_default(frame_exclusion::applied(window), schema)
         }
-        Expr::WindowFunction(window) if frame_exclusion::is_ours(&window) => {
+        Expr::WindowFunction(mut window) if frame_exclusion::is_ours(&window) || window.fun.name() == "string_agg" => {
+            if window.fun.name() == "string_agg" {
+                gather_texts(window.params.args.iter_mut(), schema, settings)?;
+            }
             Ok(Transformed::yes(Expr::WindowFunction(frame_exclusion::applied(window))))
         }
         other => Ok(Transformed::no(other)),
     }
+}
+
+/// The values of `string_agg`, and what orders them: it gathers texts.
+fn gather_texts<'a>(
+    mut values: impl Iterator<Item = &'a mut Expr>,
+    schema: &DFSchema,
+    settings: &FormatSettings,
+) -> PlanResult<()> {
+    values.try_for_each(|value| {
+        if value.get_type(schema)?.is_binary() {
+            return Err(Error::unsupported("string_agg() of bytea").into());
+        }
+        if !matches!(value, Expr::Literal(..)) {
+            *value = trimmed(value.clone(), schema, settings);
+        }
+        Ok(())
+    })
 }
 
 /// Window functions with a value for where there is no row.
@@ -333,7 +343,7 @@ pub(super) fn check_truth(condition: &Expr, schema: &DFSchema, place: &str) -> R
     }
 }
 
-fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Transformed<Expr>> {
+pub(super) fn of_cast(mut cast: Cast, schema: &DFSchema, settings: &FormatSettings) -> PlanResult<Transformed<Expr>> {
     let declared = SqlType::from_field(&cast.field);
     let target = match cast.expr.as_ref() {
         Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _) => {

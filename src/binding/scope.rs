@@ -27,6 +27,7 @@ use super::function::{self, SqlFunction, sql_function_udf};
 use super::function_rows;
 use super::key_groups::{self, KeyedColumns, KnownKeys};
 use super::names::reference_parts;
+use super::outer_aggregates::OuterAggregates;
 use super::positions::Positions;
 use super::recursive_queries;
 use super::time_travel;
@@ -52,6 +53,8 @@ pub(crate) struct Scope {
     depth: AtomicUsize,
     /// Ours, which remembers what the text says of its parameters, then the engine's.
     planners: Vec<Arc<dyn ExprPlanner>>,
+    /// One of the planners.
+    outer_aggregates: Arc<OuterAggregates>,
 }
 
 /// What the name of a relation means.
@@ -104,8 +107,11 @@ impl Scope {
     pub fn new(services: BindingServices) -> Scope {
         let mut planners = expression_planners();
         planners.extend(services.base.expr_planners().iter().skip(planners.len()).cloned());
+        let outer_aggregates = Arc::<OuterAggregates>::default();
+        planners.push(Arc::clone(&outer_aggregates) as Arc<dyn ExprPlanner>);
         Scope {
             planners,
+            outer_aggregates,
             services,
             sources: HashMap::new(),
             functions: HashMap::new(),
@@ -195,18 +201,17 @@ impl Scope {
 
     /// Plans a query whose names were loaded into this scope.
     pub fn plan_query(&self, query: sql::Query, declared: &[Option<SqlType>]) -> Result<LogicalPlan> {
-        let plan = self.plan_as_written(query, declared)?;
-        Ok(with_parts::settle(super::meaning::of_plan(
-            plan,
-            &self.services.format,
-        )?)?)
+        self.meant(self.plan_as_written(query, declared)?)
     }
 
     /// The same for a query that reads columns from outside of it.
     pub fn plan_dependent(&self, query: sql::Query, outer: DFSchema) -> Result<LogicalPlan> {
         let mut context = PlannerContext::new();
         context.append_outer_query_schema(Arc::new(outer));
-        let plan = self.plan_in(query, &[], context)?;
+        self.meant(self.plan_in(query, &[], context)?)
+    }
+
+    fn meant(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         Ok(with_parts::settle(super::meaning::of_plan(
             plan,
             &self.services.format,
@@ -275,8 +280,9 @@ impl Scope {
             function.is_some_and(|function| function.signature().volatility == Volatility::Volatile)
         })?;
         let statement = sql::Statement::Query(Box::new(query));
-        self.planner()
-            .sql_statement_to_plan_with_context(statement, &mut context)
+        let planner = self.planner();
+        self.outer_aggregates
+            .settle(planner.sql_statement_to_plan_with_context(statement, &mut context)?)
     }
 
     /// Spells out rows and their fields.

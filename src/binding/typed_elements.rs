@@ -1,7 +1,10 @@
 //! Elements of a type that their layout does not tell: `jsonb_array_elements` gives jsonb and no text. The engine passes
 //! on layouts alone.
 
-use datafusion::common::{Column, DFSchema};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Column, DFSchema, Result as PlanResult};
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Unnest};
 
 use crate::error::Result;
@@ -54,4 +57,22 @@ fn typed(plan: LogicalPlan, types: Vec<Option<SqlType>>) -> Result<LogicalPlan> 
     });
     let columns: Vec<Expr> = columns.collect();
     Ok(LogicalPlanBuilder::from(plan).project(columns)?.build()?)
+}
+
+/// What `array_agg()` gathered: it is looked at only where that are arrays.
+pub(super) fn of_gathered(mut call: ScalarFunction, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
+    let gathered = call
+        .args
+        .first()
+        .map(|gathered| gathered.get_type(schema))
+        .transpose()?;
+    let are_arrays =
+        matches!(gathered, Some(DataType::List(element)) if matches!(element.data_type(), DataType::List(_)));
+    Ok(match call.args.pop() {
+        Some(gathered) if !are_arrays => Transformed::yes(gathered),
+        gathered => {
+            call.args.extend(gathered);
+            Transformed::no(Expr::ScalarFunction(call))
+        }
+    })
 }

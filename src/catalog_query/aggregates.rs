@@ -8,6 +8,7 @@ use super::candidates::{Choice, choose};
 use super::coercion::Place;
 use super::node::{AggregateCall, AggregateFunction, Kind, Node, WindowCall, WindowFunction};
 use super::polymorphic::Resolution;
+use super::reads::{for_each_child, items_read};
 use super::value_type::{INT8, Type};
 use crate::error::{Error, Result, SqlState};
 
@@ -36,6 +37,27 @@ fn candidates_of_any_count(name: &str) -> bool {
     crate::functions::builtin::builtin_functions_named(name).any(|builtin| builtin.kind == "a")
 }
 
+/// Whether all columns that an aggregate reads are of queries around its own: then it is one of theirs.
+fn belongs_outside(call: &AggregateCall) -> bool {
+    let parts = || {
+        call.arguments
+            .iter()
+            .chain(&call.filter)
+            .chain(call.order.iter().map(|key| &key.0))
+    };
+    parts().any(reads_outside) && !parts().any(|part| items_read(part) != 0)
+}
+
+fn reads_outside(node: &Node) -> bool {
+    let mut found = match &node.kind {
+        Kind::Column { depth, .. } | Kind::WholeRow { depth, .. } => *depth > 0,
+        Kind::Subquery { query, .. } => query.is_correlated,
+        _ => false,
+    };
+    for_each_child(node, &mut |child| found |= reads_outside(child));
+    found
+}
+
 impl Analyzer<'_> {
     /// An aggregate in an expression: a place in the grouped row.
     pub fn aggregate_column(
@@ -56,6 +78,9 @@ impl Analyzer<'_> {
         let call = self.aggregate_call(name, list, is_star, filter);
         self.level()?.no_aggregates = before;
         let call = call?;
+        if belongs_outside(&call) {
+            return Err(not_covered("an aggregate of an outer query"));
+        }
         let ty = call.result.clone();
         let level = self.level()?;
         level.aggregates.push(call);

@@ -16,7 +16,7 @@ use crate::catalog::model::{Object, Privilege, Sequence};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::Relation;
 use crate::functions::builtin::BuiltinRelation;
-use crate::statement::{DEFINED, ROWS_FROM};
+use crate::statement::{DEFINED, ROWS_FROM, join_alias};
 
 /// Columns that every relation has besides its own, in the order in which rows carry them.
 pub(super) const SYSTEM_COLUMNS: [(&str, u32); 6] = [
@@ -70,6 +70,9 @@ impl Analyzer<'_> {
                 sql::JoinConstraint::On(condition) => {
                     self.level()?.item_count = clause.items.len();
                     conjuncts(self.condition(condition, "JOIN/ON")?)
+                }
+                sql::JoinConstraint::Using(names) if names.iter().any(|name| join_alias(name).is_some()) => {
+                    return Err(not_covered("a join's name"));
                 }
                 sql::JoinConstraint::Using(names) => {
                     let names: Vec<String> = names

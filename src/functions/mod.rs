@@ -26,6 +26,7 @@ mod extremes;
 mod float_frame;
 mod float_moments;
 mod float_sums;
+mod gathered_arrays;
 mod hashes;
 mod identity;
 mod index_definitions;
@@ -107,6 +108,7 @@ pub use domain_value::{DOMAIN_VALUE, DomainRule, ValuePart, ValueTest, domain_va
 pub use enumerations::{enum_label, enum_position};
 pub use environment::{ColumnNumbers, FunctionEnvironment, environment, install_environment};
 pub use excluded_rows::{Exclusion, excluding, looks_at_peers};
+pub use gathered_arrays::GATHERED_ARRAYS;
 pub use infinite_moments::{moment_of_date, shifted_moment};
 pub use intervals::{interval_key, interval_nanos, interval_of_key};
 pub use keys::{Key, column_names};
@@ -141,7 +143,11 @@ pub fn scalar_functions() -> &'static [Arc<ScalarUDF>] {
     static FUNCTIONS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         let declared = row_functions().map(row_function::RowFunction::into_udf);
         declared
-            .chain([array_or_empty::function(), zipped_records::function()])
+            .chain([
+                array_or_empty::function(),
+                gathered_arrays::function(),
+                zipped_records::function(),
+            ])
             .chain(waiting_functions())
             .chain(overloaded_functions())
             .chain(records::functions())

@@ -22,13 +22,13 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
         true => reader.name()?,
         false => table.last().to_string(),
     };
-    let (columns, fields) = match starts_column_list(reader) {
-        true => reader
-            .parenthesized(|reader| Ok((reader.name()?, update::field_path(reader)?)))?
-            .into_iter()
-            .unzip(),
-        false => (vec![], vec![]),
+    let named = match starts_column_list(reader) {
+        true => {
+            reader.parenthesized(|reader| Ok((reader.position(), (reader.name()?, update::field_path(reader)?))))?
+        }
+        false => vec![],
     };
+    let (positions, (columns, fields)): (Vec<_>, (Vec<_>, Vec<_>)) = named.into_iter().unzip();
     let overriding = overriding(reader)?;
     if let Some(word) = reader.accept_any(&["partition", "replace"]) {
         return Err(Error::unsupported(format!("INSERT … {}", word.to_uppercase())));
@@ -64,6 +64,7 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
         table,
         alias,
         columns,
+        positions,
         fields,
         source,
         defaults,

@@ -69,7 +69,9 @@ use self::reader::Reader;
 use self::source::Source;
 use crate::error::{Error, Result};
 
-pub use dialect::{ALL_FIELDS, Cycle, DEFINED, JSON_ROW, JSON_TABLE, ROWS_FROM, Search, WITH_TIES, search_and_cycle};
+pub use dialect::{
+    ALL_FIELDS, Cycle, DEFINED, JSON_ROW, JSON_TABLE, ROWS_FROM, Search, WITH_TIES, join_alias, search_and_cycle,
+};
 pub use fingerprint::{fingerprint, normalized_text};
 pub use lexer::with_escape_strings;
 pub use open_literals::{OpenLiteral, OpenQuery, with_open_literals};

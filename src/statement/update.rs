@@ -39,7 +39,7 @@ pub(super) fn assignments(
     let mut columns: Vec<AssignedColumn> = vec![];
     let mut items: Vec<SelectItem> = vec![];
     loop {
-        for (Target { name, part }, value) in assignment(reader)? {
+        for (Target { name, part, position }, value) in assignment(reader)? {
             let known = columns.iter().position(|known| known.name == name && !known.default);
             let value = match (part, known.and_then(|known| items.get_mut(known))) {
                 (None, _) => value,
@@ -60,12 +60,16 @@ pub(super) fn assignments(
             };
             if columns.iter().any(|known| known.name == name) {
                 let message = format!("multiple assignments to same column \"{name}\"");
-                return Err(Error::new(SqlState::SyntaxError, message));
+                return Err(Error::new(SqlState::SyntaxError, message).at(position));
             }
             let default = value.is_none();
             let value = value.unwrap_or_else(|| Expr::Value(Value::Null.into()));
             items.push(target::item(value, columns.len()));
-            columns.push(AssignedColumn { name, default });
+            columns.push(AssignedColumn {
+                name,
+                default,
+                position,
+            });
         }
         if !reader.accept_token(&Token::Comma) {
             return Ok((columns, items));
@@ -109,6 +113,7 @@ fn assignment(reader: &mut Reader) -> Result<Vec<(Target, Option<Expr>)>> {
 struct Target {
     name: String,
     part: Option<Part>,
+    position: usize,
 }
 
 /// The part of a column that changes.
@@ -150,6 +155,7 @@ fn is_assigned(value: &Expr) -> bool {
 }
 
 fn column(reader: &mut Reader) -> Result<Target> {
+    let position = reader.position();
     let name = reader.name()?;
     let path = field_path(reader)?;
     if !path.is_empty() {
@@ -157,7 +163,7 @@ fn column(reader: &mut Reader) -> Result<Target> {
             return Err(Error::unsupported("assignment to an element of a field"));
         }
         let part = Some(Part::Field(path));
-        return Ok(Target { name, part });
+        return Ok(Target { name, part, position });
     }
     let mut subscripts = vec![];
     while reader.accept_token(&Token::LBracket) {
@@ -169,13 +175,13 @@ fn column(reader: &mut Reader) -> Result<Target> {
                 return Err(Error::unsupported("assignment to a slice of several dimensions"));
             }
             let part = Some(Part::Slice(Box::new([from, to])));
-            return Ok(Target { name, part });
+            return Ok(Target { name, part, position });
         }
         reader.expect_token(&Token::RBracket)?;
         subscripts.push(from);
     }
     let part = (!subscripts.is_empty()).then_some(Part::Element(subscripts));
-    Ok(Target { name, part })
+    Ok(Target { name, part, position })
 }
 
 /// `.a.b` behind a column's name.

@@ -18,6 +18,7 @@ use datafusion::logical_expr::logical_plan::check_subquery_expr;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery};
 use datafusion::optimizer::decorrelate::PullUpCorrelatedExpr;
 
+pub(super) use self::outer_references::{input_schema, outer_columns, subquery_of};
 use self::pull_up::Asked;
 use crate::error::Result;
 use crate::functions::single_value;

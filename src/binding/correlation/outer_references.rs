@@ -7,7 +7,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
 
 /// The outer columns that `plan` reads, itself or in its own subqueries, without those that the
 /// subqueries read from `plan`.
-pub(super) fn outer_columns(plan: &LogicalPlan) -> PlanResult<Vec<Column>> {
+pub(in super::super) fn outer_columns(plan: &LogicalPlan) -> PlanResult<Vec<Column>> {
     let mut columns = vec![];
     collect(plan, &mut vec![], &mut columns)?;
     Ok(columns)
@@ -52,7 +52,7 @@ fn collect(plan: &LogicalPlan, own: &mut Vec<DFSchema>, columns: &mut Vec<Column
     Ok(())
 }
 
-pub(super) fn subquery_of(expression: &Expr) -> Option<&Subquery> {
+pub(in super::super) fn subquery_of(expression: &Expr) -> Option<&Subquery> {
     match expression {
         Expr::ScalarSubquery(subquery) => Some(subquery),
         Expr::Exists(exists) => Some(&exists.subquery),
@@ -63,7 +63,7 @@ pub(super) fn subquery_of(expression: &Expr) -> Option<&Subquery> {
 }
 
 /// The columns that a node's expressions may name.
-pub(super) fn input_schema(plan: &LogicalPlan) -> PlanResult<DFSchema> {
+pub(in super::super) fn input_schema(plan: &LogicalPlan) -> PlanResult<DFSchema> {
     let mut merged = DFSchema::empty();
     for input in plan.inputs() {
         merged.merge(input.schema());

@@ -8,9 +8,7 @@ use datafusion::sql::sqlparser::ast::SelectItem;
 use super::compose::{Choice, Clause, Located, compose};
 use super::expressions::assigned;
 use super::rows::{Rows, first_relation, items, retarget, shorten};
-use super::{
-    Action, BoundModification, Changed, column_named, declare_item, load_target, own_values, require_updatable,
-};
+use super::{Action, BoundModification, Changed, column_set, declare_item, load_target, own_values, require_updatable};
 use crate::binding::BindingServices;
 use crate::binding::rewrite::refuse_sets;
 use crate::context::QueryContext;
@@ -30,7 +28,7 @@ pub async fn bind_update(
     let target = load_target(services, context, changed).await?;
     let table = &Arc::clone(target.shown_table());
     for (column, item) in update.columns.iter().zip(items(&update.rows)) {
-        declare_item(&mut declared, item, &column_named(table, &column.name)?.sql_type);
+        declare_item(&mut declared, item, &column_set(table, column)?.sql_type);
         require_updatable(&target, &column.name, "update")?;
     }
     for (index, item) in items(&update.rows).iter().enumerate() {
@@ -50,7 +48,7 @@ pub async fn bind_update(
     let rows = Rows::plan(services, context, target, alias, query, None, &declared).await?;
     let mut values = vec![];
     for (column, value) in update.columns.iter().zip(&rows.items) {
-        let known = column_named(table, &column.name)?;
+        let known = column_set(table, column)?;
         let value = match column.default {
             true => own_values::updated_default(services, context, &rows.target, known).await?,
             false => {

@@ -14,8 +14,8 @@ use super::compose::{Choice, Clause, Located, compose};
 use super::expressions::{assigned, assigned_from_query, locators, refuse_reading};
 use super::rows::{Rows, retarget};
 use super::{
-    ACTION, Action, BoundModification, Changed, Repeated, column_named, declare, declare_item, finish, load_target,
-    require_updatable,
+    ACTION, Action, BoundModification, Changed, Repeated, column_named, column_set, declare, declare_item, finish,
+    load_target, require_updatable,
 };
 use super::{own_values, value_rows};
 use crate::binding::{BindingServices, BoundTable, Rights, names, relations, rewrite, stored_expression};
@@ -48,15 +48,19 @@ pub fn insert_columns(table: &Table, named: &[String]) -> Result<Vec<String>> {
 
 /// The columns that an INSERT names, one for each value: a column is there again for each of its fields.
 fn assigned_columns(table: &Table, insert: &Insert) -> Result<Vec<String>> {
-    if insert.fields.iter().all(Vec::is_empty) {
-        return insert_columns(table, &insert.columns);
+    if insert.columns.is_empty() {
+        return insert_columns(table, &[]);
     }
     for (place, (name, path)) in insert.columns.iter().zip(&insert.fields).enumerate() {
-        column_named(table, name)?;
+        let placed = |error: Error| match insert.positions.get(place) {
+            Some(position) => error.at(*position),
+            None => error,
+        };
+        column_named(table, name).map_err(placed)?;
         let mut earlier = insert.columns[..place].iter().zip(&insert.fields);
         if earlier.any(|(known, known_path)| known == name && (path.is_empty() || known_path.is_empty())) {
             let message = format!("column \"{name}\" specified more than once");
-            return Err(Error::new(SqlState::DuplicateColumn, message));
+            return Err(placed(Error::new(SqlState::DuplicateColumn, message)));
         }
     }
     Ok(insert.columns.clone())
@@ -357,7 +361,7 @@ async fn on_conflict(
         } => (columns.clone(), values.clone(), condition.clone()),
     };
     for (column, item) in columns.iter().zip(&items) {
-        declare_item(&mut declared, item, &column_named(table, &column.name)?.sql_type);
+        declare_item(&mut declared, item, &column_set(table, column)?.sql_type);
         require_updatable(&target, &column.name, "update")?;
     }
     items.push(sql::SelectItem::ExprWithAlias {
@@ -392,7 +396,7 @@ async fn on_conflict(
     let rows = Rows::plan(services, context, target, alias.clone(), query, Some(source), &declared).await?;
     let mut values = vec![];
     for (column, value) in columns.iter().zip(&rows.items) {
-        let known = column_named(table, &column.name)?;
+        let known = column_set(table, column)?;
         let value = match column.default {
             true => own_values::updated_default(services, context, &rows.target, known).await?,
             false => {

@@ -11,7 +11,7 @@ use super::compose::{ACTION_NAME, Choice, Clause, Located, compose};
 use super::expressions::{assigned, locators, refuse_reading};
 use super::rows::{Rows, first_relation, items, joined_relation, retarget, shorten};
 use super::{
-    Action, BoundModification, Changed, Repeated, column_named, declare_item, load_target, own_values,
+    Action, BoundModification, Changed, Repeated, column_named, column_set, declare_item, load_target, own_values,
     require_updatable,
 };
 use crate::binding::{BindingServices, stored_expression};
@@ -179,10 +179,12 @@ fn columns_of(table: &Table, merge: &Merge) -> Result<Vec<Vec<(String, bool)>>> 
     let mut all = vec![];
     for clause in &merge.clauses {
         all.push(match &clause.action {
-            MergeAction::Update(columns) => columns
-                .iter()
-                .map(|column| (column.name.clone(), !column.default))
-                .collect(),
+            MergeAction::Update(columns) => {
+                let known = columns.iter().map(|column| column_set(table, column));
+                known.collect::<Result<Vec<_>>>()?;
+                let named = columns.iter().map(|column| (column.name.clone(), !column.default));
+                named.collect()
+            }
             MergeAction::Insert { columns, values, .. } => {
                 let names = super::insert_columns(table, columns)?;
                 if values.len() > names.len() {

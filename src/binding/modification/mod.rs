@@ -30,6 +30,7 @@ use super::{
 use crate::catalog::model::{Table, View};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
+use crate::statement::ast::AssignedColumn;
 use crate::types::SqlType;
 
 /// Where the action, the file and the place stand in a modification's plan; the values follow.
@@ -141,4 +142,9 @@ fn column_named<'a>(table: &'a Table, name: &str) -> Result<&'a crate::catalog::
         let message = format!("column \"{name}\" of relation \"{}\" does not exist", table.name);
         Error::new(SqlState::UndefinedColumn, message)
     })
+}
+
+/// The column that SET names.
+fn column_set<'a>(table: &'a Table, named: &AssignedColumn) -> Result<&'a crate::catalog::model::Column> {
+    column_named(table, &named.name).map_err(|error| error.at(named.position))
 }

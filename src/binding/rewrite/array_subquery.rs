@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use super::syntax::{call, replace_expressions, system_name};
 use crate::error::{Error, Result};
+use crate::functions::GATHERED_ARRAYS;
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     replace_expressions(tree, |expression| {
@@ -60,6 +61,7 @@ fn aggregate(mut subquery: Query) -> Result<Expr> {
     let SetExpr::Select(select) = outer.body.as_mut() else {
         return Err(broken_template());
     };
+    let array = call(GATHERED_ARRAYS, vec![array]);
     select.projection = vec![SelectItem::UnnamedExpr(call("array_or_empty", vec![array]))];
     select.from = vec![TableWithJoins {
         relation: TableFactor::Derived {

@@ -3,6 +3,8 @@
 //! `*`, finds the merged column's bare name ambiguous in WHERE and CASE, and inside a subquery takes it for a column of the
 //! query around; so it is written out here where the text tells which relation the column belongs to.
 
+mod alias;
+
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
@@ -11,8 +13,11 @@ use datafusion::sql::sqlparser::ast::{
     WildcardAdditionalOptions,
 };
 
+use self::alias::JoinName;
+pub(super) use self::alias::write_columns;
 use super::syntax::{call, folded};
 use crate::error::{Error, Result};
+use crate::statement::join_alias;
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     match VisitMut::visit(tree, &mut Merger) {
@@ -88,7 +93,18 @@ fn using(join: &Join) -> Option<(Vec<Ident>, Kept)> {
         _ => Kept::Left,
     };
     match join_constraint(join)? {
-        JoinConstraint::Using(columns) => Some((columns.iter().filter_map(column_name).collect(), kept)),
+        JoinConstraint::Using(columns) => {
+            let columns = columns.iter().filter(|column| join_alias(column).is_none());
+            Some((columns.filter_map(column_name).collect(), kept))
+        }
+        _ => None,
+    }
+}
+
+/// The name that a join gives its merged columns.
+fn name_of(join: &Join) -> Option<&Ident> {
+    match join_constraint(join)? {
+        JoinConstraint::Using(columns) => columns.iter().find_map(join_alias),
         _ => None,
     }
 }
@@ -153,6 +169,8 @@ struct Merged {
     outputs: Vec<Output>,
     /// Of joins, by the places of their table and of their own, whose left side is no column that the planner would find.
     conditions: Vec<((usize, usize), Expr)>,
+    /// Of joins whose merged columns have one.
+    names: Vec<JoinName>,
     /// Whether each relation's merged columns are known.
     tells_all: bool,
 }
@@ -163,11 +181,13 @@ impl Merged {
         let mut all = Merged {
             outputs: vec![],
             conditions: vec![],
+            names: vec![],
             tells_all: true,
         };
         for (index, table) in tables.iter().enumerate() {
             let merged = Merged::of(table)?;
             all.outputs.extend(merged.outputs);
+            all.names.extend(merged.names);
             let conditions = merged.conditions.into_iter();
             all.conditions
                 .extend(conditions.map(|((_, place), condition)| ((index, place), condition)));
@@ -183,6 +203,7 @@ impl Merged {
                 merged: vec![],
             }],
             conditions: vec![],
+            names: vec![],
             tells_all: true,
         };
         for (place, join) in table.joins.iter().enumerate() {
@@ -235,6 +256,16 @@ impl Merged {
             merged
                 .conditions
                 .extend(condition.filter(|_| !is_found).map(|condition| ((0, place), condition)));
+            if let Some(name) = name_of(join) {
+                let columns = firsts.iter().filter_map(|output| match output {
+                    Output::Column { name, value } => Some((name.clone(), value.as_ref().clone())),
+                    Output::Rest { .. } => None,
+                });
+                merged.names.push(JoinName {
+                    name: name.clone(),
+                    columns: columns.collect(),
+                });
+            }
             firsts.append(&mut merged.outputs);
             firsts.push(Output::Rest {
                 relation,

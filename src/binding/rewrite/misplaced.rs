@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArguments, GroupByExpr, OrderByKind, Query, Select, SelectItem,
-    Spanned, TableFactor, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
+    Distinct, DuplicateTreatment, Expr, Function, FunctionArguments, GroupByExpr, OrderByKind, Query, Select,
+    SelectItem, Spanned, TableFactor, TableWithJoins, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::aggregates::is_aggregate;
@@ -168,6 +168,14 @@ fn check_grouping(select: &Select) -> Result<()> {
 }
 
 fn check_select(select: &Select) -> Result<()> {
+    if select.projection.is_empty()
+        && select
+            .distinct
+            .as_ref()
+            .is_some_and(|distinct| *distinct != Distinct::All)
+    {
+        return Err(Error::syntax("SELECT DISTINCT must have a select list"));
+    }
     check_grouping(select)?;
     let clauses = [(&select.selection, "WHERE"), (&select.having, "HAVING")];
     for (clause, name) in clauses {

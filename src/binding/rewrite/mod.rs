@@ -10,6 +10,7 @@ mod join_using;
 mod function_in_from;
 mod function_in_select;
 mod functions_in_outer_joins;
+mod gathered_arrays;
 mod grouping_positions;
 mod having_alone;
 mod hypothetical_ranks;
@@ -81,8 +82,10 @@ fn rewrite_tree(tree: &mut impl VisitMut) -> Result<()> {
     misplaced::check(tree)?;
     set_returning::rewrite(tree)?;
     grouping_positions::rewrite(tree)?;
+    join_using::write_columns(tree)?;
     // Early, because names come from the text as it was written.
     output_names::rewrite(tree);
+    gathered_arrays::rewrite(tree)?;
     table_sample::rewrite(tree)?;
     truth_literals::rewrite(tree);
     having_alone::rewrite(tree)?;
@@ -143,15 +146,15 @@ mod tests {
         let cases = [
             (
                 "SELECT ARRAY(SELECT a FROM t)",
-                "SELECT (SELECT array_or_empty(array_agg(c)) FROM (SELECT a FROM t) AS array_rows (c)) AS \"array\"",
+                "SELECT (SELECT array_or_empty(gathered_arrays(array_agg(c))) FROM (SELECT a FROM t) AS array_rows (c)) AS \"array\"",
             ),
             (
                 "SELECT ARRAY(SELECT a FROM t ORDER BY 1 DESC)",
-                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY c DESC)) FROM (SELECT a FROM t) AS array_rows (c)) AS \"array\"",
+                "SELECT (SELECT array_or_empty(gathered_arrays(array_agg(c ORDER BY c DESC))) FROM (SELECT a FROM t) AS array_rows (c)) AS \"array\"",
             ),
             (
                 "SELECT ARRAY(SELECT a FROM t ORDER BY b)",
-                "SELECT (SELECT array_or_empty(array_agg(c ORDER BY o1)) FROM (SELECT a, b AS \"\u{1}o1\" FROM t) AS array_rows (c, o1)) AS \"array\"",
+                "SELECT (SELECT array_or_empty(gathered_arrays(array_agg(c ORDER BY o1))) FROM (SELECT a, b AS \"\u{1}o1\" FROM t) AS array_rows (c, o1)) AS \"array\"",
             ),
             (
                 "SELECT pg_catalog.upper(a) COLLATE pg_catalog.\"default\" FROM t",

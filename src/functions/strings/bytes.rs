@@ -120,6 +120,24 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     ]
 }
 
+/// `overlay(whole, part, start [, length])`; the length is the part's.
+pub(super) fn overlay(row: &[Datum]) -> Result<Datum> {
+    let (whole, part, start, length) = match row {
+        [Datum::Bytes(whole), Datum::Bytes(part), Datum::Int(start)] => (whole, part, *start, part.len() as i64),
+        [
+            Datum::Bytes(whole),
+            Datum::Bytes(part),
+            Datum::Int(start),
+            Datum::Int(length),
+        ] => (whole, part, *start, *length),
+        _ => return Ok(Datum::Null),
+    };
+    // Both are integers of 32 bits, as the function is declared and as values are long.
+    let (begin, end) = super::pieces::overlaid(start as i32, length as i32)?;
+    let (begin, end) = (begin.min(whole.len()), end.min(whole.len()));
+    Ok(Datum::Bytes([&whole[..begin], part, &whole[end..]].concat()))
+}
+
 fn binaries<'a>(args: &'a Arguments<'_>) -> Result<&'a BinaryArray> {
     let array = args.array(0).as_binary_opt::<i32>();
     array.ok_or_else(|| Error::internal("bytea was expected"))

@@ -75,6 +75,8 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                 kernel("(text, text, int4, int4) text", overlay),
                 kernel(r#"("bit", "bit", int4) "bit""#, overlay),
                 kernel(r#"("bit", "bit", int4, int4) "bit""#, overlay),
+                rows("(bytea, bytea, int4) bytea", |_, row| super::bytes::overlay(row)),
+                rows("(bytea, bytea, int4, int4) bytea", |_, row| super::bytes::overlay(row)),
             ],
         ),
     ];
@@ -387,20 +389,20 @@ fn overlay(args: &Arguments<'_>) -> Result<ArrayRef> {
                 Some(length) => length,
             },
         };
-        if start <= 0 {
-            return Err(Error::new(
-                SqlState::SubstringError,
-                "negative substring length not allowed",
-            ));
-        }
-        let after = start
-            .checked_add(length)
-            .ok_or_else(|| Error::new(SqlState::NumericValueOutOfRange, "integer out of range"))?;
-        let begin = start as usize - 1;
-        let end = usize::try_from(i64::from(after) - 1).unwrap_or_default();
+        let (begin, end) = overlaid(start, length)?;
         out.push_str(&text[..offset(text, begin)]);
         out.push_str(part);
         out.push_str(&text[offset(text, end)..]);
         Ok(true)
     })
+}
+
+/// What overlay() leaves of the whole: what is before the first place and what begins at the second.
+pub(super) fn overlaid(start: i32, length: i32) -> Result<(usize, usize)> {
+    let begin = usize::try_from(i64::from(start) - 1);
+    let begin = begin.map_err(|_| Error::new(SqlState::SubstringError, "negative substring length not allowed"))?;
+    let after = start
+        .checked_add(length)
+        .ok_or_else(|| Error::new(SqlState::NumericValueOutOfRange, "integer out of range"))?;
+    Ok((begin, usize::try_from(i64::from(after) - 1).unwrap_or_default()))
 }

@@ -15,6 +15,7 @@ mod needed;
 mod null_equal_joins;
 mod own_operators;
 mod partial_key_filter;
+mod recursion_order;
 mod repeated_sort_keys;
 mod single_leading_groups;
 mod stream_series;
@@ -105,6 +106,8 @@ fn stock() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 /// Our rules, each with its reason.
 fn ours() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     vec![
+        // Without this, `array_agg()` shows the rows of WITH RECURSIVE in no order.
+        Arc::new(recursion_order::RecursionOrder),
         // Without this, all groups of a large table are computed where a join then asks for few of them.
         Arc::new(filter_before_grouping::FilterBeforeGrouping),
         // DataFusion aggregates decimals at 128 bits, hashes every key and copies the rows that a filter keeps.

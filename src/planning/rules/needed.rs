@@ -15,6 +15,7 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 
@@ -111,6 +112,7 @@ pub(super) struct Parts {
     /// Aggregations that work better in an order.
     ordered_aggregates: bool,
     shared: bool,
+    recursions: bool,
 }
 
 impl Parts {
@@ -138,6 +140,8 @@ impl Parts {
             self.windows = true;
         } else if node.is::<SharedExec>() {
             self.shared = true;
+        } else if node.is::<RecursiveQueryExec>() {
+            self.recursions = true;
         } else if let Some(aggregate) = node.downcast_ref::<AggregateExec>() {
             self.aggregates = true;
             self.totals |= aggregate.group_expr().is_empty();
@@ -184,6 +188,7 @@ impl Parts {
             "ProjectionPushdown" => self.projections || self.loop_joins,
             "PushdownSort" => self.sorts,
             "link_shared_parts" => self.shared,
+            super::recursion_order::NAME => self.recursions,
             _ => true,
         }
     }
@@ -289,6 +294,7 @@ mod tests {
             "select * from (select k, row_number() over (partition by s order by k) as r from t) where r <= 2",
             "select k, sum(k) over (order by k rows between 1 preceding and current row) from t limit 3",
             "select k from t union all select k from u",
+            "with recursive r(n) as (select 1 union all select n + 1 from r where n < 5) select array_agg(n) from r",
             "select k from t union select k from u order by 1 limit 3",
             "select s, sum(k) from t group by rollup (s) having sum(k) > 3",
             "select * from (values (1, 'a'), (2, 'b')) v (a, b) where a > 1",

@@ -11,6 +11,8 @@ pub struct Insert {
     pub alias: String,
     /// Empty: all columns in order.
     pub columns: Vec<String>,
+    /// The character where each of `columns` is named.
+    pub positions: Vec<usize>,
     /// Where a value goes below each of `columns`: the names of fields in fields, or nothing.
     pub fields: Vec<Vec<String>>,
     /// VALUES or a query; `None` is DEFAULT VALUES.
@@ -116,6 +118,8 @@ pub struct AssignedColumn {
     pub name: String,
     /// The value is the column's default; the item is NULL.
     pub default: bool,
+    /// The character where it is named.
+    pub position: usize,
 }
 
 /// DELETE FROM target [USING …] [WHERE …] [RETURNING …].

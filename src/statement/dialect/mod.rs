@@ -8,6 +8,7 @@ mod empty_select;
 mod fetch_expression;
 mod frame_exclusion;
 mod grouping_sets;
+mod join_alias;
 mod json_table;
 mod keywords;
 mod lock_strength;
@@ -37,6 +38,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub use fetch_expression::WITH_TIES;
+pub use join_alias::join_alias;
 pub use json_table::{JSON_ROW, JSON_TABLE};
 pub(super) use keywords::{is_function_or_type_name, is_reserved, is_word, starts_expression};
 pub use row_expansion::ALL_FIELDS;
@@ -58,6 +60,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     grouping_sets::write_out(tokens);
     lock_strength::plain_clauses(tokens);
     only_table::drop_only(tokens);
+    join_alias::write_as_columns(tokens);
     nested_joins::write_parentheses(tokens);
     rows_from::write_calls(tokens);
     json_table::mark_calls(tokens);
