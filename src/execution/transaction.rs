@@ -175,6 +175,7 @@ impl Transaction {
         self.created = mark.created.clone();
         self.deferral = mark.deferral.clone();
         self.watches = mark.watches.clone();
+        self.events = None;
         self.failed = false;
     }
 

@@ -515,9 +515,7 @@ impl Session {
         let (table, write, rows, notice) = copy.finish().await?;
         self.notices.extend(notice);
         self.transaction.add_write(&table, write).await?;
-        if self.transaction.deferral.has_due() {
-            Box::pin(self.compare_due()).await?;
-        }
+        Box::pin(self.compare_due()).await?;
         Ok(format!("COPY {rows}"))
     }
 

@@ -311,6 +311,9 @@ impl Session {
 
     /// Compares rows with foreign keys that do not wait for COMMIT, after what brought them without.
     pub(super) async fn compare_due(&mut self) -> Result<()> {
+        if !self.transaction.deferral.has_due() {
+            return Ok(());
+        }
         let due = Statement::SetConstraints {
             names: vec![],
             deferred: None,

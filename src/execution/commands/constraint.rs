@@ -242,7 +242,6 @@ pub(super) async fn hold_new_references(
             let (delta, _) = super::insert::open(command, held).await?;
             command.transaction.take_turn(held.id, &delta, None).await;
             let (_, base) = super::insert::open(command, held).await?;
-            command.context.check_decided(held, &base)?;
             let seen = command.transaction.logged(held.id).unwrap_or(base);
             let property = SchemaChange::SetProperties(vec![(FOREIGN_KEY.to_string(), id.to_string())]);
             super::alter::alter_log(command, held, "ADD CONSTRAINT", vec![property]).await?;

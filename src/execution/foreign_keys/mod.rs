@@ -147,7 +147,10 @@ impl ForeignKeys {
         let memory = MemoryConsumer::new("old keys").register(&command.session.runtime_env().memory_pool);
         let all = deleted.iter().chain(updated.iter().flat_map(|(old, new)| [old, new]));
         memory.try_grow(all.map(RecordBatch::get_array_memory_size).sum())?;
-        let schema = Arc::new(stored.project(&columns)?);
+        let schema = match deleted.first() {
+            Some(rows) => rows.schema(),
+            None => Arc::new(stored.project(&columns)?),
+        };
         let mut events = vec![];
         for reference in &self.referred {
             let own = columns_of(&[Arc::clone(reference)], Side::Parent, &stored)?;
