@@ -122,6 +122,7 @@ sql_states! {
     InvalidEscapeSequence = "22025",
     SequenceGeneratorLimitExceeded = "2200H",
     NotNullViolation = "23502",
+    ForeignKeyViolation = "23503",
     UniqueViolation = "23505",
     CheckViolation = "23514",
     InvalidCursorState = "24000",
@@ -264,7 +265,7 @@ impl Error {
     /// Names the table of the column or constraint that the error is about, where it is about one.
     pub fn in_table(mut self, schema: &str, table: &str) -> Self {
         let subject = &mut self.0.subject;
-        if subject.column.is_some() || subject.constraint.is_some() {
+        if subject.table.is_none() && (subject.column.is_some() || subject.constraint.is_some()) {
             subject.schema = Some(schema.to_string());
             subject.table = Some(table.to_string());
         }

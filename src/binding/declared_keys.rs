@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result as PlanResult};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, ExprSchemable, Volatility, cast};
 
 use super::stored_expression::{bind_stored, renamed, stored_row};
 use super::{BindingServices, equal_keys};
@@ -14,6 +14,9 @@ use crate::catalog::CatalogSnapshot;
 use crate::catalog::model::{ConstraintRule, Index, IndexedValue, Oid, StoredExpression, Table, Timing};
 use crate::context::QueryContext;
 use crate::error::Result;
+use crate::functions::postgres_cast;
+use crate::types::numeric::WIDE_LAYOUT;
+use crate::types::{ComparedAs, FormatSettings, SqlType};
 
 /// A key: no two rows for which the condition holds have the same values.
 #[derive(Debug, Clone)]
@@ -93,6 +96,14 @@ pub async fn bind_keys(
     Ok(keys)
 }
 
+/// One side of a foreign key over stored rows: its columns, each compared as the other side's is.
+pub fn bind_side(table: &Table, columns: &[i16], compared: &[ComparedAs], stored: &Schema) -> Result<Vec<KeyValue>> {
+    let sides = columns.iter().zip(compared);
+    sides
+        .map(|(id, compared)| of_column(table, *id, stored)?.compared_as(*compared, stored))
+        .collect()
+}
+
 async fn of_index(
     services: &BindingServices,
     context: &QueryContext,
@@ -145,6 +156,29 @@ async fn over_stored(
 }
 
 impl KeyValue {
+    /// The value beside one of another type. Bounds of files are those of the column itself.
+    fn compared_as(mut self, compared: ComparedAs, stored: &Schema) -> Result<KeyValue> {
+        let schema = DFSchema::try_from(stored.clone())?;
+        let value = self.value.clone();
+        let target = match compared {
+            ComparedAs::Themselves => return Ok(self),
+            ComparedAs::Int8 => DataType::Int64,
+            ComparedAs::Float8 => DataType::Float64,
+            ComparedAs::Numeric => WIDE_LAYOUT,
+            ComparedAs::Text => {
+                let (_, field) = value.to_field(&schema)?;
+                let (settings, from) = (FormatSettings::default(), SqlType::from_field(&field));
+                let text = postgres_cast(value, from, SqlType::Text, &settings, Volatility::Immutable);
+                (self.equal_by, self.bounded) = (Some(text), None);
+                return Ok(self);
+            }
+        };
+        if value.get_type(&schema)? != target {
+            self.equal_by = Some(cast(value, target));
+        }
+        Ok(self)
+    }
+
     fn new(name: String, value: Expr, position: Option<usize>, stored: &Schema) -> Result<KeyValue> {
         let schema = DFSchema::try_from(stored.clone())?;
         let key = equal_keys::key_or_value(value.clone(), &schema);

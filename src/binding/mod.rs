@@ -66,7 +66,7 @@ use datafusion::sql::sqlparser::ast as sql;
 pub use bound_table::{BoundPolicies, BoundTable, RelationVersion, bound_table};
 pub use call_arguments::placed_values as placed_arguments;
 pub use column_sources::{ColumnOrigin, ColumnSource};
-pub use declared_keys::{BoundKey, KeyValue, bind_keys};
+pub use declared_keys::{BoundKey, KeyValue, bind_keys, bind_side};
 pub use domains::{bind_domain_rule, check_domain_condition};
 pub use expression::{bind_constant, bind_expression_over};
 pub use frame_bounds::{FramedQuery, with_frame_bounds};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Oid, StoredExpression};
 
-/// A declared constraint of a table. CHECK is enforced on every write; a primary key or UNIQUE where it says so: ON
+/// A declared constraint of a table. CHECK is enforced on every write; a key or foreign key where it says so: ON
 /// CONFLICT and clients rely on the others too, nothing proves them. No plan relies on any, for other engines write too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,7 +12,7 @@ pub struct Constraint {
     pub id: Oid,
     pub name: String,
     pub rule: ConstraintRule,
-    /// Of a primary key or UNIQUE: whether writes are held to it.
+    /// Of a key or foreign key: whether writes are held to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub enforced: bool,
     #[serde(default, skip_serializing_if = "Timing::is_immediate")]
@@ -36,7 +36,7 @@ pub enum ConstraintRule {
     },
     ForeignKey {
         columns: Vec<i16>,
-        /// May be gone: nothing keeps it.
+        /// May be gone where the key is not enforced: nothing keeps it then.
         table: Oid,
         referenced: Vec<i16>,
         #[serde(default, skip_serializing_if = "ForeignKeyTerms::is_usual")]
@@ -79,13 +79,51 @@ impl Timing {
     }
 }
 
-/// What a foreign key says beside its columns. Nothing acts on it: clients read it.
+/// What a foreign key says beside its columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForeignKeyTerms {
     pub match_full: bool,
     pub on_update: ReferentialAction,
     pub on_delete: ReferentialAction,
+    /// The columns that ON DELETE SET NULL or SET DEFAULT names; none are all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set_columns: Vec<i16>,
+    /// NOT VALID: rows that were there before it have not been looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub not_valid: bool,
+}
+
+/// A foreign key that the rows of its table are held to.
+#[derive(Debug, Clone, Copy)]
+pub struct ForeignKey<'a> {
+    pub constraint: &'a Constraint,
+    pub columns: &'a [i16],
+    /// The table that it refers to.
+    pub table: Oid,
+    pub referenced: &'a [i16],
+    pub terms: &'a ForeignKeyTerms,
+}
+
+impl Constraint {
+    /// The foreign key that it is, if rows are held to it.
+    pub fn enforced_foreign_key(&self) -> Option<ForeignKey<'_>> {
+        match &self.rule {
+            ConstraintRule::ForeignKey {
+                columns,
+                table,
+                referenced,
+                terms,
+            } if self.enforced => Some(ForeignKey {
+                constraint: self,
+                columns,
+                table: *table,
+                referenced,
+                terms,
+            }),
+            _ => None,
+        }
+    }
 }
 
 impl ForeignKeyTerms {
@@ -93,8 +131,8 @@ impl ForeignKeyTerms {
         *self == ForeignKeyTerms::default()
     }
 
-    /// As pg_get_constraintdef() shows them.
-    pub fn words(&self) -> String {
+    /// As pg_get_constraintdef() shows them; `names` are those of `set_columns`.
+    pub fn words(&self, names: &[String]) -> String {
         let mut words = String::new();
         if self.match_full {
             words.push_str(" MATCH FULL");
@@ -102,13 +140,16 @@ impl ForeignKeyTerms {
         for (event, action) in [("UPDATE", self.on_update), ("DELETE", self.on_delete)] {
             if action != ReferentialAction::NoAction {
                 words.push_str(&format!(" ON {event} {}", action.words()));
+                if event == "DELETE" && !names.is_empty() {
+                    words.push_str(&format!(" ({})", names.join(", ")));
+                }
             }
         }
         words
     }
 }
 
-/// What is to happen to rows whose key is changed or deleted.
+/// What happens to rows that refer to a key which changes or goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReferentialAction {
@@ -142,7 +183,7 @@ impl ReferentialAction {
         }
     }
 
-    /// Whether it would change rows.
+    /// Whether it changes rows.
     pub fn changes_rows(self) -> bool {
         !matches!(self, ReferentialAction::NoAction | ReferentialAction::Restrict)
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::SqlType;
 
-pub use super::constraint::{Constraint, ConstraintRule, ForeignKeyTerms, ReferentialAction, Timing};
+pub use super::constraint::{Constraint, ConstraintRule, ForeignKey, ForeignKeyTerms, ReferentialAction, Timing};
 use super::default_privileges::DefaultPrivileges;
 pub use super::function::{Language, OutputArgument, OutputMode, QueryResult, RoutineKind, Script, Volatility};
 pub use super::own_numbers::OwnNumbers;

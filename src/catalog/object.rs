@@ -187,6 +187,8 @@ impl Object {
                 ids.extend(table.policy_functions());
                 let query = table.materialized.iter().flat_map(|query| &query.references);
                 ids.extend(query.map(|reference| reference.object));
+                let referenced = table.foreign_keys().map(|key| key.table);
+                ids.extend(referenced.filter(|id| *id != table.id));
             }
             Object::View(view) => ids.extend(view.references.iter().map(|reference| reference.object)),
             Object::Sequence(sequence) => ids.extend(sequence.owned_by.map(|(table, _)| table)),
@@ -223,6 +225,7 @@ impl Object {
         match self {
             Object::Function(function) if function.script.is_some() => 5,
             Object::Function(function) if matches!(function.returns, SqlType::Composite(_)) => 5,
+            Object::Table(table) if table.foreign_keys().next().is_some() => 6,
             Object::Type(_) => 4,
             _ if has_user_types => 4,
             Object::Table(table) if table.materialized.is_some() => 3,
@@ -326,12 +329,13 @@ impl Table {
 
     /// The columns of the primary key and of each UNIQUE, by constraint.
     pub fn keys(&self) -> impl Iterator<Item = (&Constraint, &[i16])> {
-        self.constraints.iter().filter_map(|constraint| match &constraint.rule {
-            ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => {
-                Some((constraint, columns.as_slice()))
-            }
-            _ => None,
-        })
+        let constraints = self.constraints.iter();
+        constraints.filter_map(|constraint| Some((constraint, constraint.key_columns()?)))
+    }
+
+    /// The foreign keys that its rows are held to.
+    pub fn foreign_keys(&self) -> impl Iterator<Item = ForeignKey<'_>> {
+        self.constraints.iter().filter_map(Constraint::enforced_foreign_key)
     }
 
     /// The conditions that every row must not fail.
@@ -358,6 +362,14 @@ impl Table {
 }
 
 impl Constraint {
+    /// The columns of a primary key or UNIQUE.
+    pub fn key_columns(&self) -> Option<&[i16]> {
+        match &self.rule {
+            ConstraintRule::PrimaryKey { columns } | ConstraintRule::Unique { columns, .. } => Some(columns),
+            _ => None,
+        }
+    }
+
     /// Whether it names this column of its table.
     pub fn uses(&self, column: i16) -> bool {
         match &self.rule {

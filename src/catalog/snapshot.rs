@@ -250,6 +250,19 @@ impl CatalogSnapshot {
         })
     }
 
+    /// The foreign keys whose rows refer to the table, each with its own table; by table and in the order of declaration.
+    pub fn referencing(&self, table: Oid) -> impl Iterator<Item = (&Table, ForeignKey<'_>)> {
+        let others = self.dependents(table).filter_map(|object| match object {
+            Object::Table(other) => Some(other),
+            _ => None,
+        });
+        self.table(table)
+            .into_iter()
+            .chain(others)
+            .flat_map(move |other| other.foreign_keys().map(move |key| (other, key)))
+            .filter(move |(_, key)| key.table == table)
+    }
+
     /// The objects that name the role as owner, grantee or grantor, and the roles that are its members.
     pub fn role_uses(&self, role: Oid) -> impl Iterator<Item = &Object> {
         self.role_uses

@@ -177,7 +177,10 @@ impl SessionHandle {
         // In SQL's precision, so that all clocks of a statement agree.
         let now = Utc::now().trunc_subsecs(6);
         let mut activity = self.activity.lock();
-        activity.query = query[..query.floor_char_boundary(SHOWN_BYTES)].into();
+        let shown = &query[..query.floor_char_boundary(SHOWN_BYTES)];
+        if *activity.query != *shown {
+            activity.query = shown.into();
+        }
         activity.query_started = Some(now);
         if activity.state != SessionState::Active {
             activity.state = SessionState::Active;

@@ -4,6 +4,7 @@ pub mod admission;
 pub mod commands;
 mod enforced_keys;
 pub mod explain;
+mod foreign_keys;
 pub mod memory;
 pub mod outcome;
 pub mod partial_aggregates;

@@ -16,6 +16,7 @@ use tokio::sync::OwnedMutexGuard;
 pub use deferral::Deferral;
 use pending::PendingChange;
 
+use super::foreign_keys::{Event, Watch};
 use super::services::Services;
 use crate::catalog::model::{Oid, Table};
 use crate::catalog::{CatalogSnapshot, OnCommit, Staged, Temporary};
@@ -61,6 +62,10 @@ pub struct Transaction {
     pub deferral: Deferral,
     /// Tables whose rows the transaction changes: others of this process wait.
     turns: HashMap<Oid, OwnedMutexGuard<()>>,
+    /// What foreign keys ask of the commit.
+    watches: Vec<Watch>,
+    /// While parts of one statement run, what foreign keys look at when the last one has.
+    events: Option<Vec<Event>>,
 }
 
 /// How long a transaction waits for another one that changes rows of the same table, before it goes on and leaves it to
@@ -74,6 +79,7 @@ pub struct TransactionMark {
     created: Vec<Oid>,
     pins: HashMap<Oid, Arc<TableSnapshot>>,
     deferral: Deferral,
+    watches: Vec<Watch>,
 }
 
 /// Rows that a statement wrote for a table.
@@ -147,6 +153,7 @@ impl Transaction {
             created: self.created.clone(),
             pins: self.pins.clone(),
             deferral: self.deferral.clone(),
+            watches: self.watches.clone(),
         }
     }
 
@@ -167,6 +174,8 @@ impl Transaction {
         self.pending = mark.pending.clone();
         self.created = mark.created.clone();
         self.deferral = mark.deferral.clone();
+        self.watches = mark.watches.clone();
+        self.events = None;
         self.failed = false;
     }
 
@@ -311,6 +320,50 @@ impl Transaction {
     pub fn hold(&mut self, table: Oid, snapshot: Arc<TableSnapshot>) {
         if self.explicit && !self.created(table) {
             self.pins.entry(table).or_insert(snapshot);
+        }
+    }
+
+    /// From here on foreign keys are looked at later. Whether they were not before.
+    pub fn hold_events(&mut self) -> bool {
+        let begins = self.events.is_none();
+        self.events.get_or_insert_default();
+        begins
+    }
+
+    /// What foreign keys have to look at.
+    pub fn release_events(&mut self) -> Vec<Event> {
+        self.events.take().unwrap_or_default()
+    }
+
+    /// The events, unless they are for later.
+    pub(in crate::execution) fn held_back(&mut self, events: Vec<Event>) -> Option<Vec<Event>> {
+        match &mut self.events {
+            Some(held) => {
+                held.extend(events);
+                None
+            }
+            None => Some(events),
+        }
+    }
+
+    /// What has to hold still when the transaction commits.
+    pub(in crate::execution) fn watch(&mut self, watch: Watch) {
+        if !self.watches.iter().any(|earlier| watch.repeats(earlier)) {
+            self.watches.push(watch);
+        }
+    }
+
+    /// The version in the log of a table that the transaction has changed.
+    pub(in crate::execution) fn logged(&self, table: Oid) -> Option<Arc<TableSnapshot>> {
+        let pending = self.pending.iter().find(|pending| pending.table == table)?;
+        Some(Arc::clone(&pending.change.base))
+    }
+
+    /// The files that the transaction has written for a table, and no others.
+    pub(in crate::execution) fn written(&self, table: Oid) -> Result<Option<Arc<TableSnapshot>>> {
+        match self.pending.iter().find(|pending| pending.table == table) {
+            Some(pending) => pending.written(),
+            None => Ok(None),
         }
     }
 

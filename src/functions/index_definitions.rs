@@ -81,10 +81,12 @@ fn constraint_definition(lookup: &Lookup<'_>, table: &Table, constraint: &Constr
                 }
                 None => ("?".to_string(), "?".to_string()),
             };
+            let set_columns = super::keys::column_names(table, &terms.set_columns);
+            let not_valid = if terms.not_valid { " NOT VALID" } else { "" };
             format!(
-                "FOREIGN KEY ({}) REFERENCES {name}({names}){}{timing}",
+                "FOREIGN KEY ({}) REFERENCES {name}({names}){}{timing}{unless_enforced}{not_valid}",
                 names_of(table, columns),
-                terms.words()
+                terms.words(&set_columns)
             )
         }
         ConstraintRule::Check { condition } => format!("CHECK (({}))", condition.text),

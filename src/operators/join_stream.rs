@@ -132,12 +132,12 @@ enum Phase {
 impl Joining {
     async fn next(&mut self) -> PlanResult<Option<RecordBatch>> {
         loop {
+            // A join that multiplies rows, or whose filter keeps none, works for long without waiting.
+            tokio::task::consume_budget().await;
             if let Some(batch) = self.joined.next_completed_batch() {
                 self.metrics.record_output(batch.num_rows());
                 return Ok(Some(batch));
             }
-            // A join that multiplies rows, or whose filter keeps none, works for long without waiting.
-            tokio::task::consume_budget().await;
             match &mut self.phase {
                 Phase::Building(building) => {
                     let ready = building.clone().await.map_err(DataFusionError::Shared)?;

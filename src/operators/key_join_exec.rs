@@ -11,8 +11,9 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::coop::CooperativeExec;
-use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::execution_plan::{
+    ChildrenPropertiesMode, ReplaceChildrenOptions, replace_children_if_necessary,
+};
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::{
@@ -165,10 +166,6 @@ fn stock_on(
 
 /// An operator's input with these of its columns as codes; `None` where it is none of ours that can emit them.
 pub fn coded_input(input: &Arc<dyn ExecutionPlan>, columns: &[usize]) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
-    if let Some(cooperative) = input.downcast_ref::<CooperativeExec>() {
-        let coded = coded_input(cooperative.input(), columns)?;
-        return Ok(coded.map(|coded| Arc::new(CooperativeExec::new(coded)) as _));
-    }
     if columns.is_empty() {
         return Ok(None);
     }
@@ -236,16 +233,40 @@ impl ExecutionPlan for KeyJoinExec {
         self.stock.dynamic_expressions_produced()
     }
 
-    fn with_new_children(
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    /// Most rules that change an input leave its properties: then the join is the same one.
+    fn replace_children(
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
+        options: ReplaceChildrenOptions,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let probing = children.swap_remove(1);
-        self.again(stock_on(Arc::clone(&self.stock), children.swap_remove(0), probing)?)
+        let built = children.swap_remove(0);
+        match options.children_properties {
+            ChildrenPropertiesMode::Recompute => self.again(stock_on(Arc::clone(&self.stock), built, probing)?),
+            ChildrenPropertiesMode::Keep => Ok(Arc::new(KeyJoinExec {
+                // Its inputs are put in when it is to run.
+                stock: Arc::clone(&self.stock),
+                built,
+                probing,
+                shape: Arc::clone(&self.shape),
+                properties: Arc::clone(&self.properties),
+                side: Arc::default(),
+                metrics: ExecutionPlanMetricsSet::new(),
+            })),
+        }
     }
 
     fn reset_state(self: Arc<Self>) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        self.again(Arc::clone(&self.stock).reset_state()?)
+        let stock = stock_on(
+            Arc::clone(&self.stock),
+            Arc::clone(&self.built),
+            Arc::clone(&self.probing),
+        )?;
+        self.again(stock.reset_state()?)
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {

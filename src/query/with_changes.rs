@@ -10,7 +10,7 @@ use datafusion::common::ScalarValue;
 use datafusion::datasource::MemTable;
 use futures::StreamExt;
 
-use super::{Description, Request, describe, modification, run as run_statement};
+use super::{Description, Request, command_context, describe, modification, run as run_statement};
 use crate::binding::WithRelation;
 use crate::error::{Error, Result};
 use crate::execution::commands::modify;
@@ -43,8 +43,27 @@ pub(super) async fn describe_all(request: &Request<'_>, changes: &WithChanges) -
     })
 }
 
-/// Makes the changes in their order, then runs the main statement.
+/// Makes the changes in their order, then runs the main statement; then foreign keys are looked at.
 pub(super) async fn run(
+    request: &Request<'_>,
+    changes: &WithChanges,
+    parameters: &[ScalarValue],
+    formats: &[Format],
+    transaction: &mut Transaction,
+    notices: &mut Vec<Notice>,
+) -> Result<Outcome> {
+    let holds = transaction.hold_events();
+    let outcome = run_parts(request, changes, parameters, formats, transaction, notices).await;
+    if holds {
+        let events = transaction.release_events();
+        if outcome.is_ok() {
+            modify::settle(&mut command_context(request, transaction, notices), events).await?;
+        }
+    }
+    outcome
+}
+
+async fn run_parts(
     request: &Request<'_>,
     changes: &WithChanges,
     parameters: &[ScalarValue],

@@ -83,7 +83,7 @@ impl Session {
             depth: self.savepoints.len(),
             held: false,
         };
-        self.portals.insert(declare.name.clone(), portal);
+        self.portals.insert(declare.name.clone(), Box::new(portal));
         self.handle().cursors.lock().insert(declare.name.clone(), status);
         Ok(())
     }

@@ -15,6 +15,7 @@ mod prepared;
 mod reading;
 mod routines;
 mod schema;
+mod search_path;
 mod settings;
 mod statements;
 mod transactions;
@@ -53,6 +54,7 @@ use lone_statement::Lone;
 pub use outlet::NoticeOutlet;
 use portal::Portal;
 use prepared::{PreparedStatement, Texts};
+use search_path::SearchPath;
 use transactions::Savepoint;
 
 /// An authenticated client.
@@ -161,8 +163,10 @@ pub struct Session {
     database_name: Arc<str>,
     interrupt: Arc<Interrupt>,
     settings: SessionSettings,
+    search_path: Option<SearchPath>,
     statements: HashMap<String, Arc<PreparedStatement>>,
-    portals: HashMap<String, Portal>,
+    /// On the heap, since they are taken out and put back for each of their steps.
+    portals: HashMap<String, Box<Portal>>,
     transaction: Transaction,
     savepoints: Vec<Savepoint>,
     listening: Listening,
@@ -239,6 +243,7 @@ impl Session {
             database_name: database.name.as_str().into(),
             interrupt: login.interrupt,
             settings,
+            search_path: None,
             statements: HashMap::new(),
             portals: HashMap::new(),
             transaction: Transaction::default(),
@@ -466,11 +471,7 @@ impl Session {
                 format!("role \"{}\" no longer exists", self.identity.current().role_name),
             ));
         }
-        let search_path = catalog.search_path(
-            self.database,
-            &self.settings.current().search_path,
-            self.identity.current().role,
-        );
+        let search_path = self.search_path(&catalog);
         let context = Arc::new(QueryContext {
             principal: self.identity.current().clone(),
             catalog,

@@ -194,7 +194,7 @@ impl Session {
             depth: self.savepoints.len(),
             held: false,
         };
-        self.portals.insert(binding.portal, portal);
+        self.portals.insert(binding.portal, Box::new(portal));
         Ok(())
     }
 
@@ -217,15 +217,16 @@ impl Session {
     fn portal(&self, name: &str) -> Result<&Portal> {
         self.portals
             .get(name)
+            .map(Box::as_ref)
             .ok_or_else(|| Error::new(SqlState::InvalidCursorName, format!("portal \"{name}\" does not exist")))
     }
 
     /// The next chunk of a portal; the first call executes it.
     pub async fn fetch(&mut self, name: &str, max_rows: u64) -> Result<Fetched> {
         // Taken out while it runs: a fetch that is dropped midway drops its work with it.
-        let mut portal = self
+        let (own_name, mut portal) = self
             .portals
-            .remove(name)
+            .remove_entry(name)
             .ok_or_else(|| Error::new(SqlState::InvalidCursorName, format!("portal \"{name}\" does not exist")))?;
         if let PortalState::Ready = portal.state {
             self.start_clock();
@@ -249,7 +250,7 @@ impl Session {
             }
             self.time_limit = None;
         }
-        self.portals.insert(name.to_string(), portal);
+        self.portals.insert(own_name, portal);
         Ok(fetched)
     }
 
@@ -514,6 +515,7 @@ impl Session {
         let (table, write, rows, notice) = copy.finish().await?;
         self.notices.extend(notice);
         self.transaction.add_write(&table, write).await?;
+        Box::pin(self.compare_due()).await?;
         Ok(format!("COPY {rows}"))
     }
 

@@ -294,10 +294,10 @@ impl Session {
 
     async fn commit_now(&mut self) -> Result<()> {
         self.check_messages()?;
-        if !self.transaction.deferral.waiting().is_empty() {
+        if self.transaction.deferral.has_waiting() {
             let all = Statement::SetConstraints {
                 names: vec![],
-                deferred: false,
+                deferred: Some(false),
             };
             Box::pin(self.run_own(all, "SET CONSTRAINTS ALL IMMEDIATE")).await?;
         }
@@ -307,6 +307,18 @@ impl Session {
         let services = std::sync::Arc::clone(&self.engine.services);
         let committer = self.committer();
         Box::pin(self.transaction.commit(&services, committer)).await
+    }
+
+    /// Compares rows with foreign keys that do not wait for COMMIT, after what brought them without.
+    pub(super) async fn compare_due(&mut self) -> Result<()> {
+        if !self.transaction.deferral.has_due() {
+            return Ok(());
+        }
+        let due = Statement::SetConstraints {
+            names: vec![],
+            deferred: None,
+        };
+        self.run_own(due, "SET CONSTRAINTS").await
     }
 
     /// Runs a statement that nobody sent.

@@ -78,8 +78,17 @@ fn action(reader: &mut Reader, table: &ObjectName) -> Result<Alter> {
         "drop" => drop_column(reader, table),
         "alter" => alter_column(reader, table),
         "rename" => rename_column(reader, table),
+        "validate" => validate(reader, table),
         _ => Err(unsupported_action(reader)),
     }
+}
+
+/// VALIDATE CONSTRAINT name.
+fn validate(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
+    reader.advance();
+    reader.expect(&["constraint"])?;
+    let name = reader.name()?;
+    Ok(Alter::ValidateConstraint { table, name })
 }
 
 /// SET LOGGED or UNLOGGED.
@@ -131,8 +140,13 @@ fn drop_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
     if reader.accept(&["constraint"]) {
         let if_exists = reader.if_exists();
         let name = reader.name()?;
-        reader.cascade();
-        return Ok(Alter::DropConstraint { table, name, if_exists });
+        let cascade = reader.cascade();
+        return Ok(Alter::DropConstraint {
+            table,
+            name,
+            if_exists,
+            cascade,
+        });
     }
     reader.accept(&["column"]);
     let if_exists = reader.if_exists();

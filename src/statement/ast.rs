@@ -120,6 +120,7 @@ pub enum Statement {
         tables: Vec<ObjectName>,
         /// RESTART IDENTITY.
         restarts: bool,
+        cascade: bool,
     },
     CreateDatabase {
         name: String,
@@ -281,7 +282,8 @@ pub enum Statement {
     /// No names are ALL.
     SetConstraints {
         names: Vec<ObjectName>,
-        deferred: bool,
+        /// `None` changes nothing, and compares what does not wait.
+        deferred: Option<bool>,
     },
     Prepare {
         name: String,
@@ -496,6 +498,11 @@ pub enum Alter {
         table: ObjectName,
         name: String,
         if_exists: bool,
+        cascade: bool,
+    },
+    ValidateConstraint {
+        table: ObjectName,
+        name: String,
     },
     SetRowFilter {
         table: ObjectName,

@@ -117,7 +117,9 @@ fn references(reader: &mut Reader, columns: Vec<String>) -> Result<ConstraintDef
         _ => vec![],
     };
     let mut terms = ForeignKeyTerms::default();
+    let mut set_columns = vec![];
     loop {
+        let begin = reader.position();
         if reader.accept(&["match"]) {
             terms.match_full = match reader.accept_any(&["full", "simple", "partial"]) {
                 Some("partial") => return Err(Error::unsupported("MATCH PARTIAL").at(reader.position())),
@@ -126,8 +128,16 @@ fn references(reader: &mut Reader, columns: Vec<String>) -> Result<ConstraintDef
             };
         } else if reader.accept(&["on"]) {
             match reader.accept_any(&["delete", "update"]) {
-                Some("delete") => terms.on_delete = action(reader)?,
-                Some(_) => terms.on_update = action(reader)?,
+                Some("delete") => (terms.on_delete, set_columns) = action(reader)?,
+                Some(_) => {
+                    let (action, named) = action(reader)?;
+                    if !named.is_empty() {
+                        let message = "a column list with SET NULL is only supported for ON DELETE actions";
+                        let message = message.replace("SET NULL", action.words());
+                        return Err(Error::new(SqlState::FeatureNotSupported, message).at(begin));
+                    }
+                    terms.on_update = action;
+                }
                 None => return Err(reader.error_here()),
             }
         } else {
@@ -139,11 +149,12 @@ fn references(reader: &mut Reader, columns: Vec<String>) -> Result<ConstraintDef
         table,
         referenced,
         terms,
+        set_columns,
     })
 }
 
-/// What is to happen to the rows that refer to one that goes or changes.
-fn action(reader: &mut Reader) -> Result<ReferentialAction> {
+/// What is to happen to the rows that refer to one that goes or changes, and the columns that it names.
+fn action(reader: &mut Reader) -> Result<(ReferentialAction, Vec<String>)> {
     let actions = [
         ReferentialAction::NoAction,
         ReferentialAction::Restrict,
@@ -157,11 +168,8 @@ fn action(reader: &mut Reader) -> Result<ReferentialAction> {
         if reader.accept(&words) {
             let sets = matches!(action, ReferentialAction::SetNull | ReferentialAction::SetDefault);
             return match reader.peek() {
-                Token::LParen if sets => {
-                    let what = format!("ON DELETE {} of some columns", action.words());
-                    Err(Error::unsupported(what).at(reader.position()))
-                }
-                _ => Ok(action),
+                Token::LParen if sets => Ok((action, reader.parenthesized(|reader| reader.name())?)),
+                _ => Ok((action, vec![])),
             };
         }
     }
@@ -171,6 +179,7 @@ fn action(reader: &mut Reader) -> Result<ReferentialAction> {
 /// The constraint with what says when and whether it is tested.
 fn with_attributes(reader: &mut Reader, name: Option<String>, rule: ConstraintDefinition) -> Result<TableConstraint> {
     let (mut enforced, mut deferrable, mut deferred) = (None, None, None);
+    let mut is_told = false;
     let begin = reader.position();
     loop {
         if reader.accept(&["not", "deferrable"]) {
@@ -186,7 +195,10 @@ fn with_attributes(reader: &mut Reader, name: Option<String>, rule: ConstraintDe
             enforced = Some(false);
         } else if reader.accept(&["enforced"]) {
             enforced = Some(true);
-        } else if !reader.accept(&["rely"]) && !reader.accept(&["norely"]) {
+        } else if reader.accept(&["rely"]) || reader.accept(&["norely"]) {
+            // Databricks says so of keys that nothing is held to.
+            is_told = true;
+        } else {
             break;
         }
     }
@@ -199,6 +211,9 @@ fn with_attributes(reader: &mut Reader, name: Option<String>, rule: ConstraintDe
         (Some(true), _) => Timing::Deferrable,
         _ => Timing::Immediate,
     };
+    if is_told && matches!(rule, ConstraintDefinition::ForeignKey { .. }) {
+        enforced = enforced.or(Some(false));
+    }
     Ok(TableConstraint {
         name,
         rule,

@@ -63,7 +63,7 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
     })
 }
 
-/// TRUNCATE [TABLE] [ONLY] t, … [RESTART | CONTINUE IDENTITY]: nothing refers to a table, so CASCADE changes nothing.
+/// TRUNCATE [TABLE] [ONLY] t, … [RESTART | CONTINUE IDENTITY] [CASCADE | RESTRICT].
 pub(super) fn truncate(reader: &mut Reader) -> Result<Statement> {
     reader.expect(&["truncate"])?;
     reader.accept(&["table"]);
@@ -78,6 +78,10 @@ pub(super) fn truncate(reader: &mut Reader) -> Result<Statement> {
         reader.expect(&["identity"])?;
     }
     let restarts = identity == Some("restart");
-    reader.cascade();
-    Ok(Statement::Truncate { tables, restarts })
+    let cascade = reader.cascade();
+    Ok(Statement::Truncate {
+        tables,
+        restarts,
+        cascade,
+    })
 }

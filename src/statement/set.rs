@@ -89,7 +89,10 @@ fn constraints(reader: &mut Reader) -> Result<Statement> {
     if !deferred {
         reader.expect(&["immediate"])?;
     }
-    Ok(Statement::SetConstraints { names, deferred })
+    Ok(Statement::SetConstraints {
+        names,
+        deferred: Some(deferred),
+    })
 }
 
 /// What follows SET: a setting and its value, in SQL's own spelling for some.

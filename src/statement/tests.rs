@@ -109,7 +109,7 @@ fn other_statements() {
         ("copy t from stdin binary",
             r#"Copy(Copy { target: Table { name: ObjectName(["t"]), columns: [] }, direction: FromStdin, options: CopyOptions { format: Binary, delimiter: 9, null: "\\N", header: None, quote: 34, escape: 34, force_quote: None, force_not_null: None, force_null: None, encoding: None, skips_faults: false }, condition: None })"#),
         ("truncate table a, s.b restart identity cascade",
-            r#"Truncate { tables: [ObjectName(["a"]), ObjectName(["s", "b"])], restarts: true }"#),
+            r#"Truncate { tables: [ObjectName(["a"]), ObjectName(["s", "b"])], restarts: true, cascade: true }"#),
         ("create database if not exists d with owner = bob encoding 'UTF8' lc_collate 'C'",
             r#"CreateDatabase { name: "d", if_not_exists: true, owner: Some("bob") }"#),
         ("create catalog d",

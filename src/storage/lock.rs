@@ -167,6 +167,18 @@ impl DeltaTable {
         Box::pin(self.newest_including(decided)).await
     }
 
+    /// The newest version with all that is decided about it. What a lock announces and nobody has decided is not there.
+    pub async fn settled_snapshot(&self) -> Result<Arc<TableSnapshot>> {
+        let snapshot = self.snapshot(Freshness::Strict).await?;
+        let Some(lock) = &snapshot.lock else {
+            return Ok(snapshot);
+        };
+        match self.verdict(lock, false).await? {
+            Verdict::Committed { version, actions } => self.apply(&snapshot, version, &actions).await,
+            Verdict::Undecided | Verdict::GivenUp => Ok(snapshot),
+        }
+    }
+
     async fn newest_including(&self, decided: u64) -> Result<Arc<TableSnapshot>> {
         let snapshot = self.snapshot(Freshness::Strict).await?;
         match &snapshot.lock {

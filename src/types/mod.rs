@@ -10,6 +10,7 @@ mod composite;
 pub mod time_zone;
 pub mod calendar;
 pub mod coercion;
+mod compared;
 pub mod json;
 pub mod numeric;
 pub mod precision;
@@ -24,6 +25,7 @@ pub mod row;
 pub mod cast;
 pub mod copy;
 
+pub use compared::{ComparedAs, compared_as};
 pub use composite::{CompositeField, CompositeType, row_columns, row_fields};
 pub use format::{Format, FormatSettings};
 pub use identifier::quote_identifier;

@@ -13,8 +13,9 @@ use tokio::net::TcpStream as Watched;
 
 use crate::wire::placement;
 
-/// How much is read at once without the runtime.
-const READ_SIZE: usize = 8 * 1024;
+/// How much is read at once without the runtime: most messages are short, and the room for them is cleared before; what
+/// fills it has more behind it.
+const READ_SIZES: [usize; 2] = [1024, 16 * 1024];
 
 #[derive(Debug)]
 enum State {
@@ -108,14 +109,28 @@ fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
 impl AsyncRead for ClientStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.poll(|by| match by {
-            By::Itself(stream) => {
-                let room = out.remaining().min(READ_SIZE);
-                let read = stream.read(out.initialize_unfilled_to(room));
-                Poll::Ready(read.map(|read| out.advance(read)))
-            }
+            By::Itself(stream) => Poll::Ready(read_at_once(stream, out)),
             By::Runtime(stream) => stream.poll_read(context, out),
         })
     }
+}
+
+/// What is there, or nothing but why.
+fn read_at_once(stream: &mut Unwatched, out: &mut ReadBuf<'_>) -> io::Result<()> {
+    let before = out.filled().len();
+    for size in READ_SIZES {
+        let room = out.remaining().min(size);
+        match stream.read(out.initialize_unfilled_to(room)) {
+            Ok(read) => out.advance(read),
+            // The next one says so again.
+            Err(_) if out.filled().len() > before => break,
+            Err(error) => return Err(error),
+        }
+        if out.filled().len() - before < size {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl AsyncWrite for ClientStream {

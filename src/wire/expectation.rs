@@ -19,7 +19,7 @@ const WINDOW: Duration = Duration::from_millis(2);
 /// Messages in a row that came at once before the next is waited for.
 const ENOUGH: u8 = 3;
 /// How long this thread may keep the runtime from its other sockets and timers: nobody else may be looking after them.
-const ALONE: Duration = Duration::from_millis(2);
+const ALONE: Duration = Duration::from_millis(10);
 
 /// The client whose message came last, of all clients of the process: they share its cores.
 static LAST_SERVED: AtomicU64 = AtomicU64::new(0);

@@ -72,11 +72,15 @@ mod place {
     /// Keeps this thread on the processor from which the stream's last bytes came, if it may run there.
     pub(super) fn beside_sender_of(stream: &TcpStream) {
         let sender = sender_of(stream);
-        if KEPT.get().map(|kept| kept.processor) == sender {
+        let kept = KEPT.get();
+        if kept.map(|kept| kept.processor) == sender {
             return;
         }
-        leave();
-        KEPT.set(sender.and_then(keep_on));
+        let moved = sender.and_then(|processor| keep_on(processor, kept.map(|kept| kept.allowed)));
+        match moved {
+            Some(_) => KEPT.set(moved),
+            None => leave(),
+        }
     }
 
     pub(super) fn leave() {
@@ -104,17 +108,27 @@ mod place {
         (processor < libc::CPU_SETSIZE as usize).then_some(processor)
     }
 
-    fn keep_on(processor: usize) -> Option<Kept> {
+    /// `allowed`: where it may run, if that is known.
+    fn keep_on(processor: usize, allowed: Option<libc::cpu_set_t>) -> Option<Kept> {
+        let allowed = allowed.or_else(everywhere)?;
         // SAFETY: a set of processors is plain bits, and none of them set is one.
-        let (mut allowed, mut one): (libc::cpu_set_t, libc::cpu_set_t) = unsafe { std::mem::zeroed() };
-        // SAFETY: zero is this thread; the pointers are to whole sets, and the processor is one that a set has room for.
+        let mut one: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        // SAFETY: zero is this thread; the pointer is to a whole set, and the processor is one that a set has room for.
         let is_kept = unsafe {
             libc::CPU_SET(processor, &mut one);
-            libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut allowed) == 0
-                && libc::CPU_ISSET(processor, &allowed)
+            libc::CPU_ISSET(processor, &allowed)
                 && libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &one) == 0
         };
         is_kept.then_some(Kept { processor, allowed })
+    }
+
+    /// Where this thread may run.
+    fn everywhere() -> Option<libc::cpu_set_t> {
+        // SAFETY: as above.
+        unsafe {
+            let mut allowed: libc::cpu_set_t = std::mem::zeroed();
+            (libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut allowed) == 0).then_some(allowed)
+        }
     }
 
     #[cfg(test)]
@@ -122,30 +136,27 @@ mod place {
         use super::*;
 
         fn allowed() -> Vec<usize> {
-            // SAFETY: as above.
-            unsafe {
-                let mut set: libc::cpu_set_t = std::mem::zeroed();
-                libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set);
-                (0..libc::CPU_SETSIZE as usize)
-                    .filter(|processor| libc::CPU_ISSET(*processor, &set))
-                    .collect()
-            }
+            let set = everywhere().unwrap();
+            (0..libc::CPU_SETSIZE as usize)
+                // SAFETY: the set has room for the processor.
+                .filter(|processor| unsafe { libc::CPU_ISSET(*processor, &set) })
+                .collect()
         }
 
         #[test]
         fn a_thread_is_kept_on_one_processor_until_it_leaves() {
             std::thread::spawn(|| {
-                let everywhere = allowed();
-                for processor in &everywhere {
-                    leave();
-                    KEPT.set(keep_on(*processor));
+                let before = allowed();
+                for processor in &before {
+                    // From one to the next without leaving.
+                    KEPT.set(keep_on(*processor, KEPT.get().map(|kept| kept.allowed)));
                     assert_eq!(allowed(), [*processor]);
                 }
                 leave();
-                assert_eq!(allowed(), everywhere);
-                let elsewhere = (0..libc::CPU_SETSIZE as usize).find(|processor| !everywhere.contains(processor));
-                assert!(elsewhere.is_none_or(|processor| keep_on(processor).is_none()));
-                assert_eq!(allowed(), everywhere);
+                assert_eq!(allowed(), before);
+                let elsewhere = (0..libc::CPU_SETSIZE as usize).find(|processor| !before.contains(processor));
+                assert!(elsewhere.is_none_or(|processor| keep_on(processor, None).is_none()));
+                assert_eq!(allowed(), before);
             })
             .join()
             .unwrap();

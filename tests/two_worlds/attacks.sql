@@ -1247,3 +1247,42 @@ ALTER TABLE kept ADD CHECK (amount IS NULL);
 SELECT * FROM kept ORDER BY id;
 ALTER TABLE kept ADD COLUMN twice numeric DEFAULT 1 / (SELECT count(*) - 3 FROM ledger);
 ROLLBACK;
+
+-- attack: foreign_key_of_hidden_rows
+-- channel: errors of keys that refer to hidden rows, and to none
+INSERT INTO posts VALUES (50, 3, 's3', 'north', 1);
+INSERT INTO posts VALUES (51, 77, 's3', 'north', 1);
+INSERT INTO posts VALUES (52, 1, 'none', 'north', 1);
+UPDATE posts SET branch = 78 WHERE id = 1;
+SELECT id, branch, code, region FROM posts ORDER BY id;
+
+-- attack: foreign_key_referred_by_hidden_rows
+-- channel: how many hidden rows refer to a row that goes, and what they hold
+DELETE FROM branches WHERE id = 2;
+UPDATE branches SET id = 22 WHERE id = 2;
+DELETE FROM branches WHERE id IN (1, 2, 5) RETURNING id;
+MERGE INTO branches USING (VALUES (2)) AS v(id) ON branches.id = v.id WHEN MATCHED THEN DELETE;
+SELECT id, code FROM branches ORDER BY id;
+
+-- attack: foreign_key_actions_on_hidden_rows
+-- channel: counts and errors of rows that actions change
+UPDATE branches SET code = 'changed' WHERE id = 4 RETURNING id, code, budget;
+DELETE FROM branches WHERE id = 4 RETURNING id, code, budget;
+SELECT count(*), count(code) FROM posts;
+EXPLAIN DELETE FROM branches WHERE id = 5;
+
+-- attack: foreign_key_truncate
+-- channel: what TRUNCATE and DROP say of tables that refer
+TRUNCATE branches;
+DROP TABLE branches;
+DELETE FROM branches;
+
+-- attack: foreign_key_of_attacker
+-- channel: a key of the attacker's own over hidden rows
+CREATE TABLE probes (id int REFERENCES branches, code text REFERENCES branches (code));
+INSERT INTO probes SELECT g, NULL FROM generate_series(1, 3) AS g;
+INSERT INTO probes VALUES (NULL, 's3');
+INSERT INTO probes SELECT g, NULL FROM generate_series(1, 100) AS g ORDER BY g;
+ALTER TABLE probes ADD FOREIGN KEY (id) REFERENCES posts (id);
+SELECT count(*) FROM probes;
+DROP TABLE probes;

@@ -132,6 +132,22 @@ CREATE VIEW ledger_invoked WITH (security_invoker = true) AS SELECT id, region, 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ledger_named, ledger_counted, ledger_north, ledger_above, ledger_known, ledger_invoked
   TO attacker;
 
+-- Tables that refer to each other: the keys are the same in both worlds, for a foreign key tells which there are.
+-- What else the hidden rows have differs, and how many refer.
+CREATE TABLE branches (id int PRIMARY KEY, code text UNIQUE, region text, budget numeric(12,2));
+INSERT INTO branches VALUES (1, 'n1', 'north', 10), (2, 'n2', 'north', 20), (3, 's3', 'south', CASE WHEN {{world}} = 1 THEN 5 ELSE 7000000 END),
+  (4, 'n4', 'north', 40), (5, 'n5', 'north', 50);
+CREATE TABLE posts (id int, branch int REFERENCES branches, code text REFERENCES branches (code) ON UPDATE CASCADE ON DELETE SET NULL,
+  region text, salary numeric(12,2));
+INSERT INTO posts VALUES (1, 1, 'n1', 'north', 1), (2, NULL, 'n2', 'north', 2);
+INSERT INTO posts SELECT g, 2, 's3', 'south', g FROM generate_series(10, CASE WHEN {{world}} = 1 THEN 11 ELSE 400 END) AS g;
+INSERT INTO posts SELECT g, NULL, 'n4', 'west', g FROM generate_series(500, CASE WHEN {{world}} = 1 THEN 500 ELSE 900 END) AS g;
+ALTER TABLE branches SET ROW FILTER ledger_rows ON (region);
+ALTER TABLE branches ALTER COLUMN budget SET MASK salary_mask;
+ALTER TABLE posts SET ROW FILTER ledger_rows ON (region);
+ALTER TABLE posts ALTER COLUMN salary SET MASK salary_mask;
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES ON branches, posts TO attacker;
+
 -- Functions whose body is a query read with the rights of whoever calls them.
 CREATE FUNCTION staff_of(of text) RETURNS TABLE (id int, name text, salary numeric) LANGUAGE sql
   AS $$ SELECT s.id, s.name, s.salary FROM staff s WHERE s.region = of OR s.ssn = of ORDER BY s.id $$;

@@ -85,6 +85,14 @@ pub fn drop_column(
     }
     check_generated(&table, id, "drop")?;
     drop_users(staged, &table, id, cascade)?;
+    // What a key of the column itself refers to goes with it.
+    let refers = |key: &ForeignKey<'_>| {
+        let is_own = key.table == table.id && table.constraints.iter().any(|own| own.id == key.constraint.id);
+        key.referenced.contains(&id) && !(is_own && key.columns.contains(&id))
+    };
+    let referring = super::references::referring(staged, &table, refers);
+    let what = format!("column {column} of table {}", table.name);
+    super::references::release(staged, &mut table, &referring, &what, &what, cascade)?;
     let indexes: Vec<Oid> = staged
         .view()
         .indexes(table.id)
@@ -196,6 +204,17 @@ pub fn set_column_type(staged: &mut Staged, role: Oid, table: Oid, column: &str,
         return Err(Error::new(SqlState::FeatureNotSupported, message));
     }
     check_generated(&table, id, "alter")?;
+    let uses = |key: &ForeignKey<'_>| {
+        let refers = key.table == table.id && key.referenced.contains(&id);
+        refers || table.constraints.iter().any(|own| own.id == key.constraint.id) && key.columns.contains(&id)
+    };
+    let of_own = table.foreign_keys().any(|key| uses(&key));
+    if of_own || !super::references::referring(staged, &table, uses).is_empty() {
+        return Err(
+            Error::unsupported("changing the type of a column that a foreign key compares")
+                .with_hint("Drop the foreign key first, and add it again."),
+        );
+    }
     staged.rely_on_dependents(table.id);
     let snapshot = staged.snapshot();
     if let Some(user) = users_of(&snapshot, &table, id).first() {

@@ -2,12 +2,11 @@
 //! is enforced by whoever writes rows.
 
 use super::column::owned_table;
+use super::references::IN_FOREIGN_KEY;
 use super::table::missing_column;
 use super::*;
 
 const OTHERS_WRITE: &str = "Other engines write to it, and know nothing of the key.";
-/// Said of a foreign key that PostgreSQL would act upon.
-const ACTIONS: &str = "Delta tables have no triggers: rows that refer to one that goes or changes stay as they are.";
 
 /// A constraint as a statement declares it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +33,8 @@ pub enum NewRule {
         table: Option<Oid>,
         referenced: Vec<String>,
         terms: ForeignKeyTerms,
+        /// What ON DELETE SET NULL or SET DEFAULT names.
+        set_columns: Vec<String>,
     },
     Check(StoredExpression),
 }
@@ -41,25 +42,60 @@ pub enum NewRule {
 /// Declares a constraint on an existing table.
 pub fn add_constraint(staged: &mut Staged, role: Oid, table: Oid, new: NewConstraint) -> Result<()> {
     let mut table = owned_table(staged, role, table)?;
-    declare_constraint(staged, &mut table, new)?;
+    declare_constraint(staged, role, &mut table, new)?;
     staged.put(table)
 }
 
-/// Drops a constraint by name. Whether there was one.
-pub fn drop_constraint(staged: &mut Staged, role: Oid, table: Oid, name: &str, if_exists: bool) -> Result<bool> {
+/// Drops a constraint by name, with CASCADE the foreign keys that refer to a key as well. Whether there was one.
+pub fn drop_constraint(
+    staged: &mut Staged,
+    role: Oid,
+    table: Oid,
+    name: &str,
+    if_exists: bool,
+    cascade: bool,
+) -> Result<bool> {
     let mut table = owned_table(staged, role, table)?;
-    let before = table.constraints.len();
-    table.constraints.retain(|constraint| constraint.name != name);
-    if table.constraints.len() == before {
+    let found = table.constraints.iter().position(|constraint| constraint.name == name);
+    let Some(found) = found else {
         let message = format!("constraint \"{name}\" of relation \"{}\" does not exist", table.name);
         if !if_exists {
             return Err(Error::new(SqlState::UndefinedObject, message));
         }
         staged.notice(format!("{message}, skipping"));
         return Ok(false);
-    }
+    };
+    let dropped = table.constraints.remove(found);
+    let is_same = |one: &[i16], other: &[i16]| one.len() == other.len() && one.iter().all(|id| other.contains(id));
+    let refers = |key: &ForeignKey<'_>| {
+        let is_other = key.constraint.id != dropped.id;
+        let has_another = || table.keys().any(|(_, columns)| is_same(columns, key.referenced));
+        is_other
+            && dropped
+                .key_columns()
+                .is_some_and(|columns| is_same(columns, key.referenced))
+            && !has_another()
+    };
+    let referring = super::references::referring(staged, &table, refers);
+    let what = format!("constraint {name} on table {}", table.name);
+    super::references::release(staged, &mut table, &referring, &what, &format!("index {name}"), cascade)?;
     staged.put(table)?;
     Ok(true)
+}
+
+/// VALIDATE CONSTRAINT of a foreign key: the rows have been looked at.
+pub fn set_valid(staged: &mut Staged, role: Oid, table: Oid, name: &str) -> Result<()> {
+    let mut table = owned_table(staged, role, table)?;
+    for constraint in table
+        .constraints
+        .iter_mut()
+        .filter(|constraint| constraint.name == name)
+    {
+        if let ConstraintRule::ForeignKey { terms, .. } = &mut constraint.rule {
+            terms.not_valid = false;
+        }
+    }
+    staged.put(table)
 }
 
 /// Gives a constraint another name, and with it the index of a key.
@@ -104,11 +140,12 @@ pub fn set_default(
 }
 
 /// Adds the constraint to a table that is being made or changed.
-pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: NewConstraint) -> Result<()> {
+pub(super) fn declare_constraint(staged: &mut Staged, role: Oid, table: &mut Table, new: NewConstraint) -> Result<()> {
     let is_key = matches!(new.rule, NewRule::PrimaryKey(_) | NewRule::Unique { .. });
     if is_key && new.enforced == Some(true) && !table.holds_writers() {
         return Err(Error::unsupported("an enforced key of an external table").with_detail(OTHERS_WRITE));
     }
+    let mut is_enforced = is_key && new.enforced.unwrap_or_else(|| table.holds_writers());
     let (rule, named_after) = match new.rule {
         NewRule::PrimaryKey(columns) => {
             if table
@@ -143,38 +180,20 @@ pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: Ne
             table: other,
             referenced,
             terms,
+            set_columns,
         } => {
             let ending = format!("{}_fkey", columns.join("_"));
-            let columns = column_ids(table, &columns)?;
-            let id = other.unwrap_or(table.id);
-            let staged_table;
-            let target = if id == table.id {
-                &*table
-            } else {
-                staged_table = staged.object(id)?;
-                match &staged_table {
-                    Object::Table(target) => target,
-                    other => {
-                        let message = format!("referenced relation \"{}\" is not a table", other.name());
-                        return Err(Error::new(SqlState::WrongObjectType, message));
-                    }
-                }
-            };
-            let referenced = referenced_key(target, &referenced)?;
-            if referenced.len() != columns.len() {
-                let message = "number of referencing and referenced columns for foreign key disagree";
-                return Err(Error::new(SqlState::InvalidForeignKey, message));
-            }
-            if terms.on_delete.changes_rows() || terms.on_update.changes_rows() {
-                let message = "foreign keys are declared only: their actions change no rows";
-                staged.notice_with_detail(message.to_string(), ACTIONS.to_string());
-            }
-            let rule = ConstraintRule::ForeignKey {
-                columns,
-                table: id,
+            let wanted = super::references::NewReference {
+                name: new.name.clone().unwrap_or_else(|| format!("{}_{ending}", table.name)),
+                columns: column_ids(table, &columns, IN_FOREIGN_KEY)?,
+                table: other.unwrap_or(table.id),
                 referenced,
                 terms,
+                set_columns: column_ids(table, &set_columns, IN_FOREIGN_KEY)?,
+                enforced: new.enforced,
             };
+            let (rule, enforced) = super::references::declare(staged, role, table, wanted)?;
+            is_enforced = enforced;
             (rule, ending)
         }
         NewRule::Check(condition) => {
@@ -204,19 +223,19 @@ pub(super) fn declare_constraint(staged: &mut Staged, table: &mut Table, new: Ne
         id,
         name,
         rule,
-        enforced: is_key && new.enforced.unwrap_or_else(|| table.holds_writers()),
+        enforced: is_enforced,
         timing: new.timing,
         comment: None,
     });
     Ok(())
 }
 
-fn column_ids(table: &Table, names: &[String]) -> Result<Vec<i16>> {
+pub(super) fn column_ids(table: &Table, names: &[String], place: &str) -> Result<Vec<i16>> {
     let mut ids = vec![];
     for name in names {
         let id = table.column_named(name).map(|column| column.id);
         let id = id.ok_or_else(|| {
-            let message = format!("column \"{name}\" named in key does not exist");
+            let message = format!("column \"{name}\" {place} does not exist");
             Error::new(SqlState::UndefinedColumn, message)
         })?;
         ids.push(id);
@@ -226,7 +245,7 @@ fn column_ids(table: &Table, names: &[String]) -> Result<Vec<i16>> {
 
 /// The columns of a key, each once.
 fn key_columns(table: &Table, names: &[String], key: &str) -> Result<Vec<i16>> {
-    let ids = column_ids(table, names)?;
+    let ids = column_ids(table, names, "named in key")?;
     match (1..ids.len()).find(|place| ids[..*place].contains(&ids[*place])) {
         Some(place) => {
             let message = format!("column \"{}\" appears twice in {key} constraint", names[place]);
@@ -234,42 +253,4 @@ fn key_columns(table: &Table, names: &[String], key: &str) -> Result<Vec<i16>> {
         }
         None => Ok(ids),
     }
-}
-
-/// The key that a foreign key refers to.
-fn referenced_key(target: &Table, names: &[String]) -> Result<Vec<i16>> {
-    let (key, columns) = if names.is_empty() {
-        let mut keys = target.keys();
-        let primary = keys.find(|(constraint, _)| matches!(constraint.rule, ConstraintRule::PrimaryKey { .. }));
-        let (key, columns) = primary.ok_or_else(|| {
-            let message = format!("there is no primary key for referenced table \"{}\"", target.name);
-            Error::new(SqlState::UndefinedObject, message)
-        })?;
-        (key, columns.to_vec())
-    } else {
-        let columns = column_ids(target, names)?;
-        let same = |key: &[i16]| key.len() == columns.len() && key.iter().all(|id| columns.contains(id));
-        let found = target.keys().filter(|(_, key)| same(key));
-        let (key, _) = found.min_by_key(|(key, _)| key.timing.is_deferrable()).ok_or_else(|| {
-            let message = format!(
-                "there is no unique constraint matching given keys for referenced table \"{}\"",
-                target.name
-            );
-            Error::new(SqlState::InvalidForeignKey, message)
-        })?;
-        (key, columns)
-    };
-    if key.timing.is_deferrable() {
-        let kind = if names.is_empty() {
-            "primary key"
-        } else {
-            "unique constraint"
-        };
-        let message = format!(
-            "cannot use a deferrable {kind} for referenced table \"{}\"",
-            target.name
-        );
-        return Err(Error::new(SqlState::ObjectNotInPrerequisiteState, message));
-    }
-    Ok(columns)
 }

@@ -127,7 +127,7 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
     let extra: Vec<&Edge> = edges
         .iter()
         .filter(|edge| !asked.contains(&edge.dependent) && !implied.contains(&edge.dependent))
-        .filter(|edge| !edge.is_column || !all.contains(&edge.dependent))
+        .filter(|edge| !(edge.is_column || edge.is_reference) || !all.contains(&edge.dependent))
         .filter(|edge| !goes_silently(&snapshot, edge.dependent))
         .collect();
     if let Some(policy) = edges
@@ -174,14 +174,14 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
         .copied()
         .filter(|id| !asked.contains(id) && !implied.contains(id) && !goes_silently(&snapshot, *id))
         .collect();
+    let references = extra.iter().filter(|edge| edge.is_reference);
+    let references = references.flat_map(|edge| dependents_by(&snapshot, edge));
+    let victims: Vec<String> = victims.into_iter().map(name).chain(references).collect();
     match victims.as_slice() {
         [] => {}
-        [one] => staged.notice(format!("drop cascades to {}", name(*one))),
+        [one] => staged.notice(format!("drop cascades to {one}")),
         several => {
-            let lines: Vec<String> = several
-                .iter()
-                .map(|id| format!("drop cascades to {}", name(*id)))
-                .collect();
+            let lines: Vec<String> = several.iter().map(|one| format!("drop cascades to {one}")).collect();
             staged.notice_with_detail(
                 format!("drop cascades to {} other objects", several.len()),
                 lines.join("\n"),
@@ -246,6 +246,7 @@ pub(super) fn drop_without_asking(staged: &mut Staged, ids: &[Oid]) -> Result<()
 }
 
 fn remove(staged: &mut Staged, all: BTreeSet<Oid>) -> Result<()> {
+    super::references::release_dropped(staged, &all)?;
     for id in all {
         if let Some(schema) = staged.view().schema(id).cloned() {
             super::default_privileges::forget_schema(staged, &schema)?;
@@ -264,6 +265,8 @@ struct Edge {
     is_policy: bool,
     /// The dependent is a table with columns of the type: they go, it stays.
     is_column: bool,
+    /// The dependent is a table whose foreign keys refer to the other: they go, it stays.
+    is_reference: bool,
 }
 
 /// The objects with all that must go with them, and why.
@@ -277,7 +280,9 @@ fn closure(snapshot: &CatalogSnapshot, start: BTreeSet<Oid>) -> (BTreeSet<Oid>, 
             let is_policy = matches!(object, Object::Table(table) if table.policy_functions().any(|id| id == on));
             let is_column = matches!(object, Object::Table(table) if table.materialized.is_none())
                 && snapshot.user_type(on).is_some();
-            if !is_policy && !is_column && all.insert(dependent) {
+            let is_reference =
+                matches!(object, Object::Table(table) if table.foreign_keys().any(|key| key.table == on));
+            if !is_policy && !is_column && !is_reference && all.insert(dependent) {
                 unvisited.push(dependent);
             }
             edges.push(Edge {
@@ -285,6 +290,7 @@ fn closure(snapshot: &CatalogSnapshot, start: BTreeSet<Oid>) -> (BTreeSet<Oid>, 
                 on,
                 is_policy,
                 is_column,
+                is_reference,
             });
         }
     }
@@ -343,6 +349,12 @@ fn dependents_by(snapshot: &CatalogSnapshot, edge: &Edge) -> Vec<String> {
         return vec![];
     };
     let described = describe(snapshot, object);
+    if let (true, Object::Table(table)) = (edge.is_reference, object) {
+        let keys = table.foreign_keys().filter(|key| key.table == edge.on);
+        return keys
+            .map(|key| super::references::described(snapshot, table, &key).described)
+            .collect();
+    }
     if !edge.is_column {
         return vec![described];
     }
@@ -355,7 +367,7 @@ fn dependents_by(snapshot: &CatalogSnapshot, edge: &Edge) -> Vec<String> {
         .collect()
 }
 
-fn still_needed(what: &str, lines: &[String]) -> Error {
+pub(super) fn still_needed(what: &str, lines: &[String]) -> Error {
     let message = format!("cannot drop {what} because other objects depend on it");
     Error::new(SqlState::DependentObjectsStillExist, message)
         .with_detail(lines.join("\n"))

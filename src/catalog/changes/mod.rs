@@ -17,6 +17,7 @@ mod location;
 mod membership;
 mod owner;
 mod policy;
+mod references;
 mod rename;
 mod role;
 mod schema;
@@ -30,7 +31,7 @@ pub use column::{add_columns, drop_column, rename_column, set_column_type, set_n
 pub use comment::{CommentedPart, set_comment};
 pub use composite::{AttributeChange, ChangedFields, alter_composite, create_composite};
 pub use constraint::{
-    NewConstraint, NewRule, add_constraint, drop_constraint, rename_constraint, set_default, set_unlogged,
+    NewConstraint, NewRule, add_constraint, drop_constraint, rename_constraint, set_default, set_unlogged, set_valid,
 };
 pub use database::create_database;
 pub use default_privileges::{DefaultsChange, alter_default_privileges};

@@ -131,7 +131,7 @@ fn create(
         comment: new.comment,
     };
     for constraint in new.constraints {
-        declare_constraint(staged, &mut table, constraint)?;
+        declare_constraint(staged, role, &mut table, constraint)?;
     }
     // A column's sequence refers to the table, and the column to it.
     staged.put(table.clone())?;

@@ -133,11 +133,21 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             constraint::add(command, &table, constraint, *not_valid).await?;
             Ok("ALTER TABLE")
         }
-        Alter::DropConstraint { table, name, if_exists } => {
+        Alter::DropConstraint {
+            table,
+            name,
+            if_exists,
+            cascade,
+        } => {
             let table = command.table(table)?;
             command
-                .stage(|staged, role, _| changes::drop_constraint(staged, role, table.id, name, *if_exists))
+                .stage(|staged, role, _| changes::drop_constraint(staged, role, table.id, name, *if_exists, *cascade))
                 .await?;
+            Ok("ALTER TABLE")
+        }
+        Alter::ValidateConstraint { table, name } => {
+            let table = command.table(table)?;
+            constraint::validate(command, &table, name).await?;
             Ok("ALTER TABLE")
         }
         Alter::RenameConstraint { table, name, to } => {

@@ -1,20 +1,24 @@
 //! Constraints and defaults: what a statement writes becomes what the catalog keeps.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::CommandContext;
 use crate::binding::{self, RowExpression};
 use crate::catalog::CatalogSnapshot;
 use crate::catalog::changes::{self, NewColumn, NewConstraint, NewRule};
-use crate::catalog::model::{Oid, StoredExpression, Table};
+use crate::catalog::model::{ConstraintRule, Object, Oid, StoredExpression, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::enforced_keys::EnforcedKeys;
+use crate::execution::foreign_keys::{self, Watch};
 use crate::statement::ast::{ColumnDefinition, ConstraintDefinition, ObjectName, TableConstraint};
 use crate::storage::SchemaChange;
 use crate::types::SqlType;
 
 /// Names in a table's log the keys that were added to it: one more is a change that other writers notice.
 const HELD_KEYS: &str = "boathouse.enforcedKeys";
+/// The same of the newest foreign key, in the logs of both of its tables.
+const FOREIGN_KEY: &str = "boathouse.newestForeignKey";
 
 /// A column of CREATE TABLE or ADD COLUMN.
 pub(super) async fn new_column(
@@ -94,8 +98,10 @@ pub(super) async fn new_constraints(
                 table,
                 referenced,
                 terms,
+                set_columns,
             } => NewRule::ForeignKey {
                 columns: columns.clone(),
+                set_columns: set_columns.clone(),
                 terms: terms.clone(),
                 table: match is_own(command, table, own) {
                     true => None,
@@ -160,12 +166,16 @@ pub(super) async fn add(
         &columns_of(table),
     )
     .await?;
-    for new in new {
+    for mut new in new {
+        if let NewRule::ForeignKey { terms, .. } = &mut new.rule {
+            terms.not_valid = not_valid;
+        }
         command
             .stage(|staged, role, _| changes::add_constraint(staged, role, table.id, new))
             .await?;
     }
     verify_new_keys(command, table).await?;
+    hold_new_references(command, table, !not_valid).await?;
     match not_valid {
         true => Ok(()),
         false => verify_new_checks(command, table).await,
@@ -201,6 +211,97 @@ fn held_keys<'a>(catalog: &'a CatalogSnapshot, table: &'a Table) -> impl Iterato
     let indexes = catalog.indexes(table.id).filter(|index| index.enforced);
     let constraints = constraints.map(|constraint| (constraint.id, constraint.name.clone()));
     constraints.chain(indexes.map(|index| (index.id, index.name.clone())))
+}
+
+/// Takes up foreign keys that a table did not have `before`: 23503 where a row of it refers to none, unless they are
+/// `NOT VALID`. Other writers that do not know of them conflict with the change of the logs of both tables.
+pub(super) async fn hold_new_references(
+    command: &mut CommandContext<'_>,
+    before: &Table,
+    verifies: bool,
+) -> Result<()> {
+    let table = super::create_table::staged_table(command, before.id).await?;
+    let is_new = |id: Oid| before.constraints.iter().all(|known| known.id != id);
+    let new: Vec<(Oid, Oid)> = table
+        .foreign_keys()
+        .filter(|key| is_new(key.constraint.id))
+        .map(|key| (key.constraint.id, key.table))
+        .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let catalog = command.transaction.staged(command.services).await?.snapshot();
+    for (id, other) in &new {
+        for held in [table.id, *other].into_iter().collect::<BTreeSet<Oid>>() {
+            let Some(held) = catalog.table(held).filter(|held| !held.is_temporary()) else {
+                continue;
+            };
+            if command.transaction.created(held.id) {
+                continue;
+            }
+            let (delta, _) = super::insert::open(command, held).await?;
+            command.transaction.take_turn(held.id, &delta, None).await;
+            let (_, base) = super::insert::open(command, held).await?;
+            let seen = command.transaction.logged(held.id).unwrap_or(base);
+            let property = SchemaChange::SetProperties(vec![(FOREIGN_KEY.to_string(), id.to_string())]);
+            super::alter::alter_log(command, held, "ADD CONSTRAINT", vec![property]).await?;
+            command.transaction.watch(Watch::Kept { table: held.id, seen });
+        }
+    }
+    match verifies {
+        true => verify_references(command, &catalog, &table, is_new).await,
+        false => Ok(()),
+    }
+}
+
+/// 23503 where a row of the table refers to none by a foreign key that is wanted.
+async fn verify_references(
+    command: &mut CommandContext<'_>,
+    catalog: &CatalogSnapshot,
+    table: &Table,
+    is_wanted: impl Fn(Oid) -> bool,
+) -> Result<()> {
+    let (_, rows) = super::insert::open(command, table).await?;
+    match rows.file_count() {
+        0 => Ok(()),
+        _ => foreign_keys::verify_all(command, catalog, table, &rows, is_wanted).await,
+    }
+}
+
+/// ALTER TABLE … VALIDATE CONSTRAINT: the rows that exist are looked at.
+pub(super) async fn validate(command: &mut CommandContext<'_>, table: &Table, name: &str) -> Result<()> {
+    let access = command.context.catalog.access(command.role());
+    access.require_owner(&Object::Table(table.clone()))?;
+    let table = &super::create_table::staged_table(command, table.id).await?;
+    let relation = &table.name;
+    let Some(found) = table.constraints.iter().find(|known| known.name == name) else {
+        let message = format!("constraint \"{name}\" of relation \"{relation}\" does not exist");
+        return Err(Error::new(SqlState::UndefinedObject, message));
+    };
+    match &found.rule {
+        ConstraintRule::ForeignKey { .. } if !found.enforced => {
+            let message = "cannot validate NOT ENFORCED constraint";
+            Err(Error::new(SqlState::WrongObjectType, message))
+        }
+        ConstraintRule::ForeignKey { terms, .. } if !terms.not_valid => Ok(()),
+        ConstraintRule::ForeignKey { .. } => {
+            let catalog = command.transaction.staged(command.services).await?.snapshot();
+            verify_references(command, &catalog, table, |id| id == found.id).await?;
+            command
+                .stage(|staged, role, _| changes::set_valid(staged, role, table.id, name))
+                .await
+        }
+        ConstraintRule::Check { .. } => {
+            let mut before = table.clone();
+            before.constraints.retain(|known| known.id != found.id);
+            verify_new_checks(command, &before).await
+        }
+        _ => {
+            let message =
+                format!("constraint \"{name}\" of relation \"{relation}\" is not a foreign key or check constraint");
+            Err(Error::new(SqlState::WrongObjectType, message))
+        }
+    }
 }
 
 /// 23505 where rows that were written without a look at keys share one.

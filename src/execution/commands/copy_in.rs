@@ -20,6 +20,7 @@ use crate::binding::{self, insert_columns};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::enforced_keys::{EnforcedKeys, NewRows};
+use crate::execution::foreign_keys::ForeignKeys;
 use crate::execution::outcome::Notice;
 use crate::execution::transaction::TableWrite;
 use crate::statement::ast::{Copy, ObjectName};
@@ -96,7 +97,7 @@ pub async fn begin(
     let generated = binding::bind_stored_generated(&command.binding, command.context, &table, &base.schema()).await?;
     let keys = match EnforcedKeys::of(command, &table, &base).await? {
         Some(keys) => {
-            let new = NewRows::new(&keys, &base, true)?;
+            let new = NewRows::new(keys.columns().into_iter().collect(), &command.session, &base, true)?;
             if keys.wait() {
                 command.transaction.deferral.wait(table.id);
             }
@@ -104,6 +105,12 @@ pub async fn begin(
         }
         None => None,
     };
+    for waiting in ForeignKeys::of(command, &table)?
+        .iter()
+        .flat_map(ForeignKeys::of_new_rows)
+    {
+        command.transaction.deferral.wait_for(waiting);
+    }
     let check = match &keys {
         Some((_, new)) => Some(new.after(check)),
         None => check,

@@ -103,6 +103,11 @@ pub async fn run(
     if written > 0 {
         constraint::verify_written(command, &table).await?;
     }
+    let undeclared = Table {
+        constraints: vec![],
+        ..table.clone()
+    };
+    constraint::hold_new_references(command, &undeclared, written > 0).await?;
     if let Some(action) = until_commit {
         command.transaction.note_on_commit(table.id, action);
     }

@@ -17,13 +17,16 @@ use crate::types::cast::{Assignment, TargetColumn};
 use crate::types::format::FormatSettings;
 
 /// The table's log and the version that this transaction writes to.
-pub(super) async fn open(command: &CommandContext<'_>, table: &Table) -> Result<(Arc<DeltaTable>, Arc<TableSnapshot>)> {
+pub(in crate::execution) async fn open(
+    command: &CommandContext<'_>,
+    table: &Table,
+) -> Result<(Arc<DeltaTable>, Arc<TableSnapshot>)> {
     command.transaction.check_may_write(table)?;
     current(command, table).await
 }
 
 /// The table and the version of it that the statement works on.
-pub(super) async fn current(
+pub(in crate::execution) async fn current(
     command: &CommandContext<'_>,
     table: &Table,
 ) -> Result<(Arc<DeltaTable>, Arc<TableSnapshot>)> {

@@ -22,7 +22,7 @@ mod drop;
 mod extension;
 mod grant;
 mod index;
-mod insert;
+pub(super) mod insert;
 mod like;
 pub mod lock_rows;
 mod lock_table;
@@ -192,7 +192,11 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
     let tag = match statement {
         Statement::LockTable(lock) => lock_table::run(command, lock).await?,
         Statement::SetConstraints { names, deferred } => set_constraints::run(command, names, *deferred).await?,
-        Statement::Truncate { tables, restarts } => truncate::run(command, tables, *restarts).await?,
+        Statement::Truncate {
+            tables,
+            restarts,
+            cascade,
+        } => truncate::run(command, tables, *restarts, *cascade).await?,
         Statement::Analyze(analyze) => analyze::run(command, analyze).await?,
         Statement::Vacuum(vacuum) => vacuum::run(command, vacuum).await?,
         Statement::CreateDatabase {

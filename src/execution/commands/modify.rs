@@ -2,6 +2,7 @@
 //! written again, new rows go to new files, and the transaction gets all of it. RETURNING is answered from what was
 //! collected. An INSERT that nothing else is asked of streams.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
@@ -21,6 +22,8 @@ use crate::binding::{Action, BoundModification, FIRST_VALUE};
 use crate::catalog::model::Table;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::enforced_keys::{EnforcedKeys, NewRows};
+use crate::execution::foreign_keys::ForeignKeys;
+pub use crate::execution::foreign_keys::settle;
 use crate::execution::outcome::{Outcome, OutputColumn, RowSet, Rows, stream_of_batches};
 use crate::execution::transaction::TableWrite;
 use crate::storage::{KeyGuard, Operation, Removal, RowChanges, TableSnapshot, TouchedRows};
@@ -97,11 +100,23 @@ pub async fn run(
         .map(|column| modification.target.column_name(*column))
         .collect();
     let stored = base.schema();
-    let keys = held_keys(command, table, modification, &base).await?;
-    let new = keys
-        .as_ref()
-        .map(|keys| NewRows::new(keys, &base, is_plain_insert(modification)))
-        .transpose()?;
+    let updated = updated_columns(modification);
+    let keys = held_keys(command, table, updated.as_ref(), &base).await?;
+    let foreign = match (ForeignKeys::of(command, table)?, &updated) {
+        (Some(foreign), Some(updated)) => Some(foreign.of_columns(updated, &stored)?),
+        (foreign, _) => foreign,
+    };
+    let mut compared = keys.as_ref().map(|keys| keys.columns()).unwrap_or_default();
+    if let Some(foreign) = &foreign {
+        compared.extend(foreign.columns(&stored)?);
+    }
+    let new = match compared.is_empty() {
+        true => None,
+        false => {
+            let (columns, are_all) = (compared.into_iter().collect(), is_plain_insert(modification));
+            Some(NewRows::new(columns, &command.session, &base, are_all)?)
+        }
+    };
     let check = match &new {
         Some(new) => Some(new.after(written.check)),
         None => written.check,
@@ -128,6 +143,11 @@ pub async fn run(
         };
         (changes, new_rows, Some(count), returned)
     };
+    let mut events = match &foreign {
+        Some(foreign) if kind == Kind::Overwrite => foreign.all_gone(&staying),
+        Some(foreign) => foreign.gone(command, &base, &changes).await?,
+        None => vec![],
+    };
     let touched = match &keys {
         Some(_) => changes.touched(),
         None => TouchedRows::default(),
@@ -142,6 +162,9 @@ pub async fn run(
             command.transaction.deferral.wait(table.id);
         }
     }
+    if let (Some(foreign), Some(new)) = (&foreign, &new) {
+        events.extend(foreign.came(new.source(|| base.of_staged(&files))?, &stored));
+    }
     let count = count.unwrap_or_else(|| files.row_count());
     let write = TableWrite {
         delta,
@@ -153,6 +176,7 @@ pub async fn run(
         operation: kind.operation(&command.context.principal.role_name),
     };
     command.transaction.add_write(table, write).await?;
+    settle(command, events).await?;
     match modification.returning {
         false => Ok(Outcome::Done(format!("{} {count}", kind.tag()))),
         true => Ok(Outcome::Rows(RowSet {
@@ -170,14 +194,21 @@ pub async fn run(
 async fn held_keys(
     command: &CommandContext<'_>,
     table: &Table,
-    modification: &BoundModification,
+    updated: Option<&BTreeSet<usize>>,
     base: &TableSnapshot,
 ) -> Result<Option<Arc<EnforcedKeys>>> {
-    let Some(keys) = EnforcedKeys::of(command, table, base).await? else {
-        return Ok(None);
+    let keys = EnforcedKeys::of(command, table, base).await?;
+    let keys = match updated {
+        Some(updated) => keys.and_then(|keys| keys.of_columns(updated)),
+        None => keys,
     };
+    Ok(keys.map(Arc::new))
+}
+
+/// Positions of the stored columns that rows get new values in; `None` where whole rows may come.
+fn updated_columns(modification: &BoundModification) -> Option<BTreeSet<usize>> {
     if modification.actions.contains(&Action::Insert) {
-        return Ok(Some(Arc::new(keys)));
+        return None;
     }
     let updated = modification.actions.iter().filter_map(|action| match action {
         Action::Update(columns) => Some(columns),
@@ -186,7 +217,7 @@ async fn held_keys(
     let stored = updated
         .flatten()
         .filter_map(|column| modification.target.stored_position(*column));
-    Ok(keys.of_columns(&stored.collect()).map(Arc::new))
+    Some(stored.collect())
 }
 
 fn is_plain_insert(modification: &BoundModification) -> bool {

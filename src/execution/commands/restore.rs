@@ -9,8 +9,9 @@ use super::insert::open;
 use super::row_checks::row_check;
 use crate::binding::{self, TimeTravel};
 use crate::catalog::model::Object;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::execution::enforced_keys::EnforcedKeys;
+use crate::execution::foreign_keys;
 use crate::execution::outcome::{OutputColumn, RowSet, columns_of_shape, shaped_rows};
 use crate::statement::ast::Restore;
 use crate::storage::Operation;
@@ -54,6 +55,14 @@ pub(super) async fn run(command: &mut CommandContext<'_>, restore: &Restore) -> 
         && let Some(keys) = EnforcedKeys::of(command, &table, &past).await?
     {
         keys.verify_all(&past, |_| true).await?;
+    }
+    let catalog = Arc::clone(&command.context.catalog);
+    if catalog.referencing(table.id).any(|(other, _)| other.id != table.id) {
+        return Err(Error::unsupported("RESTORE of a table that foreign keys refer to")
+            .with_hint("Drop the foreign keys first, and add them again."));
+    }
+    if past.schema() == base.schema() {
+        foreign_keys::verify_all(command, &catalog, &table, &past, |_| true).await?;
     }
     let operation = Operation::new("RESTORE")
         .with_user(&*command.context.principal.role_name)

@@ -1,18 +1,22 @@
-//! SET CONSTRAINTS: which keys wait for COMMIT, where their rows are compared. Foreign keys are declared only and have
-//! nothing to wait for.
+//! SET CONSTRAINTS: which keys and foreign keys wait for COMMIT, where their rows are compared.
 
 use super::CommandContext;
 use crate::catalog::model::{Constraint, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::enforced_keys::EnforcedKeys;
+use crate::execution::foreign_keys;
 use crate::statement::ast::ObjectName;
 
 /// No names are ALL. What waits no more is compared at once.
 pub(super) async fn run(
     command: &mut CommandContext<'_>,
     names: &[ObjectName],
-    deferred: bool,
+    deferred: Option<bool>,
 ) -> Result<&'static str> {
+    let Some(deferred) = deferred else {
+        foreign_keys::settle_waiting(command).await?;
+        return Ok("SET CONSTRAINTS");
+    };
     let mut constraints = vec![];
     for name in names {
         let found = named(command, name)?;
@@ -42,7 +46,8 @@ pub(super) async fn run(
     Ok("SET CONSTRAINTS")
 }
 
-/// 23505 where rows of the transaction's tables share a key that waited and does not any more.
+/// 23505 where rows of the transaction's tables share a key that waited and does not any more, 23503 where one refers
+/// to none.
 async fn compare_waiting(command: &mut CommandContext<'_>) -> Result<()> {
     for table in command.transaction.deferral.waiting() {
         let catalog = match command.transaction.staged_now() {
@@ -57,7 +62,7 @@ async fn compare_waiting(command: &mut CommandContext<'_>) -> Result<()> {
             keys.verify_waiting(&written).await?;
         }
     }
-    Ok(())
+    foreign_keys::settle_waiting(command).await
 }
 
 /// The constraints of that name in the schema that it names, or else in the first one of the search path that has any.

@@ -22,8 +22,8 @@ use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 
 pub use new_rows::NewRows;
-use new_rows::RowSource;
-use stored_rows::StoredRows;
+pub(super) use new_rows::{Bounds, RowSource};
+pub(super) use stored_rows::StoredRows;
 
 use super::commands::CommandContext;
 use crate::binding::{self, BoundKey};
@@ -118,9 +118,8 @@ impl EnforcedKeys {
     }
 
     /// Positions of the stored columns that keys read.
-    fn columns(&self) -> Vec<usize> {
-        let columns: BTreeSet<usize> = self.keys.iter().flat_map(|key| &key.columns).copied().collect();
-        columns.into_iter().collect()
+    pub fn columns(&self) -> BTreeSet<usize> {
+        self.keys.iter().flat_map(|key| &key.columns).copied().collect()
     }
 
     /// Refuses rows that share a key with each other, or with one of `staying` that is not `touched`.
@@ -298,21 +297,31 @@ impl EnforcedKeys {
     }
 
     fn texts(&self, key: &EnforcedKey, rows: &RecordBatch, row: usize) -> Option<Vec<String>> {
-        if !key.is_shown {
-            return None;
+        match key.is_shown {
+            true => key_texts(rows, row, key.bound.values.len(), &self.format),
+            false => None,
         }
-        let schema = rows.schema();
-        let text = |place: usize| {
-            let sql_type = SqlType::from_field(schema.field(place));
-            let mut out = BytesMut::new();
-            let encoder = ColumnEncoder::new(&sql_type, Format::Text, &self.format);
-            match encoder.encode(rows.column(place).as_ref(), row, &mut out).ok()? {
-                true => String::from_utf8(out.to_vec()).ok(),
-                false => Some("null".to_string()),
-            }
-        };
-        (0..key.bound.values.len()).map(text).collect()
     }
+}
+
+/// The first columns of a row as texts.
+pub(super) fn key_texts(
+    rows: &RecordBatch,
+    row: usize,
+    columns: usize,
+    settings: &FormatSettings,
+) -> Option<Vec<String>> {
+    let schema = rows.schema();
+    let text = |place: usize| {
+        let sql_type = SqlType::from_field(schema.field(place));
+        let mut out = BytesMut::new();
+        let encoder = ColumnEncoder::new(&sql_type, Format::Text, settings);
+        match encoder.encode(rows.column(place).as_ref(), row, &mut out).ok()? {
+            true => String::from_utf8(out.to_vec()).ok(),
+            false => Some("null".to_string()),
+        }
+    };
+    (0..columns).map(text).collect()
 }
 
 #[async_trait]

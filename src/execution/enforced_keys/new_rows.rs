@@ -15,7 +15,6 @@ use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
 use datafusion::logical_expr::{Accumulator, Expr, lit};
 use parking_lot::Mutex;
 
-use super::EnforcedKeys;
 use super::stored_rows::StoredRows;
 use crate::binding::BoundKey;
 use crate::error::Result;
@@ -66,16 +65,15 @@ impl Rising {
 }
 
 /// Where new rows are read from.
-pub(super) enum RowSource {
+pub(in crate::execution) enum RowSource {
     Kept(SchemaRef, Vec<RecordBatch>),
     Stored(Arc<TableSnapshot>),
 }
 
 impl NewRows {
     /// None yet. With `are_all`, the statement's files hold no other rows.
-    pub fn new(keys: &EnforcedKeys, base: &TableSnapshot, are_all: bool) -> Result<NewRows> {
-        let columns = keys.columns();
-        let memory = MemoryConsumer::new("new keys").register(&keys.session.runtime_env().memory_pool);
+    pub fn new(columns: Vec<usize>, session: &dyn Session, base: &TableSnapshot, are_all: bool) -> Result<NewRows> {
+        let memory = MemoryConsumer::new("new keys").register(&session.runtime_env().memory_pool);
         Ok(NewRows {
             schema: Arc::new(base.schema().project(&columns)?),
             kept: Arc::new(Mutex::new(Kept {
@@ -137,7 +135,7 @@ impl NewRows {
         kept.rows < 2 || key.values.iter().filter_map(|value| value.bounded).any(rises)
     }
 
-    pub(super) fn source(&self, staged: impl FnOnce() -> Result<TableSnapshot>) -> Result<RowSource> {
+    pub(in crate::execution) fn source(&self, staged: impl FnOnce() -> Result<TableSnapshot>) -> Result<RowSource> {
         let kept = self.kept.lock();
         Ok(match kept.is_full {
             true => RowSource::Stored(Arc::new(staged()?)),
@@ -147,11 +145,14 @@ impl NewRows {
 }
 
 impl RowSource {
-    pub(super) fn is_empty(&self) -> bool {
-        matches!(self, RowSource::Kept(_, batches) if batches.is_empty())
+    pub(in crate::execution) fn is_empty(&self) -> bool {
+        match self {
+            RowSource::Kept(_, batches) => batches.is_empty(),
+            RowSource::Stored(snapshot) => snapshot.file_count() == 0,
+        }
     }
 
-    pub(super) fn provider(&self) -> Result<Arc<dyn TableProvider>> {
+    pub(in crate::execution) fn provider(&self) -> Result<Arc<dyn TableProvider>> {
         Ok(match self {
             RowSource::Kept(schema, batches) => Arc::new(MemTable::try_new(Arc::clone(schema), vec![batches.clone()])?),
             RowSource::Stored(snapshot) => Arc::new(StoredRows::new(snapshot, false)),
@@ -176,7 +177,8 @@ impl RowSource {
         Ok(Some(filters))
     }
 
-    fn bounds_of(&self, position: usize, value: &Expr) -> Result<Bounds> {
+    /// What is known of the values of a column, which has this position in its table.
+    pub(in crate::execution) fn bounds_of(&self, position: usize, value: &Expr) -> Result<Bounds> {
         match self {
             RowSource::Kept(schema, batches) => {
                 let Expr::Column(Column { name, .. }) = value else {
@@ -212,7 +214,7 @@ impl RowSource {
 }
 
 /// What is known of a column's values.
-enum Bounds {
+pub(in crate::execution) enum Bounds {
     Unknown,
     OnlyNulls,
     Between(ScalarValue, ScalarValue),

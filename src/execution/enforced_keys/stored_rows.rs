@@ -13,14 +13,14 @@ use datafusion::physical_plan::ExecutionPlan;
 use crate::storage::TableSnapshot;
 
 #[derive(Debug)]
-pub(super) struct StoredRows {
+pub(in crate::execution) struct StoredRows {
     snapshot: Arc<TableSnapshot>,
     schema: SchemaRef,
 }
 
 impl StoredRows {
     /// With `is_located`, the last two columns tell where a row is.
-    pub(super) fn new(snapshot: &Arc<TableSnapshot>, is_located: bool) -> StoredRows {
+    pub(in crate::execution) fn new(snapshot: &Arc<TableSnapshot>, is_located: bool) -> StoredRows {
         StoredRows {
             schema: match is_located {
                 true => snapshot.located_schema(),

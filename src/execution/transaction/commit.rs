@@ -1,6 +1,7 @@
 //! COMMIT: one log's change on its own, several together by a decision of the catalog; the session's temporary tables
 //! follow, once the rest is certain.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::pending::{PendingChange, external_stands_alone};
@@ -8,8 +9,9 @@ use super::{Transaction, several_tables};
 use crate::catalog::model::{Oid, Table, TableLocation};
 use crate::catalog::{Committer, OnCommit, Staged, Temporary};
 use crate::error::Result;
+use crate::execution::foreign_keys::{Watch, together};
 use crate::execution::services::Services;
-use crate::storage::{Freshness, Operation, TableAddress};
+use crate::storage::{Freshness, KeyGuard, Operation, TableAddress};
 
 impl Transaction {
     /// Makes all of it durable and visible.
@@ -23,6 +25,7 @@ impl Transaction {
             temporary: before,
             overlay,
             turns: _until_the_end,
+            watches,
             ..
         } = std::mem::take(self);
         let temporary = match &staged {
@@ -32,7 +35,7 @@ impl Transaction {
         (self.temporary, self.overlay) = (before, overlay);
         let staged = staged.filter(|staged| !staged.is_empty());
         let (own, lasting): (Vec<_>, Vec<_>) = pending.into_iter().partition(|pending| pending.temporary);
-        commit_lasting(services, lasting, &created, staged, committer).await?;
+        commit_lasting(services, lasting, &created, staged, watches, committer).await?;
         let Some(mut temporary) = temporary else {
             return Ok(());
         };
@@ -81,6 +84,7 @@ async fn commit_lasting(
     pending: Vec<PendingChange>,
     created: &[Oid],
     mut staged: Option<Staged>,
+    watches: Vec<Watch>,
     committer: Committer,
 ) -> Result<()> {
     let seen = staged.as_ref().map(Staged::snapshot);
@@ -89,6 +93,10 @@ async fn commit_lasting(
         .into_iter()
         .filter(|pending| !pending.change.is_empty() && !is_dropped(pending.table));
     let (own, mut existing): (Vec<_>, Vec<_>) = changes.partition(|pending| created.contains(&pending.table));
+    attach(
+        watches.into_iter().filter(|watch| !is_dropped(watch.tables().0)),
+        &mut existing,
+    )?;
     let external = existing.iter().find(|pending| !pending.managed);
     let is_alone = existing.len() == 1 && staged.is_none();
     if let Some(external) = external
@@ -121,6 +129,37 @@ async fn commit_lasting(
         }
     }
     services.catalog.forget_sequences(&changed);
+    Ok(())
+}
+
+/// Hands the commits of tables what foreign keys ask of them.
+fn attach(watches: impl Iterator<Item = Watch>, existing: &mut Vec<PendingChange>) -> Result<()> {
+    let watches: Vec<Watch> = watches
+        .filter(|watch| existing.iter().any(|pending| pending.table == watch.tables().1))
+        .collect();
+    if watches.is_empty() {
+        return Ok(());
+    }
+    for watch in &watches {
+        let Some((table, delta, seen)) = watch.locked() else {
+            continue;
+        };
+        if !existing.iter().any(|pending| pending.table == table.id) {
+            existing.push(PendingChange::of_nothing(table, Arc::clone(delta), Arc::clone(seen)));
+        }
+    }
+    let mut added = HashMap::new();
+    for pending in existing.iter() {
+        added.extend(pending.written()?.map(|written| (pending.table, written)));
+    }
+    let mut guards: HashMap<Oid, Vec<Arc<dyn KeyGuard>>> = HashMap::new();
+    for watch in watches {
+        guards.entry(watch.tables().0).or_default().push(watch.guard(&added));
+    }
+    for pending in existing {
+        let watched = guards.remove(&pending.table).unwrap_or_default();
+        pending.change.keys = together(pending.change.keys.take(), watched);
+    }
     Ok(())
 }
 

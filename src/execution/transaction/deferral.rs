@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::catalog::model::{Oid, Timing};
+use crate::execution::foreign_keys::Waiting;
 
 /// Goes with savepoints, as the rows do that it is about.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +14,8 @@ pub struct Deferral {
     named: HashMap<Oid, bool>,
     /// Tables that got rows which were not compared by all keys.
     waiting: BTreeSet<Oid>,
+    /// What foreign keys have not been compared with.
+    references: Vec<Waiting>,
 }
 
 impl Deferral {
@@ -38,6 +41,40 @@ impl Deferral {
 
     pub fn waiting(&self) -> Vec<Oid> {
         self.waiting.iter().copied().collect()
+    }
+
+    /// A foreign key has not seen what happened.
+    pub(in crate::execution) fn wait_for(&mut self, waiting: Waiting) {
+        // New rows are all found in the table.
+        let is_known = |known: &Waiting| waiting.is_of_new_rows() && known.is_of_new_rows();
+        let is_same = |known: &Waiting| known.constraint() == waiting.constraint();
+        if !self.references.iter().any(|known| is_known(known) && is_same(known)) {
+            self.references.push(waiting);
+        }
+    }
+
+    /// What waits no more, which the caller compares.
+    pub(in crate::execution) fn take_due(&mut self) -> Vec<Waiting> {
+        let all = std::mem::take(&mut self.references);
+        let (waiting, due) = all.into_iter().partition(|waiting| {
+            let (constraint, timing) = waiting.constraint();
+            self.defers(constraint, timing)
+        });
+        self.references = waiting;
+        due
+    }
+
+    /// Whether something is to be compared before COMMIT.
+    pub fn has_due(&self) -> bool {
+        self.references.iter().any(|waiting| {
+            let (constraint, timing) = waiting.constraint();
+            !self.defers(constraint, timing)
+        })
+    }
+
+    /// Whether COMMIT has something to compare.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty() || !self.references.is_empty()
     }
 
     /// All keys of all tables have been compared.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::TableWrite;
 use crate::catalog::model::{Oid, Table};
 use crate::error::{Error, Result};
-use crate::storage::{DeltaTable, Removal, SchemaChange, TableChange};
+use crate::storage::{DeltaTable, Operation, Removal, SchemaChange, TableChange, TableSnapshot};
 
 /// Changes of one table.
 #[derive(Clone)]
@@ -32,6 +32,20 @@ impl PendingChange {
         }
     }
 
+    /// No change, of a table that has to stay as it is until others have changed.
+    pub(super) fn of_nothing(table: &Table, delta: Arc<DeltaTable>, base: Arc<TableSnapshot>) -> PendingChange {
+        let change = TableChange {
+            altered: None,
+            removal: Removal::None,
+            files: delta.nothing_staged(&base),
+            base,
+            complete: false,
+            keys: None,
+            operation: Operation::new("CHECK CONSTRAINT"),
+        };
+        PendingChange::new(table, delta, change)
+    }
+
     /// A later statement's rows.
     pub(super) fn add_write(&mut self, write: TableWrite) -> Result<()> {
         let change = &mut self.change;
@@ -51,6 +65,16 @@ impl PendingChange {
         let before = self.change.altered.as_ref().unwrap_or(&self.change.base);
         self.change.altered = Some(self.delta.altered(before, changes).await?);
         Ok(())
+    }
+
+    /// A table of the files that were written, if there are any.
+    pub(super) fn written(&self) -> Result<Option<Arc<TableSnapshot>>> {
+        let change = &self.change;
+        let base = change.altered.as_ref().unwrap_or(&change.base);
+        match change.files.file_count() {
+            0 => Ok(None),
+            _ => Ok(Some(Arc::new(base.of_staged(&change.files)?))),
+        }
     }
 
     /// ON COMMIT DELETE ROWS: what was written goes with the rest.

@@ -75,6 +75,7 @@ fn add(introspection: &Introspection<'_>, rows: &mut Rows, table: &Table, constr
     let numbers = |ids: &[i16]| ids.iter().copied().map(i64::from).collect::<Vec<i64>>();
     let mut actions = (" ", " ", " ");
     let (mut index, mut other, mut other_columns, mut condition) = (0, 0, Datum::Null, Datum::Null);
+    let (mut set_columns, mut is_valid) = (Datum::Null, true);
     let (kind, columns) = match &constraint.rule {
         ConstraintRule::PrimaryKey { columns } => ("p", numbers(columns)),
         ConstraintRule::Unique { columns, .. } => ("u", numbers(columns)),
@@ -89,6 +90,10 @@ fn add(introspection: &Introspection<'_>, rows: &mut Rows, table: &Table, constr
                 terms.on_update.code(),
                 terms.on_delete.code(),
             );
+            if !terms.set_columns.is_empty() {
+                set_columns = numbers(&terms.set_columns).into();
+            }
+            is_valid = constraint.enforced && !terms.not_valid;
             other = *referenced_table;
             other_columns = numbers(referenced).into();
             let mut keys = introspection.lookup.keys();
@@ -111,7 +116,7 @@ fn add(introspection: &Introspection<'_>, rows: &mut Rows, table: &Table, constr
         ("contype", kind.into()),
         ("condeferrable", constraint.timing.is_deferrable().into()),
         ("condeferred", (constraint.timing == Timing::Deferred).into()),
-        ("convalidated", true.into()),
+        ("convalidated", is_valid.into()),
         ("conrelid", table.id.into()),
         ("contypid", 0.into()),
         ("conindid", index.into()),
@@ -125,6 +130,7 @@ fn add(introspection: &Introspection<'_>, rows: &mut Rows, table: &Table, constr
         ("connoinherit", (kind != "c").into()),
         ("conkey", columns.into()),
         ("confkey", other_columns),
+        ("confdelsetcols", set_columns),
         ("conbin", condition),
     ])
 }

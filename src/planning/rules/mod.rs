@@ -113,11 +113,11 @@ fn ours() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
         Arc::new(union_order::UnionOrder),
         // Without this, all groups of a large table are computed where a join then asks for few of them.
         Arc::new(filter_before_grouping::FilterBeforeGrouping),
-        // A join that multiplies rows works for long without touching its inputs, which is where
-        // DataFusion yields: without this, cancelling would have to wait for it.
-        Arc::new(yield_in_joins::YieldInJoins),
         // DataFusion aggregates decimals at 128 bits, hashes every key and copies the rows that a filter keeps.
         Arc::new(own_operators::OwnOperators),
+        // A join that multiplies rows works for long without touching its inputs, which is where
+        // DataFusion yields: without this, cancelling would have to wait for it. Our own yield by themselves.
+        Arc::new(yield_in_joins::YieldInJoins),
         // Without this, equal parts of a plan are each computed. Last: other rules replace the nodes that this makes one.
         Arc::new(link_shared_parts::LinkSharedParts),
     ]

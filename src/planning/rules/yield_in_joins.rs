@@ -10,7 +10,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 
-/// Puts a cooperative node above every join.
+/// Puts a cooperative node above every join of DataFusion's.
 #[derive(Debug)]
 pub struct YieldInJoins;
 

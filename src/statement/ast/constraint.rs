@@ -25,6 +25,8 @@ pub enum ConstraintDefinition {
         table: ObjectName,
         referenced: Vec<String>,
         terms: ForeignKeyTerms,
+        /// What ON DELETE SET NULL or SET DEFAULT names.
+        set_columns: Vec<String>,
     },
     /// The condition's text.
     Check(String),
