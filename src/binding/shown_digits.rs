@@ -125,6 +125,7 @@ impl Tracer {
                 Ok((LogicalPlan::Filter(filter), scales))
             }
             LogicalPlan::Window(window) => self.trace_window(window),
+            LogicalPlan::RecursiveQuery(_) => self.trace_recursion(plan),
             LogicalPlan::SubqueryAlias(alias) => {
                 let (input, scales) = self.trace(&alias.input)?;
                 let renamed = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
@@ -142,6 +143,30 @@ impl Tracer {
                 let scales = fields.map(|field| static_scale(field.data_type()).map(lit)).collect();
                 Ok((other.clone(), scales))
             }
+        }
+    }
+
+    /// The digits that each step computes are not told: values have those that they need.
+    fn trace_recursion(&mut self, plan: &LogicalPlan) -> Result<(LogicalPlan, Scales)> {
+        let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let mut scales = vec![];
+        for (index, field) in plan.schema().fields().iter().enumerate() {
+            let known = static_scale(field.data_type()).map(lit);
+            let needed = match known.is_none() && field.data_type().is_decimal() {
+                true => function("min_scale", vec![columns[index].clone()]),
+                false => None,
+            };
+            scales.push(match needed {
+                Some(scale) => Some(Expr::Column(self.marked(scale, &mut columns))),
+                None => known,
+            });
+        }
+        match columns.len() > scales.len() {
+            true => Ok((
+                LogicalPlanBuilder::from(plan.clone()).project(columns)?.build()?,
+                scales,
+            )),
+            false => Ok((plan.clone(), scales)),
         }
     }
 

@@ -22,6 +22,7 @@ mod stream_series;
 mod true_keys;
 mod twin_columns;
 mod typed_values;
+mod union_order;
 mod yield_in_joins;
 
 use std::sync::Arc;
@@ -108,6 +109,8 @@ fn ours() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     vec![
         // Without this, `array_agg()` shows the rows of WITH RECURSIVE in no order.
         Arc::new(recursion_order::RecursionOrder),
+        // Without this, the last row of `… UNION ALL SELECT 'total', …` may come first.
+        Arc::new(union_order::UnionOrder),
         // Without this, all groups of a large table are computed where a join then asks for few of them.
         Arc::new(filter_before_grouping::FilterBeforeGrouping),
         // DataFusion aggregates decimals at 128 bits, hashes every key and copies the rows that a filter keeps.

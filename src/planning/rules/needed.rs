@@ -17,6 +17,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 
 use crate::operators::SharedExec;
@@ -113,6 +114,7 @@ pub(super) struct Parts {
     ordered_aggregates: bool,
     shared: bool,
     recursions: bool,
+    unions: bool,
 }
 
 impl Parts {
@@ -142,6 +144,8 @@ impl Parts {
             self.shared = true;
         } else if node.is::<RecursiveQueryExec>() {
             self.recursions = true;
+        } else if node.is::<UnionExec>() {
+            self.unions = true;
         } else if let Some(aggregate) = node.downcast_ref::<AggregateExec>() {
             self.aggregates = true;
             self.totals |= aggregate.group_expr().is_empty();
@@ -189,6 +193,7 @@ impl Parts {
             "PushdownSort" => self.sorts,
             "link_shared_parts" => self.shared,
             super::recursion_order::NAME => self.recursions,
+            super::union_order::NAME => self.unions,
             _ => true,
         }
     }
@@ -294,6 +299,8 @@ mod tests {
             "select * from (select k, row_number() over (partition by s order by k) as r from t) where r <= 2",
             "select k, sum(k) over (order by k rows between 1 preceding and current row) from t limit 3",
             "select k from t union all select k from u",
+            "select k from t union all select 1 limit 2",
+            "select array_agg(k) from (select k from t union all select 1) q",
             "with recursive r(n) as (select 1 union all select n + 1 from r where n < 5) select array_agg(n) from r",
             "select k from t union select k from u order by 1 limit 3",
             "select s, sum(k) from t group by rollup (s) having sum(k) > 3",
