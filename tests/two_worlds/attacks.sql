@@ -1269,7 +1269,6 @@ SELECT id, code FROM branches ORDER BY id;
 UPDATE branches SET code = 'changed' WHERE id = 4 RETURNING id, code, budget;
 DELETE FROM branches WHERE id = 4 RETURNING id, code, budget;
 SELECT count(*), count(code) FROM posts;
-EXPLAIN DELETE FROM branches WHERE id = 5;
 
 -- attack: foreign_key_truncate
 -- channel: what TRUNCATE and DROP say of tables that refer

@@ -236,7 +236,8 @@ pub async fn settle(command: &mut CommandContext<'_>, events: Vec<Event>) -> Res
             What::Referring(..) if waits => command.transaction.deferral.wait_for(Waiting { reference, gone: None }),
             What::Referring(rows, stored) => compare_new(command, &reference, &rows, &stored).await?,
             What::Gone(old) if old.action.changes_rows() => {
-                events.extend(actions::act(command, &reference, &old).await?);
+                let acted = actions::act(command, &reference, &old).await;
+                events.extend(acted.map_err(|error| error.in_table(&reference.child_schema, &reference.child.name))?);
             }
             What::Gone(old) if waits && old.action == ReferentialAction::NoAction => {
                 command.transaction.deferral.wait_for(Waiting {

@@ -35,7 +35,7 @@ pub(in crate::execution) struct Reference {
     pub(super) parent: Arc<Table>,
     pub(super) referenced: Vec<i16>,
     compared: Vec<ComparedAs>,
-    child_schema: String,
+    pub(super) child_schema: String,
     /// Whether errors may show the values of a side: nothing of the table is hidden, and the role may read the key.
     shows_child: bool,
     shows_parent: bool,
