@@ -113,10 +113,12 @@ impl AsyncDB for SqlDriver {
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, DriverError> {
         let first_word = sql.split_whitespace().next().unwrap_or_default().to_lowercase();
-        let is_query = ["select", "with", "values", "table"].contains(&first_word.as_str()) && !sql.contains(" into ");
-        // Asked again it would give another number.
-        let is_query = is_query && !sql.contains("nextval(");
-        if self.mode.repeat_queries && is_query {
+        let asks = ["select", "with", "values", "table"].contains(&first_word.as_str());
+        // Run again these would change more, or give another number.
+        let runs_once = [" into ", "delete from ", "nextval("]
+            .iter()
+            .any(|part| sql.contains(part));
+        if self.mode.repeat_queries && asks && !runs_once {
             self.run_once(sql).await?;
         }
         self.run_once(sql).await
