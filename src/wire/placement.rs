@@ -116,8 +116,7 @@ mod place {
         // SAFETY: zero is this thread; the pointer is to a whole set, and the processor is one that a set has room for.
         let is_kept = unsafe {
             libc::CPU_SET(processor, &mut one);
-            libc::CPU_ISSET(processor, &allowed)
-                && libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &one) == 0
+            libc::CPU_ISSET(processor, &allowed) && libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &one) == 0
         };
         is_kept.then_some(Kept { processor, allowed })
     }
