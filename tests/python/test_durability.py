@@ -75,6 +75,58 @@ def test_acknowledged_inserts_survive_kill(tmp_path):
         assert set(independent.column("batch").to_pylist()) == stored
 
 
+def change_families_until_killed(server, kind, generator):
+    """Rows that refer, rows of both tables at once, and keys that go with whatever refers to them."""
+    refused = (psycopg.errors.ForeignKeyViolation, psycopg.errors.SerializationFailure, psycopg.errors.UniqueViolation)
+    try:
+        with server.connect() as connection:
+            while True:
+                parent, new = generator.randint(1, 20), generator.randint(1000, 1 << 30)
+                try:
+                    if kind == "refer":
+                        connection.execute("insert into child values (%s, %s)", [new, parent])
+                    elif kind == "both":
+                        with connection.transaction():
+                            connection.execute("insert into parent values (%s)", [new])
+                            connection.execute("insert into child values (%s, %s)", [new, new])
+                    else:
+                        connection.execute("delete from parent where id = %s", [parent])
+                        connection.execute("insert into parent values (%s)", [parent])
+                except refused:
+                    pass
+    except psycopg.Error:
+        pass
+
+
+def test_foreign_keys_survive_kill(tmp_path):
+    generator = random.Random(11)
+    with Server(tmp_path / "data") as server:
+        with server.connect() as connection:
+            connection.execute("create table parent (id int primary key)")
+            connection.execute("create table child (id int, parent_id int references parent on delete cascade)")
+            connection.execute("insert into parent select generate_series(1, 20)")
+        for _ in range(4):
+            writers = [
+                threading.Thread(target=change_families_until_killed, args=(server, kind, random.Random(number)))
+                for number, kind in enumerate(["refer", "refer", "both", "cascade"])
+            ]
+            for thread in writers:
+                thread.start()
+            threading.Event().wait(generator.uniform(0.8, 1.5))
+            server.kill()
+            for thread in writers:
+                thread.join()
+            server.start()
+            with server.connect() as connection:
+                one = lambda query: connection.execute(query).fetchone()[0]
+                assert one("select count(*) from child where parent_id not in (select id from parent)") == 0
+                assert one("select count(*) - count(distinct id) from parent") == 0
+                # Of both or of neither.
+                assert one("select count(*) from parent where id >= 1000 and id not in (select parent_id from child)") == 0
+                written = one("select count(*) from child where id = parent_id")
+        assert written > 0
+
+
 def test_definitions_survive_kill(tmp_path):
     with Server(tmp_path / "data") as server:
         with server.connect() as connection:
