@@ -7,13 +7,14 @@ use datafusion::arrow::compute::SortOptions;
 use datafusion::common::Result as PlanResult;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::lit;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::limit::LocalLimitExec;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -38,6 +39,12 @@ impl PhysicalOptimizerRule for UnionOrder {
             false => plan,
         };
         let transformed = plan.transform_up(|node| {
+            if let Some(total) = node.downcast_ref::<AggregateExec>()
+                && gathers(total, AggregateMode::Single)
+                && let Some(input) = merged_in_order(total.input())?
+            {
+                return Ok(Transformed::yes(replace_children_if_necessary(node, vec![input])?));
+            }
             let Some(merge) = node.downcast_ref::<CoalescePartitionsExec>() else {
                 return Ok(Transformed::no(node));
             };
@@ -68,23 +75,49 @@ fn of_union(plan: &dyn ExecutionPlan) -> Option<bool> {
         let rows = statistics.num_rows.get_value();
         return rows.is_none_or(|rows| *rows <= MOST_ROWS).then_some(false);
     }
-    let is_total = plan.downcast_ref::<AggregateExec>().is_some_and(gathers_all);
-    let passes_on = plan.is::<ProjectionExec>()
-        || plan.is::<FilterExec>()
-        || plan.is::<LocalLimitExec>()
-        || plan.is::<CooperativeExec>();
+    let total = plan.downcast_ref::<AggregateExec>();
+    let is_total = total.is_some_and(|total| gathers(total, AggregateMode::Partial));
     match plan.children().as_slice() {
-        [input] if is_total || passes_on => Some(of_union(input.as_ref())? || is_total),
+        [input] if is_total || passes_on(plan) => Some(of_union(input.as_ref())? || is_total),
         _ => None,
     }
 }
 
-/// Whether an aggregation of all rows in a partition shows their order.
-fn gathers_all(aggregate: &AggregateExec) -> bool {
-    let mut calls = aggregate.aggr_expr().iter();
-    *aggregate.mode() == AggregateMode::Partial
-        && aggregate.group_expr().is_empty()
-        && calls.any(|call| !matches!(call.order_sensitivity(), AggregateOrderSensitivity::Insensitive))
+/// Whether rows leave in the order in which they came.
+fn passes_on(plan: &dyn ExecutionPlan) -> bool {
+    plan.is::<ProjectionExec>()
+        || plan.is::<FilterExec>()
+        || plan.is::<LocalLimitExec>()
+        || plan.is::<CooperativeExec>()
+}
+
+/// Whether an aggregation without keys, in this mode, shows the order of its rows.
+fn gathers(aggregate: &AggregateExec, mode: AggregateMode) -> bool {
+    // Not what the call says of itself: without ORDER BY that any order will do. And count() says nothing.
+    let shows_order = |call: &Arc<AggregateFunctionExpr>| {
+        let function = call.fun();
+        function.name() != "count" && !function.order_sensitivity().is_insensitive()
+    };
+    *aggregate.mode() == mode && aggregate.group_expr().is_empty() && aggregate.aggr_expr().iter().any(shows_order)
+}
+
+/// The input of an operator with the branches of its union in order; `None` where it has none that are put together there.
+fn merged_in_order(plan: &Arc<dyn ExecutionPlan>) -> PlanResult<Option<Arc<dyn ExecutionPlan>>> {
+    if let Some(merge) = plan.downcast_ref::<CoalescePartitionsExec>() {
+        let is_union = of_union(merge.input().as_ref()).is_some();
+        return match is_union {
+            true => in_order(Arc::clone(merge.input()), merge.fetch()).map(Some),
+            false => Ok(None),
+        };
+    }
+    match plan.children().as_slice() {
+        [input] if passes_on(plan.as_ref()) => {
+            let input = merged_in_order(input)?;
+            let plan = input.map(|input| replace_children_if_necessary(Arc::clone(plan), vec![input]));
+            plan.transpose()
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Its partitions, one after the other: a merge of equal keys takes the rows of the first partition that has any.
@@ -135,6 +168,7 @@ mod tests {
             ("select k from t union all select 99", true),
             ("select k + 1 from (select k from t union all select 99) q", true),
             ("select k from t union all select 99 limit 1", true),
+            ("select array_agg(k) from (select k from t union all select 99) q", true),
             (
                 "select count(*) from (select k from t union all select k from t) q",
                 false,
