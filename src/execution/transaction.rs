@@ -419,18 +419,7 @@ impl Transaction {
             delta.alter(&base, &changes, operation).await?;
             return Ok(());
         }
-        let mut pending = earlier.unwrap_or_else(|| {
-            let change = TableChange {
-                altered: None,
-                removal: Removal::None,
-                files: delta.nothing_staged(&base),
-                base,
-                complete: false,
-                keys: None,
-                operation,
-            };
-            PendingChange::new(table, delta, change)
-        });
+        let mut pending = earlier.unwrap_or_else(|| PendingChange::of_nothing(table, delta, base, operation));
         pending.alter(&changes).await?;
         self.keep_pending(pending)
     }

@@ -22,6 +22,10 @@ use crate::planning::PlanningSession;
 use crate::storage::TableSnapshot;
 use crate::types::{ComparedAs, FormatSettings, compared_as};
 
+/// What the rows that are looked for, and those among which they are, are called in plans.
+const ASKED: &str = "asked";
+const KNOWN: &str = "known";
+
 /// A foreign key with both of its tables.
 pub(in crate::execution) struct Reference {
     pub(super) id: Oid,
@@ -135,23 +139,8 @@ impl Reference {
         let Some(bounds) = bounds(rows, &child, &other, &parent.schema())? else {
             return Ok(vec![]);
         };
-        let new = Side {
-            rows: rows.provider()?,
-            values: &child,
-            relation: "new",
-        };
-        let known = Side {
-            rows: Arc::new(StoredRows::new(parent, false)),
-            values: &other,
-            relation: "known",
-        };
-        let plan = joined(
-            new.plan(vec![], vec![])?,
-            known.plan(bounds, vec![])?,
-            JoinType::LeftAnti,
-            child.len(),
-        )?;
-        self.rows(shown(plan, child.len(), "new")?, limit).await
+        let plan = compared((rows, &child), (parent, &other), bounds, JoinType::LeftAnti)?;
+        self.rows(shown(plan, child.len())?, limit).await
     }
 
     /// The same as rows of the table that refers.
@@ -190,24 +179,9 @@ impl Reference {
         let Some(bounds) = bounds(old, &values, &values, &schema)? else {
             return Ok(RowSource::Kept(schema, vec![]));
         };
-        let left = Side {
-            rows: old.provider()?,
-            values: &values,
-            relation: "old",
-        };
-        let right = Side {
-            rows: Arc::new(StoredRows::new(parent, false)),
-            values: &values,
-            relation: "known",
-        };
-        let plan = joined(
-            left.plan(vec![], vec![])?,
-            right.plan(bounds, vec![])?,
-            JoinType::LeftAnti,
-            values.len(),
-        )?;
+        let plan = compared((old, &values), (parent, &values), bounds, JoinType::LeftAnti)?;
         let columns = values.iter().enumerate().map(|(place, value)| {
-            let found = column("old", &value_name(place));
+            let found = column(ASKED, &value_name(place));
             found.alias(column_name(value))
         });
         let batches = self.rows(plan.project(columns.collect::<Vec<_>>())?, None).await?;
@@ -230,23 +204,8 @@ impl Reference {
         let Some(bounds) = bounds(old, &values, &other, &child.schema())? else {
             return Ok(None);
         };
-        let left = Side {
-            rows: old.provider()?,
-            values: &values,
-            relation: "old",
-        };
-        let right = Side {
-            rows: Arc::new(StoredRows::new(child, false)),
-            values: &other,
-            relation: "known",
-        };
-        let plan = joined(
-            left.plan(vec![], vec![])?,
-            right.plan(bounds, vec![])?,
-            JoinType::LeftSemi,
-            values.len(),
-        )?;
-        let found = self.rows(shown(plan, values.len(), "old")?, Some(1)).await?;
+        let plan = compared((old, &values), (child, &other), bounds, JoinType::LeftSemi)?;
+        let found = self.rows(shown(plan, values.len())?, Some(1)).await?;
         Ok(found.into_iter().next())
     }
 
@@ -270,12 +229,12 @@ impl Reference {
         let left = Side {
             rows: old.provider()?,
             values: &values,
-            relation: "old",
+            relation: ASKED,
         };
         let right = Side {
             rows: Arc::new(StoredRows::new(child, true)),
             values: &other,
-            relation: "known",
+            relation: KNOWN,
         };
         let schema = child.located_schema();
         let locators: Vec<String> = child
@@ -285,8 +244,8 @@ impl Reference {
             .collect();
         let left = left.plan(vec![], taken.iter().map(of_old).collect())?;
         let right = right.plan(bounds, locators.iter().map(of_old).collect())?;
-        let found = locators.iter().map(|name| column("known", name));
-        let found = found.chain(taken.iter().map(|name| column("old", name)));
+        let found = locators.iter().map(|name| column(KNOWN, name));
+        let found = found.chain(taken.iter().map(|name| column(ASKED, name)));
         let plan = joined(left, right, JoinType::Inner, values.len())?;
         self.rows(plan.project(found.collect::<Vec<_>>())?, None).await
     }
@@ -316,7 +275,7 @@ impl Reference {
         let (Some(some_null), Some(some_other)) = (nulls.reduce(or), others.reduce(or)) else {
             return Ok(());
         };
-        let plan = LogicalPlanBuilder::scan("new", provider_as_source(rows.provider()?), None)?
+        let plan = LogicalPlanBuilder::scan(ASKED, provider_as_source(rows.provider()?), None)?
             .filter(some_null)?
             .filter(some_other)?
             .project(vec![lit(1).alias("found")])?;
@@ -414,9 +373,34 @@ fn joined(
     Ok(left.join_detailed(right, join, on, None, NullEquality::NullEqualsNothing)?)
 }
 
+/// Those of the rows whose keys stored rows within the bounds have, or have not.
+fn compared(
+    (rows, values): (&RowSource, &[KeyValue]),
+    (stored, other): (&Arc<TableSnapshot>, &[KeyValue]),
+    bounds: Vec<Expr>,
+    join: JoinType,
+) -> Result<LogicalPlanBuilder> {
+    let asked = Side {
+        rows: rows.provider()?,
+        values,
+        relation: ASKED,
+    };
+    let known = Side {
+        rows: Arc::new(StoredRows::new(stored, false)),
+        values: other,
+        relation: KNOWN,
+    };
+    joined(
+        asked.plan(vec![], vec![])?,
+        known.plan(bounds, vec![])?,
+        join,
+        values.len(),
+    )
+}
+
 /// The values of keys alone.
-fn shown(plan: LogicalPlanBuilder, columns: usize, relation: &'static str) -> Result<LogicalPlanBuilder> {
-    let values = (0..columns).map(|place| column(relation, &value_name(place)));
+fn shown(plan: LogicalPlanBuilder, columns: usize) -> Result<LogicalPlanBuilder> {
+    let values = (0..columns).map(|place| column(ASKED, &value_name(place)));
     Ok(plan.project(values.collect::<Vec<_>>())?)
 }
 

@@ -145,7 +145,14 @@ fn attach(watches: impl Iterator<Item = Watch>, existing: &mut Vec<PendingChange
             continue;
         };
         if !existing.iter().any(|pending| pending.table == table.id) {
-            existing.push(PendingChange::of_nothing(table, Arc::clone(delta), Arc::clone(seen)));
+            // It has to stay as it is until the others have changed.
+            let (delta, seen) = (Arc::clone(delta), Arc::clone(seen));
+            existing.push(PendingChange::of_nothing(
+                table,
+                delta,
+                seen,
+                Operation::new("CHECK CONSTRAINT"),
+            ));
         }
     }
     let mut added = HashMap::new();

@@ -32,8 +32,13 @@ impl PendingChange {
         }
     }
 
-    /// No change, of a table that has to stay as it is until others have changed.
-    pub(super) fn of_nothing(table: &Table, delta: Arc<DeltaTable>, base: Arc<TableSnapshot>) -> PendingChange {
+    /// No change yet.
+    pub(super) fn of_nothing(
+        table: &Table,
+        delta: Arc<DeltaTable>,
+        base: Arc<TableSnapshot>,
+        operation: Operation,
+    ) -> PendingChange {
         let change = TableChange {
             altered: None,
             removal: Removal::None,
@@ -41,7 +46,7 @@ impl PendingChange {
             base,
             complete: false,
             keys: None,
-            operation: Operation::new("CHECK CONSTRAINT"),
+            operation,
         };
         PendingChange::new(table, delta, change)
     }
