@@ -58,6 +58,7 @@ use super::model::*;
 use super::requirement::Permission;
 use super::snapshot::CatalogSnapshot;
 use super::staged::{Staged, already_exists};
+use super::system_columns::{refuse_system_name, system_column};
 use crate::error::{Error, Result, SqlState};
 
 /// What a CREATE does when the name is taken.
