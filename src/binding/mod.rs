@@ -94,6 +94,7 @@ pub use stored_expression::{
     bind_copied, bind_defaults, bind_stored_generated, check_condition, check_default, check_generated,
     check_row_expression,
 };
+pub use system_columns::without_marks;
 pub use time_travel::TimeTravel;
 pub use true_keys::with_true_keys;
 pub(crate) use updatable::updatable;

@@ -48,11 +48,21 @@ pub(super) fn split(name: &[String]) -> (Vec<String>, Option<SystemColumns>) {
     let Some((table, read)) = last.split_once(SEPARATOR) else {
         return (plain, None);
     };
-    let mut words = read.split(' ');
+    let mut words = read.split(',');
     let system = SystemColumns {
         number: words.next().unwrap_or_default().to_string(),
         columns: words.filter_map(system_column).collect(),
     };
     *last = table.to_string();
     (plain, Some(system))
+}
+
+/// A plan's text without what the names of its tables say of system columns.
+pub fn without_marks(text: &str) -> String {
+    let mut parts = text.split(SEPARATOR);
+    let mut shown = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        shown.push_str(part.trim_start_matches(|next: char| next.is_ascii_alphanumeric() || next == ','));
+    }
+    shown
 }
