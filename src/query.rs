@@ -447,7 +447,8 @@ async fn start(
 ) -> Result<SendableRecordBatchStream> {
     let record = &request.context.record;
     let admission = &request.engine.admission;
-    let place = match governed.relations().is_empty() {
+    // What a routine asks for another statement's rows runs in the place of that statement.
+    let place = match governed.relations().is_empty() || request.context.level > 0 {
         true => None,
         false => {
             let queued = Instant::now();
