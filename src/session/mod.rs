@@ -203,6 +203,8 @@ pub struct Session {
     row_calls: Option<Arc<dyn Routines>>,
     /// The statement whose rows call the routines that run here, which is another session's.
     around: Option<Arc<QueryContext>>,
+    /// Calls inside of each other that run with the rights of their functions' owners.
+    definers: usize,
     /// Routines that run here again, if they do for rows.
     kept_routines: HashMap<Oid, KeptRoutine>,
 }
@@ -248,12 +250,7 @@ impl Session {
             .find(|(name, role)| name == "role" && role != "none")
             .map(|(_, role)| role.clone());
         let outlet = Arc::<NoticeOutlet>::default();
-        let row_calls = RowCalls {
-            engine: Arc::clone(&engine),
-            login: (login.role, login.role_name.as_str().into()),
-            interrupt: Arc::clone(&login.interrupt),
-            outlet: Arc::clone(&outlet),
-        };
+        let row_calls = RowCalls::new(&engine, &login, &outlet);
         let entered = engine.sessions.enter(handle);
         let mut session = Session {
             handle: Arc::clone(&entered.handle),
@@ -285,6 +282,7 @@ impl Session {
             context: None,
             row_calls: Some(Arc::new(row_calls)),
             around: None,
+            definers: 0,
             kept_routines: HashMap::new(),
             engine,
         };

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::plpgsql::{RoutineCall, Typed, exact_numeric};
-use super::{NoticeOutlet, Session};
+use super::{Login, NoticeOutlet, Session};
 use crate::binding;
 use crate::catalog::model::{Function, Oid, Volatility};
 use crate::context::QueryContext;
@@ -31,11 +31,11 @@ const MOST_LEVELS: usize = 32;
 
 /// What the routines of one client's statements run with.
 pub(super) struct RowCalls {
-    pub engine: Arc<Engine>,
+    engine: Arc<Engine>,
     /// Who logged in.
-    pub login: (Oid, Arc<str>),
-    pub interrupt: Arc<Interrupt>,
-    pub outlet: Arc<NoticeOutlet>,
+    login: (Oid, Arc<str>),
+    interrupt: Arc<Interrupt>,
+    outlet: Arc<NoticeOutlet>,
 }
 
 impl fmt::Debug for RowCalls {
@@ -66,10 +66,21 @@ impl Routines for RowCalls {
 }
 
 impl RowCalls {
+    pub fn new(engine: &Arc<Engine>, login: &Login, outlet: &Arc<NoticeOutlet>) -> RowCalls {
+        RowCalls {
+            engine: Arc::clone(engine),
+            login: (login.role, login.role_name.as_str().into()),
+            interrupt: Arc::clone(&login.interrupt),
+            outlet: Arc::clone(outlet),
+        }
+    }
+
     fn session_within(&self, statement: &Arc<QueryContext>, settings: &Arc<Settings>) -> Session {
         let (login, login_name) = self.login.clone();
         let mut identity = Identity::new(login, login_name);
         identity.set(statement.principal.clone(), false);
+        let mut within = SessionSettings::new(Arc::clone(settings));
+        within.begin();
         Session {
             engine: Arc::clone(&self.engine),
             entered: None,
@@ -78,7 +89,7 @@ impl RowCalls {
             database: statement.database,
             database_name: Arc::clone(&statement.database_name),
             interrupt: Arc::clone(&self.interrupt),
-            settings: SessionSettings::new(Arc::clone(settings)),
+            settings: within,
             search_path: None,
             statements: HashMap::new(),
             portals: HashMap::new(),
@@ -101,6 +112,7 @@ impl RowCalls {
             context: None,
             row_calls: statement.routines.clone(),
             around: Some(Arc::clone(statement)),
+            definers: 0,
             kept_routines: HashMap::new(),
         }
     }
@@ -169,8 +181,6 @@ impl Session {
     /// Tells the statement around the routine what a statement inside of it wants done when that one ends.
     pub(super) fn pass_on(&self, context: &QueryContext) {
         let Some(around) = &self.around else { return };
-        let changes = context.changed_settings.lock().clone();
-        around.changed_settings.lock().extend(changes);
         around.warnings.lock().append(&mut context.warnings.lock());
         around.messages.lock().append(&mut context.messages.lock());
     }

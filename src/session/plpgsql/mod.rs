@@ -9,6 +9,7 @@ mod loops;
 mod raise;
 mod results;
 mod stack;
+mod surroundings;
 mod values;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::Session;
-use crate::catalog::model::{Function, Language};
+use crate::catalog::model::{Function, Language, Script};
 use crate::error::{Error, Result};
 use crate::session::prepared::Texts;
 use crate::statement::ast::{Inline, ParsedStatement};
@@ -159,10 +160,12 @@ impl Session {
                 KeptRoutine::new(routine.map_err(|error| error.in_statement(&function.body))?)
             }
         };
-        let mut interpreter = Interpreter::new(self, routine, name);
+        let has_surroundings = function.script.as_ref().is_some_and(Script::has_surroundings);
+        let surrounded = self.surrounded(function).await?;
+        let mut interpreter = Interpreter::new(&mut *surrounded.session, routine, name);
         interpreter.language = language;
         interpreter.given = given;
-        interpreter.ends_transactions = call.ends_transactions;
+        interpreter.ends_transactions = call.ends_transactions && !has_surroundings;
         let takes = results::inputs(function, language);
         let arguments: Vec<(usize, Typed)> = takes
             .into_iter()
