@@ -44,6 +44,7 @@ mod sort_keys;
 mod stored_expression;
 mod shown_digits;
 mod spellings;
+mod system_columns;
 mod ties;
 mod true_keys;
 mod time_travel;
@@ -51,6 +52,7 @@ mod typed_elements;
 mod types;
 mod unions;
 mod updatable;
+mod used_names;
 mod whole_rows;
 mod with_parts;
 
