@@ -157,6 +157,7 @@ impl Drop for Dropped {
 
 impl Backend for ScriptedSession {
     type Statement = String;
+    type Answered = ();
 
     fn parameter_statuses(&mut self) -> Vec<(String, String)> {
         vec![("server_version".into(), "17.0".into())]
@@ -374,6 +375,14 @@ impl Backend for ScriptedSession {
             return Err(Error::new(SqlState::SerializationFailure, "could not serialize access"));
         }
         Ok(())
+    }
+
+    fn take_answered(&mut self) -> Option<()> {
+        None
+    }
+
+    async fn answers_again(&mut self, (): &()) -> Result<bool> {
+        Ok(false)
     }
 
     async fn failed(&mut self, error: &Error) {
