@@ -37,7 +37,7 @@ pub async fn bind_expression_over(
     schema: &DFSchema,
 ) -> Result<Expr> {
     super::rewrite::rewrite_expression(&mut expression)?;
-    let rights = Rights::of_statement(context);
+    let rights = Rights::of_statement(context).without_routines();
     let scope = relations::load_for_expression(services, context, &mut expression, rights, 0).await?;
     scope.plan_expression(expression, schema)
 }

@@ -18,11 +18,13 @@ use datafusion::logical_expr::{
 use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
 use super::query_function::{BoundRows, DeclaredColumn, bind_rows, with_fresh_names};
-use super::{BindingServices, Rights, fresh_names, names, relations};
+use super::{BindingServices, Rights, fresh_names, function_rows, names, relations};
 use crate::catalog::model::{Argument, Function, Oid, Reference};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{as_composite, chosen_function, given_types, is_unknown_literal, read_literal, retyped};
+use crate::functions::{
+    as_composite, chosen_function, given_types, is_unknown_literal, layout_of, read_literal, retyped, routine_call,
+};
 use crate::types::SqlType;
 use crate::types::coercion::is_same;
 
@@ -38,6 +40,8 @@ enum Body {
     /// With the layout of what a call gives: a numeric without a modifier keeps the digits that the body computes.
     Value(Expr, DataType),
     Rows(BoundRows),
+    /// Statements, which the session runs for each row.
+    Routine,
 }
 
 impl SqlFunction {
@@ -59,7 +63,7 @@ impl SqlFunction {
     pub fn rows(&self, arguments: Vec<Expr>, columns: Option<&[DeclaredColumn]>) -> Result<LogicalPlan> {
         match &self.body {
             Body::Rows(rows) => rows.with_arguments(&self.definition, arguments, columns),
-            Body::Value(..) => Err(Error::internal("a function of one value has no rows")),
+            Body::Value(..) | Body::Routine => Err(Error::internal("a function of one value has no rows")),
         }
     }
 
@@ -76,8 +80,10 @@ impl SqlFunction {
                 ),
             ));
         }
-        let Body::Value(body, layout) = &self.body else {
-            return Err(Error::unsupported("a function whose body is a query here"));
+        let (body, layout) = match &self.body {
+            Body::Value(body, layout) => (body, layout),
+            Body::Routine => return Ok(routine_call(&self.definition, arguments)),
+            Body::Rows(_) => return Err(Error::unsupported("a function whose body is a query here")),
         };
         let body = substitute(body.clone(), &self.definition, &arguments)?;
         Ok(match *layout == self.definition.returns.to_arrow() {
@@ -91,6 +97,7 @@ impl SqlFunction {
         let declared = self.definition.returns.to_field(name, true);
         match &self.body {
             Body::Value(_, layout) => declared.with_data_type(layout.clone()),
+            Body::Routine => declared.with_data_type(layout_of(&self.definition.returns)),
             Body::Rows(_) => declared,
         }
     }
@@ -113,6 +120,13 @@ pub(crate) async fn bind_function(
     rights: Rights,
     depth: usize,
 ) -> Result<SqlFunction> {
+    if definition.script.is_some() {
+        let body = match rights.calls_routines {
+            true => Body::Routine,
+            false => return Err(function_rows::refused(&definition)),
+        };
+        return Ok(SqlFunction { definition, body });
+    }
     if let Some(query) = &definition.query {
         let (rows, _) = bind_rows(services, context, &definition, query, rights, depth).await?;
         let body = Body::Rows(rows);
@@ -141,14 +155,14 @@ pub async fn check_function(
     definition: Function,
 ) -> Result<Vec<Reference>> {
     if let Some(query) = &definition.query {
-        let rights = Rights::of_function(&definition, context.principal.role);
+        let rights = Rights::of_function(&definition, &Rights::of_statement(context));
         let (_, references) = bind_rows(services, context, &definition, query, rights, 0).await?;
         return Ok(references);
     }
     let mut expression = super::expression::parse(&definition.body)?;
     name_arguments(&mut expression, &definition, None);
     super::rewrite::rewrite_expression(&mut expression)?;
-    let rights = Rights::of_function(&definition, context.principal.role);
+    let rights = Rights::of_function(&definition, &Rights::of_statement(context));
     let scope = relations::load_for_expression(services, context, &mut expression, rights, 0).await?;
     let references = scope.references().to_vec();
     let schema = expression_schema(&definition)?;
@@ -419,7 +433,7 @@ impl SqlFunctionMarker {
 
     fn candidates(&self, argument_count: usize) -> impl Iterator<Item = &Arc<SqlFunction>> {
         self.candidates.iter().filter(move |candidate| {
-            matches!(candidate.body, Body::Value(..)) && candidate.definition.arguments.len() == argument_count
+            !matches!(candidate.body, Body::Rows(_)) && candidate.definition.arguments.len() == argument_count
         })
     }
 

@@ -1,5 +1,6 @@
 //! Calls of functions whose body is a query: in FROM they are relations with the function's columns, elsewhere values of
-//! subqueries over such a relation. Calls of other functions in FROM that nobody knew yet are tables of one row.
+//! subqueries over such a relation. Calls of other functions in FROM that nobody knew yet are tables of one row. Routines
+//! are called for rows where they give a value each.
 
 use std::ops::ControlFlow;
 
@@ -31,9 +32,13 @@ const TYPE: char = '\u{2}';
 /// The functions that a name may mean.
 type Candidates<'a> = &'a dyn Fn(&[String]) -> Result<Vec<Function>>;
 
-/// Finds the calls in a query or an expression.
-pub(super) fn rewrite(tree: &mut impl VisitMut, candidates: Candidates<'_>) -> Result<()> {
-    match VisitMut::visit(tree, &mut Calls { candidates }) {
+/// Finds the calls in a query or an expression, which `calls_routines` for rows or must not.
+pub(super) fn rewrite(tree: &mut impl VisitMut, calls_routines: bool, candidates: Candidates<'_>) -> Result<()> {
+    let mut calls = Calls {
+        candidates,
+        calls_routines,
+    };
+    match VisitMut::visit(tree, &mut calls) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
@@ -58,6 +63,7 @@ pub(super) fn declared_columns(relation: &str) -> Result<Option<Vec<DeclaredColu
 
 struct Calls<'a> {
     candidates: Candidates<'a>,
+    calls_routines: bool,
 }
 
 impl VisitorMut for Calls<'_> {
@@ -106,11 +112,17 @@ impl VisitorMut for Calls<'_> {
 
 impl Calls<'_> {
     /// The function whose body is a query that a call means, and its arguments by their places.
-    fn called(&self, name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(Function, Vec<FunctionArg>)>> {
+    fn called(
+        &self,
+        name: &ObjectName,
+        arguments: &[FunctionArg],
+        in_from: bool,
+    ) -> Result<Option<(Function, Vec<FunctionArg>)>> {
         let mut fitting = vec![];
         for function in (self.candidates)(&names::parts(name))? {
             if let Some(arguments) = placed(arguments, &function.arguments)? {
-                if function.script.is_some() {
+                let gives_value = self.calls_routines && !in_from && gives_value(&function);
+                if function.script.is_some() && !gives_value {
                     return Err(refused(&function));
                 }
                 fitting.push((function, arguments));
@@ -123,7 +135,7 @@ impl Calls<'_> {
             several => chosen_by_literals(&name.to_string(), several)?,
         };
         let (function, arguments) = fitting.swap_remove(chosen);
-        Ok(function.query.is_some().then_some((function, arguments)))
+        Ok(gives_rows(&function).then_some((function, arguments)))
     }
 
     fn in_from(
@@ -133,7 +145,7 @@ impl Calls<'_> {
         alias: Option<&TableAlias>,
         with_ordinality: bool,
     ) -> Result<TableFactor> {
-        let Some((function, placed)) = self.called(name, arguments)? else {
+        let Some((function, placed)) = self.called(name, arguments, true)? else {
             let mut plain = call("", vec![]);
             if let Expr::Function(call) = &mut plain {
                 call.name = name.clone();
@@ -172,7 +184,7 @@ impl Calls<'_> {
         let FunctionArguments::List(list) = &function.args else {
             return Ok(None);
         };
-        let Some((definition, placed)) = self.called(&function.name, &list.args)? else {
+        let Some((definition, placed)) = self.called(&function.name, &list.args, false)? else {
             return Ok(None);
         };
         if is_open_record(&definition) {
@@ -225,11 +237,21 @@ impl Calls<'_> {
     }
 }
 
+/// Whether a call becomes a query of the function's rows.
+fn gives_rows(function: &Function) -> bool {
+    function.query.is_some() && function.script.is_none()
+}
+
+/// Whether a routine gives one value for each call.
+fn gives_value(function: &Function) -> bool {
+    !function.is_procedure() && !function.is_set() && !is_row(function)
+}
+
 /// Whether calls of the two are spelled out alike, so that the choice between them can wait.
 fn gives_alike(first: &Function, second: &Function) -> bool {
     let names = |function: &Function| columns(function).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-    first.query.is_some() == second.query.is_some()
-        && (first.query.is_none()
+    gives_rows(first) == gives_rows(second)
+        && (!gives_rows(first)
             || first.is_set() == second.is_set()
                 && is_row(first) == is_row(second)
                 && first.outputs().len() == second.outputs().len()
@@ -380,16 +402,16 @@ pub fn calls_volatile(expression: &Expr, services: &BindingServices) -> bool {
     expression.visit(&mut Volatile(services)).is_break()
 }
 
-/// 0A000 for a call that the session does not make before the query, 42809 for a procedure.
-fn refused(function: &Function) -> Error {
+/// 0A000 for a call that the session makes neither before the query nor for its rows, 42809 for a procedure.
+pub(super) fn refused(function: &Function) -> Error {
     if function.is_procedure() {
         let message = format!("{} is a procedure", function.signature());
         return Error::new(SqlState::WrongObjectType, message).with_hint("To call a procedure, use CALL.");
     }
     let message = format!("a call of function {} in such a place", function.signature());
     Error::unsupported(message).with_hint(
-        "Call it with constant arguments, in the select list of a query without FROM or in FROM; in a function whose \
-         body is one query, calls can stand anywhere.",
+        "Functions that give rows, and those of policies, have to be of one query; others can be called with constant \
+         arguments in FROM.",
     )
 }
 

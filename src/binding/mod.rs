@@ -197,7 +197,11 @@ pub fn with_used_columns(
 
 /// Binds the query of a materialized view for its owner.
 pub async fn bind_view(services: &BindingServices, context: &QueryContext, view: &View) -> Result<LogicalPlan> {
-    let source = relations::load_definition(services, context, view, view.owner, 0).await?;
+    let rights = Rights {
+        checked_as: view.owner,
+        ..Rights::of_statement(context)
+    };
+    let source = relations::load_definition(services, context, view, &rights, 0).await?;
     correlation::unnest_subqueries(registered_output::show_names(source.into_plan())?)
 }
 
@@ -208,6 +212,8 @@ pub(crate) struct Rights {
     /// What the names of a stored text meant when it was written; looked up first.
     pub references: Vec<Reference>,
     pub checked_as: Oid,
+    /// Whether the session runs what the text calls for rows: a policy asks nobody.
+    pub calls_routines: bool,
 }
 
 impl Rights {
@@ -216,14 +222,33 @@ impl Rights {
             search_path: context.search_path.clone(),
             references: vec![],
             checked_as: context.principal.role,
+            calls_routines: true,
         }
     }
 
-    fn of_function(function: &Function, checked_as: Oid) -> Rights {
+    /// A function's that a text with these `rights` calls.
+    fn of_function(function: &Function, rights: &Rights) -> Rights {
         Rights {
             search_path: function.search_path.clone(),
             references: function.references.clone(),
-            checked_as,
+            ..rights.clone()
+        }
+    }
+
+    /// A policy's, whoever asks.
+    fn of_policy(function: &Function) -> Rights {
+        Rights {
+            search_path: function.search_path.clone(),
+            references: function.references.clone(),
+            checked_as: function.owner,
+            calls_routines: false,
+        }
+    }
+
+    fn without_routines(self) -> Rights {
+        Rights {
+            calls_routines: false,
+            ..self
         }
     }
 }

@@ -51,7 +51,8 @@ pub(super) fn load_beside<'a>(
     own: &'a [(&'a str, Relation)],
 ) -> Loading<'a, Scope> {
     Box::pin(async move {
-        function_rows::rewrite(query, &|name| function_candidates(services, context, name, &rights))?;
+        let candidates = |name: &[String]| function_candidates(services, context, name, &rights);
+        function_rows::rewrite(query, rights.calls_routines, &candidates)?;
         time_travel::hide_versions_in_names(query)?;
         super::spellings::rewrite(query, &|name| has_function(services, context, name, &rights))?;
         system_columns::expose(query, &|name| columns_of(services, context, name, &rights, depth, own))?;
@@ -71,9 +72,8 @@ pub(crate) fn load_for_expression<'a>(
     depth: usize,
 ) -> Loading<'a, Scope> {
     Box::pin(async move {
-        function_rows::rewrite(expression, &|name| {
-            function_candidates(services, context, name, &rights)
-        })?;
+        let candidates = |name: &[String]| function_candidates(services, context, name, &rights);
+        function_rows::rewrite(expression, rights.calls_routines, &candidates)?;
         let used = used_names(expression);
         load_names(services, context, used, rights, depth).await
     })
@@ -259,7 +259,7 @@ async fn load_relation(
         )),
         Some(Resolved::View(view)) => {
             require_schema_usage(context, view.schema, rights)?;
-            let source = load_view(services, context, view, rights.checked_as, depth).await?;
+            let source = load_view(services, context, view, rights, depth).await?;
             let numbers = view.columns.iter().map(|column| Some(column.id));
             Ok(Some(LoadedRelation::new(
                 Arc::new(source),
@@ -460,7 +460,7 @@ async fn load_policy(
             .ok_or_else(refuse)?;
         arguments.push(Expr::Column(datafusion::common::Column::new_unqualified(&column.name)));
     }
-    let rights = Rights::of_function(&definition, definition.owner);
+    let rights = Rights::of_policy(&definition);
     let bound = bind_function(services, context, definition, rights, depth + 1).await?;
     bound.call(arguments)
 }
@@ -469,14 +469,18 @@ async fn load_view(
     services: &BindingServices,
     context: &QueryContext,
     view: &View,
-    checked_as: Oid,
+    rights: &Rights,
     depth: usize,
 ) -> Result<ViewSource> {
     let object = Object::View(view.clone());
-    if !context.catalog.access(checked_as).has(&object, Privilege::Select) {
+    if !context
+        .catalog
+        .access(rights.checked_as)
+        .has(&object, Privilege::Select)
+    {
         return Err(Error::denied("view", &view.name));
     }
-    load_definition(services, context, view, checked_as, depth).await
+    load_definition(services, context, view, rights, depth).await
 }
 
 /// The view's query, with its owner's rights, or those of who reads it where the view says so.
@@ -484,7 +488,7 @@ pub(crate) async fn load_definition(
     services: &BindingServices,
     context: &QueryContext,
     view: &View,
-    checked_as: Oid,
+    asked: &Rights,
     depth: usize,
 ) -> Result<ViewSource> {
     let mut query = parse_query(&view.query)?;
@@ -492,7 +496,8 @@ pub(crate) async fn load_definition(
     let rights = Rights {
         search_path: view.search_path.clone(),
         references: view.references.clone(),
-        checked_as: view.reads_as(checked_as),
+        checked_as: view.reads_as(asked.checked_as),
+        calls_routines: asked.calls_routines,
     };
     let scope = load(services, context, &mut query, rights, depth + 1).await?;
     let plan = super::function::inline_functions(scope.plan_query(query, &[])?)?;
@@ -557,14 +562,13 @@ async fn load_functions(
 ) -> Result<Vec<Arc<SqlFunction>>> {
     let candidates = function_candidates(services, context, name, rights)?;
     let mut bound = vec![];
-    // Scripts are no part of any plan.
-    for function in candidates.into_iter().filter(|function| function.script.is_none()) {
+    for function in candidates {
         require_schema_usage(context, function.schema, rights)?;
         context
             .catalog
             .access(rights.checked_as)
             .require(&Object::Function(function.clone()), Privilege::Execute)?;
-        let inner = Rights::of_function(&function, rights.checked_as);
+        let inner = Rights::of_function(&function, rights);
         bound.push(Arc::new(
             bind_function(services, context, function, inner, depth + 1).await?,
         ));

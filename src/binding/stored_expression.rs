@@ -181,7 +181,12 @@ pub(crate) async fn default_of(services: &BindingServices, context: &QueryContex
         return super::modification::null(&column.sql_type);
     };
     let schema = DFSchema::empty();
-    let bound = bind_stored(services, context, &default, &schema).await?;
+    let rights = Rights {
+        calls_routines: true,
+        ..stored_rights(context, &default)
+    };
+    let (bound, _) = bind(services, context, &default.text, &schema, rights).await?;
+    let bound = simplified(services, context, bound, &schema)?;
     super::modification::assigned(bound, &schema, &column.name, &column.sql_type, &services.format)
 }
 
@@ -215,13 +220,18 @@ pub(super) async fn bind_stored(
     stored: &StoredExpression,
     schema: &DFSchema,
 ) -> Result<Expr> {
-    let rights = Rights {
+    let rights = stored_rights(context, stored);
+    let (expression, _) = bind(services, context, &stored.text, schema, rights).await?;
+    simplified(services, context, expression, schema)
+}
+
+fn stored_rights(context: &QueryContext, stored: &StoredExpression) -> Rights {
+    Rights {
         search_path: stored.search_path.clone(),
         references: stored.references.clone(),
         checked_as: context.principal.role,
-    };
-    let (expression, _) = bind(services, context, &stored.text, schema, rights).await?;
-    simplified(services, context, expression, schema)
+        calls_routines: false,
+    }
 }
 
 fn simplified(services: &BindingServices, context: &QueryContext, expression: Expr, schema: &DFSchema) -> Result<Expr> {
@@ -341,7 +351,7 @@ pub async fn check_row_expression(
         .collect::<Vec<Field>>()
         .into();
     let schema = DFSchema::from_unqualified_fields(fields, HashMap::new())?;
-    let rights = Rights::of_statement(context);
+    let rights = Rights::of_statement(context).without_routines();
     let (expression, references) = bind(services, context, text, &schema, rights).await?;
     refuse_subqueries(&expression, &format!("cannot use subquery in {}", place.words()))?;
     let (_, field) = expression.to_field(&schema)?;

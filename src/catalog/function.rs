@@ -50,6 +50,19 @@ pub struct Script {
     #[serde(default)]
     pub is_procedure: bool,
     pub volatility: Volatility,
+    /// It runs as its owner.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub security_definer: bool,
+    /// Settings by name that hold while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<(String, String)>,
+}
+
+impl Script {
+    /// Whether it runs with something else than its caller does: no plan takes in the body of such a routine.
+    pub fn has_surroundings(&self) -> bool {
+        self.security_definer || !self.settings.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

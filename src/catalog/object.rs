@@ -223,6 +223,9 @@ impl Object {
             .into_iter()
             .any(|sql_type| sql_type.user_type().is_some());
         match self {
+            Object::Function(Function {
+                script: Some(script), ..
+            }) if script.has_surroundings() => 7,
             Object::Function(function) if function.script.is_some() => 5,
             Object::Function(function) if matches!(function.returns, SqlType::Composite(_)) => 5,
             Object::Table(table) if table.foreign_keys().next().is_some() => 6,

@@ -5,6 +5,7 @@ pub mod interrupt;
 pub mod locks;
 pub mod notifications;
 pub mod random;
+pub mod routines;
 pub mod sessions;
 pub mod settings;
 
@@ -24,6 +25,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::storage::TableSnapshot;
 use crate::telemetry::QueryRecord;
 use notifications::Notification;
+use routines::Routines;
 use sessions::SessionHandle;
 
 /// Who asks. The effective role selects policies and privileges; the login only names the session.
@@ -61,8 +63,9 @@ pub struct QueryContext {
     pub statement_start: DateTime<Utc>,
     /// The session that runs it.
     pub session: Arc<SessionHandle>,
-    /// The table versions that the statement reads: the first look at a table holds for all of it.
-    pub pins: Mutex<HashMap<Oid, Arc<TableSnapshot>>>,
+    /// The table versions that the statement reads: the first look at a table holds for all of it, and for what the routines
+    /// read that it calls for its rows.
+    pub pins: Arc<Mutex<HashMap<Oid, Arc<TableSnapshot>>>>,
     /// Whether the transaction has writes that nobody else sees.
     pub own_writes: bool,
     /// How long the statement waits for a lock; `None` for ever.
@@ -77,6 +80,10 @@ pub struct QueryContext {
     pub warnings: Mutex<Vec<(SqlState, String)>>,
     /// What pg_notify() calls want said at the commit.
     pub messages: Mutex<Vec<Notification>>,
+    /// Who runs the routines that are called for its rows; `None` outside a session.
+    pub routines: Option<Arc<dyn Routines>>,
+    /// How many statements wait for this one, whose rows call the routine that it is a part of.
+    pub level: usize,
 }
 
 /// One set_config().
@@ -103,7 +110,7 @@ impl QueryContext {
             transaction_start: self.transaction_start,
             statement_start: self.statement_start,
             session: Arc::clone(&self.session),
-            pins: Mutex::new(self.pins.lock().clone()),
+            pins: Arc::new(Mutex::new(self.pins.lock().clone())),
             own_writes: self.own_writes,
             lock_timeout: self.lock_timeout,
             record: Arc::clone(&self.record),
@@ -111,6 +118,26 @@ impl QueryContext {
             changes_settings: AtomicBool::default(),
             warnings: Mutex::default(),
             messages: Mutex::default(),
+            routines: self.routines.clone(),
+            level: self.level,
+        }
+    }
+
+    /// A statement of a routine that this one calls for its rows: it sees the same versions of catalog and tables.
+    pub fn inside(
+        &self,
+        principal: Principal,
+        search_path: Vec<Oid>,
+        cancel: CancellationToken,
+        record: Arc<QueryRecord>,
+    ) -> QueryContext {
+        QueryContext {
+            search_path,
+            cancel,
+            pins: Arc::clone(&self.pins),
+            record,
+            level: self.level + 1,
+            ..self.acting_as(principal)
         }
     }
 

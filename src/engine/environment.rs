@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::arrow::datatypes::FieldRef;
-use datafusion::common::ColumnStatistics;
+use datafusion::common::{ColumnStatistics, ScalarValue};
 use datafusion::execution::memory_pool::MemoryPool;
 
 use super::Engine;
-use crate::catalog::model::{Object, Oid, Privilege, Sequence};
+use crate::catalog::model::{Function, Object, Oid, Privilege, Sequence};
 use crate::context::interrupt::InterruptReason;
 use crate::context::locks::Locks;
 use crate::context::settings::{Settings, definition};
@@ -160,6 +160,13 @@ impl FunctionEnvironment for StatementEnvironment {
             .catalog
             .set_value(sequence.id, next, &self.context.catalog);
         tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(set))
+    }
+
+    fn call_routine(&self, function: &Function, rows: Vec<Vec<ScalarValue>>) -> Result<Vec<ScalarValue>> {
+        let routines = self.context.routines.as_ref();
+        let routines = routines.ok_or_else(|| Error::internal("a routine was called outside a session"))?;
+        let called = routines.call(&self.context, &self.settings, function, rows);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(called))
     }
 
     fn relation_size(&self, relation: Oid) -> Option<i64> {

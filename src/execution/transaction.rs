@@ -66,6 +66,8 @@ pub struct Transaction {
     watches: Vec<Watch>,
     /// While parts of one statement run, what foreign keys look at when the last one has.
     events: Option<Vec<Event>>,
+    /// A routine is called for the rows of a statement: nothing may change, for the statement runs.
+    within_statement: bool,
 }
 
 /// How long a transaction waits for another one that changes rows of the same table, before it goes on and leaves it to
@@ -97,6 +99,14 @@ pub struct TableWrite {
 }
 
 impl Transaction {
+    /// That of routines which a running statement calls for its rows.
+    pub fn within_statement() -> Transaction {
+        Transaction {
+            within_statement: true,
+            ..Transaction::default()
+        }
+    }
+
     /// The first statement's start; `now()` for all of them.
     pub fn start(&mut self, statement_start: DateTime<Utc>) -> DateTime<Utc> {
         *self.started.get_or_insert(statement_start)
@@ -260,6 +270,7 @@ impl Transaction {
     }
 
     pub fn check_writable(&self) -> Result<()> {
+        self.check_may_change()?;
         if self.read_only {
             let command = match self.command {
                 "" => "a writing statement",
@@ -269,6 +280,19 @@ impl Transaction {
             return Err(Error::new(SqlState::ReadOnlySqlTransaction, message));
         }
         Ok(())
+    }
+
+    /// Refuses whatever changes something in a routine that is called for the rows of a statement.
+    pub fn check_may_change(&self) -> Result<()> {
+        if !self.within_statement {
+            return Ok(());
+        }
+        let command = match self.command {
+            "" => "a statement that changes something",
+            command => command,
+        };
+        let message = format!("{command} in a function that a query calls for each of its rows");
+        Err(Error::unsupported(message).with_hint("Call the function in a loop, with PERFORM, in a DO block."))
     }
 
     /// Whether statements of this transaction see rows that nobody else does.
@@ -289,7 +313,7 @@ impl Transaction {
     /// Refuses to change a table's rows in a read-only transaction, unless it is the session's own.
     pub fn check_may_write(&self, table: &Table) -> Result<()> {
         match table.is_temporary() {
-            true => Ok(()),
+            true => self.check_may_change(),
             false => self.check_writable(),
         }
     }

@@ -9,6 +9,7 @@ use super::names::relation_argument;
 use super::row_function::{Argument, Call, RowFunction};
 use crate::catalog::Parameter;
 use crate::catalog::model::{Function, Object, Oid, OutputMode, View, Volatility};
+use crate::context::settings::{Kind, definition, parse_names};
 use crate::error::Result;
 use crate::types::SqlType;
 
@@ -263,23 +264,50 @@ fn function_definition(lookup: &Lookup<'_>, function: &Function) -> String {
         Some(script) => (script.language.name(), script.volatility),
         None => ("sql", Volatility::Volatile),
     };
+    let mut attributes = match volatility {
+        Volatility::Volatile => String::new(),
+        Volatility::Stable => " STABLE".to_string(),
+        Volatility::Immutable => " IMMUTABLE".to_string(),
+    };
+    if function.query.as_ref().is_some_and(|query| query.is_strict) {
+        attributes.push_str(" STRICT");
+    }
+    if function.script.as_ref().is_some_and(|script| script.security_definer) {
+        attributes.push_str(" SECURITY DEFINER");
+    }
+    if !attributes.is_empty() {
+        attributes.insert(0, '\n');
+    }
+    let settings = function.script.iter().flat_map(|script| &script.settings);
+    for (name, value) in settings {
+        attributes.push_str(&format!(
+            "\n SET {} TO {}",
+            quote_identifier(name),
+            shown_setting(name, value)
+        ));
+    }
     if function.is_procedure() {
         return format!(
-            "CREATE OR REPLACE PROCEDURE {schema}.{name}({arguments})\n LANGUAGE {language}\nAS $procedure${source}$procedure$\n"
+            "CREATE OR REPLACE PROCEDURE {schema}.{name}({arguments})\n LANGUAGE {language}{attributes}\nAS \
+             $procedure${source}$procedure$\n"
         );
     }
-    let is_strict = function.query.as_ref().is_some_and(|query| query.is_strict);
-    let attributes = match (volatility, is_strict) {
-        (Volatility::Volatile, false) => String::new(),
-        (Volatility::Volatile, true) => "\n STRICT".to_string(),
-        (Volatility::Stable, false) => "\n STABLE".to_string(),
-        (Volatility::Stable, true) => "\n STABLE STRICT".to_string(),
-        (Volatility::Immutable, false) => "\n IMMUTABLE".to_string(),
-        (Volatility::Immutable, true) => "\n IMMUTABLE STRICT".to_string(),
-    };
     format!(
         "CREATE OR REPLACE FUNCTION {schema}.{name}({arguments})\n RETURNS {}\n LANGUAGE {language}{attributes}\nAS \
          $function${source}$function$\n",
         result(function),
     )
+}
+
+/// A setting's value as SET takes it: of a list each name by itself.
+fn shown_setting(name: &str, value: &str) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let names = match definition(name).map(|found| found.kind) {
+        Some(Kind::Names) => parse_names(value),
+        _ => None,
+    };
+    match names {
+        Some(names) => names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", "),
+        None => quoted(value),
+    }
 }

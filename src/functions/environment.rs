@@ -7,11 +7,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use datafusion::common::Result as DataFusionResult;
+use datafusion::common::{Result as DataFusionResult, ScalarValue};
 use datafusion::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
 use datafusion::execution::memory_pool::MemoryPool;
 
-use crate::catalog::model::{Oid, Sequence};
+use crate::catalog::model::{Function, Oid, Sequence};
 use crate::context::QueryContext;
 use crate::context::locks::Locks;
 use crate::error::{Error, Result, SqlState};
@@ -87,6 +87,15 @@ pub trait FunctionEnvironment: Send + Sync {
     fn set_value(&self, sequence: &Sequence, value: i64, is_called: bool) -> Result<()> {
         let _ = (value, is_called);
         Err(Error::unsupported(format!("sequence \"{}\" here", sequence.name)))
+    }
+
+    /// What a routine gives for each of these rows of arguments.
+    fn call_routine(&self, function: &Function, rows: Vec<Vec<ScalarValue>>) -> Result<Vec<ScalarValue>> {
+        let _ = rows;
+        Err(Error::unsupported(format!(
+            "a call of function {} here",
+            function.signature()
+        )))
     }
 
     /// The memory of all queries; `None` outside a server.

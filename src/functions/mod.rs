@@ -63,6 +63,7 @@ mod records;
 mod regular;
 mod retyped;
 mod row_counts;
+mod routine_call;
 mod row_function;
 mod row_order;
 mod row_paths;
@@ -127,6 +128,7 @@ pub use postgres_cast::{assignment_cast, attempted_cast, is_total_text_cast, pos
 pub use privileges::{PREDEFINED_ROLES, TEMPLATE_DATABASES};
 pub use records::{ASSIGNED_FIELD, ROW_FIELD, ROW_VALUE, as_composite, assigned_field_type, composite_of};
 pub use retyped::{RETYPED, retyped};
+pub use routine_call::{ROUTINE_CALL, layout_of, routine_call};
 pub use row_counts::WITHIN_LIMIT;
 pub use row_order::{row_is_not_null, row_is_null, row_key};
 pub use row_paths::{ROW_ON_PATH, ROW_PATH};

@@ -40,6 +40,7 @@ pub(super) async fn take_locks(
     transaction: &mut Transaction,
     notices: &mut Vec<Notice>,
 ) -> Result<Locked> {
+    transaction.check_may_change()?;
     let mut command = command_context(request, transaction, notices);
     for lock in &query.locks {
         let Some(name) = &lock.of else { continue };

@@ -16,6 +16,7 @@ impl Session {
         parsed: &ParsedStatement,
         result_formats: &[Format],
     ) -> Result<Option<Outcome>> {
+        self.check_within(&parsed.statement)?;
         let tag = match &parsed.statement {
             Statement::Begin(modes) => {
                 self.begin(modes)?;

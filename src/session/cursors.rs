@@ -153,11 +153,7 @@ impl Session {
     pub(super) fn drop_portals(&mut self, keep: impl Fn(&Portal) -> bool) {
         self.portals.retain(|_, portal| keep(portal));
         let portals = &self.portals;
-        self.entered
-            .handle
-            .cursors
-            .lock()
-            .retain(|name, _| portals.contains_key(name));
+        self.handle.cursors.lock().retain(|name, _| portals.contains_key(name));
     }
 
     /// At COMMIT cursors WITH HOLD become the session's.

@@ -13,7 +13,9 @@ mod plpgsql;
 mod portal;
 mod prepared;
 mod reading;
+mod repetition;
 mod routines;
+mod row_calls;
 mod schema;
 mod search_path;
 mod settings;
@@ -37,6 +39,7 @@ use crate::catalog::model::Oid;
 use crate::catalog::{Author, CatalogSnapshot, Committer};
 use crate::context::QueryContext;
 use crate::context::interrupt::{Interrupt, InterruptReason, TimeLimit};
+use crate::context::routines::Routines;
 use crate::context::sessions::{Entered, SessionHandle, SessionIdentity, SessionState};
 use crate::context::settings::SessionSettings;
 use crate::engine::Engine;
@@ -52,8 +55,11 @@ use identity::Identity;
 use listening::Listening;
 use lone_statement::Lone;
 pub use outlet::NoticeOutlet;
+use plpgsql::KeptRoutine;
 use portal::Portal;
 use prepared::{PreparedStatement, Texts};
+pub use repetition::Answered;
+use row_calls::RowCalls;
 use search_path::SearchPath;
 use transactions::Savepoint;
 
@@ -156,8 +162,9 @@ pub enum RowChunk {
 /// One client's session.
 pub struct Session {
     engine: Arc<Engine>,
-    /// Its place among the connected sessions.
-    entered: Entered,
+    /// Its place among the connected sessions, which that of a client has.
+    entered: Option<Entered>,
+    handle: Arc<SessionHandle>,
     identity: Identity,
     database: Oid,
     database_name: Arc<str>,
@@ -191,9 +198,19 @@ pub struct Session {
     time_limit: Option<TimeLimit>,
     /// What ran since the last commit, outside a transaction block.
     lone: Option<Lone>,
+    /// The last transaction, if it was a query answered from the result cache.
+    answered: Option<Answered>,
     /// transaction_timeout of the open transaction.
     transaction_limit: Option<TimeLimit>,
     context: Option<Arc<QueryContext>>,
+    /// Who runs the routines that statements call for their rows.
+    row_calls: Option<Arc<dyn Routines>>,
+    /// The statement whose rows call the routines that run here, which is another session's.
+    around: Option<Arc<QueryContext>>,
+    /// Calls inside of each other that run with the rights of their functions' owners.
+    definers: usize,
+    /// Routines that run here again, if they do for rows.
+    kept_routines: HashMap<Oid, KeptRoutine>,
 }
 
 impl Session {
@@ -236,8 +253,12 @@ impl Session {
             .iter()
             .find(|(name, role)| name == "role" && role != "none")
             .map(|(_, role)| role.clone());
+        let outlet = Arc::<NoticeOutlet>::default();
+        let row_calls = RowCalls::new(&engine, &login, &outlet);
+        let entered = engine.sessions.enter(handle);
         let mut session = Session {
-            entered: engine.sessions.enter(handle),
+            handle: Arc::clone(&entered.handle),
+            entered: Some(entered),
             identity: Identity::new(login.role, login.role_name.into()),
             database: database.id,
             database_name: database.name.as_str().into(),
@@ -256,13 +277,18 @@ impl Session {
             nesting: 0,
             script: None,
             notices,
-            outlet: Arc::default(),
+            outlet,
             raised_bytes: 0,
             copy_in: None,
             time_limit: None,
             lone: None,
+            answered: None,
             transaction_limit: None,
             context: None,
+            row_calls: Some(Arc::new(row_calls)),
+            around: None,
+            definers: 0,
+            kept_routines: HashMap::new(),
             engine,
         };
         if let Some(role) = acts_as {
@@ -355,6 +381,7 @@ impl Session {
     /// transaction block are gone.
     pub async fn sync(&mut self) -> Result<()> {
         self.in_script = false;
+        self.answered = None;
         if self.transaction.explicit {
             return Ok(());
         }
@@ -367,6 +394,10 @@ impl Session {
         match (self.commit().await, lone) {
             (Err(error), Some(Lone::Statement(lone))) if error.state() == SqlState::SerializationFailure => {
                 Box::pin(self.repeat(lone, error)).await
+            }
+            (Ok(()), Some(Lone::Query(answered))) => {
+                self.answered = Some(answered);
+                Ok(())
             }
             (committed, _) => committed,
         }
@@ -428,7 +459,7 @@ impl Session {
     }
 
     fn handle(&self) -> &Arc<SessionHandle> {
-        &self.entered.handle
+        &self.handle
     }
 
     /// The text that a statement came in: of a simple query all of it, as PostgreSQL remembers it.
@@ -443,6 +474,9 @@ impl Session {
 
     /// The newest catalog within the bound, with the transaction's own changes.
     async fn catalog(&mut self) -> Result<Arc<CatalogSnapshot>> {
+        if let Some(around) = &self.around {
+            return Ok(Arc::clone(&around.catalog));
+        }
         let current = self.engine.services.refresh_catalog().await?;
         self.transaction.catalog(current)
     }
@@ -450,6 +484,9 @@ impl Session {
     /// After an error: whether the statement may begin anew, because it saw too old a catalog, which is newer now.
     /// `taken` are the changes that the transaction had before it.
     async fn catches_up(&mut self, context: &QueryContext, taken: u64) -> Result<bool> {
+        if self.is_outdated_within(context) {
+            return Ok(false);
+        }
         if !context.outdated.load(Ordering::Relaxed) || !self.transaction.may_move_on(taken) {
             return Ok(false);
         }
@@ -459,6 +496,10 @@ impl Session {
 
     /// What the next statement may know: the newest catalog within the bound, the settings' search path.
     async fn statement_context(&mut self, texts: &Texts) -> Result<Arc<QueryContext>> {
+        if let Some(context) = self.context_within(texts) {
+            self.context = Some(Arc::clone(&context));
+            return Ok(context);
+        }
         let transaction_start = self.transaction.start(self.arrived);
         self.handle().in_transaction_since(Some(transaction_start));
         let current = self.engine.services.refresh_catalog().await?;
@@ -484,7 +525,7 @@ impl Session {
             transaction_start,
             statement_start: self.arrived,
             session: Arc::clone(self.handle()),
-            pins: Mutex::new(self.transaction.pins()),
+            pins: Arc::new(Mutex::new(self.transaction.pins())),
             own_writes: self.transaction.has_writes(),
             lock_timeout: self.settings.current().lock_timeout,
             record: self.engine.new_record(self.identity_of(texts)),
@@ -492,6 +533,8 @@ impl Session {
             changes_settings: Default::default(),
             warnings: Mutex::default(),
             messages: Mutex::default(),
+            routines: self.row_calls.clone(),
+            level: 0,
         });
         self.context = Some(Arc::clone(&context));
         Ok(context)
@@ -541,6 +584,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if self.entered.is_none() {
+            return;
+        }
         let process_id = self.handle().process_id;
         self.engine.services.locks.release_transaction(process_id, 0);
         self.engine.services.locks.release_session(process_id);

@@ -71,12 +71,16 @@ impl Session {
                     }
                 }
             }
+            if let Some(around) = &self.around {
+                around.changed_settings.lock().push(change);
+            }
         }
         Ok(())
     }
 
     /// SET ROLE: the effective role selects policies and privileges from the next statement on.
     pub(super) async fn set_role(&mut self, role: Option<&str>, local: bool) -> Result<()> {
+        self.check_may_act("role")?;
         let catalog = self.catalog().await?;
         let mut principal = self.identity.current().clone();
         match role {
@@ -109,6 +113,7 @@ impl Session {
 
     /// SET SESSION AUTHORIZATION: only who logged in as a superuser becomes somebody else.
     pub(super) async fn set_session_authorization(&mut self, role: Option<&str>, local: bool) -> Result<()> {
+        self.check_may_act("session_authorization")?;
         let catalog = self.catalog().await?;
         let name = role.unwrap_or(self.identity.login_name().as_ref());
         let role = catalog.role_named(name).ok_or_else(|| no_such_role(name))?;

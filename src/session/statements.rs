@@ -307,7 +307,7 @@ impl Session {
                     .await?
             }
         };
-        self.note_lone(statement, &portal.parameters, &outcome);
+        self.note_lone(statement, portal, &outcome);
         match outcome {
             Outcome::Done(tag) => Ok(Some(Fetched::Complete(tag))),
             Outcome::Rows(rows) => {
@@ -456,6 +456,7 @@ impl Session {
 
     /// What a statement's functions changed holds from now on.
     pub(super) async fn settle(&mut self, context: &QueryContext) -> Result<()> {
+        self.pass_on(context);
         self.apply_changed_settings(context).await?;
         self.listen_to_functions(context);
         Ok(())

@@ -3,11 +3,12 @@
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::ast::{CreateFunction, Statement};
+use super::ast::{CreateFunction, RoleSetting, Statement};
 use super::dialect::is_word;
 use super::dispatch;
 use super::reader::Reader;
 use super::routine_body::{self, Body, Source};
+use super::set;
 use crate::catalog::model::{Language, OutputArgument, OutputMode, QueryResult, Script, Volatility};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
@@ -44,6 +45,7 @@ pub(super) fn create_function(reader: &mut Reader, or_replace: bool, is_procedur
         is_set: declared.is_set,
         has_outputs: !declared.outputs.is_empty(),
         is_procedure,
+        has_surroundings: options.security_definer || !options.settings.is_empty(),
     };
     let Some(body) = options.body(&shape)? else {
         reader.expect_end()?;
@@ -66,6 +68,8 @@ pub(super) fn create_function(reader: &mut Reader, or_replace: bool, is_procedur
                 language,
                 is_procedure,
                 volatility: options.volatility,
+                security_definer: options.security_definer,
+                settings: vec![],
             };
             (body, Some(query), Some(script))
         }
@@ -80,6 +84,7 @@ pub(super) fn create_function(reader: &mut Reader, or_replace: bool, is_procedur
         body,
         query,
         script,
+        settings: options.settings,
         comment,
     }))
 }
@@ -252,6 +257,8 @@ struct Options {
     source: Option<Source>,
     strict: bool,
     volatility: Volatility,
+    security_definer: bool,
+    settings: Vec<RoleSetting>,
     comment: Option<String>,
 }
 
@@ -299,12 +306,10 @@ impl Options {
             self.strict = false;
         } else if reader.accept(&["comment"]) {
             self.comment = Some(reader.string()?);
-        } else if reader.peek_words(&["security", "definer"]) || reader.peek_words(&["external", "security"]) {
-            return Err(Error::unsupported("SECURITY DEFINER")
-                .with_hint("A function in a policy already runs with its definer's rights.")
-                .at(position));
+        } else if let Some(definer) = security(reader) {
+            self.security_definer = definer;
         } else if reader.peek_words(&["set"]) {
-            return Err(Error::unsupported("settings of a function").at(position));
+            self.settings.push(set::role_setting(reader)?);
         } else if let Some(word) = reader.accept_any(&["immutable", "stable", "volatile"]) {
             self.volatility = match word {
                 "immutable" => Volatility::Immutable,
@@ -345,12 +350,22 @@ fn redundant(position: usize) -> Error {
     Error::syntax("conflicting or redundant options").at(position)
 }
 
+/// Whose rights a routine has: whether SECURITY DEFINER.
+pub(super) fn security(reader: &mut Reader) -> Option<bool> {
+    if reader.peek_words(&["external", "security"]) {
+        reader.advance();
+    }
+    match reader.accept(&["security", "definer"]) {
+        true => Some(true),
+        false => reader.accept(&["security", "invoker"]).then_some(false),
+    }
+}
+
 /// What the planner finds out by itself: volatility, cost, parallel safety.
 fn skip_attribute(reader: &mut Reader) -> Result<bool> {
-    const ATTRIBUTES: [&[&str]; 10] = [
+    const ATTRIBUTES: [&[&str]; 9] = [
         &["leakproof"],
         &["not", "leakproof"],
-        &["security", "invoker"],
         &["deterministic"],
         &["not", "deterministic"],
         &["contains", "sql"],

@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::alter::unsupported_action;
 use super::ast::{Call, DropRoutines, RoutineChange, RoutineName, Statement};
 use super::reader::Reader;
+use super::{create_function, set};
 use crate::catalog::model::RoutineKind;
 use crate::error::{Error, Result};
 
@@ -41,9 +42,28 @@ pub(super) fn alter(reader: &mut Reader, kind: RoutineKind) -> Result<Statement>
     } else if reader.accept(&["set", "schema"]) {
         RoutineChange::SetSchema(reader.object_name()?)
     } else {
-        return Err(unsupported_action(reader));
+        surroundings(reader)?
     };
     Ok(Statement::ChangeRoutine { routine, change })
+}
+
+/// SECURITY DEFINER or INVOKER, SET and RESET.
+fn surroundings(reader: &mut Reader) -> Result<RoutineChange> {
+    let (mut security_definer, mut settings) = (None, vec![]);
+    loop {
+        if let Some(definer) = create_function::security(reader) {
+            security_definer = Some(definer);
+        } else if reader.peek_words(&["set"]) || reader.peek_words(&["reset"]) {
+            settings.push(set::role_setting(reader)?);
+        } else if security_definer.is_none() && settings.is_empty() {
+            return Err(unsupported_action(reader));
+        } else {
+            return Ok(RoutineChange::Surroundings {
+                security_definer,
+                settings,
+            });
+        }
+    }
 }
 
 /// `CALL p(1, name => 2)`: the grammar of the arguments is that of a function's.

@@ -36,6 +36,8 @@ pub(super) struct Shape<'a> {
     pub is_set: bool,
     pub has_outputs: bool,
     pub is_procedure: bool,
+    /// It runs with rights or settings of its own.
+    pub has_surroundings: bool,
 }
 
 impl Shape<'_> {
@@ -44,9 +46,9 @@ impl Shape<'_> {
         self.is_set || self.has_outputs || *self.returns == SqlType::Record
     }
 
-    /// No query takes in what gives nothing.
+    /// No query takes in what gives nothing, or what runs otherwise than its caller does.
     fn is_script(&self) -> bool {
-        self.is_procedure || *self.returns == SqlType::Void
+        self.is_procedure || self.has_surroundings || *self.returns == SqlType::Void
     }
 
     fn signature(&self) -> Signature {

@@ -261,6 +261,7 @@ async fn over(
         search_path: level.view.search_path.clone(),
         references: level.view.references.clone(),
         checked_as,
+        calls_routines: true,
     };
     let mut scope = relations::load(services, context, &mut query, rights, 1).await?;
     let source: Arc<dyn TableSource> = Arc::new(ViewSource::computed(source));

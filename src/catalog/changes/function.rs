@@ -98,6 +98,19 @@ pub fn create_function(staged: &mut Staged, role: Oid, new: NewFunction, when_ta
     Ok(Created::Replaced(old.id))
 }
 
+/// ALTER FUNCTION … SECURITY, SET and RESET; needs ownership.
+pub fn set_script(staged: &mut Staged, role: Oid, id: Oid, script: Script) -> Result<()> {
+    staged.require(Permission::Owns { role, object: id })?;
+    let snapshot = staged.snapshot();
+    match snapshot.function(id) {
+        Some(function) => staged.put(Function {
+            script: Some(script),
+            ..function.clone()
+        }),
+        None => Err(Error::internal("a function that is altered is not there")),
+    }
+}
+
 fn refuse_repeated<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
     let mut seen = HashSet::new();
     match names.filter(|name| !name.is_empty()).find(|name| !seen.insert(*name)) {

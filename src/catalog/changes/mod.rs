@@ -39,7 +39,7 @@ pub use default_privileges::{DefaultsChange, alter_default_privileges};
 pub use domain::{DomainChange, alter_domain, column_with_fields, create_domain, domain_columns};
 pub use drop::{columns_of_dropped_types, columns_of_types_among, drop_named, drop_objects};
 pub use external_location::create_external_location;
-pub use function::{NewFunction, create_function};
+pub use function::{NewFunction, create_function, set_script};
 pub use grant::{PrivilegeList, grant, revoke};
 pub use index::{NewIndex, NewIndexKey, NewIndexedValue, create_index};
 pub use location::normalize as normalize_location;

@@ -252,6 +252,8 @@ pub(super) fn context(role_name: &str) -> QueryContext {
         changes_settings: Default::default(),
         warnings: Default::default(),
         messages: Default::default(),
+        routines: None,
+        level: 0,
     }
 }
 

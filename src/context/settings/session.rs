@@ -104,6 +104,21 @@ impl SessionSettings {
         Ok(())
     }
 
+    /// A value that holds until `lift`: while a function runs that is declared with it.
+    pub fn lay(&mut self, name: &str, value: &str, is_superuser: bool) -> Result<()> {
+        let canonical = self.current.check(name, value, is_superuser)?;
+        self.current = Arc::new(self.current.with(name, &canonical));
+        Ok(())
+    }
+
+    /// The values of these names as they were `before`.
+    pub fn lift(&mut self, names: &[String], before: &Settings) {
+        for name in names {
+            let value = before.canonical(name).unwrap_or_default();
+            self.current = Arc::new(self.current.with(name, value));
+        }
+    }
+
     /// A value that only the server decides: is_superuser, session_authorization, role.
     pub fn set_internal(&mut self, name: &str, value: &str, local: bool) {
         self.apply(name, value, local);

@@ -1,7 +1,7 @@
 //! CREATE FUNCTION and CREATE PROCEDURE: what calls take in is bound once to see that it holds.
 
-use super::CommandContext;
 use super::create::when_taken;
+use super::{CommandContext, routine_settings};
 use crate::binding::{self, BindingServices};
 use crate::catalog::changes::{self, NewFunction};
 use crate::catalog::model::{Argument, Function, Oid};
@@ -55,7 +55,8 @@ pub async fn run(
         references: vec![],
         comment: create.comment.clone(),
     };
-    if new.script.is_some() {
+    if let Some(script) = &mut new.script {
+        script.settings = routine_settings::changed(command, vec![], &create.settings)?;
         // What its names mean is looked up when it runs; modifiers of its types say nothing, as in PostgreSQL.
         let outputs = new.query.iter_mut().flat_map(|query| &mut query.outputs);
         let types = new.arguments.iter_mut().map(|argument| &mut argument.sql_type);

@@ -35,6 +35,7 @@ mod reshape;
 mod restore;
 mod role;
 mod routine;
+mod routine_settings;
 pub mod row_checks;
 mod sequence;
 mod set_constraints;

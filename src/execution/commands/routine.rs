@@ -1,8 +1,8 @@
 //! ALTER, DROP and COMMENT ON functions and procedures, which are found by the types of their arguments.
 
-use super::CommandContext;
+use super::{CommandContext, routine_settings};
 use crate::catalog::changes;
-use crate::catalog::model::{Function, Oid};
+use crate::catalog::model::{Function, Oid, Script};
 use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::{DropRoutines, RoutineChange, RoutineName};
 
@@ -78,6 +78,26 @@ pub(super) async fn change(
             let schema = command.context.catalog.resolve_schema(database, &to.0)?.id;
             command
                 .stage(|staged, role, _| changes::set_schema(staged, role, id, schema))
+                .await?;
+        }
+        RoutineChange::Surroundings {
+            security_definer,
+            settings,
+        } => {
+            let found = named(command, routine)?;
+            let Some(script) = &found.script else {
+                let message = format!("rights or settings for {}, whose body is one query,", found.signature());
+                return Err(Error::unsupported(message)
+                    .with_hint("Say so in CREATE OR REPLACE FUNCTION, which keeps owner and grants."));
+            };
+            let before = script.settings.clone();
+            let script = Script {
+                security_definer: security_definer.unwrap_or(script.security_definer),
+                settings: routine_settings::changed(command, before, settings)?,
+                ..script.clone()
+            };
+            command
+                .stage(|staged, role, _| changes::set_script(staged, role, id, script))
                 .await?;
         }
         RoutineChange::Comment(text) => {

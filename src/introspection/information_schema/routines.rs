@@ -25,6 +25,8 @@ pub(super) fn routines(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
         let facets = Facets::of(&function.returns);
         let language = function.script.as_ref().map_or("sql", |script| script.language.name());
         let body = if language == "sql" { "SQL" } else { "EXTERNAL" };
+        let is_definer = function.script.as_ref().is_some_and(|script| script.security_definer);
+        let security = if is_definer { "DEFINER" } else { "INVOKER" };
         // A procedure gives nothing by itself.
         let returned = |value: Datum| match function.is_procedure() {
             true => Datum::Null,
@@ -52,7 +54,7 @@ pub(super) fn routines(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("is_null_call", "NO".into()),
             ("schema_level_routine", "YES".into()),
             ("max_dynamic_result_sets", 0.into()),
-            ("security_type", "INVOKER".into()),
+            ("security_type", security.into()),
             ("as_locator", "NO".into()),
             ("is_udt_dependent", "NO".into()),
         ])?;

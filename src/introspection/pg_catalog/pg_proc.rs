@@ -53,6 +53,10 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             Some(script) => (language_oid(script.language), volatility_code(script.volatility)),
             None => (SQL, "v"),
         };
+        let script = function.script.as_ref();
+        let settings = script.map_or(&[][..], |script| &script.settings);
+        let settings: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
         let has_names = names.iter().any(|name| !name.is_empty());
         rows.add([
             ("oid", function.id.into()),
@@ -65,7 +69,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("provariadic", 0.into()),
             ("prosupport", 0.into()),
             ("prokind", if function.is_procedure() { "p" } else { "f" }.into()),
-            ("prosecdef", false.into()),
+            ("prosecdef", script.is_some_and(|script| script.security_definer).into()),
             ("proleakproof", false.into()),
             (
                 "proisstrict",
@@ -82,6 +86,14 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
             ("proargmodes", if gives { modes.into() } else { Datum::Null }),
             ("proargnames", if has_names { names.into() } else { Datum::Null }),
             ("prosrc", function_source(function).into()),
+            (
+                "proconfig",
+                if settings.is_empty() {
+                    Datum::Null
+                } else {
+                    settings.into()
+                },
+            ),
             ("proacl", access_list(lookup.catalog, &object).into()),
         ])?;
     }

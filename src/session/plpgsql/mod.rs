@@ -9,6 +9,7 @@ mod loops;
 mod raise;
 mod results;
 mod stack;
+mod surroundings;
 mod values;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::Session;
-use crate::catalog::model::{Function, Language};
+use crate::catalog::model::{Function, Language, Script};
 use crate::error::{Error, Result};
 use crate::session::prepared::Texts;
 use crate::statement::ast::{Inline, ParsedStatement};
@@ -28,7 +29,7 @@ use values::{Kind, Value};
 
 pub(super) use evaluate::{RunningQuery, one_statement};
 pub(super) use results::{DeclaredColumn, Given};
-pub(super) use values::{Typed, as_parameter, cast_value, null_of};
+pub(super) use values::{Typed, as_parameter, cast_value, exact_numeric, null_of};
 
 /// Steps after which others get their turn.
 const STEPS_IN_A_ROW: u32 = 64;
@@ -75,6 +76,21 @@ struct Interpreter<'s> {
     is_outermost: bool,
 }
 
+/// What is kept of a routine for its next call.
+pub(super) struct KeptRoutine {
+    routine: Arc<Routine>,
+    plans: Vec<Option<Arc<Plan>>>,
+}
+
+impl KeptRoutine {
+    fn new(routine: Routine) -> KeptRoutine {
+        KeptRoutine {
+            plans: vec![None; routine.texts],
+            routine: Arc::new(routine),
+        }
+    }
+}
+
 /// A call of a function or procedure.
 pub(super) struct RoutineCall<'a> {
     pub function: &'a Function,
@@ -111,7 +127,7 @@ impl Session {
                 (None, _) => error,
             })?;
         let ends_transactions = !self.in_block();
-        let mut interpreter = Interpreter::new(self, routine, NAME.to_string());
+        let mut interpreter = Interpreter::new(self, KeptRoutine::new(routine), NAME.to_string());
         interpreter.ends_transactions = ends_transactions;
         interpreter.run(vec![], &[]).await
     }
@@ -130,15 +146,26 @@ impl Session {
         }
         let language = function.script.as_ref().map_or(Language::Sql, |script| script.language);
         let signature = results::signature(function, language);
-        let (routine, name) = match language {
-            Language::PlPgSql => (parse(&function.body, &signature), function.signature()),
-            Language::Sql => (of_sql(&function.body, &signature), format!("\"{}\"", function.name)),
+        let name = match language {
+            Language::PlPgSql => function.signature(),
+            Language::Sql => format!("\"{}\"", function.name),
         };
-        let routine = routine.map_err(|error| error.in_statement(&function.body))?;
-        let mut interpreter = Interpreter::new(self, routine, name);
+        let routine = match self.kept_routines.remove(&function.id) {
+            Some(kept) => kept,
+            None => {
+                let routine = match language {
+                    Language::PlPgSql => parse(&function.body, &signature),
+                    Language::Sql => of_sql(&function.body, &signature),
+                };
+                KeptRoutine::new(routine.map_err(|error| error.in_statement(&function.body))?)
+            }
+        };
+        let has_surroundings = function.script.as_ref().is_some_and(Script::has_surroundings);
+        let surrounded = self.surrounded(function).await?;
+        let mut interpreter = Interpreter::new(&mut *surrounded.session, routine, name);
         interpreter.language = language;
         interpreter.given = given;
-        interpreter.ends_transactions = call.ends_transactions;
+        interpreter.ends_transactions = call.ends_transactions && !has_surroundings;
         let takes = results::inputs(function, language);
         let arguments: Vec<(usize, Typed)> = takes
             .into_iter()
@@ -151,17 +178,31 @@ impl Session {
             .collect();
         let outputs = results::outputs(function);
         interpreter.run(arguments, &outputs).await?;
-        Ok(interpreter.given)
+        let Interpreter {
+            session,
+            routine,
+            plans,
+            given,
+            ..
+        } = interpreter;
+        // For rows it is called again at once, and over the same catalog.
+        if session.around.is_some() {
+            session
+                .kept_routines
+                .insert(function.id, KeptRoutine { routine, plans });
+        }
+        Ok(given)
     }
 }
 
 impl<'s> Interpreter<'s> {
-    fn new(session: &'s mut Session, routine: Routine, name: String) -> Interpreter<'s> {
+    fn new(session: &'s mut Session, kept: KeptRoutine, name: String) -> Interpreter<'s> {
+        let KeptRoutine { routine, plans } = kept;
         Interpreter {
             kinds: vec![Kind::Open; routine.variables.len()],
             values: vec![Value::null(); routine.variables.len()],
-            plans: vec![None; routine.texts],
-            routine: Arc::new(routine),
+            plans,
+            routine,
             name,
             place: (1, "statement block"),
             row_count: 0,

@@ -128,7 +128,7 @@ pub(super) fn value_at(array: &ArrayRef, row: usize, sql_type: &SqlType) -> Resu
 }
 
 /// Every numeric without a modifier has digits of its own: those that it is shown with.
-fn exact_numeric(value: &Typed, settings: &FormatSettings) -> Result<ScalarValue> {
+pub(in crate::session) fn exact_numeric(value: &Typed, settings: &FormatSettings) -> Result<ScalarValue> {
     let text = value.shown(settings)?.unwrap_or_default();
     parse_value(&SqlType::Numeric(None), &text, settings)
 }

@@ -37,6 +37,8 @@ pub(super) struct Found {
     pub arguments: Vec<FunctionArg>,
     /// The parameter that stands for its value.
     pub number: usize,
+    /// The call itself.
+    pub written: Expr,
 }
 
 /// The calls of one statement.
@@ -182,8 +184,8 @@ impl VisitorMut for Finder<'_, '_> {
                 name,
                 arguments,
                 number,
+                written: std::mem::replace(expression, parameter(number)),
             });
-            *expression = parameter(number);
         }
         ControlFlow::Continue(())
     }

@@ -329,11 +329,11 @@ impl Session {
                 .script
                 .as_ref()
                 .map_or(Volatility::Volatile, |script| script.volatility);
+            // Each row has its own, where the query is bound.
             if !is_once && volatility == Volatility::Volatile {
-                let message = format!("a call of function {} for each row of a query", function.signature());
-                return Err(Error::unsupported(message).with_hint(
-                    "Call it in a SELECT without FROM, or declare it STABLE if it gives the same for the same arguments.",
-                ));
+                calls.set(call.number, SqlType::Bool, ScalarValue::Boolean(Some(true)));
+                rows.insert(parameter(call.number).to_string(), call.written);
+                continue;
             }
             let is_row = binding::gives_row(function);
             let columns = resolved.columns.clone();

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::ast as sql;
 
-use super::ObjectName;
+use super::{ObjectName, RoleSetting};
 use crate::catalog::model::{OutputMode, QueryResult, RoutineKind, Script};
 use crate::types::SqlType;
 
@@ -20,6 +20,8 @@ pub struct CreateFunction {
     pub body: String,
     pub query: Option<QueryResult>,
     pub script: Option<Script>,
+    /// Settings that hold while it runs.
+    pub settings: Vec<RoleSetting>,
     pub comment: Option<String>,
 }
 
@@ -53,6 +55,11 @@ pub enum RoutineChange {
     Rename(String),
     Owner(String),
     SetSchema(ObjectName),
+    /// Whose rights it has, and what is set while it runs, in their order.
+    Surroundings {
+        security_definer: Option<bool>,
+        settings: Vec<RoleSetting>,
+    },
     Comment(Option<String>),
 }
 

@@ -1,0 +1,67 @@
+//! A statement that the client sends once more at once, and whose answer is kept. All that decides whether it may be answered
+//! so is done anew, by the calls that every statement takes: the newest catalog, the role, the versions of the tables. What
+//! follows from the answer alone, its messages, the wire then takes from the last time.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::common::ScalarValue;
+
+use super::Session;
+use super::prepared::PreparedStatement;
+use crate::error::Result;
+use crate::query::{self, Request};
+use crate::result_cache::EncodedRows;
+use crate::types::format::Format;
+
+/// A transaction of one statement that was answered from the result cache, and changed nothing.
+#[derive(Debug)]
+pub struct Answered {
+    pub(super) statement: Arc<PreparedStatement>,
+    pub(super) parameters: Vec<ScalarValue>,
+    /// One for each column.
+    pub(super) formats: Vec<Format>,
+    pub(super) rows: Arc<EncodedRows>,
+}
+
+impl Session {
+    /// What ran between the last two times that the client was waited for, if that was one such statement.
+    pub fn take_answered(&mut self) -> Option<Answered> {
+        self.answered.take()
+    }
+
+    /// Whether the statement would be answered with the very rows of the last time. Then it has run once more; if not,
+    /// nothing has happened. To be asked when nothing else ran since.
+    pub async fn answers_again(&mut self, answered: &Answered) -> Result<bool> {
+        if self.transaction.explicit {
+            return Ok(false);
+        }
+        let statement = &answered.statement;
+        self.start_clock();
+        self.show_running(&statement.texts.shown);
+        self.ensure_begun()?;
+        let context = self.statement_context(&statement.texts).await?;
+        let request = Request {
+            engine: &self.engine,
+            context: &context,
+            settings: self.settings.current(),
+            statement: &statement.parsed,
+            declared: &statement.declared,
+            relations: &[],
+            keeps_rows: false,
+            memory: Some(&statement.memory),
+        };
+        let rows = query::kept_answer(&request, &answered.parameters, &answered.formats).await?;
+        if !rows.is_some_and(|rows| Arc::ptr_eq(&rows, &answered.rows)) {
+            self.context = None;
+            return Ok(false);
+        }
+        context.record.add_rows(answered.rows.row_count as u64);
+        let bytes = answered.rows.chunks.iter().map(Bytes::len).sum::<usize>();
+        context.record.add_bytes(bytes as u64);
+        self.end_statement().await?;
+        self.time_limit = None;
+        self.sync().await?;
+        Ok(true)
+    }
+}
