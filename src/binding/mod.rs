@@ -157,6 +157,7 @@ pub async fn bind_query(
     let scope = relations::load(services, context, &mut rewritten, Rights::of_statement(context), 0).await?;
     let references = scope.references().to_vec();
     let (plan, sources) = scope.plan_statement(rewritten, declared, scope.is_open_to(context))?;
+    system_columns::refuse_with_locks(query, &sources)?;
     let plan = correlation::unnest_subqueries(function::inline_functions(plan)?)?;
     if let Some(declared) = parameters::first_uses(&plan, declared)? {
         return Box::pin(bind_query(services, context, query, &declared)).await;
