@@ -381,12 +381,17 @@ impl Exposer<'_> {
             return Ok(None);
         };
         for frame in self.frames.iter_mut().rev() {
-            if frame.iter().any(|item| item.may_have(&folded)) {
-                return Ok(None);
-            }
-            let mut tables = frame.iter_mut().filter(|item| item.table.is_some() && item.is_alone);
-            let Some(table) = tables.next() else { continue };
-            if tables.next().is_some() {
+            let is_unknown = frame.iter().any(|item| item.columns.is_none());
+            let own = frame.iter().filter(|item| item.may_have(&folded)).count();
+            let is_table = |item: &&mut Item| item.table.is_some() && item.is_alone && !item.may_have(&folded);
+            let mut tables = frame.iter_mut().filter(is_table);
+            let Some(table) = tables.next().filter(|_| !is_unknown) else {
+                match own {
+                    0 => continue,
+                    _ => return Ok(None),
+                }
+            };
+            if own > 0 || tables.next().is_some() {
                 let message = format!("column reference \"{folded}\" is ambiguous");
                 let error = Error::new(SqlState::AmbiguousColumn, message);
                 return Err(match name.span.start.column {
@@ -543,5 +548,59 @@ fn hide<'a>(options: &mut WildcardAdditionalOptions, items: impl Iterator<Item =
             first_element,
             additional_elements: hidden.collect(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::binding::relations::parse_query;
+
+    fn exposed(text: &str) -> Result<String> {
+        let mut query = parse_query(text).unwrap();
+        let columns = || vec!["k".to_string(), "v".to_string()];
+        expose(&mut query, &|name| match name {
+            [only] if only == "view" => Some(Relation::Other(columns())),
+            _ => Some(Relation::Table(columns())),
+        })?;
+        Ok(query.to_string().replace('\u{0}', "~").replace(SEPARATOR, "#"))
+    }
+
+    #[test]
+    fn names_are_found_where_postgres_finds_them() {
+        let cases = [
+            ("SELECT k FROM t", "SELECT k FROM t"),
+            (
+                "SELECT ctid, * FROM t ORDER BY xmin",
+                "SELECT \"t\".\"~ctid 1\" AS \"ctid\", * EXCEPT (\"~ctid 1\", \"~xmin 1\") FROM \"t#1,ctid,xmin\" AS \"t\" ORDER BY \"t\".\"~xmin 1\"",
+            ),
+            (
+                "SELECT a.k FROM s.t AS a, t AS b WHERE a.ctid = b.ctid",
+                "SELECT a.k FROM s.\"t#1,ctid\" AS a, \"t#2,ctid\" AS b WHERE \"a\".\"~ctid 1\" = \"b\".\"~ctid 2\"",
+            ),
+            // The derived table's own column.
+            (
+                "SELECT k FROM t WHERE EXISTS (SELECT 1 FROM (SELECT k AS ctid FROM t) AS s WHERE ctid > 1)",
+                "SELECT k FROM t AS \"t\" WHERE EXISTS (SELECT 1 FROM (SELECT k AS ctid FROM t AS \"t\") AS s WHERE ctid > 1)",
+            ),
+            // The query around's.
+            (
+                "SELECT k FROM t WHERE EXISTS (SELECT 1 FROM view WHERE ctid IS NULL)",
+                "SELECT k FROM \"t#1,ctid\" AS \"t\" WHERE EXISTS (SELECT 1 FROM view WHERE \"t\".\"~ctid 1\" IS NULL)",
+            ),
+            (
+                "SELECT ctid FROM t JOIN view ON true",
+                "SELECT ctid FROM t AS \"t\" JOIN view ON true",
+            ),
+            (
+                "SELECT k AS ctid FROM t ORDER BY ctid",
+                "SELECT k AS ctid FROM t ORDER BY ctid",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(exposed(text).unwrap(), expected, "{text}");
+        }
+        let ambiguous = exposed("SELECT ctid FROM t, u").unwrap_err();
+        assert_eq!(ambiguous.state(), SqlState::AmbiguousColumn);
     }
 }
