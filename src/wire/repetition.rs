@@ -97,12 +97,8 @@ fn is_one_statement(first: u8, rest: &[u8]) -> bool {
 }
 
 fn is_rows_alone(messages: &[u8]) -> bool {
-    let mut last = None;
-    tags(messages).all(|tag| {
-        let is_next = last != Some(b'Z') && matches!(tag, b'2' | b'T' | b'D' | b'C' | b'Z');
-        last = Some(tag);
-        is_next
-    }) && last == Some(b'Z')
+    let mut tags = tags(messages).skip_while(|tag| matches!(tag, b'2' | b'T' | b'D'));
+    tags.next() == Some(b'C') && tags.next() == Some(b'Z') && tags.next().is_none()
 }
 
 /// The tags of whole messages; 0 stands for what is none.
@@ -166,6 +162,8 @@ mod tests {
             b"2TDCZA",
             b"2TDCZZ",
             b"2EZ",
+            b"2TDCCZ",
+            b"Z",
             b"TDC",
             b"SZ",
             b"",
