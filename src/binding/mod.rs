@@ -44,6 +44,7 @@ mod sort_keys;
 mod stored_expression;
 mod shown_digits;
 mod spellings;
+mod string_aggregates;
 mod ties;
 mod true_keys;
 mod time_travel;
