@@ -149,7 +149,7 @@ impl BoundTable {
         let end = self.column_count();
         let mut fields: Vec<_> = self.schema.fields().iter().cloned().collect();
         for (index, column) in system.columns.iter().enumerate() {
-            let field = column.sql_type.to_field(&system.hidden_name(column), false);
+            let field = column.sql_type.to_field(system.hidden_name(column), false);
             fields.insert(end + index, Arc::new(field));
             self.column_ids.insert(end + index, None);
             self.physical.insert(end + index, None);

@@ -107,7 +107,7 @@ impl Subject {
         // Numbers of rows tell how many others are between them, and who else's rows were written when.
         if self.tells_places && applied.row_filter.is_some() {
             let name = &self.table.name;
-            let message = format!("ctid and xmin of table \"{name}\", whose rows a row filter hides");
+            let message = format!("naming rows of table \"{name}\", which a row filter covers, by ctid or xmin");
             let hint = "Name rows by a key: their places would tell of the rows that the filter hides.";
             return Err(Error::unsupported(message).with_hint(hint));
         }

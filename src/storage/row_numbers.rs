@@ -1,5 +1,10 @@
-//! The numbers of a snapshot's rows, deleted ones counted: a file's rows follow those of the file before it, in the order
-//! in which the snapshot keeps its files. With a row's locators they tell its number.
+//! Where the rows of a snapshot are: each file takes blocks of its own, behind those of the files before it, and a stamp
+//! of itself and all of these. So places sort as the snapshot keeps its files and tell every row apart; rows that are
+//! appended move none; and what is known of a place from before files were taken away or written again finds nothing, but
+//! one time in thousands, where without the stamp it would find another row.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use datafusion::arrow::array::Array;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
@@ -9,6 +14,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::footer_cache::CachedReaderFactory;
 use super::snapshot::TableSnapshot;
 use crate::error::{Error, Result, SqlState};
+use crate::types::spelled::row_place::RowPlace;
 
 /// Footers that are read at a time.
 const FOOTER_LOADS: usize = 16;
@@ -16,7 +22,8 @@ const FOOTER_LOADS: usize = 16;
 /// Where the rows of a file begin among the snapshot's, and when the file was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStart {
-    pub first_row: u64,
+    pub first_block: u64,
+    pub stamp: u64,
     /// Milliseconds since 1970.
     pub written: i64,
 }
@@ -34,13 +41,16 @@ impl TableSnapshot {
             .buffered(FOOTER_LOADS)
             .try_collect()
             .await?;
-        let mut first_row = 0;
+        let mut first_block = 0;
+        let mut files = DefaultHasher::new();
         let start = |(file, rows): (usize, u64)| {
+            self.files.key(file).hash(&mut files);
             let start = FileStart {
-                first_row,
+                first_block,
+                stamp: files.finish(),
                 written: self.files.modified.value(file),
             };
-            first_row += rows;
+            first_block += RowPlace::blocks(rows);
             start
         };
         Ok(counts.into_iter().enumerate().map(start).collect())
@@ -49,8 +59,8 @@ impl TableSnapshot {
     /// Rows that the file's footer tells of.
     async fn counted_rows(&self, file: usize) -> Result<u64> {
         let readers = CachedReaderFactory {
-            store: std::sync::Arc::clone(&self.location.store),
-            footers: std::sync::Arc::clone(&self.services.footers),
+            store: Arc::clone(&self.location.store),
+            footers: Arc::clone(&self.services.footers),
             disk: None,
         };
         let metrics = ExecutionPlanMetricsSet::new();

@@ -78,8 +78,8 @@ impl SystemColumnsExec {
         match column.name {
             TABLEOID => Ok(Arc::new(UInt32Array::from(vec![self.table; rows]))),
             CTID => self.by_place(batch, |file, place, text| {
-                let row = file.first_row + place;
-                let place = RowPlace::of_row(row).ok_or_else(|| Error::unsupported("ctid of a row beyond 2^48"))?;
+                let place = RowPlace::in_file(file.first_block, file.stamp, place);
+                let place = place.ok_or_else(|| Error::unsupported("ctid of a table of so many rows"))?;
                 text.push_str(&place.spelling());
                 Ok(())
             }),
@@ -167,7 +167,8 @@ impl ExecutionPlan for SystemColumnsExec {
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
+        // Rows do keep their order, but a sort that was moved below would find other columns at its places.
+        vec![false]
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {

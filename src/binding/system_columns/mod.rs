@@ -9,7 +9,11 @@ mod names;
 pub(super) use exec::{Source, SystemColumnsExec};
 pub(super) use names::{Relation, expose, marked};
 
-use crate::catalog::{SystemColumn, system_column};
+use datafusion::sql::sqlparser::ast::Query;
+
+use super::{ColumnOrigin, ColumnSource};
+use crate::catalog::{CTID, SystemColumn, system_column};
+use crate::error::{Error, Result};
 
 /// Between a table's name and the system columns that are read of it.
 const SEPARATOR: char = '\u{2}';
@@ -48,11 +52,32 @@ pub(super) fn split(name: &[String]) -> (Vec<String>, Option<SystemColumns>) {
     let Some((table, read)) = last.split_once(SEPARATOR) else {
         return (plain, None);
     };
-    let mut words = read.split(' ');
+    let mut words = read.split(',');
     let system = SystemColumns {
         number: words.next().unwrap_or_default().to_string(),
         columns: words.filter_map(system_column).collect(),
     };
     *last = table.to_string();
     (plain, Some(system))
+}
+
+/// 0A000 for ctid beside FOR UPDATE: who asks for both changes the rows one by one, and the first change moves the others.
+pub(super) fn refuse_with_locks(query: &Query, shown: &[ColumnSource]) -> Result<()> {
+    let is_ctid = |origin: ColumnOrigin| system_column(CTID).is_some_and(|ctid| ctid.number == origin.column);
+    let shows_ctid = shown.iter().filter_map(|column| column.origin).any(is_ctid);
+    if query.locks.is_empty() || !shows_ctid {
+        return Ok(());
+    }
+    let hint = "Name the rows by a key: changing one of them moves others.";
+    Err(Error::unsupported("ctid in SELECT … FOR UPDATE").with_hint(hint))
+}
+
+/// A plan's text without what the names of its tables say of system columns.
+pub fn without_marks(text: &str) -> String {
+    let mut parts = text.split(SEPARATOR);
+    let mut shown = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        shown.push_str(part.trim_start_matches(|next: char| next.is_ascii_alphanumeric() || next == ','));
+    }
+    shown
 }

@@ -522,7 +522,7 @@ fn mark_in(table: &mut TableWithJoins, read: &[Item]) {
                 if let (Some(item), Some(ObjectNamePart::Identifier(last))) = (item, name.0.last_mut()) {
                     let number = item.table.unwrap_or_default();
                     let columns: Vec<&str> = item.read.iter().copied().collect();
-                    let name = format!("{}{SEPARATOR}{number} {}", fold(last), columns.join(" "));
+                    let name = format!("{}{SEPARATOR}{number},{}", fold(last), columns.join(","));
                     *last = Ident::with_quote('"', name);
                 }
             }

@@ -82,9 +82,28 @@ pub fn reassign_owned(staged: &mut Staged, role: Oid, database: Oid, targets: &[
         staged.rely_on_role_uses(*target);
     }
     for id in ids {
+        require_place(staged, role, id, to)?;
         hand_over(staged, id, to)?;
     }
     Ok(())
+}
+
+/// As in PostgreSQL, of schemas and functions the new owner must be able to make others beside them; of relations and types
+/// nothing is asked.
+fn require_place(staged: &mut Staged, role: Oid, id: Oid, new_owner: Oid) -> Result<()> {
+    let object = staged.object(id)?;
+    let asks = matches!(object.kind(), ObjectKind::Schema | ObjectKind::Function);
+    match object
+        .parent()
+        .filter(|_| asks && !staged.view().access(role).is_superuser())
+    {
+        None => Ok(()),
+        Some(place) => staged.require(Permission::Has {
+            role: new_owner,
+            object: place,
+            privilege: Privilege::Create,
+        }),
+    }
 }
 
 fn owned_by<'a>(snapshot: &'a CatalogSnapshot, roles: &'a [Oid]) -> impl Iterator<Item = &'a Object> {

@@ -17,11 +17,21 @@ pub struct RowPlace {
 /// Rows in a block, which has no place 0.
 const BLOCK_ROWS: u64 = u16::MAX as u64;
 
+/// The low bits of a block's number, which tell states of a table apart.
+const STAMP_BITS: u32 = 12;
+
 impl RowPlace {
-    /// The place of the row of this number, from 0 on; `None` for one that no place is left for.
-    pub fn of_row(number: u64) -> Option<RowPlace> {
-        let block = u32::try_from(number / BLOCK_ROWS).ok()?;
-        let offset = (number % BLOCK_ROWS) as u16 + 1;
+    /// How many blocks a file of so many rows takes; no two files share one.
+    pub fn blocks(rows: u64) -> u64 {
+        rows.div_ceil(BLOCK_ROWS).max(1)
+    }
+
+    /// The place of a file's row, counted from 0 on; `None` for one that no place is left for.
+    pub fn in_file(first_block: u64, stamp: u64, row: u64) -> Option<RowPlace> {
+        let block = first_block.checked_add(row / BLOCK_ROWS)?;
+        let number = block.checked_mul(1 << STAMP_BITS)? | (stamp & ((1 << STAMP_BITS) - 1));
+        let block = u32::try_from(number).ok()?;
+        let offset = (row % BLOCK_ROWS) as u16 + 1;
         Some(RowPlace { block, offset })
     }
 
@@ -107,11 +117,13 @@ mod tests {
         for text in ["(0,65536)", "(4294967296,1)", "(1 , 2)", "1,2", "(1,2", "(1,-2)", ""] {
             assert!(RowPlace::read(text).is_err(), "{text}");
         }
-        let of_row = |number: u64| RowPlace::of_row(number).map(RowPlace::spelling);
-        assert_eq!(of_row(0).unwrap(), "(0,1)");
-        assert_eq!(of_row(65_534).unwrap(), "(0,65535)");
-        assert_eq!(of_row(65_535).unwrap(), "(1,1)");
-        assert_eq!(of_row(u64::MAX), None);
+        let in_file = |block, stamp, row| RowPlace::in_file(block, stamp, row).map(RowPlace::spelling);
+        assert_eq!(in_file(0, 0, 0).unwrap(), "(0,1)");
+        assert_eq!(in_file(0, 5, 65_534).unwrap(), "(5,65535)");
+        assert_eq!(in_file(0, 5, 65_535).unwrap(), "(4101,1)");
+        assert_eq!(in_file(2, 4096 + 7, 0).unwrap(), "(8199,1)");
+        assert_eq!(in_file(1 << 20, 0, 0), None);
+        assert_eq!([0, 1, 65_535, 65_536].map(RowPlace::blocks), [1, 1, 1, 2]);
     }
 
     #[test]
