@@ -40,8 +40,8 @@ enum Body {
     /// With the layout of what a call gives: a numeric without a modifier keeps the digits that the body computes.
     Value(Expr, DataType),
     Rows(BoundRows),
-    /// Statements, which the session runs for each row.
-    Routine,
+    /// Statements, which the session runs for each row; how many views and functions are around the call.
+    Routine(usize),
 }
 
 impl SqlFunction {
@@ -63,7 +63,7 @@ impl SqlFunction {
     pub fn rows(&self, arguments: Vec<Expr>, columns: Option<&[DeclaredColumn]>) -> Result<LogicalPlan> {
         match &self.body {
             Body::Rows(rows) => rows.with_arguments(&self.definition, arguments, columns),
-            Body::Value(..) | Body::Routine => Err(Error::internal("a function of one value has no rows")),
+            Body::Value(..) | Body::Routine(_) => Err(Error::internal("a function of one value has no rows")),
         }
     }
 
@@ -82,7 +82,7 @@ impl SqlFunction {
         }
         let (body, layout) = match &self.body {
             Body::Value(body, layout) => (body, layout),
-            Body::Routine => return Ok(routine_call(&self.definition, arguments)),
+            Body::Routine(depth) => return Ok(routine_call(&self.definition, *depth, arguments)),
             Body::Rows(_) => return Err(Error::unsupported("a function whose body is a query here")),
         };
         let body = substitute(body.clone(), &self.definition, &arguments)?;
@@ -97,7 +97,7 @@ impl SqlFunction {
         let declared = self.definition.returns.to_field(name, true);
         match &self.body {
             Body::Value(_, layout) => declared.with_data_type(layout.clone()),
-            Body::Routine => declared.with_data_type(layout_of(&self.definition.returns)),
+            Body::Routine(_) => declared.with_data_type(layout_of(&self.definition.returns)),
             Body::Rows(_) => declared,
         }
     }
@@ -122,7 +122,7 @@ pub(crate) async fn bind_function(
 ) -> Result<SqlFunction> {
     if definition.script.is_some() {
         let body = match rights.calls_routines {
-            true => Body::Routine,
+            true => Body::Routine(depth),
             false => return Err(function_rows::refused(&definition)),
         };
         return Ok(SqlFunction { definition, body });
@@ -445,15 +445,14 @@ impl SqlFunctionMarker {
 }
 
 /// The one of these functions, of as many arguments, that a call with such arguments means. One that is alone takes what
-/// can be cast.
+/// can be cast, if it is no routine.
 pub(super) fn chosen<'a>(
     name: &str,
     candidates: &[&'a Arc<SqlFunction>],
     arguments: &[FieldRef],
 ) -> Result<&'a Arc<SqlFunction>> {
     match candidates {
-        [] => Err(undefined(name)),
-        [only] => Ok(only),
+        [only] if !matches!(only.body, Body::Routine(_)) => Ok(only),
         several => {
             let types = |function: &&Arc<SqlFunction>| {
                 let arguments = function.definition.arguments.iter();

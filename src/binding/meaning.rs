@@ -12,7 +12,7 @@ use datafusion::common::{DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, Cast, Placeholder, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, Limit, LogicalPlan, Union, Volatility};
+use datafusion::logical_expr::{Expr, ExprSchemable, Limit, LogicalPlan, Union, Volatility, WindowFunctionDefinition};
 
 use super::agreement::{described, is_agreeing, named_type, of_agreeing, typed_bounds, typed_case, typed_list};
 use super::comparisons::{
@@ -22,10 +22,12 @@ use super::comparisons::{
 };
 use super::{
     calls, computed_limits, equal_keys, frame_exclusion, grouping_keys, inherited_order, outer_aggregates,
-    recursive_queries, sort_keys,
+    recursive_queries, sort_keys, string_aggregates,
 };
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{GATHERED_ARRAYS, attempted_cast, checked_arithmetic, is_unknown_literal, postgres_cast};
+use crate::functions::{
+    GATHERED_ARRAYS, attempted_cast, checked_arithmetic, is_unknown_literal, joined_values, postgres_cast,
+};
 use crate::types::SqlType;
 use crate::types::cast::{CastContext, as_deep_as, as_deep_as_text, cast_array};
 use crate::types::coercion::shown;
@@ -286,7 +288,10 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
             }
             if call.func.name() == "string_agg" {
                 let keys = call.params.order_by.iter_mut().map(|key| &mut key.expr);
-                gather_texts(call.params.args.iter_mut().chain(keys), schema, settings)?;
+                string_aggregates::gather_texts(call.params.args.iter_mut().chain(keys), schema, settings)?;
+                if string_aggregates::joins_values(&mut call.params.args, schema)? {
+                    call.func = joined_values();
+                }
             }
             Ok(Transformed::no(Expr::AggregateFunction(call)))
         }
@@ -295,29 +300,15 @@ fn meant(expression: Expr, schema: &DFSchema, settings: &FormatSettings) -> Plan
         }
         Expr::WindowFunction(mut window) if frame_exclusion::is_ours(&window) || window.fun.name() == "string_agg" => {
             if window.fun.name() == "string_agg" {
-                gather_texts(window.params.args.iter_mut(), schema, settings)?;
+                string_aggregates::gather_texts(window.params.args.iter_mut(), schema, settings)?;
+                if string_aggregates::joins_values(&mut window.params.args, schema)? {
+                    window.fun = WindowFunctionDefinition::AggregateUDF(joined_values());
+                }
             }
             Ok(Transformed::yes(Expr::WindowFunction(frame_exclusion::applied(window))))
         }
         other => Ok(Transformed::no(other)),
     }
-}
-
-/// The values of `string_agg`, and what orders them: it gathers texts.
-fn gather_texts<'a>(
-    mut values: impl Iterator<Item = &'a mut Expr>,
-    schema: &DFSchema,
-    settings: &FormatSettings,
-) -> PlanResult<()> {
-    values.try_for_each(|value| {
-        if value.get_type(schema)?.is_binary() {
-            return Err(Error::unsupported("string_agg() of bytea").into());
-        }
-        if !matches!(value, Expr::Literal(..)) {
-            *value = trimmed(value.clone(), schema, settings);
-        }
-        Ok(())
-    })
 }
 
 /// Window functions with a value for where there is no row.

@@ -45,6 +45,7 @@ mod stored_expression;
 mod shown_digits;
 mod spellings;
 mod system_columns;
+mod string_aggregates;
 mod ties;
 mod true_keys;
 mod time_travel;

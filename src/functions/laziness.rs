@@ -2,12 +2,16 @@
 //! `n <> 0 AND 10 / n > 2`. DataFusion evaluates both sides of AND and OR over whole batches, and writes a CASE of
 //! booleans as AND and OR. Where a skipped part could fail, the condition is spelled as a CASE of numbers, which stays lazy.
 
+use std::cmp::Reverse;
+
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{ExprSchema, Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction, Case, ScalarFunction};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, when};
+
+use super::routine_call::depth_of_calls;
 
 /// Functions that fail on some values, besides conversions of text.
 const PARTIAL_FUNCTIONS: [&str; 49] = [
@@ -236,7 +240,9 @@ fn lazy_arguments(mut call: AggregateFunction, schema: &dyn ExprSchema) -> PlanR
 /// hold. Where one is unknown, no row is kept anyway.
 pub fn guarded(conjuncts: Vec<Expr>, schema: &dyn ExprSchema) -> PlanResult<Vec<Expr>> {
     let stays = |conjunct: &Expr| !may_fail(conjunct, schema) || has_subquery(conjunct);
-    let (mut conditions, risky): (Vec<Expr>, Vec<Expr>) = conjuncts.into_iter().partition(stays);
+    let (mut conditions, mut risky): (Vec<Expr>, Vec<Expr>) = conjuncts.into_iter().partition(stays);
+    // Routines come last, and those of a view before those of a query over it: they are not shown what the view hides.
+    risky.sort_by_key(|condition| depth_of_calls(condition).map(Reverse));
     let guards = conditions.iter().filter(|condition| !has_subquery(condition)).cloned();
     let guard = conjunction(guards);
     let steps: Vec<Expr> = guard.into_iter().chain(risky).collect();

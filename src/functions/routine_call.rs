@@ -1,11 +1,13 @@
 //! A call of a routine for each row of a query: the session runs the body's statements (`context::routines`), for whoever
 //! asks and over the versions that the statement reads. Plans keep the definition alone, and nothing of what it gave.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, new_empty_array};
 use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::{
@@ -20,10 +22,11 @@ use crate::types::SqlType;
 /// Begins the name that such a call has in plans: that of no other function.
 pub const ROUTINE_CALL: &str = "call of ";
 
-/// A call with these arguments, which are of the declared types.
-pub fn routine_call(definition: &Function, arguments: Vec<Expr>) -> Expr {
+/// A call with these arguments, which are of the declared types; `depth` is that of the text that makes it.
+pub fn routine_call(definition: &Function, depth: usize, arguments: Vec<Expr>) -> Expr {
     let call = RoutineCall {
         name: format!("{ROUTINE_CALL}{}", definition.signature()),
+        depth,
         definition: definition.clone(),
         // Whatever it is declared: nobody folds, keeps or shares what it gives.
         signature: Signature::variadic_any(Volatility::Volatile),
@@ -38,6 +41,20 @@ pub fn routine_call(definition: &Function, arguments: Vec<Expr>) -> Expr {
     Arc::new(ScalarUDF::new_from_impl(call)).call(arguments)
 }
 
+/// How many views and functions are around the innermost text that calls a routine in the expression; `None` where none does.
+pub(super) fn depth_of_calls(expr: &Expr) -> Option<usize> {
+    let mut depth = None;
+    let walked = expr.apply(|part| {
+        if let Expr::ScalarFunction(call) = part
+            && let Some(call) = call.func.inner().downcast_ref::<RoutineCall>()
+        {
+            depth = depth.max(Some(call.depth));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    walked.ok().and(depth)
+}
+
 /// The layout of what a function gives.
 pub fn layout_of(returns: &SqlType) -> DataType {
     match returns {
@@ -47,11 +64,18 @@ pub fn layout_of(returns: &SqlType) -> DataType {
     }
 }
 
-#[derive(Debug)]
 struct RoutineCall {
     name: String,
+    depth: usize,
     definition: Function,
     signature: Signature,
+}
+
+/// What shows a plan shows no body.
+impl fmt::Debug for RoutineCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 impl RoutineCall {
@@ -71,7 +95,7 @@ impl RoutineCall {
 
 impl PartialEq for RoutineCall {
     fn eq(&self, other: &Self) -> bool {
-        self.definition == other.definition
+        self.definition == other.definition && self.depth == other.depth
     }
 }
 

@@ -48,15 +48,7 @@ impl Session {
                 columns,
                 rows: Rows::Encoded(rows),
                 ..
-            }) if is_first => match portal.formats_for(columns.len()) {
-                Ok(formats) => Lone::Query(Answered {
-                    statement: Arc::clone(statement),
-                    parameters: portal.parameters.clone(),
-                    formats,
-                    rows: Arc::clone(rows),
-                }),
-                Err(_) => Lone::Other,
-            },
+            }) if is_first => Answered::of(statement, portal, columns.len(), rows).map_or(Lone::Other, Lone::Query),
             _ => Lone::Other,
         });
     }

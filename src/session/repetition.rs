@@ -4,24 +4,45 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use datafusion::common::ScalarValue;
 
 use super::Session;
+use super::portal::Portal;
 use super::prepared::PreparedStatement;
 use crate::error::Result;
 use crate::query::{self, Request};
 use crate::result_cache::EncodedRows;
 use crate::types::format::Format;
 
+/// Bytes of rows that a session holds on to at most, whatever the result cache gives up.
+const LARGEST: usize = 16 * 1024;
+
 /// A transaction of one statement that was answered from the result cache, and changed nothing.
 #[derive(Debug)]
 pub struct Answered {
-    pub(super) statement: Arc<PreparedStatement>,
-    pub(super) parameters: Vec<ScalarValue>,
+    statement: Arc<PreparedStatement>,
+    parameters: Vec<ScalarValue>,
     /// One for each column.
-    pub(super) formats: Vec<Format>,
-    pub(super) rows: Arc<EncodedRows>,
+    formats: Vec<Format>,
+    rows: Arc<EncodedRows>,
+}
+
+impl Answered {
+    /// `None` for an answer that is not worth its memory.
+    pub(super) fn of(
+        statement: &Arc<PreparedStatement>,
+        portal: &Portal,
+        columns: usize,
+        rows: &Arc<EncodedRows>,
+    ) -> Option<Answered> {
+        let formats = portal.formats_for(columns).ok()?;
+        (rows.size() <= LARGEST).then(|| Answered {
+            statement: Arc::clone(statement),
+            parameters: portal.parameters.clone(),
+            formats,
+            rows: Arc::clone(rows),
+        })
+    }
 }
 
 impl Session {
@@ -57,8 +78,7 @@ impl Session {
             return Ok(false);
         }
         context.record.add_rows(answered.rows.row_count as u64);
-        let bytes = answered.rows.chunks.iter().map(Bytes::len).sum::<usize>();
-        context.record.add_bytes(bytes as u64);
+        context.record.add_bytes(answered.rows.size() as u64);
         self.end_statement().await?;
         self.time_limit = None;
         self.sync().await?;

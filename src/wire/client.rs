@@ -103,7 +103,9 @@ where
     /// Answers a question that comes again as it was answered the last time, if that still holds.
     async fn answers_again(&mut self, first: &Frame) -> Result<bool, Stop> {
         let sent = self.socket.sent();
-        self.repetition.ask(first, self.socket.unread(), sent);
+        let rest = self.socket.unread();
+        self.repetition.ask(first, rest, sent);
+        let rest = rest.len();
         let Some(answer) = self.repetition.answer.take() else {
             return Ok(false);
         };
@@ -114,7 +116,8 @@ where
             Ok(false) | Err(Stop::Statement(_)) => return Ok(false),
             Err(stop) => return Err(stop),
         }
-        self.socket.discard_unread();
+        // More may have come meanwhile.
+        self.socket.discard(rest);
         self.put_notices();
         self.session.rest();
         self.put_notifications();

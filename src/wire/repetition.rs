@@ -80,29 +80,22 @@ impl<A> Repetition<A> {
     }
 }
 
-/// Whether messages are a simple query, or a prepared statement's Bind, Describe, Execute and Sync.
+/// Whether messages are a simple query, or a statement's Parse if it is not prepared, Bind, Describe, Execute and Sync.
 fn is_one_statement(first: u8, rest: &[u8]) -> bool {
-    let mut tags = tags(rest);
+    let mut tags = tags(rest).peekable();
     match first {
-        b'Q' => rest.is_empty(),
-        b'B' => {
-            let mut tag = tags.next();
-            if tag == Some(b'D') {
-                tag = tags.next();
-            }
-            tag == Some(b'E') && tags.next() == Some(b'S') && tags.next().is_none()
-        }
-        _ => false,
+        b'Q' => return rest.is_empty(),
+        b'P' if tags.next() == Some(b'B') => {}
+        b'B' => {}
+        _ => return false,
     }
+    tags.next_if_eq(&b'D');
+    tags.eq(*b"ES")
 }
 
 fn is_rows_alone(messages: &[u8]) -> bool {
-    let mut last = None;
-    tags(messages).all(|tag| {
-        let is_next = last != Some(b'Z') && matches!(tag, b'2' | b'T' | b'D' | b'C' | b'Z');
-        last = Some(tag);
-        is_next
-    }) && last == Some(b'Z')
+    let tags = tags(messages).skip_while(|tag| matches!(tag, b'1' | b'2' | b'T' | b'D'));
+    tags.eq(*b"CZ")
 }
 
 /// The tags of whole messages; 0 stands for what is none.
@@ -150,7 +143,9 @@ mod tests {
             assert!(!is_one_statement(b'B', &rest(other)), "{other:?}");
         }
         assert!(!is_one_statement(b'Q', &rest(b"Q")));
-        assert!(!is_one_statement(b'P', &rest(b"BES")));
+        assert!(is_one_statement(b'P', &rest(b"BDES")));
+        assert!(!is_one_statement(b'P', &rest(b"DES")));
+        assert!(!is_one_statement(b'P', &rest(b"PBES")));
         assert!(!is_one_statement(b'S', b""));
         let torn = rest(b"ES");
         (0..torn.len()).for_each(|length| assert!(!is_one_statement(b'B', &torn[..length])));
@@ -160,12 +155,15 @@ mod tests {
     fn an_answer_has_rows_alone() {
         assert!(is_rows_alone(&rest(b"2TDDCZ")));
         assert!(is_rows_alone(&rest(b"TCZ")));
+        assert!(is_rows_alone(&rest(b"12TDCZ")));
         for other in [
             &b"2TDsZ"[..],
             b"2NTDCZ",
             b"2TDCZA",
             b"2TDCZZ",
             b"2EZ",
+            b"2TDCCZ",
+            b"Z",
             b"TDC",
             b"SZ",
             b"",

@@ -86,8 +86,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         &self.inbound
     }
 
-    pub fn discard_unread(&mut self) {
-        self.inbound.clear();
+    /// Takes so many bytes that the client sent, for nothing.
+    pub fn discard(&mut self, length: usize) {
+        self.inbound.advance(length);
     }
 
     /// How many bytes left for the client.

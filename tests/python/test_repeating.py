@@ -21,7 +21,7 @@ def table(own_server):
     return own_server
 
 
-@pytest.fixture(params=["prepared", "simple"])
+@pytest.fixture(params=["prepared", "unprepared", "simple"])
 def ask(request):
     """Runs a query often enough for it to be answered from memory; all answers must be the same."""
 

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, Expr, FunctionArguments, Ident, OrderByKind, Query, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Subscript, TableFactor, TrimWhereField, VisitMut, VisitorMut,
-    visit_expressions,
+    AccessExpr, BinaryOperator, CastKind, Cte, DataType, Expr, FunctionArguments, Ident, OrderByKind, Query, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Subscript, TableAlias, TableFactor, TrimWhereField, VisitMut,
+    VisitorMut, visit_expressions,
 };
 
 use super::syntax::folded;
@@ -292,13 +292,53 @@ fn strong_name(expression: &Expr) -> Option<String> {
     }
 }
 
+/// The name of a query's first column; `None` where only the catalog tells.
 fn selected_name(query: &Query) -> Option<String> {
-    let SetExpr::Select(select) = query.body.as_ref() else {
-        return None;
+    let parts = query.with.as_ref().map_or(&[][..], |with| &with.cte_tables);
+    first_name(&query.body, parts)
+}
+
+/// The same for a part of a query beside these parts of its WITH. A set operation's columns are called as in its first branch.
+fn first_name(body: &SetExpr, parts: &[Cte]) -> Option<String> {
+    let select = match body {
+        SetExpr::Select(select) => select,
+        SetExpr::SetOperation { left, .. } => return first_name(left, parts),
+        SetExpr::Query(query) if query.with.is_none() => return first_name(&query.body, parts),
+        SetExpr::Query(query) => return selected_name(query),
+        SetExpr::Values(_) => return Some("column1".into()),
+        _ => return None,
     };
     match select.projection.first()? {
-        SelectItem::UnnamedExpr(expression) => name_of(expression),
+        SelectItem::UnnamedExpr(expression) => Some(output_column_name(expression)),
         SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+        SelectItem::Wildcard(_) => relation_name(&select.from.first()?.relation, parts),
+        _ => None,
+    }
+}
+
+/// The name of the first column of a subquery in FROM, or of a part of WITH.
+fn relation_name(factor: &TableFactor, parts: &[Cte]) -> Option<String> {
+    let given = |alias: &TableAlias| alias.columns.first().map(|column| folded(&column.name));
+    match factor {
+        TableFactor::Derived { subquery, alias, .. } => {
+            alias.as_ref().and_then(given).or_else(|| selected_name(subquery))
+        }
+        TableFactor::Table {
+            name,
+            args: None,
+            alias,
+            ..
+        } => {
+            let [only] = name.0.as_slice() else { return None };
+            let name = folded(only.as_ident()?);
+            let place = parts.iter().rposition(|part| folded(&part.alias.name) == name)?;
+            let part = &parts[place];
+            let named = alias.as_ref().and_then(given).or_else(|| given(&part.alias));
+            named.or_else(|| match part.query.with {
+                Some(_) => selected_name(&part.query),
+                None => first_name(&part.query.body, &parts[..place]),
+            })
+        }
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 //! with the rights that the routine runs with.
 
 use super::CommandContext;
-use crate::context::settings::{text_of, unrecognized};
+use crate::context::settings::{definition, text_of, unrecognized};
 use crate::error::{Error, Result};
 use crate::statement::ast::RoleSetting;
 
@@ -34,8 +34,8 @@ pub(super) fn changed(
                 (name, Some(value.ok_or_else(|| unrecognized(name))?))
             }
         };
-        let name = name.to_ascii_lowercase();
-        if REFUSED.contains(&name.as_str()) {
+        let name = definition(name).map_or_else(|| name.to_ascii_lowercase(), |found| found.name.to_string());
+        if REFUSED.contains(&name.to_ascii_lowercase().as_str()) {
             return Err(Error::unsupported(format!(
                 "parameter \"{name}\" as a setting of a function"
             )));

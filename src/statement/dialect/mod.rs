@@ -21,6 +21,7 @@ mod qualified_operator;
 mod row_expansion;
 mod rows_from;
 mod search_cycle;
+mod set_operation_value;
 mod sql_json;
 mod standard_spellings;
 mod string_alias;
@@ -66,6 +67,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     json_table::mark_calls(tokens);
     definition_list::name_relations(tokens);
     values_query::give_select_lists(tokens);
+    set_operation_value::select_from_operations(tokens);
     empty_select::give_relations(tokens);
     search_cycle::write_names(tokens);
     row_expansion::drop_parentheses(tokens);

@@ -79,7 +79,7 @@ fn width(tokens: &[TokenWithSpan], open: usize) -> usize {
 }
 
 /// Whether the parenthesis that opens here stands for a value, and not for a relation or a part of a query.
-fn begins_value(tokens: &[TokenWithSpan], open: usize) -> bool {
+pub(super) fn begins_value(tokens: &[TokenWithSpan], open: usize) -> bool {
     let Some((previous, before)) = tokens[..open].split_last() else {
         return false;
     };

@@ -26,7 +26,10 @@ async fn the_session_is_asked_whether_the_answer_still_holds() {
     }
     // Twice as ever, twice from memory, and as ever once it does not hold.
     let log = gate.service.log.lock().clone();
-    assert_eq!(log, ["sync", "sync", "again", "again", "again", "sync", "again", "sync"]);
+    assert_eq!(
+        log,
+        ["sync", "sync", "again", "again", "again", "sync", "again", "sync"]
+    );
 }
 
 #[tokio::test]
