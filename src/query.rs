@@ -38,7 +38,7 @@ use crate::execution::partial_aggregates;
 use crate::execution::transaction::Transaction;
 use crate::governance::{self, GovernedPlan};
 use crate::planning::{self, CachedPlan, PlanningSession};
-use crate::result_cache::HashedKey;
+use crate::result_cache::{EncodedRows, HashedKey};
 use crate::statement::ast::{CopyDirection, CopyTarget, ParsedStatement, Statement, Vacuum};
 use crate::types::SqlType;
 use crate::types::format::Format;
@@ -352,13 +352,9 @@ async fn run_query(
             None => Box::pin(plan_statement(request, query)).await?,
         },
     };
-    let key = answer_key(request, &planned, parameters, formats);
-    let kept = key.as_ref().and_then(|key| request.engine.result_cache.get(key));
+    let (key, kept) = look_up(request, &planned, parameters, formats);
     let rows = match kept {
-        Some(rows) => {
-            request.context.record.result_cache_hit();
-            Rows::Encoded(rows)
-        }
+        Some(rows) => Rows::Encoded(rows),
         None => Box::pin(execute_anew(request, query, &planned, parameters, key)).await?,
     };
     Ok(RowSet {
@@ -366,6 +362,35 @@ async fn run_query(
         rows,
         tag: "SELECT",
     })
+}
+
+/// The kept answer to a query that ran before, if what it was computed of is still so. Runs nothing and takes no lock.
+pub async fn kept_answer(
+    request: &Request<'_>,
+    parameters: &[ScalarValue],
+    formats: &[Format],
+) -> Result<Option<Arc<EncodedRows>>> {
+    request.context.check_cancelled()?;
+    if locking::locking_query(&request.statement.statement).is_some() {
+        return Ok(None);
+    }
+    let planned = remembered_plan(request).await?;
+    Ok(planned.and_then(|planned| look_up(request, &planned, parameters, formats).1))
+}
+
+/// What the answer of a plan is kept under, and the answer.
+fn look_up(
+    request: &Request<'_>,
+    planned: &Planned,
+    parameters: &[ScalarValue],
+    formats: &[Format],
+) -> (Option<Arc<HashedKey>>, Option<Arc<EncodedRows>>) {
+    let key = answer_key(request, planned, parameters, formats);
+    let kept = key.as_ref().and_then(|key| request.engine.result_cache.get(key));
+    if kept.is_some() {
+        request.context.record.result_cache_hit();
+    }
+    (key, kept)
 }
 
 /// The rows of a query, for which nothing is kept under the `key`.

@@ -17,6 +17,8 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 use super::TimeTravel;
 use super::modification::TargetView;
+use super::system_columns::{Source, SystemColumns, SystemColumnsExec, shown_by};
+use crate::catalog::SystemColumn;
 use crate::catalog::model::{Column, Oid, Table};
 use crate::error::{Error, Result, SqlState};
 use crate::storage::TableSnapshot;
@@ -46,12 +48,14 @@ pub struct BoundTable {
     pub checked_as: Oid,
     pub policies: Arc<BoundPolicies>,
     schema: SchemaRef,
-    /// For each column of `schema`, its index in the snapshot's schema.
-    physical: Vec<usize>,
+    /// For each column of `schema`, its index in the snapshot's schema; the system's have none.
+    physical: Vec<Option<usize>>,
     /// For each column of `schema`, the catalog's id; `None` for one that the catalog has not seen.
     column_ids: Vec<Option<i16>>,
     /// The table is the target of a change: two columns after all others locate each row.
     is_target: bool,
+    /// How many columns of the system stand before these.
+    system: usize,
     /// The view that the statement names in the table's place.
     pub view: Option<Arc<TargetView>>,
 }
@@ -99,7 +103,7 @@ impl BoundTable {
                 field.clone()
             };
             fields.push(typed);
-            physical.push(index);
+            physical.push(Some(index));
             column_ids.push(Some(column.id));
         }
         for (index, field) in snapshot_schema.fields().iter().enumerate() {
@@ -107,7 +111,7 @@ impl BoundTable {
             if !seen && !column_governed && matches!(table.location, crate::catalog::model::TableLocation::External(_))
             {
                 fields.push(field.as_ref().clone());
-                physical.push(index);
+                physical.push(Some(index));
                 column_ids.push(None);
             }
         }
@@ -122,6 +126,7 @@ impl BoundTable {
             physical,
             column_ids,
             is_target: false,
+            system: 0,
             view: None,
         })
     }
@@ -133,10 +138,53 @@ impl BoundTable {
             fields.push(Arc::new(Field::new(name, data_type, false)));
             self.column_ids.push(None);
         }
-        self.physical.extend(self.snapshot.locators());
+        self.physical.extend(self.snapshot.locators().map(Some));
         self.schema = Arc::new(Schema::new(fields));
         self.is_target = true;
         self
+    }
+
+    /// The same table with columns of the system behind its own.
+    pub fn with_system_columns(mut self, system: &SystemColumns) -> BoundTable {
+        let end = self.column_count();
+        let mut fields: Vec<_> = self.schema.fields().iter().cloned().collect();
+        for (index, column) in system.columns.iter().enumerate() {
+            let field = column.sql_type.to_field(system.hidden_name(column), false);
+            fields.insert(end + index, Arc::new(field));
+            self.column_ids.insert(end + index, None);
+            self.physical.insert(end + index, None);
+        }
+        self.schema = Arc::new(Schema::new(fields));
+        self.system = system.columns.len();
+        self
+    }
+
+    /// Whether a column of `schema()` tells where a row is among all of the table, hidden ones too.
+    pub fn tells_places(&self) -> bool {
+        (0..self.schema.fields().len()).any(|index| self.tells_place(index))
+    }
+
+    /// The same of one column.
+    pub fn tells_place(&self, index: usize) -> bool {
+        self.system_column(index).is_some_and(SystemColumnsExec::is_of_place)
+    }
+
+    /// The system's column at this position of `schema()`.
+    fn system_column(&self, index: usize) -> Option<&'static SystemColumn> {
+        let own = self.column_count();
+        let is_system = (own..own + self.system).contains(&index);
+        self.schema
+            .fields()
+            .get(index)
+            .filter(|_| is_system)
+            .and_then(|field| shown_by(field.name()))
+    }
+
+    /// The numbers that the columns of `schema()` have in pg_attribute.
+    pub fn column_numbers(&self) -> Vec<Option<i16>> {
+        let ids = self.column_ids.iter().enumerate();
+        ids.map(|(index, id)| id.or_else(|| Some(self.system_column(index)?.number)))
+            .collect()
     }
 
     /// Whether the column of `schema()` at this position is no column of the table but tells where the row is.
@@ -146,13 +194,13 @@ impl BoundTable {
 
     /// The position in the snapshot's schema of a column of `schema()`.
     pub fn stored_position(&self, index: usize) -> Option<usize> {
-        self.physical.get(index).copied()
+        self.physical.get(index).copied().flatten()
     }
 
     /// How many columns of `schema()` are the table's.
     pub fn column_count(&self) -> usize {
         let locators = if self.is_target { LOCATORS.len() } else { 0 };
-        self.schema.fields().len() - locators
+        self.schema.fields().len() - locators - self.system
     }
 
     /// The position in `schema()` of the column that the statement knows by this name.
@@ -233,6 +281,14 @@ impl BoundTable {
 
     /// Filters prune files; only those that the file list decides alone need no second look.
     fn pushdown(&self, filter: &Expr) -> TableProviderFilterPushDown {
+        if self.system > 0
+            && filter
+                .column_refs()
+                .iter()
+                .any(|column| shown_by(&column.name).is_some())
+        {
+            return TableProviderFilterPushDown::Unsupported;
+        }
         match self.snapshot.is_exact_filter(filter) {
             true => TableProviderFilterPushDown::Exact,
             false => TableProviderFilterPushDown::Inexact,
@@ -280,11 +336,49 @@ impl BoundTable {
         Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), plan)?))
     }
 
-    fn to_physical(&self, projection: Option<&Vec<usize>>) -> Vec<usize> {
-        match projection {
-            Some(projection) => projection.iter().map(|&index| self.physical[index]).collect(),
-            None => self.physical.clone(),
+    /// The scan of the snapshot, with the system's columns computed behind it.
+    async fn scan_snapshot(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let wanted = projection.unwrap_or(&all);
+        let (mut physical, mut sources) = (vec![], vec![]);
+        for &index in wanted {
+            sources.push(match (self.system_column(index), self.physical[index]) {
+                (Some(column), _) => Source::System(column),
+                (None, Some(stored)) => {
+                    physical.push(stored);
+                    Source::Input(physical.len() - 1)
+                }
+                (None, None) => return Err(Error::internal("a column is neither the table's nor the system's")),
+            });
         }
+        let system = sources.iter().filter_map(|source| match source {
+            Source::System(column) => Some(*column),
+            Source::Input(_) => None,
+        });
+        let system: Vec<_> = system.collect();
+        if system.is_empty() {
+            return self.snapshot.scan(session, Some(&physical), filters, limit).await;
+        }
+        let mut files = vec![];
+        if system.into_iter().any(SystemColumnsExec::is_of_place) {
+            physical.extend(self.snapshot.locators());
+            files = self.snapshot.file_starts().await?;
+        }
+        let plan = self.snapshot.scan(session, Some(&physical), filters, limit).await?;
+        let schema = Arc::new(self.schema.project(wanted)?);
+        Ok(Arc::new(SystemColumnsExec::new(
+            plan,
+            sources,
+            self.table.id,
+            files,
+            schema,
+        )))
     }
 }
 
@@ -319,8 +413,7 @@ impl TableProvider for BoundTable {
         limit: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         self.check_populated()?;
-        let physical = self.to_physical(projection);
-        let plan = self.snapshot.scan(session, Some(&physical), filters, limit).await?;
+        let plan = self.scan_snapshot(session, projection, filters, limit).await?;
         self.with_users_types(plan, projection)
     }
 
@@ -333,7 +426,11 @@ impl TableProvider for BoundTable {
         let column_statistics = self
             .physical
             .iter()
-            .map(|&index| whole.column_statistics.get(index).cloned().unwrap_or_default())
+            .map(|index| {
+                (*index)
+                    .and_then(|index| whole.column_statistics.get(index).cloned())
+                    .unwrap_or_default()
+            })
             .collect();
         Some(Statistics {
             column_statistics,

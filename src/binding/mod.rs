@@ -44,6 +44,7 @@ mod sort_keys;
 mod stored_expression;
 mod shown_digits;
 mod spellings;
+mod system_columns;
 mod string_aggregates;
 mod ties;
 mod true_keys;
@@ -52,6 +53,7 @@ mod typed_elements;
 mod types;
 mod unions;
 mod updatable;
+mod used_names;
 mod whole_rows;
 mod with_parts;
 
@@ -93,6 +95,7 @@ pub use stored_expression::{
     bind_copied, bind_defaults, bind_stored_generated, check_condition, check_default, check_generated,
     check_row_expression,
 };
+pub use system_columns::without_marks;
 pub use time_travel::TimeTravel;
 pub use true_keys::with_true_keys;
 pub(crate) use updatable::updatable;
@@ -155,6 +158,7 @@ pub async fn bind_query(
     let scope = relations::load(services, context, &mut rewritten, Rights::of_statement(context), 0).await?;
     let references = scope.references().to_vec();
     let (plan, sources) = scope.plan_statement(rewritten, declared, scope.is_open_to(context))?;
+    system_columns::refuse_with_locks(query, &sources)?;
     let plan = correlation::unnest_subqueries(function::inline_functions(plan)?)?;
     if let Some(declared) = parameters::first_uses(&plan, declared)? {
         return Box::pin(bind_query(services, context, query, &declared)).await;

@@ -1,25 +1,24 @@
 //! The asynchronous half of binding: finds every relation and SQL function that a query, its views and
 //! its policies name, loads the snapshots they need, and leaves a `Scope` that plans without waiting.
 
-use std::collections::HashSet;
-use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::Expr;
-use datafusion::sql::sqlparser::ast::{self as sql, Visit, Visitor};
+use datafusion::sql::sqlparser::ast as sql;
 
 use super::bound_table::{BoundPolicies, BoundTable, RelationVersion};
 use super::function::{SqlFunction, bind_function};
 use super::key_groups::primary_key;
-use super::names;
 use super::scope::{LoadedRelation, Scope, ViewSource};
+use super::system_columns::{self, Relation, SystemColumns};
 use super::time_travel::{self, TimeTravel};
-use super::types::{load_type, users_name};
+use super::types::load_type;
+use super::used_names::{UsedNames, used_names};
 use super::{BindingServices, Rights, call_arguments, function_rows};
-use crate::catalog::model::{Function, Object, Oid, Privilege, Table, TableLocation, View};
+use crate::catalog::model::{Column, Function, Object, Oid, Privilege, Table, TableLocation, View};
 use crate::catalog::{CatalogSnapshot, Resolved, Scope as NameScope};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -39,11 +38,24 @@ pub(crate) fn load<'a>(
     rights: Rights,
     depth: usize,
 ) -> Loading<'a, Scope> {
+    load_beside(services, context, query, rights, depth, &[])
+}
+
+/// The same for a text that names relations of the statement's `own`, by what they are, which it loads itself.
+pub(super) fn load_beside<'a>(
+    services: &'a BindingServices,
+    context: &'a QueryContext,
+    query: &'a mut sql::Query,
+    rights: Rights,
+    depth: usize,
+    own: &'a [(&'a str, Relation)],
+) -> Loading<'a, Scope> {
     Box::pin(async move {
         let candidates = |name: &[String]| function_candidates(services, context, name, &rights);
         function_rows::rewrite(query, rights.calls_routines, &candidates)?;
         time_travel::hide_versions_in_names(query)?;
         super::spellings::rewrite(query, &|name| has_function(services, context, name, &rights))?;
+        system_columns::expose(query, &|name| columns_of(services, context, name, &rights, depth, own))?;
         let used = used_names(query);
         let scope = load_names(services, context, used, rights, depth).await?;
         call_arguments::complete(query, &|name| scope.parameters(name))?;
@@ -83,8 +95,9 @@ async fn load_names(
     }
     let mut scope = Scope::new(services.clone());
     for name in used.relations {
-        if let Some(relation) = load_relation(services, context, &name, &rights, depth).await? {
-            let relation = as_known(relation, context, &rights, &name)?;
+        let (plain, system) = system_columns::split(&name);
+        if let Some(relation) = load_relation(services, context, &plain, system.as_ref(), &rights, depth).await? {
+            let relation = as_known(relation, context, &rights, &plain)?;
             scope.add_relation(name, relation);
         }
     }
@@ -142,20 +155,85 @@ fn as_known(
             Some((*id, column.name.as_str(), name.as_str()))
         })
         .collect();
-    let names = kept.iter().map(|(_, now, name)| (*now, *name));
+    let schema = relation.source.schema();
+    let fields = schema.fields().iter().map(|field| field.name().as_str());
+    let system: Vec<_> = fields
+        .filter_map(|name| Some((system_columns::shown_by(name)?.number, name, name)))
+        .collect();
+    let kept = || kept.iter().chain(&system);
+    let names = kept().map(|(_, now, name)| (*now, *name));
     let source = Arc::new(ViewSource::renamed(relation.source, names)?);
-    let numbers = kept.iter().map(|(id, _, _)| Some(*id));
+    let numbers = kept().map(|(id, _, _)| Some(*id));
     Ok(LoadedRelation::new(source, relation.object, object.id(), numbers).with_key(relation.key))
+}
+
+/// What a name in FROM stands for and the columns that it shows; `None` where that is not known.
+fn columns_of(
+    services: &BindingServices,
+    context: &QueryContext,
+    name: &[String],
+    rights: &Rights,
+    depth: usize,
+    own: &[(&str, Relation)],
+) -> Option<Relation> {
+    let only = name.first().filter(|_| name.len() == 1);
+    if let Some((_, relation)) = only.and_then(|only| own.iter().find(|(known, _)| *known == only.as_str())) {
+        return Some(relation.clone());
+    }
+    let is_with = |only: &&String| depth == 0 && services.with_relations.iter().any(|known| known.name == **only);
+    if only.filter(is_with).is_some() {
+        return None;
+    }
+    let known = rights.references.iter().find(|reference| reference.name == name);
+    let named = |own: &[Column]| match known {
+        Some(known) if !known.columns.is_empty() => known.columns.iter().map(|(_, name)| name.clone()).collect(),
+        _ => own.iter().map(|column| column.name.clone()).collect(),
+    };
+    let (plain, _) = without_version(name).ok()?;
+    match resolve(services, context, &plain, rights).ok()?? {
+        Resolved::Table(table) => Some(Relation::Table(named(&table.columns))),
+        Resolved::View(view) => Some(Relation::Other(named(&view.columns))),
+        Resolved::System { .. } => Some(Relation::Other(vec![])),
+    }
+}
+
+/// A name without the version in it, and the version.
+fn without_version(name: &[String]) -> Result<(Vec<String>, Option<TimeTravel>)> {
+    let (mut plain, mut travel) = (name.to_vec(), None);
+    if let Some(last) = plain.last_mut() {
+        let (table, version) = time_travel::split_version(last)?;
+        (*last, travel) = (table.to_string(), version);
+    }
+    Ok((plain, travel))
+}
+
+/// What a relation's name without a version means.
+fn resolve<'a>(
+    services: &BindingServices,
+    context: &'a QueryContext,
+    plain: &'a [String],
+    rights: &'a Rights,
+) -> Result<Option<Resolved<'a>>> {
+    let names = NameScope {
+        database: context.database,
+        search_path: &rights.search_path,
+    };
+    let is_system = |schema: &str, table: &str| services.system_tables.table(schema, table).is_some();
+    Ok(match referenced(&context.catalog, rights, plain) {
+        Some(Object::Table(table)) => Some(Resolved::Table(table)),
+        Some(Object::View(view)) => Some(Resolved::View(view)),
+        _ => context.catalog.find(names, plain, &is_system)?,
+    })
 }
 
 async fn load_relation(
     services: &BindingServices,
     context: &QueryContext,
     name: &[String],
+    system: Option<&SystemColumns>,
     rights: &Rights,
     depth: usize,
 ) -> Result<Option<LoadedRelation>> {
-    let Some(last) = name.last() else { return Ok(None) };
     if depth == 0
         && let [only] = name
         && let Some(known) = services.with_relations.iter().find(|known| known.name == *only)
@@ -166,21 +244,8 @@ async fn load_relation(
         })?;
         return Ok(Some(LoadedRelation::computed(provider_as_source(Arc::clone(rows)))));
     }
-    let (table_name, travel) = time_travel::split_version(last)?;
-    let mut plain = name.to_vec();
-    if let Some(last) = plain.last_mut() {
-        *last = table_name.to_string();
-    }
-    let names = NameScope {
-        database: context.database,
-        search_path: &rights.search_path,
-    };
-    let is_system = |schema: &str, table: &str| services.system_tables.table(schema, table).is_some();
-    let resolved = match referenced(&context.catalog, rights, &plain) {
-        Some(Object::Table(table)) => Some(Resolved::Table(table)),
-        Some(Object::View(view)) => Some(Resolved::View(view)),
-        _ => context.catalog.find(names, &plain, &is_system)?,
-    };
+    let (plain, travel) = without_version(name)?;
+    let resolved = resolve(services, context, &plain, rights)?;
     match resolved {
         None => Ok(None),
         Some(Resolved::System { schema, name }) => Ok(services.system_tables.table(schema, name).map(|provider| {
@@ -214,7 +279,11 @@ async fn load_relation(
                 depth,
             )
             .await?;
-            let numbers = bound.column_ids().to_vec();
+            let bound = match system {
+                Some(system) => Arc::new(Arc::unwrap_or_clone(bound).with_system_columns(system)),
+                None => bound,
+            };
+            let numbers = bound.column_numbers();
             let source = provider_as_source(bound);
             let relation = LoadedRelation::new(source, Some(table.id), table.id, numbers);
             Ok(Some(relation.with_key(primary_key(table))))
@@ -514,84 +583,4 @@ pub(crate) fn parse_query(text: &str) -> Result<sql::Query> {
         (Some(crate::statement::ast::Statement::Query(query)), true) => Ok(*query),
         _ => Err(Error::internal("a stored query is not one query")),
     }
-}
-
-#[derive(PartialEq, Eq, Hash)]
-enum Kind {
-    Relation,
-    Function,
-    Type,
-}
-
-/// Names in the order of their first use.
-#[derive(Default)]
-struct UsedNames {
-    relations: Vec<Vec<String>>,
-    functions: Vec<Vec<String>>,
-    types: Vec<Vec<String>>,
-    seen: HashSet<(Kind, Vec<String>)>,
-    /// Of the queries around a name, what WITH RECURSIVE calls by it: no relation of the catalog, least of all the view
-    /// whose text this is.
-    recursive: Vec<Vec<String>>,
-}
-
-impl Visitor for UsedNames {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &sql::Query) -> ControlFlow<()> {
-        let with = query.with.iter().filter(|with| with.recursive);
-        let parts = with.flat_map(|with| &with.cte_tables);
-        self.recursive
-            .push(parts.map(|part| names::fold(&part.alias.name)).collect());
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &sql::Query) -> ControlFlow<()> {
-        self.recursive.pop();
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_relation(&mut self, relation: &sql::ObjectName) -> ControlFlow<()> {
-        let parts = names::parts(relation);
-        if let [only] = parts.as_slice()
-            && self.recursive.iter().flatten().any(|name| name == only)
-        {
-            return ControlFlow::Continue(());
-        }
-        if let Some(function) = function_rows::function_called(&parts) {
-            if self.seen.insert((Kind::Function, function.clone())) {
-                self.functions.push(function);
-            }
-            return ControlFlow::Continue(());
-        }
-        if self.seen.insert((Kind::Relation, parts.clone())) {
-            self.relations.push(parts);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expression: &sql::Expr) -> ControlFlow<()> {
-        if let sql::Expr::Function(function) = expression {
-            let parts = names::parts(&function.name);
-            if self.seen.insert((Kind::Function, parts.clone())) {
-                self.functions.push(parts);
-            }
-        }
-        let named = match expression {
-            sql::Expr::Cast { data_type, .. } => users_name(data_type),
-            sql::Expr::TypedString(typed) => users_name(&typed.data_type),
-            _ => None,
-        };
-        if let Some(name) = named.filter(|name| self.seen.insert((Kind::Type, name.clone()))) {
-            self.types.push(name);
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn used_names<T: Visit>(tree: &T) -> UsedNames {
-    let mut used = UsedNames::default();
-    // Breaks never: the visitor only collects.
-    let _ = tree.visit(&mut used);
-    used
 }

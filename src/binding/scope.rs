@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{Column, TableReference};
-use datafusion::common::{DFSchema, Result as PlanResult, SchemaError, Span};
+use datafusion::common::{Column, DFSchema, Result as PlanResult, SchemaError, Span, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
@@ -124,10 +123,12 @@ impl Scope {
 
     /// What a relation's name means.
     pub fn add_relation(&mut self, name: Vec<String>, relation: LoadedRelation) {
-        if let Some(object) = relation.object {
+        let (plain, _) = super::system_columns::split(&name);
+        let is_known = self.references.iter().any(|known| known.name == plain);
+        if let Some(object) = relation.object.filter(|_| !is_known) {
             self.references.push(Reference {
                 object,
-                name: name.clone(),
+                name: plain,
                 columns: vec![],
             });
         }
@@ -554,9 +555,7 @@ impl ViewSource {
             LogicalPlanBuilder::from(plan.clone()).project(renamed)?.build()?,
         ))
     }
-}
 
-impl ViewSource {
     /// Rows that a plan computes.
     pub fn computed(plan: LogicalPlan) -> ViewSource {
         let schema = Arc::new(plan.schema().as_arrow().clone());

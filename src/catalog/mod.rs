@@ -27,6 +27,7 @@ mod sequences;
 mod snapshot;
 mod staged;
 pub mod store;
+mod system_columns;
 mod temporary;
 mod user_types;
 mod view_options;
@@ -44,6 +45,7 @@ pub use requirement::Permission;
 pub use resolve::{Resolved, Scope};
 pub use snapshot::{CatalogSnapshot, Change, UNCOMMITTED, system_schemas};
 pub use staged::{Notice, Severity, Staged};
+pub use system_columns::{CTID, SYSTEM_COLUMNS, SystemColumn, TABLEOID, XMIN, refuse_system_name, system_column};
 pub use temporary::{OnCommit, Temporary};
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub(super) const INT4: u32 = 23;
 pub(super) const REGPROC: u32 = 24;
 pub(super) const TEXT: u32 = 25;
 pub(super) const OID: u32 = 26;
+const TID: u32 = 27;
 pub(super) const XID: u32 = 28;
 pub(super) const CID: u32 = 29;
 pub(super) const OIDVECTOR: u32 = 30;
@@ -187,6 +188,8 @@ impl Type {
     pub fn to_sql_type(&self) -> SqlType {
         let plain = match self.oid {
             UNKNOWN => SqlType::Text,
+            // The system's relations give them as numbers.
+            TID | XID | CID => SqlType::System(self.oid),
             oid => SqlType::from_oid(oid).unwrap_or(SqlType::System(oid)),
         };
         let digits = u8::try_from(self.typmod).ok();

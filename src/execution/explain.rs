@@ -14,6 +14,7 @@ use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use futures::StreamExt;
 
 use super::outcome::{OutputColumn, RowSet};
+use crate::binding::without_marks;
 use crate::error::Result;
 use crate::governance::GovernedPlan;
 use crate::statement::ast::ExplainFormat;
@@ -98,7 +99,7 @@ fn text(report: &Report<'_>, options: &Options, record: &QueryRecord) -> Vec<Str
 
 fn logical(report: &Report<'_>) -> String {
     // Names that no client can write begin with a byte that no text may have.
-    report.plan.plan().display_indent().to_string().replace('\0', "")
+    without_marks(&report.plan.plan().display_indent().to_string().replace('\0', ""))
 }
 
 /// The operators, for whoever may see them.

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
 };
 
 use super::sliding::kept_frame;
+use crate::types::SqlType;
 
 /// What is done otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,7 +74,17 @@ impl AggregateUDFImpl for Adjusted {
     }
 
     fn return_field(&self, fields: &[FieldRef]) -> PlanResult<FieldRef> {
-        self.inner.return_field(fields)
+        let field = self.inner.return_field(fields)?;
+        // So that what is around a subquery knows the type; the plan compares keys in the values' place (binding/sort_keys).
+        let chosen = fields.first().filter(|_| matches!(self.name(), "min" | "max"));
+        let chosen = chosen.filter(|chosen| match SqlType::from_field(chosen) {
+            SqlType::Spelled(spelled) => !spelled.is_ordered_by_spelling(),
+            _ => false,
+        });
+        Ok(match chosen {
+            Some(chosen) => Arc::new(field.as_ref().clone().with_metadata(chosen.metadata().clone())),
+            None => field,
+        })
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {

@@ -39,6 +39,8 @@ pub(crate) struct Subject {
     /// Positions from here on in the provider's schema locate the rows of a statement's target; reading them shows
     /// nothing of a row.
     pub locators_from: usize,
+    /// Whether the scan shows where its rows are among all of the table.
+    pub tells_places: bool,
     pub row_filter: Option<Expr>,
     /// For each field of the provider's schema.
     pub masks: Vec<Option<Expr>>,
@@ -65,6 +67,7 @@ pub(crate) fn recognise_bound_table(source: &Arc<dyn TableSource>) -> Option<Sub
         table: Arc::clone(&bound.table),
         column_ids,
         locators_from: (0..fields).find(|index| bound.is_locator(*index)).unwrap_or(fields),
+        tells_places: bound.tells_places(),
         row_filter: bound.policies.row_filter.clone(),
         masks,
         checked_as: bound.checked_as,
@@ -94,13 +97,21 @@ impl Subject {
             }
         }
         let masks: Vec<_> = self.masks.iter().map(Option::as_ref).collect();
-        AppliedPolicies::compile(
+        let applied = AppliedPolicies::compile(
             self.table.id,
             &self.provider.schema(),
             self.row_filter.as_ref(),
             &masks,
             options,
-        )
+        )?;
+        // Numbers of rows tell how many others are between them, and who else's rows were written when.
+        if self.tells_places && applied.row_filter.is_some() {
+            let name = &self.table.name;
+            let message = format!("naming rows of table \"{name}\", which a row filter covers, by ctid or xmin");
+            let hint = "Name rows by a key: their places would tell of the rows that the filter hides.";
+            return Err(Error::unsupported(message).with_hint(hint));
+        }
+        Ok(applied)
     }
 
     /// Whether the catalog governs rows or columns of this table, for whomever.

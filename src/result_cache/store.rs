@@ -16,7 +16,7 @@ pub struct EncodedRows {
 }
 
 impl EncodedRows {
-    fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.chunks.iter().map(Bytes::len).sum()
     }
 }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use datafusion::common::ScalarValue;
 
 use super::Session;
+use super::portal::Portal;
 use super::prepared::PreparedStatement;
+use super::repetition::Answered;
 use crate::error::{Error, Result, SqlState};
-use crate::execution::outcome::Outcome;
+use crate::execution::outcome::{Outcome, RowSet, Rows};
 use crate::statement::ast::Statement;
 
 /// Runs after the first one.
@@ -20,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What an implicit transaction consists of.
 pub(super) enum Lone {
     Statement(LoneStatement),
+    /// A query, answered from the result cache.
+    Query(Answered),
     /// More than one statement, or one that does not bear repeating.
     Other,
 }
@@ -32,26 +36,19 @@ pub(super) struct LoneStatement {
 
 impl Session {
     /// Remembers what ran outside a transaction block.
-    pub(super) fn note_lone(
-        &mut self,
-        statement: &Arc<PreparedStatement>,
-        parameters: &[ScalarValue],
-        outcome: &Outcome,
-    ) {
-        let writes = matches!(
-            statement.parsed.statement,
-            Statement::Insert(_)
-                | Statement::Update(_)
-                | Statement::Delete(_)
-                | Statement::Merge(_)
-                | Statement::Truncate { .. }
-        );
-        self.lone = Some(match (outcome, &self.lone) {
-            (Outcome::Done(tag), None) if writes && !self.in_block() => Lone::Statement(LoneStatement {
+    pub(super) fn note_lone(&mut self, statement: &Arc<PreparedStatement>, portal: &Portal, outcome: &Outcome) {
+        let is_first = self.lone.is_none() && !self.in_block();
+        self.lone = Some(match outcome {
+            Outcome::Done(tag) if is_first && writes(&statement.parsed.statement) => Lone::Statement(LoneStatement {
                 statement: Arc::clone(statement),
-                parameters: parameters.to_vec(),
+                parameters: portal.parameters.clone(),
                 tag: tag.clone(),
             }),
+            Outcome::Rows(RowSet {
+                columns,
+                rows: Rows::Encoded(rows),
+                ..
+            }) if is_first => Answered::of(statement, portal, columns.len(), rows).map_or(Lone::Other, Lone::Query),
             _ => Lone::Other,
         });
     }
@@ -74,4 +71,15 @@ impl Session {
         self.roll_back();
         Err(error)
     }
+}
+
+fn writes(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Insert(_)
+            | Statement::Update(_)
+            | Statement::Delete(_)
+            | Statement::Merge(_)
+            | Statement::Truncate { .. }
+    )
 }

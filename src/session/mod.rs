@@ -13,6 +13,7 @@ mod plpgsql;
 mod portal;
 mod prepared;
 mod reading;
+mod repetition;
 mod routines;
 mod row_calls;
 mod schema;
@@ -57,6 +58,7 @@ pub use outlet::NoticeOutlet;
 use plpgsql::KeptRoutine;
 use portal::Portal;
 use prepared::{PreparedStatement, Texts};
+pub use repetition::Answered;
 use row_calls::RowCalls;
 use search_path::SearchPath;
 use transactions::Savepoint;
@@ -196,6 +198,8 @@ pub struct Session {
     time_limit: Option<TimeLimit>,
     /// What ran since the last commit, outside a transaction block.
     lone: Option<Lone>,
+    /// The last transaction, if it was a query answered from the result cache.
+    answered: Option<Answered>,
     /// transaction_timeout of the open transaction.
     transaction_limit: Option<TimeLimit>,
     context: Option<Arc<QueryContext>>,
@@ -278,6 +282,7 @@ impl Session {
             copy_in: None,
             time_limit: None,
             lone: None,
+            answered: None,
             transaction_limit: None,
             context: None,
             row_calls: Some(Arc::new(row_calls)),
@@ -376,6 +381,7 @@ impl Session {
     /// transaction block are gone.
     pub async fn sync(&mut self) -> Result<()> {
         self.in_script = false;
+        self.answered = None;
         if self.transaction.explicit {
             return Ok(());
         }
@@ -388,6 +394,10 @@ impl Session {
         match (self.commit().await, lone) {
             (Err(error), Some(Lone::Statement(lone))) if error.state() == SqlState::SerializationFailure => {
                 Box::pin(self.repeat(lone, error)).await
+            }
+            (Ok(()), Some(Lone::Query(answered))) => {
+                self.answered = Some(answered);
+                Ok(())
             }
             (committed, _) => committed,
         }

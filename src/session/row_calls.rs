@@ -108,6 +108,7 @@ impl RowCalls {
             copy_in: None,
             time_limit: None,
             lone: None,
+            answered: None,
             transaction_limit: None,
             context: None,
             row_calls: statement.routines.clone(),

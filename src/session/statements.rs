@@ -307,7 +307,7 @@ impl Session {
                     .await?
             }
         };
-        self.note_lone(statement, &portal.parameters, &outcome);
+        self.note_lone(statement, portal, &outcome);
         match outcome {
             Outcome::Done(tag) => Ok(Some(Fetched::Complete(tag))),
             Outcome::Rows(rows) => {

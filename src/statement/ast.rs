@@ -199,6 +199,14 @@ pub enum Statement {
     },
     Grant(GrantStatement),
     DefaultPrivileges(DefaultPrivilegesStatement),
+    DropOwned {
+        roles: Vec<String>,
+        cascade: bool,
+    },
+    ReassignOwned {
+        roles: Vec<String>,
+        to: String,
+    },
     /// GRANT role TO role, or REVOKE of it.
     GrantRole {
         roles: Vec<String>,

@@ -72,6 +72,7 @@ pub(super) fn statement(reader: &mut Reader) -> Result<Statement> {
         "create" => create::create(reader),
         "alter" => alter::alter(reader),
         "drop" => drop::drop(reader),
+        "reassign" => drop::reassign(reader),
         "reindex" => index::reindex(reader),
         "refresh" => materialized_view::refresh(reader),
         "grant" => grant::grant(reader),

@@ -1,4 +1,4 @@
-//! DROP of every kind of object, and TRUNCATE.
+//! DROP of every kind of object and of all that a role owns, REASSIGN OWNED, and TRUNCATE.
 
 use super::ast::{ObjectKind, ObjectName, Statement};
 use super::reader::Reader;
@@ -12,6 +12,9 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
     if let Some(kind) = routine_kind(&word) {
         reader.advance();
         return routine::drop(reader, kind);
+    }
+    if word == "owned" {
+        return drop_owned(reader);
     }
     let kind = match word.as_str() {
         "table" => ObjectKind::Table,
@@ -27,8 +30,7 @@ pub(super) fn drop(reader: &mut Reader) -> Result<Statement> {
         "external" => ObjectKind::ExternalLocation,
         "extension" | "policy" | "trigger" | "foreign" | "server" | "collation" | "aggregate" | "operator"
         | "publication" | "subscription" | "statistics" | "tablespace" | "text" | "rule" | "language" | "cast"
-        | "owned" | "event" | "access" | "transform" | "conversion" | "volume" | "share" | "recipient"
-        | "connection" => {
+        | "event" | "access" | "transform" | "conversion" | "volume" | "share" | "recipient" | "connection" => {
             return Err(Error::unsupported(format!("DROP {}", word.to_uppercase())).at(position));
         }
         _ => return Err(reader.error_here()),
@@ -84,4 +86,25 @@ pub(super) fn truncate(reader: &mut Reader) -> Result<Statement> {
         restarts,
         cascade,
     })
+}
+
+/// DROP OWNED BY role, … [CASCADE | RESTRICT], from OWNED on.
+fn drop_owned(reader: &mut Reader) -> Result<Statement> {
+    let roles = owned_by(reader)?;
+    let cascade = reader.cascade();
+    Ok(Statement::DropOwned { roles, cascade })
+}
+
+/// REASSIGN OWNED BY role, … TO role.
+pub(super) fn reassign(reader: &mut Reader) -> Result<Statement> {
+    reader.expect(&["reassign"])?;
+    let roles = owned_by(reader)?;
+    reader.expect(&["to"])?;
+    let to = reader.role_name()?;
+    Ok(Statement::ReassignOwned { roles, to })
+}
+
+fn owned_by(reader: &mut Reader) -> Result<Vec<String>> {
+    reader.expect(&["owned", "by"])?;
+    reader.list(|reader| reader.role_name())
 }

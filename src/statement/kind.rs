@@ -35,12 +35,12 @@ impl Statement {
             | Statement::CreateExternalLocation { .. } => "create",
             Statement::RefreshMaterializedView(_) => "refresh",
             Statement::Reindex(_) => "reindex",
-            Statement::Drop { .. } | Statement::DropRoutines(_) => "drop",
+            Statement::Drop { .. } | Statement::DropRoutines(_) | Statement::DropOwned { .. } => "drop",
             Statement::ChangeRoutine {
                 change: RoutineChange::Comment(_),
                 ..
             } => "comment",
-            Statement::Alter { .. } | Statement::ChangeRoutine { .. } => "alter",
+            Statement::Alter { .. } | Statement::ChangeRoutine { .. } | Statement::ReassignOwned { .. } => "alter",
             Statement::Grant(_) | Statement::GrantRole { .. } | Statement::DefaultPrivileges(_) => "grant",
             Statement::Comment { .. } => "comment",
             Statement::DescribeTable { .. } | Statement::DescribeDetail { .. } | Statement::DescribeHistory { .. } => {
@@ -119,6 +119,8 @@ impl Statement {
             Statement::Grant(grant) if grant.revoke => "REVOKE",
             Statement::Grant(_) => "GRANT",
             Statement::DefaultPrivileges(_) => "ALTER DEFAULT PRIVILEGES",
+            Statement::DropOwned { .. } => "DROP OWNED",
+            Statement::ReassignOwned { .. } => "REASSIGN OWNED",
             Statement::GrantRole { revoke: true, .. } => "REVOKE ROLE",
             Statement::GrantRole { .. } => "GRANT ROLE",
             Statement::Comment { .. } => "COMMENT",

@@ -6,7 +6,6 @@ use crate::error::Error;
 pub(super) fn statement(word: &str) -> Option<Error> {
     let (name, hint) = match word {
         "cluster" => ("CLUSTER", None),
-        "reassign" => ("REASSIGN OWNED", Some("Use ALTER … OWNER TO for each object.")),
         "security" => ("SECURITY LABEL", None),
         "import" => ("IMPORT FOREIGN SCHEMA", None),
         "replace" => ("REPLACE", None),

@@ -279,7 +279,7 @@ impl TableSnapshot {
             .await
     }
 
-    fn partitioned_file(&self, file: usize) -> Result<PartitionedFile> {
+    pub(super) fn partitioned_file(&self, file: usize) -> Result<PartitionedFile> {
         let index = &self.files;
         let mut partitioned = PartitionedFile::new_from_meta(ObjectMeta {
             location: self.location.resolve(index.paths.value(file))?,

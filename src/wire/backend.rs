@@ -13,8 +13,8 @@ use crate::catalog::scram::Key;
 pub use crate::context::notifications::Notification;
 use crate::error::{Error, Result};
 pub use crate::session::{
-    Binding, CopyOut, Fetched, Login, Notice, NoticeOutlet, NoticeSeverity, OutputColumn, RowChunk, RowShape, Source,
-    StatementShape,
+    Answered, Binding, CopyOut, Fetched, Login, Notice, NoticeOutlet, NoticeSeverity, OutputColumn, RowChunk, RowShape,
+    Source, StatementShape,
 };
 use crate::types::encoding::Encoding;
 use crate::types::format::FormatSettings;
@@ -53,6 +53,8 @@ pub struct LoginRole {
 pub trait Backend: Send + 'static {
     /// A statement that was parsed but not planned.
     type Statement: Send;
+    /// What a statement is known by that was answered from what is kept.
+    type Answered: Send + Sync;
 
     /// What the client is told once at its start.
     fn parameter_statuses(&mut self) -> Vec<(String, String)>;
@@ -111,6 +113,12 @@ pub trait Backend: Send + 'static {
     fn idle_limit(&self) -> Option<(Duration, Error)> {
         None
     }
+    /// What ran between the last two times that the client was waited for, if that was one statement outside a transaction
+    /// block, which was answered from what is kept and changed nothing.
+    fn take_answered(&mut self) -> Option<Self::Answered>;
+    /// Whether the statement, sent once more, would be answered with the very rows of the last time. Then it has run; if not,
+    /// nothing has happened.
+    fn answers_again(&mut self, answered: &Self::Answered) -> impl Future<Output = Result<bool>> + Send;
     /// A statement failed with this error, wherever it arose: the transaction is aborted.
     fn failed(&mut self, error: &Error) -> impl Future<Output = ()> + Send;
 }

@@ -17,11 +17,12 @@ use crate::wire::expectation::Expectation;
 use crate::wire::interruption::{Stop, attend, flush, put_report};
 use crate::wire::message::{self, Frame, Malformed, Message};
 use crate::wire::placement;
+use crate::wire::repetition::Repetition;
 use crate::wire::reply::{self, Severity};
 use crate::wire::socket::{ReadError, Socket};
 use crate::wire::translation::{self, Lacking};
 
-pub struct Client<S, B> {
+pub struct Client<S, B: Backend> {
     pub(super) socket: Socket<S>,
     pub(super) session: B,
     pub(super) interrupt: Arc<Interrupt>,
@@ -33,6 +34,7 @@ pub struct Client<S, B> {
     /// Since ReadyForQuery nothing arrived.
     idle: bool,
     expectation: Expectation,
+    repetition: Repetition<B::Answered>,
     /// Where its messages are waited for in person, if nothing lies between the stream and the protocol.
     doorstep: Option<Doorstep>,
     /// What the session tells while a statement runs.
@@ -64,6 +66,7 @@ where
             skipping: false,
             idle: true,
             expectation: Expectation::new(),
+            repetition: Repetition::new(),
             doorstep,
         }
     }
@@ -79,10 +82,14 @@ where
         loop {
             let frame = self.next_frame().await?;
             // A pipeline is one piece of work: a cancel request that arrives between its messages counts.
-            if std::mem::replace(&mut self.idle, false) {
+            let begins = std::mem::replace(&mut self.idle, false);
+            if begins {
                 self.interrupt.begin();
             }
             self.metrics.bytes_received.inc_by(self.socket.take_received());
+            if begins && self.answers_again(&frame).await? {
+                continue;
+            }
             if frame.tag == b'X' {
                 return Ok(());
             }
@@ -91,6 +98,33 @@ where
             }
             self.handle(frame).await?;
         }
+    }
+
+    /// Answers a question that comes again as it was answered the last time, if that still holds.
+    async fn answers_again(&mut self, first: &Frame) -> Result<bool, Stop> {
+        let sent = self.socket.sent();
+        let rest = self.socket.unread();
+        self.repetition.ask(first, rest, sent);
+        let rest = rest.len();
+        let Some(answer) = self.repetition.answer.take() else {
+            return Ok(false);
+        };
+        let asked = self.session.answers_again(&answer.known_by);
+        match attend(&mut self.socket, &self.interrupt, pin!(asked)).await {
+            Ok(true) => {}
+            // What is wrong, the statement itself will say.
+            Ok(false) | Err(Stop::Statement(_)) => return Ok(false),
+            Err(stop) => return Err(stop),
+        }
+        // More may have come meanwhile.
+        self.socket.discard(rest);
+        self.put_notices();
+        self.session.rest();
+        self.put_notifications();
+        self.socket.put_encoded(answer.messages.clone());
+        self.repetition.answer = Some(answer);
+        self.wait_for_client().await?;
+        Ok(true)
     }
 
     async fn handle(&mut self, frame: Frame) -> Result<(), Stop> {
@@ -207,6 +241,16 @@ where
                 .for_each(|(name, value)| reply::parameter_status(out, name, value));
             reply::ready_for_query(out, status);
         });
+        if self.repetition.wants_answer(self.socket.sent())
+            && let (Some(messages), Some(answered)) = (self.socket.unsent(), self.session.take_answered())
+        {
+            self.repetition.remember(answered, messages);
+        }
+        self.wait_for_client().await
+    }
+
+    /// Sends what there is to hear; then it is the client's turn.
+    async fn wait_for_client(&mut self) -> Result<(), Stop> {
         self.idle = true;
         self.interrupt.end();
         flush(&mut self.socket, &self.interrupt).await

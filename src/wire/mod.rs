@@ -14,6 +14,7 @@ mod expectation;
 mod extended_query;
 mod interruption;
 mod placement;
+mod repetition;
 mod reply;
 mod rows;
 mod scram_exchange;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::backend::{
-    Backend, Binding, Fetched, Login, LoginRole, Notice, NoticeOutlet, Notification, RowShape, Service, Source,
-    StatementShape,
+    Answered, Backend, Binding, Fetched, Login, LoginRole, Notice, NoticeOutlet, Notification, RowShape, Service,
+    Source, StatementShape,
 };
 use crate::catalog::scram::{Key, keyed_hash};
 use crate::engine::Engine;
@@ -70,6 +70,7 @@ impl Service for EngineService {
 
 impl Backend for Session {
     type Statement = ParsedStatement;
+    type Answered = Answered;
 
     fn parameter_statuses(&mut self) -> Vec<(String, String)> {
         Session::parameter_statuses(self)
@@ -161,6 +162,14 @@ impl Backend for Session {
 
     fn idle_limit(&self) -> Option<(Duration, Error)> {
         Session::idle_limit(self)
+    }
+
+    fn take_answered(&mut self) -> Option<Answered> {
+        Session::take_answered(self)
+    }
+
+    async fn answers_again(&mut self, answered: &Answered) -> Result<bool> {
+        Session::answers_again(self, answered).await
     }
 
     async fn failed(&mut self, error: &Error) {

@@ -43,6 +43,8 @@ pub struct Socket<S> {
     /// Bytes read since somebody asked.
     received: u64,
     ended: bool,
+    /// Bytes that left.
+    sent: u64,
     /// Finished pieces, which leave before `outbound`.
     pieces: VecDeque<Bytes>,
     outbound: BytesMut,
@@ -58,6 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             inbound_grown: 0,
             received: 0,
             ended: false,
+            sent: 0,
             pieces: VecDeque::new(),
             outbound: BytesMut::new(),
             sealed: 0,
@@ -76,6 +79,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// Whether the client sent more than what was taken so far.
     pub fn has_unread(&self) -> bool {
         !self.inbound.is_empty()
+    }
+
+    /// What the client sent that nobody took.
+    pub fn unread(&self) -> &[u8] {
+        &self.inbound
+    }
+
+    /// Takes so many bytes that the client sent, for nothing.
+    pub fn discard(&mut self, length: usize) {
+        self.inbound.advance(length);
+    }
+
+    /// How many bytes left for the client.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The messages that wait to leave, if they lie together.
+    pub fn unsent(&self) -> Option<&[u8]> {
+        self.pieces.is_empty().then(|| &self.outbound[..self.sealed])
     }
 
     /// The first byte the client sends, which stays unread.
@@ -223,6 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             piece.advance(written);
+            self.sent += written as u64;
             if piece.is_empty() {
                 self.pieces.pop_front();
             }
@@ -233,6 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.outbound.advance(written);
+            self.sent += written as u64;
             self.sealed -= written;
         }
         Pin::new(&mut self.stream).poll_flush(context)

@@ -46,7 +46,12 @@ fn render(sql_type: &Type, raw: &[u8]) -> Result<String, Failure> {
         Type::INT2 => i16::from_be_bytes(raw.try_into()?).to_string(),
         Type::INT4 => i32::from_be_bytes(raw.try_into()?).to_string(),
         Type::INT8 => i64::from_be_bytes(raw.try_into()?).to_string(),
-        Type::OID => u32::from_be_bytes(raw.try_into()?).to_string(),
+        Type::OID | Type::XID | Type::CID => u32::from_be_bytes(raw.try_into()?).to_string(),
+        Type::TID => {
+            let (block, offset) = raw.split_at_checked(4).ok_or("a tid is too short")?;
+            let (block, offset) = (u32::from_be_bytes(block.try_into()?), u16::from_be_bytes(offset.try_into()?));
+            format!("({block},{offset})")
+        }
         Type::FLOAT4 => {
             let value = f32::from_be_bytes(raw.try_into()?);
             float(f64::from(value), &format!("{value:e}"), 6)

@@ -1298,3 +1298,17 @@ INSERT INTO probes SELECT g, NULL FROM generate_series(1, 100) AS g ORDER BY g;
 ALTER TABLE probes ADD FOREIGN KEY (id) REFERENCES posts (id);
 SELECT count(*) FROM probes;
 DROP TABLE probes;
+
+-- attack: places_of_rows
+-- channel: ctid and xmin: how many hidden rows are before a visible one, and when they were written
+SELECT id, ctid FROM staff ORDER BY id;
+SELECT id, xmin FROM staff ORDER BY id;
+SELECT id FROM staff WHERE ctid = '(0,1)';
+SELECT id FROM staff WHERE ctid > '(0,3)' ORDER BY id;
+SELECT max(ctid), count(DISTINCT ctid), count(DISTINCT xmin) FROM staff;
+SELECT a.id FROM staff a JOIN staff b ON a.ctid < b.ctid ORDER BY a.id;
+SELECT id FROM staff ORDER BY ctid LIMIT 1;
+SELECT tableoid::regclass, cmin, cmax, xmax, id FROM staff ORDER BY id;
+EXPLAIN SELECT id FROM staff WHERE ctid IS NOT NULL;
+DELETE FROM staff WHERE ctid = '(0,9)';
+UPDATE staff SET name = name WHERE xmin = 5 RETURNING ctid;

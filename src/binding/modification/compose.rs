@@ -11,7 +11,7 @@ use super::expressions::{columns_read, is_internal, locators, null};
 use super::rows::Rows;
 use super::{Action, BoundModification, Repeated, finish};
 use crate::binding::rewrite;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::functions::retyped;
 use crate::types::SqlType;
 
@@ -171,6 +171,11 @@ pub(super) fn compose(
             other => other.qualified_name().1,
         };
         shown.push(item.unalias().alias(rewrite::numbered_name(&name, number)));
+    }
+    let changes = |clause: &Clause| matches!(clause.action, Action::Update(_) | Action::Insert);
+    if clauses.iter().any(changes) && returned.iter().any(|column| target.tells_place(*column)) {
+        let what = "RETURNING ctid or xmin of rows that are written";
+        return Err(Error::unsupported(what).with_hint("Their places are known once the statement has ended."));
     }
     let (plan, parameter_types) = finish(builder.project(shown)?.build()?, declared)?;
     Ok(BoundModification {

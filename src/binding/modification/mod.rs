@@ -28,6 +28,7 @@ use super::{
     BindingServices, BoundTable, ColumnSource, correlation, function, parameters, registered_output, relations,
 };
 use crate::catalog::model::{Table, View};
+use crate::catalog::system_column;
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::statement::ast::AssignedColumn;
@@ -146,5 +147,10 @@ fn column_named<'a>(table: &'a Table, name: &str) -> Result<&'a crate::catalog::
 
 /// The column that SET names.
 fn column_set<'a>(table: &'a Table, named: &AssignedColumn) -> Result<&'a crate::catalog::model::Column> {
-    column_named(table, &named.name).map_err(|error| error.at(named.position))
+    let found = column_named(table, &named.name);
+    if found.is_err() && system_column(&named.name).is_some() {
+        let message = format!("cannot assign to system column \"{}\"", named.name);
+        return Err(Error::new(SqlState::FeatureNotSupported, message).at(named.position));
+    }
+    found.map_err(|error| error.at(named.position))
 }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::datasource::provider_as_source;
@@ -11,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{self as sql, VisitMut, VisitorMut};
 
 use super::TARGET;
 use crate::binding::scope::LoadedRelation;
+use crate::binding::system_columns::{self, Relation};
 use crate::binding::{BindingServices, BoundTable, ColumnSource, Rights, relations, rewrite, stored_expression};
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
@@ -50,16 +52,23 @@ impl Rows {
             return Err(Error::unsupported("WHERE CURRENT OF inside of another statement"));
         }
         rewrite::rewrite(&mut query)?;
-        let mut scope = relations::load(services, context, &mut query, Rights::of_statement(context), 0).await?;
+        let own_relations = own_relations(&target, source.as_ref());
+        let rights = Rights::of_statement(context);
+        let mut scope = relations::load_beside(services, context, &mut query, rights, 0, &own_relations).await?;
+        let named = system_columns::marked(&query, TARGET);
+        let target = match named.as_deref().and_then(|name| system_columns::split(name).1) {
+            Some(system) => Arc::new(Arc::unwrap_or_clone(target).with_system_columns(&system)),
+            None => target,
+        };
         let relation = match &target.view {
             Some(view) => Arc::clone(&view.source),
             None => provider_as_source(Arc::clone(&target) as Arc<dyn TableProvider>),
         };
         let own = |source| match target.view {
             Some(_) => LoadedRelation::computed(source),
-            None => LoadedRelation::new(source, None, target.table.id, target.column_ids().iter().copied()),
+            None => LoadedRelation::new(source, None, target.table.id, target.column_numbers()),
         };
-        scope.add_relation(vec![TARGET.to_string()], own(relation));
+        scope.add_relation(named.unwrap_or_else(|| vec![TARGET.to_string()]), own(relation));
         if let Some((name, source)) = source {
             scope.add_relation(vec![name.to_string()], own(source));
         }
@@ -89,6 +98,18 @@ impl Rows {
             sources,
         })
     }
+}
+
+/// What the statement's own relations are for who looks for names in its text.
+fn own_relations(target: &BoundTable, source: Option<&OwnSource>) -> Vec<(&'static str, Relation)> {
+    let names = |schema: SchemaRef| schema.fields().iter().map(|field| field.name().clone()).collect();
+    let columns = names(target.shown_schema());
+    let target = match target.view {
+        Some(_) => Relation::Other(columns),
+        None => Relation::Table(columns),
+    };
+    let source = source.map(|(name, source)| (*name, Relation::Other(names(source.schema()))));
+    std::iter::once((TARGET, target)).chain(source).collect()
 }
 
 /// The first relation of FROM, which is an UPDATE's or DELETE's table.

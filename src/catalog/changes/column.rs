@@ -11,6 +11,7 @@ pub fn add_columns(staged: &mut Staged, role: Oid, table: Oid, columns: &[(NewCo
     let mut added = vec![];
     let mut numberings = vec![];
     for (column, if_not_exists) in columns {
+        refuse_system_name(&column.name)?;
         let taken = |existing: &Column| existing.name.eq_ignore_ascii_case(&column.name);
         if table.columns.iter().any(taken) {
             let message = format!(
@@ -233,6 +234,7 @@ pub fn set_column_type(staged: &mut Staged, role: Oid, table: Oid, column: &str,
 pub fn rename_column(staged: &mut Staged, role: Oid, table: Oid, column: &str, to: &str) -> Result<()> {
     let mut table = owned_table(staged, role, table)?;
     check_name(ObjectKind::Column, to)?;
+    refuse_system_name(to)?;
     let id = table
         .column_named(column)
         .ok_or_else(|| missing_column(column, &table.name))?

@@ -69,17 +69,22 @@ pub fn columns_of_dropped_types(
     names: &[Vec<String>],
 ) -> Result<Vec<(Oid, String)>> {
     let snapshot = staged.snapshot();
-    let mut ids = BTreeSet::new();
+    let mut ids = vec![];
     for name in names {
         if let Ok(object) = snapshot.resolve_object(kind, scope, name) {
             staged.require(Permission::OwnsOrParent {
                 role,
                 object: object.id(),
             })?;
-            ids.insert(object.id());
+            ids.push(object.id());
         }
     }
-    let (all, edges) = closure(&snapshot, ids);
+    Ok(columns_of_types_among(&snapshot, &ids))
+}
+
+/// The same of objects that are known.
+pub fn columns_of_types_among(snapshot: &CatalogSnapshot, ids: &[Oid]) -> Vec<(Oid, String)> {
+    let (all, edges) = closure(snapshot, ids.iter().copied().collect());
     let edges = edges
         .iter()
         .filter(|edge| edge.is_column && !all.contains(&edge.dependent));
@@ -91,7 +96,7 @@ pub fn columns_of_dropped_types(
             .map(|column| (edge.dependent, column.name.clone()))
             .collect::<Vec<_>>()
     });
-    Ok(columns.collect())
+    columns.collect()
 }
 
 /// Drops the objects; needs ownership of each, or of the schema that it lies in. What was dropped.
@@ -141,7 +146,10 @@ pub fn drop_objects(staged: &mut Staged, role: Oid, ids: &[Oid], cascade: bool) 
             .with_hint("Drop the row filter or column mask first."));
     }
     if !cascade && !extra.is_empty() {
-        let what = ids.iter().map(|id| name(*id)).collect::<Vec<_>>().join(", ");
+        let what = match ids {
+            [one] => name(*one),
+            _ => "desired object(s)".to_string(),
+        };
         let lines: Vec<String> = extra
             .iter()
             .flat_map(|edge| {
@@ -368,7 +376,8 @@ fn dependents_by(snapshot: &CatalogSnapshot, edge: &Edge) -> Vec<String> {
 }
 
 pub(super) fn still_needed(what: &str, lines: &[String]) -> Error {
-    let message = format!("cannot drop {what} because other objects depend on it");
+    let them = if what == "desired object(s)" { "them" } else { "it" };
+    let message = format!("cannot drop {what} because other objects depend on {them}");
     Error::new(SqlState::DependentObjectsStillExist, message)
         .with_detail(lines.join("\n"))
         .with_hint("Use DROP ... CASCADE to drop the dependent objects too.")

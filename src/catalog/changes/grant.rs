@@ -311,3 +311,22 @@ fn take(
     }
     Ok(())
 }
+
+/// Takes all that a role was granted on the object, with what it passed on. Whether there was anything.
+pub(super) fn revoke_everything(object: &mut Object, grantee: Oid) -> Result<bool> {
+    if object.owner() == Some(grantee) {
+        return Ok(false);
+    }
+    let columns = object.columns().iter().map(|column| Some(column.id));
+    let mut held = vec![];
+    for column in columns.chain([None]) {
+        for grant in list(object, column).iter().filter(|grant| grant.grantee == grantee) {
+            let privileges = grant.privileges.iter();
+            held.extend(privileges.map(|privilege| (column, *privilege, grant.grantor)));
+        }
+    }
+    for (column, privilege, grantor) in &held {
+        take(object, *column, *privilege, grantee, *grantor, false, true)?;
+    }
+    Ok(!held.is_empty())
+}

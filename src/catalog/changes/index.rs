@@ -59,6 +59,10 @@ pub fn create_index(staged: &mut Staged, role: Oid, new: NewIndex, when_taken: W
         let column = table.column_named(name).map(|column| column.id);
         column.ok_or_else(|| match name.as_str() {
             "" => missing_column(name, &table.name),
+            _ if system_column(name).is_some() => {
+                let message = "index creation on system columns is not supported";
+                Error::new(SqlState::FeatureNotSupported, message)
+            }
             _ => Error::new(SqlState::UndefinedColumn, format!("column \"{name}\" does not exist")),
         })
     };

@@ -15,6 +15,7 @@ mod grant;
 mod index;
 mod location;
 mod membership;
+mod owned;
 mod owner;
 mod policy;
 mod references;
@@ -36,13 +37,14 @@ pub use constraint::{
 pub use database::create_database;
 pub use default_privileges::{DefaultsChange, alter_default_privileges};
 pub use domain::{DomainChange, alter_domain, column_with_fields, create_domain, domain_columns};
-pub use drop::{columns_of_dropped_types, drop_named, drop_objects};
+pub use drop::{columns_of_dropped_types, columns_of_types_among, drop_named, drop_objects};
 pub use external_location::create_external_location;
 pub use function::{NewFunction, create_function, set_script};
 pub use grant::{PrivilegeList, grant, revoke};
 pub use index::{NewIndex, NewIndexKey, NewIndexedValue, create_index};
 pub use location::normalize as normalize_location;
 pub use membership::{grant_role, revoke_role};
+pub use owned::{drop_owned, owned_objects, reassign_owned};
 pub use owner::change_owner;
 pub use policy::{drop_column_mask, drop_row_filter, set_column_mask, set_row_filter};
 pub use rename::rename;
@@ -58,6 +60,7 @@ use super::model::*;
 use super::requirement::Permission;
 use super::snapshot::CatalogSnapshot;
 use super::staged::{Staged, already_exists};
+use super::system_columns::{refuse_system_name, system_column};
 use crate::error::{Error, Result, SqlState};
 
 /// What a CREATE does when the name is taken.

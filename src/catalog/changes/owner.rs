@@ -5,7 +5,7 @@ use super::*;
 /// Hands the object to another role. Needs ownership, the power to become the new owner, and that the new
 /// owner may create in the place; superusers need nothing. What the old owner granted is now the new one's.
 pub fn change_owner(staged: &mut Staged, role: Oid, id: Oid, new_owner: Oid) -> Result<()> {
-    let mut object = staged.object(id)?;
+    let object = staged.object(id)?;
     let Some(old_owner) = object.owner() else {
         return Err(Error::new(SqlState::WrongObjectType, "roles have no owner"));
     };
@@ -32,6 +32,15 @@ pub fn change_owner(staged: &mut Staged, role: Oid, id: Oid, new_owner: Oid) -> 
         return Err(Error::new(SqlState::WrongObjectType, message)
             .with_hint("Change the ownership of the index's table instead."));
     }
+    hand_over(staged, id, new_owner)
+}
+
+/// The object as the new owner's; whether it may be is for the caller to ask.
+pub(super) fn hand_over(staged: &mut Staged, id: Oid, new_owner: Oid) -> Result<()> {
+    let mut object = staged.object(id)?;
+    let Some(old_owner) = object.owner().filter(|owner| *owner != new_owner) else {
+        return Ok(());
+    };
     super::index::move_indexes(staged, id, |index| index.owner = new_owner)?;
     if let Some(owner) = object.owner_mut() {
         *owner = new_owner;

@@ -90,6 +90,10 @@ fn create(
     check_name(ObjectKind::Table, &new.name)?;
     super::user_type::check_row_type(staged, new.schema, &new.name)?;
     let columns = numbered(&new.columns, 1)?;
+    // A table that is there already keeps its names: then its own columns are meant by them.
+    if new.location.is_none() {
+        columns.iter().try_for_each(|column| refuse_system_name(&column.name))?;
+    }
     let mut partition_columns = vec![];
     for name in &new.partition_by {
         let found = columns

@@ -3,7 +3,7 @@
 use super::CommandContext;
 use super::create_table::staged_table;
 use crate::catalog::changes;
-use crate::catalog::model::ObjectKind;
+use crate::catalog::model::{ObjectKind, Oid};
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::Notice;
 use crate::statement::ast::ObjectName;
@@ -53,6 +53,10 @@ async fn drop_columns(command: &mut CommandContext<'_>, kind: ObjectKind, names:
     let columns = command
         .stage(|staged, role, scope| changes::columns_of_dropped_types(staged, role, kind, scope, names))
         .await?;
+    drop_each(command, columns).await
+}
+
+async fn drop_each(command: &mut CommandContext<'_>, columns: Vec<(Oid, String)>) -> Result<()> {
     for (table, column) in columns {
         let table = staged_table(command, table).await?;
         command.notices.push(Notice::notice(format!(
@@ -85,4 +89,35 @@ async fn drop_roles(command: &mut CommandContext<'_>, names: &[ObjectName], if_e
             .await?;
     }
     Ok("DROP ROLE")
+}
+
+/// DROP OWNED BY.
+pub(super) async fn owned(command: &mut CommandContext<'_>, roles: &[String], cascade: bool) -> Result<&'static str> {
+    let roles = named(command, roles)?;
+    if cascade {
+        let columns = command
+            .stage(|staged, role, scope| {
+                let owned = changes::owned_objects(staged, role, scope.database, &roles)?;
+                Ok(changes::columns_of_types_among(&staged.snapshot(), &owned))
+            })
+            .await?;
+        drop_each(command, columns).await?;
+    }
+    command
+        .stage(|staged, role, scope| changes::drop_owned(staged, role, scope.database, &roles, cascade))
+        .await?;
+    Ok("DROP OWNED")
+}
+
+/// REASSIGN OWNED BY.
+pub(super) async fn reassign(command: &mut CommandContext<'_>, roles: &[String], to: &str) -> Result<&'static str> {
+    let (roles, to) = (named(command, roles)?, command.role_named(to)?);
+    command
+        .stage(|staged, role, scope| changes::reassign_owned(staged, role, scope.database, &roles, to))
+        .await?;
+    Ok("REASSIGN OWNED")
+}
+
+fn named(command: &CommandContext<'_>, roles: &[String]) -> Result<Vec<Oid>> {
+    roles.iter().map(|name| command.role_named(name)).collect()
 }

@@ -245,6 +245,8 @@ pub async fn run(command: &mut CommandContext<'_>, statement: &Statement) -> Res
             cascade,
         } => drop::run(command, *kind, names, *if_exists, *cascade).await?,
         Statement::DropRoutines(drop) => routine::drop(command, drop).await?,
+        Statement::DropOwned { roles, cascade } => drop::owned(command, roles, *cascade).await?,
+        Statement::ReassignOwned { roles, to } => drop::reassign(command, roles, to).await?,
         Statement::ChangeRoutine { routine, change } => routine::change(command, routine, change).await?,
         Statement::Alter { alter, if_exists } => alter::run(command, alter, *if_exists).await?,
         Statement::Grant(grant) => grant::run(command, grant).await?,

@@ -39,7 +39,15 @@ impl Operation {
         {
             return Err(self.undefined());
         }
+        let is_equality = matches!(self.op, BinaryOperator::Eq | BinaryOperator::NotEq);
         let fits = match (left, right) {
+            // Numbers of transactions and commands have no order.
+            (SqlType::Spelled(Spelled::Xid | Spelled::Cid), _) | (_, SqlType::Spelled(Spelled::Xid | Spelled::Cid))
+                if !is_equality =>
+            {
+                false
+            }
+            (SqlType::Spelled(Spelled::Xid), SqlType::Int2 | SqlType::Int4) => true,
             (SqlType::Spelled(first), SqlType::Spelled(second)) => first.compares_with(*second),
             (SqlType::Spelled(spelled), other) | (other, SqlType::Spelled(spelled)) => {
                 matches!(spelled, Spelled::Timetz(_)) || *other == SqlType::Unknown
@@ -74,6 +82,11 @@ impl Operation {
                 enum_position(self.left.0, definition),
                 enum_position(self.right.0, definition),
             )),
+            (SqlType::Spelled(Spelled::Xid), SqlType::Int2 | SqlType::Int4) => {
+                let text = cast_to(self.right.0, &SqlType::Text);
+                let right = (cast_to(text, &left), self.left.1.clone());
+                Operation { right, ..self }.compare()
+            }
             // A network as an address, a time as one of the session's zone.
             (SqlType::Spelled(_), other) if is_made(other, &left) => {
                 let right = (cast_to(self.right.0, &left.without_modifier()), self.left.1.clone());

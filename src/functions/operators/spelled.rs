@@ -54,7 +54,7 @@ impl Operation {
                 BinaryOperator::BitwiseOr => self.into_call("inetor"),
                 _ => Err(self.undefined()),
             },
-            Spelled::Timetz(_) => Err(self.undefined()),
+            Spelled::Timetz(_) | Spelled::Tid | Spelled::Xid | Spelled::Cid => Err(self.undefined()),
         }
     }
 

@@ -69,6 +69,7 @@ pub fn subject_of(raw: &Arc<RawTable>) -> Subject {
         table: Arc::clone(&raw.table),
         column_ids: raw.table.columns.iter().map(|column| Some(column.id)).collect(),
         locators_from: raw.table.columns.len(),
+        tells_places: false,
         row_filter: raw.row_filter.clone(),
         masks: raw.masks.clone(),
         checked_as: raw.checked_as,

@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
+use crate::catalog::SYSTEM_COLUMNS;
 use crate::catalog::acl::column_access_list;
-use crate::catalog::model::{Column, Numbering, NumberingKind, Oid};
+use crate::catalog::model::{Column, Numbering, NumberingKind, Object, Oid};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::{BuiltinColumn, builtin_indexes, builtin_relation, builtin_relations, builtin_type};
@@ -30,6 +31,17 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 },
             )?;
         }
+    }
+    let tables = lookup.relations().filter(|object| matches!(object, Object::Table(_)));
+    for (table, column) in tables.flat_map(|table| SYSTEM_COLUMNS.iter().map(move |column| (table, column))) {
+        let position = i64::from(column.number);
+        add(
+            rows,
+            Attribute {
+                not_null: true,
+                ..Attribute::plain(table.id(), column.name, position, &column.sql_type)
+            },
+        )?;
     }
     for user_type in lookup.user_types() {
         for attribute in user_type.attributes().unwrap_or_default() {

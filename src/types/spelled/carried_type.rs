@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 use super::network::Address;
+use super::row_place::{RowPlace, read_number, receive_number};
 use super::timetz::ZonedTime;
 use super::{RangeType, bits, macaddr8, money, network};
 use crate::error::Result;
@@ -27,12 +28,16 @@ pub enum Spelled {
     Macaddr,
     Macaddr8,
     Money,
+    /// Where a row is.
+    Tid,
+    Xid,
+    Cid,
 }
 
 impl Spelled {
     /// The types, without modifiers.
     pub fn all() -> impl Iterator<Item = Spelled> {
-        const OTHERS: [Spelled; 8] = [
+        const OTHERS: [Spelled; 11] = [
             Spelled::Timetz(None),
             Spelled::Bit(None),
             Spelled::Varbit(None),
@@ -41,6 +46,9 @@ impl Spelled {
             Spelled::Macaddr,
             Spelled::Macaddr8,
             Spelled::Money,
+            Spelled::Tid,
+            Spelled::Xid,
+            Spelled::Cid,
         ];
         let ranges = RangeType::ALL.into_iter().map(Spelled::Range);
         let multiranges = RangeType::ALL.into_iter().map(Spelled::Multirange);
@@ -60,6 +68,9 @@ impl Spelled {
             Spelled::Macaddr => 829,
             Spelled::Macaddr8 => 774,
             Spelled::Money => 790,
+            Spelled::Tid => 27,
+            Spelled::Xid => 28,
+            Spelled::Cid => 29,
         }
     }
 
@@ -71,6 +82,9 @@ impl Spelled {
             Spelled::Multirange(range) => range.multirange_array_oid(),
             Spelled::Timetz(_) => 1270,
             Spelled::Inet => 1041,
+            Spelled::Tid => 1010,
+            Spelled::Xid => 1011,
+            Spelled::Cid => 1012,
             Spelled::Macaddr => 1040,
         }
     }
@@ -88,6 +102,9 @@ impl Spelled {
             Spelled::Macaddr => "macaddr",
             Spelled::Macaddr8 => "macaddr8",
             Spelled::Money => "money",
+            Spelled::Tid => "tid",
+            Spelled::Xid => "xid",
+            Spelled::Cid => "cid",
         }
     }
 
@@ -96,6 +113,7 @@ impl Spelled {
         match self {
             Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Inet | Spelled::Cidr => self.internal_name().into(),
             Spelled::Macaddr | Spelled::Macaddr8 | Spelled::Money => self.internal_name().into(),
+            Spelled::Tid | Spelled::Xid | Spelled::Cid => self.internal_name().into(),
             Spelled::Timetz(digits) => format!("time{} with time zone", precision::shown(digits)).into(),
             // Without quotes it is of one bit.
             Spelled::Bit(None) => "\"bit\"".into(),
@@ -139,8 +157,9 @@ impl Spelled {
     pub fn length(self) -> i16 {
         match self {
             Spelled::Timetz(_) => 12,
-            Spelled::Macaddr => 6,
+            Spelled::Macaddr | Spelled::Tid => 6,
             Spelled::Macaddr8 | Spelled::Money => 8,
+            Spelled::Xid | Spelled::Cid => 4,
             _ => -1,
         }
     }
@@ -158,6 +177,8 @@ impl Spelled {
             Spelled::Macaddr => network::read_macaddr(text),
             Spelled::Macaddr8 => Ok(macaddr8::spelling(macaddr8::read(text)?)),
             Spelled::Money => Ok(money::spelling(money::read(text)?)),
+            Spelled::Tid => Ok(RowPlace::read(text)?.spelling()),
+            Spelled::Xid | Spelled::Cid => Ok(read_number(self.internal_name(), text)?.to_string()),
         }
     }
 
@@ -197,6 +218,8 @@ impl Spelled {
             Spelled::Macaddr => network::receive_macaddr(bytes),
             Spelled::Macaddr8 => Ok(macaddr8::spelling(macaddr8::receive(bytes)?)),
             Spelled::Money => Ok(money::spelling(money::receive(bytes)?)),
+            Spelled::Tid => Ok(RowPlace::receive(bytes)?.spelling()),
+            Spelled::Xid | Spelled::Cid => Ok(receive_number(bytes)?.to_string()),
         }
     }
 
@@ -212,6 +235,8 @@ impl Spelled {
             Spelled::Macaddr => network::send_macaddr(spelling, out)?,
             Spelled::Macaddr8 => macaddr8::send(macaddr8::read(spelling)?, out),
             Spelled::Money => money::send(money::read(spelling)?, out),
+            Spelled::Tid => RowPlace::read(spelling)?.send(out),
+            Spelled::Xid | Spelled::Cid => out.put_u32(read_number(self.internal_name(), spelling)?),
         }
         Ok(())
     }
@@ -229,6 +254,7 @@ impl Spelled {
         match self {
             Spelled::Range(_) | Spelled::Multirange(_) | Spelled::Timetz(_) => false,
             Spelled::Inet | Spelled::Cidr | Spelled::Money => false,
+            Spelled::Tid | Spelled::Xid | Spelled::Cid => false,
             Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr | Spelled::Macaddr8 => true,
         }
     }
@@ -259,6 +285,8 @@ impl Spelled {
             Spelled::Inet => Address::read(spelling, false)?.order_key(out),
             Spelled::Cidr => Address::read(spelling, true)?.order_key(out),
             Spelled::Money => money::order_key(money::read(spelling)?, out),
+            Spelled::Tid => RowPlace::read(spelling)?.order_key(out),
+            Spelled::Xid | Spelled::Cid => out.put_u32(read_number(self.internal_name(), spelling)?),
             Spelled::Bit(_) | Spelled::Varbit(_) | Spelled::Macaddr | Spelled::Macaddr8 => {
                 out.extend(spelling.bytes());
                 out.push(0);

@@ -11,6 +11,7 @@ pub mod network;
 pub mod range;
 mod range_literal;
 mod range_type;
+pub mod row_place;
 pub mod timetz;
 
 pub use carried_type::Spelled;

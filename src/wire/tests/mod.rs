@@ -5,6 +5,7 @@ mod copying;
 mod endings;
 mod extended;
 mod raw_client;
+mod repeating;
 pub mod scripted;
 mod simple;
 mod starting;

@@ -74,6 +74,7 @@ impl Service for ScriptedService {
             status: b'I',
             changes: vec![],
             notices: vec![],
+            answered: None,
         })
     }
 }
@@ -86,6 +87,7 @@ pub struct ScriptedSession {
     status: u8,
     changes: Vec<(String, String)>,
     notices: Vec<Notice>,
+    answered: Option<()>,
 }
 
 #[derive(Clone)]
@@ -157,6 +159,7 @@ impl Drop for Dropped {
 
 impl Backend for ScriptedSession {
     type Statement = String;
+    type Answered = ();
 
     fn parameter_statuses(&mut self) -> Vec<(String, String)> {
         vec![("server_version".into(), "17.0".into())]
@@ -268,7 +271,10 @@ impl Backend for ScriptedSession {
                 let bytes = Bytes::from_static(b"D\0\0\0\x0b\0\x01\0\0\0\x01x");
                 Fetched::Rows(RowChunk::Encoded { bytes, rows: 1 })
             }
-            ["encoded"] => Fetched::Complete("SELECT 1".into()),
+            ["encoded"] => {
+                self.answered = Some(());
+                Fetched::Complete("SELECT 1".into())
+            }
             ["sleep"] => {
                 let _dropped = Dropped(Arc::clone(&self.log));
                 self.note("sleeping");
@@ -374,6 +380,17 @@ impl Backend for ScriptedSession {
             return Err(Error::new(SqlState::SerializationFailure, "could not serialize access"));
         }
         Ok(())
+    }
+
+    fn take_answered(&mut self) -> Option<()> {
+        self.answered.take()
+    }
+
+    /// Twice.
+    async fn answers_again(&mut self, (): &()) -> Result<bool> {
+        self.note("again");
+        let times = self.log.lock().iter().filter(|event| *event == "again").count();
+        Ok(times <= 2)
     }
 
     async fn failed(&mut self, error: &Error) {
