@@ -151,6 +151,10 @@ impl Session {
 
     /// Drops the portals that `keep` does not want.
     pub(super) fn drop_portals(&mut self, keep: impl Fn(&Portal) -> bool) {
+        // Inside of a routine that is called for rows there are none, and the client's stay.
+        if self.around.is_some() {
+            return;
+        }
         self.portals.retain(|_, portal| keep(portal));
         let portals = &self.portals;
         self.handle.cursors.lock().retain(|name, _| portals.contains_key(name));

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use super::Session;
 use crate::catalog::model::Oid;
+use crate::catalog::{Author, Committer};
 use crate::context::Principal;
 
 /// The role that logged in, and whom it acts as.
@@ -105,5 +107,20 @@ impl Identity {
     pub fn back_to(&mut self, mark: &IdentityMark) {
         self.current = mark.current.clone();
         self.lasting = mark.lasting.clone();
+    }
+}
+
+impl Session {
+    /// Who commits.
+    pub(super) fn committer(&self) -> Committer {
+        let author = |role: Oid, name: &str| Author {
+            id: role,
+            name: name.to_string(),
+        };
+        let acting = self.identity.current();
+        Committer {
+            login: author(self.identity.login(), self.identity.login_name()),
+            acting_as: (acting.role != self.identity.login()).then(|| author(acting.role, &acting.role_name)),
+        }
     }
 }

@@ -35,8 +35,8 @@ use parking_lot::Mutex;
 pub use crate::execution::outcome::{Notice, NoticeSeverity, OutputColumn};
 pub use crate::statement::ast::ParsedStatement;
 
+use crate::catalog::CatalogSnapshot;
 use crate::catalog::model::Oid;
-use crate::catalog::{Author, CatalogSnapshot, Committer};
 use crate::context::QueryContext;
 use crate::context::interrupt::{Interrupt, InterruptReason, TimeLimit};
 use crate::context::routines::Routines;
@@ -550,18 +550,6 @@ impl Session {
             kind: texts.kind,
             text: Arc::clone(&texts.shown),
             fingerprint: texts.fingerprint,
-        }
-    }
-
-    fn committer(&self) -> Committer {
-        let author = |role: Oid, name: &str| Author {
-            id: role,
-            name: name.to_string(),
-        };
-        let acting = self.identity.current();
-        Committer {
-            login: author(self.identity.login(), self.identity.login_name()),
-            acting_as: (acting.role != self.identity.login()).then(|| author(acting.role, &acting.role_name)),
         }
     }
 

@@ -8,8 +8,8 @@ mod alias;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, ExceptSelectItem, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    BinaryOperator, ExceptSelectItem, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, OrderByKind, Query,
+    Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
     WildcardAdditionalOptions,
 };
 
@@ -31,11 +31,43 @@ struct Merger;
 impl VisitorMut for Merger {
     type Break = Error;
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        write_keys(query);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         match merge_columns(select) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
+    }
+}
+
+/// In an expression that orders rows, the merged column of a FULL join is meant, whatever an output is called. A name alone is an
+/// output's first.
+fn write_keys(query: &mut Query) {
+    let Query { body, order_by, .. } = query;
+    let SetExpr::Select(select) = body.as_ref() else { return };
+    let joins = || select.from.iter().flat_map(|table| &table.joins);
+    let is_full = joins().any(|join| matches!(join.join_operator, JoinOperator::FullOuter(JoinConstraint::Using(_))));
+    let Some(OrderByKind::Expressions(keys)) = order_by.as_mut().map(|order| &mut order.kind) else {
+        return;
+    };
+    if !is_full || joins().any(is_waiting) {
+        return;
+    }
+    let Some(merged) = Merged::of_all(&select.from) else {
+        return;
+    };
+    for key in keys.iter_mut().filter(|key| !matches!(key.expr, Expr::Identifier(_))) {
+        let mut names = Names {
+            merged: &merged,
+            refuses_subqueries: false,
+            depth: 0,
+        };
+        // Never breaks.
+        let _ = VisitMut::visit(&mut key.expr, &mut names);
     }
 }
 
