@@ -48,8 +48,8 @@ pub fn owned_objects(staged: &mut Staged, role: Oid, database: Oid, targets: &[O
     let snapshot = staged.snapshot();
     let mut owned: Vec<Oid> = owned_by(&snapshot, targets)
         .filter(|object| place(&snapshot, object) == Some(database))
-        // What is a part of a table goes with it.
-        .filter(|object| !is_part(object))
+        // What is a part of a table goes with it, and a database's own schema with the database.
+        .filter(|object| !is_part(object) && database_of_public(&snapshot, object).is_none())
         .map(Object::id)
         .collect();
     owned.sort_unstable();
@@ -72,7 +72,12 @@ pub fn reassign_owned(staged: &mut Staged, role: Oid, database: Oid, targets: &[
     require_rights(staged, role, to, "reassign objects", "reassign objects to it")?;
     let snapshot = staged.snapshot();
     let objects = owned_by(&snapshot, targets);
-    let objects = objects.filter(|object| place(&snapshot, object).is_none_or(|place| place == database));
+    let of_owned = |object: &Object| {
+        let database = database_of_public(&snapshot, object);
+        database.is_some_and(|database| targets.contains(&database.owner))
+    };
+    let is_here = |object: &Object| place(&snapshot, object).is_none_or(|place| place == database);
+    let objects = objects.filter(|object| is_here(object) || of_owned(object));
     // Indexes go with their tables.
     let objects = objects.filter(|object| object.kind() != ObjectKind::Index);
     let mut ids: Vec<Oid> = objects.map(Object::id).collect();
@@ -112,6 +117,14 @@ fn owned_by<'a>(snapshot: &'a CatalogSnapshot, roles: &'a [Oid]) -> impl Iterato
     let is_owned = |object: &&Object| object.owner().is_some_and(|owner| roles.contains(&owner));
     uses.filter(is_owned)
         .filter(|object| Some(object.id()) != snapshot.temporary_schema())
+}
+
+/// The database whose `public` this is, which PostgreSQL gives to whoever owns the database.
+fn database_of_public<'a>(snapshot: &'a CatalogSnapshot, object: &Object) -> Option<&'a Database> {
+    match object {
+        Object::Schema(schema) if schema.name == "public" => snapshot.database(schema.database),
+        _ => None,
+    }
 }
 
 /// Indexes, and sequences of columns.
