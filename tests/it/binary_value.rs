@@ -49,7 +49,10 @@ fn render(sql_type: &Type, raw: &[u8]) -> Result<String, Failure> {
         Type::OID | Type::XID | Type::CID => u32::from_be_bytes(raw.try_into()?).to_string(),
         Type::TID => {
             let (block, offset) = raw.split_at_checked(4).ok_or("a tid is too short")?;
-            let (block, offset) = (u32::from_be_bytes(block.try_into()?), u16::from_be_bytes(offset.try_into()?));
+            let (block, offset) = (
+                u32::from_be_bytes(block.try_into()?),
+                u16::from_be_bytes(offset.try_into()?),
+            );
             format!("({block},{offset})")
         }
         Type::FLOAT4 => {
