@@ -286,6 +286,11 @@ mod tests {
             "select \"ab",
             "42601 unterminated quoted identifier at or near \"\"ab\"@8",
         );
+        for (name, number) in [("\"a\u{1}b\"", 1), ("`\u{2}`", 2), ("U&\"t\\0002x\"", 2)] {
+            let refused = format!("0A000 the character U+000{number} in a name is not supported yet@8");
+            check(&format!("select {name}"), &refused);
+        }
+        check("'\u{1}' \"\u{3}\"", "'\u{1}'·\"\u{3}\"");
     }
 
     #[test]

@@ -6,6 +6,9 @@ use super::{Lexer, is_identifier_part, is_identifier_start, truncate_name};
 use crate::error::{Error, Result, SqlState};
 use crate::types::encoding::invalid_sequence;
 
+/// Behind these, plans and rewritten texts keep what belongs to a name: a table's version, an output's number.
+const RESERVED: [char; 2] = ['\u{1}', '\u{2}'];
+
 impl Lexer<'_> {
     /// `'…'` with `''` for a quote; a further part after white space with a line break belongs to it.
     pub(super) fn plain_string(&mut self) -> Result<String> {
@@ -191,8 +194,19 @@ impl Lexer<'_> {
         let raw = self.quoted_identifier(b'"')?;
         let escape = self.unicode_escape_character()?;
         let mut name = self.decode_unicode(&raw, escape, start)?;
+        self.check_name(&name, start)?;
         truncate_name(&mut name);
         Ok(name)
+    }
+
+    /// Keeps names free of the characters that set apart what plans put into them.
+    fn check_name(&mut self, name: &str, start: usize) -> Result<()> {
+        let Some(character) = name.chars().find(|character| RESERVED.contains(character)) else {
+            return Ok(());
+        };
+        let what = format!("the character U+{:04X} in a name", u32::from(character));
+        let position = self.position_of(start);
+        Err(Error::unsupported(what).at(position))
     }
 
     fn unicode_escape_character(&mut self) -> Result<char> {
@@ -289,6 +303,7 @@ impl Lexer<'_> {
         if name.is_empty() {
             return Err(self.error_near("zero-length delimited identifier", start));
         }
+        self.check_name(&name, start)?;
         truncate_name(&mut name);
         Ok(name)
     }
