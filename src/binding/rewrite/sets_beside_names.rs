@@ -74,7 +74,7 @@ fn around(select: &mut Select, keys: &[OrderByExpr]) -> Option<SetExpr> {
         return None;
     }
     let quoted = |name: &str| Ident::with_quote('"', name);
-    let mut outer = relations::parse_query("SELECT 1 FROM (SELECT 1) AS \"\u{1}sets\"").ok()?;
+    let mut outer = relations::parse_query("SELECT 1 FROM (SELECT 1) AS sets").ok()?;
     let SetExpr::Select(outputs) = outer.body.as_mut() else {
         return None;
     };
@@ -93,9 +93,10 @@ fn around(select: &mut Select, keys: &[OrderByExpr]) -> Option<SetExpr> {
         });
     }
     outputs.projection = items;
-    let TableFactor::Derived { subquery, .. } = &mut outputs.from.first_mut()?.relation else {
+    let TableFactor::Derived { subquery, alias, .. } = &mut outputs.from.first_mut()?.relation else {
         return None;
     };
+    alias.as_mut()?.name = quoted("\u{1}sets");
     *subquery.body = SetExpr::Select(Box::new(select.clone()));
     Some(*outer.body)
 }
