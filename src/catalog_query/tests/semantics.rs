@@ -20,7 +20,7 @@ async fn queries_answer_as_postgres_does() {
             "integer|integer|sales.orders",
         ),
         (
-            "SELECT ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = 'sales.orders'::regclass AND attnum <= 2 ORDER BY attnum)",
+            "SELECT ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = 'sales.orders'::regclass AND attnum BETWEEN 1 AND 2 ORDER BY attnum)",
             "{id,region}",
         ),
         (
