@@ -72,7 +72,7 @@ async fn queries_answer_as_postgres_does() {
             "r|1\nv|1",
         ),
         (
-            "SELECT row_number() OVER (PARTITION BY attrelid ORDER BY attnum DESC), attname FROM pg_attribute WHERE attrelid = 'sales.orders'::regclass AND attnum < 3 ORDER BY 1",
+            "SELECT row_number() OVER (PARTITION BY attrelid ORDER BY attnum DESC), attname FROM pg_attribute WHERE attrelid = 'sales.orders'::regclass AND attnum BETWEEN 1 AND 2 ORDER BY 1",
             "1|region\n2|id",
         ),
         ("SELECT n.oid, n.oid FROM pg_namespace n WHERE oid = 11", "11|11"),
