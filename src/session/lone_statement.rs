@@ -48,7 +48,11 @@ impl Session {
                 columns,
                 rows: Rows::Encoded(rows),
                 ..
-            }) if is_first => Answered::of(statement, portal, columns.len(), rows).map_or(Lone::Other, Lone::Query),
+            }) if is_first => {
+                let source = self.script.as_ref().unwrap_or(&statement.texts.shown);
+                Answered::of(statement, portal, columns.len(), rows, Arc::clone(source))
+                    .map_or(Lone::Other, Lone::Query)
+            }
             _ => Lone::Other,
         });
     }

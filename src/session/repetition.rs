@@ -25,6 +25,8 @@ pub struct Answered {
     /// One for each column.
     formats: Vec<Format>,
     rows: Arc<EncodedRows>,
+    /// The text that it came in.
+    source: Arc<str>,
 }
 
 impl Answered {
@@ -34,6 +36,7 @@ impl Answered {
         portal: &Portal,
         columns: usize,
         rows: &Arc<EncodedRows>,
+        source: Arc<str>,
     ) -> Option<Answered> {
         let formats = portal.formats_for(columns).ok()?;
         (rows.size() <= LARGEST).then(|| Answered {
@@ -41,6 +44,7 @@ impl Answered {
             parameters: portal.parameters.clone(),
             formats,
             rows: Arc::clone(rows),
+            source,
         })
     }
 }
@@ -59,7 +63,7 @@ impl Session {
         }
         let statement = &answered.statement;
         self.start_clock();
-        self.show_running(&statement.texts.shown);
+        self.show_running(&answered.source);
         self.ensure_begun()?;
         let context = self.statement_context(&statement.texts).await?;
         let request = Request {

@@ -104,6 +104,15 @@ def test_each_run_is_recorded(table, ask):
             assert runs.fetchall() == [(1, "miss")] + [(1, "hit")] * (TIMES - 1)
 
 
+def test_what_is_shown_to_run_is_what_was_sent(table):
+    with table.connect() as connection, table.connect() as watcher:
+        cursor = psycopg.ClientCursor(connection)
+        for _ in range(TIMES):
+            cursor.execute(QUERY + " ;")
+            shown = watcher.execute("select query from pg_stat_activity where pid = %s", [connection.info.backend_pid])
+            assert shown.fetchone() == (QUERY + " ;",)
+
+
 def test_messages_come_between(table, ask):
     with table.connect() as listener, table.connect() as other:
         heard = []
