@@ -18,6 +18,7 @@ mod partial_key_filter;
 mod recursion_order;
 mod repeated_sort_keys;
 mod single_leading_groups;
+mod single_partition;
 mod stream_series;
 mod true_keys;
 mod twin_columns;
@@ -101,6 +102,7 @@ fn stock() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     rules
         .map(twin_columns::careful)
         .map(single_leading_groups::corrected)
+        .map(single_partition::shortened)
         .collect()
 }
 
