@@ -162,5 +162,5 @@ fn unknown(oid: u32) -> Error {
 
 fn not_callable(name: &str) -> Error {
     let message = format!("cannot call function \"{name}\" via fastpath interface");
-    Error::new(SqlState::InvalidParameterValue, message)
+    Error::new(SqlState::FeatureNotSupported, message)
 }
