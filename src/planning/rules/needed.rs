@@ -223,7 +223,7 @@ mod tests {
     use datafusion::prelude::{SessionConfig, SessionContext};
 
     use super::*;
-    use crate::planning::rules::{ours, single_partition};
+    use crate::planning::rules::{ours, scan_filters, single_partition};
 
     /// Asks rules that are of no concern as well, and fails if one changes the plan.
     #[derive(Debug)]
@@ -337,8 +337,11 @@ mod tests {
         for partitions in [1, 4] {
             let one_by_one = context(all(), partitions);
             let proof = context(vec![Arc::new(Proof(all()))], partitions);
-            let shorter = all().into_iter().map(single_partition::shortened).collect();
-            let needed = context(vec![Arc::new(NeededRules::of(shorter))], partitions);
+            let shorter = all()
+                .into_iter()
+                .map(single_partition::shortened)
+                .map(scan_filters::shortened);
+            let needed = context(vec![Arc::new(NeededRules::of(shorter.collect()))], partitions);
             for sql in statements {
                 let mut shown = vec![];
                 for context in [&one_by_one, &needed, &proof] {
