@@ -54,7 +54,7 @@ pub use sequence::{IdentityChange, NewSequence, SequenceOptions, alter_sequence,
 pub use set_schema::set_schema;
 pub use table::{NewColumn, NewTable, create_materialized_view, create_table, set_populated};
 pub use user_type::{EnumPlace, add_label, create_enum, label_users, rename_label};
-pub use view::{NewView, create_view};
+pub use view::{NewView, create_view, rename_view_column};
 
 use super::model::*;
 use super::requirement::Permission;

@@ -1,4 +1,5 @@
-//! enabled_roles, applicable_roles and administrable_role_authorizations: the roles behind the principal.
+//! enabled_roles, applicable_roles and administrable_role_authorizations: the roles whose privileges the principal has,
+//! which are all of them for a superuser.
 
 use super::yes_or_no;
 use crate::catalog::model::Oid;
@@ -7,11 +8,8 @@ use crate::introspection::{Introspection, Rows};
 
 fn enabled_ids(introspection: &Introspection<'_>) -> Vec<Oid> {
     let lookup = &introspection.lookup;
-    let mut ids: Vec<Oid> = lookup
-        .catalog
-        .membership_closure(lookup.context.principal.role, true)
-        .into_iter()
-        .collect();
+    let roles = lookup.catalog.roles().map(|role| role.id);
+    let mut ids: Vec<Oid> = roles.filter(|role| lookup.access.has_privileges_of(*role)).collect();
     ids.sort_unstable();
     ids
 }
