@@ -2,6 +2,7 @@
 //! for them: with its settings, as the role that the statement runs as, over the versions of catalog and tables that the
 //! statement reads, and it changes nothing but settings. Notices come out where the client's session has them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -98,5 +99,105 @@ impl RowCalls {
         (session.begun, session.has_queried) = (true, true);
         session.around = Some(Arc::clone(statement));
         session
+    }
+}
+
+impl Session {
+    /// What a function gives for rows of arguments; one that is not volatile is called once for rows that are alike.
+    async fn call_for_rows(&mut self, function: &Function, rows: Vec<Vec<ScalarValue>>) -> Result<Vec<ScalarValue>> {
+        let volatility = function.script.as_ref().map(|script| script.volatility);
+        let is_volatile = volatility.is_none_or(|volatility| volatility == Volatility::Volatile);
+        let columns = binding::function_columns(function);
+        let mut known: HashMap<Vec<ScalarValue>, ScalarValue> = HashMap::new();
+        let mut values = Vec::with_capacity(rows.len());
+        for arguments in rows {
+            let arguments = self.as_given(function, arguments)?;
+            if let Some(value) = known.get(&arguments) {
+                values.push(value.clone());
+                continue;
+            }
+            let key = (!is_volatile).then(|| arguments.clone());
+            let call = RoutineCall {
+                function,
+                arguments,
+                columns: columns.clone(),
+                ends_transactions: false,
+            };
+            let given = self.run_routine(call).await?;
+            let value = given.rows.into_iter().next().and_then(|row| row.into_iter().next());
+            let value = value.unwrap_or(ScalarValue::Null);
+            if let Some(key) = key {
+                known.insert(key, value.clone());
+            }
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    /// Arguments in the layouts of a routine's variables: a numeric has the digits that it is shown with.
+    fn as_given(&self, function: &Function, arguments: Vec<ScalarValue>) -> Result<Vec<ScalarValue>> {
+        let settings = self.format_settings();
+        let values = arguments.into_iter().zip(&function.arguments);
+        let values = values.map(|(value, argument)| match &argument.sql_type {
+            SqlType::Numeric(None) if !value.is_null() => {
+                let sql_type = SqlType::Numeric(None);
+                exact_numeric(&Typed { sql_type, value }, &settings)
+            }
+            _ => Ok(value),
+        });
+        values.collect()
+    }
+
+    /// The context of a statement inside of a routine that is called for rows; `None` for one of the client.
+    pub(super) fn context_within(&mut self, texts: &super::Texts) -> Option<Arc<QueryContext>> {
+        let around = Arc::clone(self.around.as_ref()?);
+        let search_path = self.search_path(&around.catalog);
+        let record = self.engine.new_record(self.identity_of(texts));
+        let principal = self.identity.current().clone();
+        Some(Arc::new(around.inside(
+            principal,
+            search_path,
+            self.interrupt.token(),
+            record,
+        )))
+    }
+
+    /// Tells the statement around the routine what a statement inside of it wants done when that one ends.
+    pub(super) fn pass_on(&self, context: &QueryContext) {
+        let Some(around) = &self.around else { return };
+        around.warnings.lock().append(&mut context.warnings.lock());
+        around.messages.lock().append(&mut context.messages.lock());
+    }
+
+    /// Whether a statement saw too old a catalog inside of a routine that is called for rows: then the one around it did.
+    pub(super) fn is_outdated_within(&self, context: &QueryContext) -> bool {
+        let Some(around) = &self.around else { return false };
+        if context.outdated.load(Ordering::Relaxed) {
+            around.outdated.store(true, Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Refuses what only the client's session could do, while its statement runs.
+    pub(super) fn check_within(&self, statement: &Statement) -> Result<()> {
+        use Statement::*;
+        let command = match statement {
+            _ if self.around.is_none() => return Ok(()),
+            Set { .. } | SetTransaction { .. } | SetRole { .. } | SetSessionAuthorization { .. } => "SET",
+            Reset { .. } => "RESET",
+            Prepare { .. } => "PREPARE",
+            Deallocate { .. } => "DEALLOCATE",
+            Fetch(_) => "FETCH",
+            CloseCursor { .. } => "CLOSE",
+            Listen { .. } => "LISTEN",
+            Unlisten { .. } => "UNLISTEN",
+            Notify { .. } => "NOTIFY",
+            SetConstraints { .. } => "SET CONSTRAINTS",
+            LockTable(_) => "LOCK TABLE",
+            Discard(_) => "DISCARD",
+            _ => return Ok(()),
+        };
+        let message = format!("{command} in a function that a query calls for each of its rows");
+        Err(Error::unsupported(message).with_hint("Call the function in a loop, with PERFORM, in a DO block."))
     }
 }
