@@ -12,10 +12,12 @@ use datafusion::physical_optimizer::ensure_requirements::enforce_sorting::sort_p
     SortPushDown, assign_initial_requirements, pushdown_sorts,
 };
 use datafusion::physical_optimizer::ensure_requirements::enforce_sorting::{PlanWithCorrespondingSort, ensure_sorting};
+use datafusion::physical_optimizer::output_requirements::OutputRequirementExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
@@ -50,7 +52,7 @@ impl PhysicalOptimizerRule for SinglePartition {
         if config.execution.target_partitions > 1 || !needs.add(plan.as_ref()) {
             return self.inner.optimize(plan, config);
         }
-        if !needs.orders {
+        if needs.are_met() {
             return Ok(plan);
         }
         let sorts = PlanWithCorrespondingSort::new_default(plan);
@@ -64,8 +66,13 @@ impl PhysicalOptimizerRule for SinglePartition {
 /// What operators ask of their inputs.
 #[derive(Default)]
 struct Needs {
-    /// Sorts, or an order that one needs.
-    orders: bool,
+    sorts: usize,
+    /// Sorts that can be nowhere else: what they sort has no order, nor hands one on.
+    standing: usize,
+    /// Operators that need an order.
+    demands: usize,
+    /// Of them those right above a sort, which the planner put there.
+    sorted: usize,
 }
 
 impl Needs {
@@ -82,7 +89,26 @@ impl Needs {
         if is_other {
             return false;
         }
-        self.orders |= node.is::<SortExec>() || node.required_input_ordering().iter().any(Option::is_some);
+        if let Some(sort) = node.downcast_ref::<SortExec>() {
+            self.sorts += 1;
+            self.standing += usize::from(stands(sort));
+        } else if node.required_input_ordering().iter().any(Option::is_some) {
+            self.demands += 1;
+            let is_sorted = |requirement: &OutputRequirementExec| requirement.input().is::<SortExec>();
+            self.sorted += usize::from(node.downcast_ref().is_some_and(is_sorted));
+        }
         node.children().into_iter().all(|input| self.add(input.as_ref()))
     }
+
+    /// Whether no sort is needed, or one, which is where it belongs.
+    fn are_met(&self) -> bool {
+        self.demands == self.sorts && self.sorted == self.sorts && self.standing == self.sorts && self.sorts < 2
+    }
+}
+
+fn stands(sort: &SortExec) -> bool {
+    let input = sort.input();
+    let hands_on = input.maintains_input_order().contains(&true) || input.is::<UnionExec>() || input.fetch().is_some();
+    let order = sort.expr().clone();
+    !hands_on && matches!(input.equivalence_properties().ordering_satisfy(order), Ok(false))
 }
