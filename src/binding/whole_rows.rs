@@ -3,6 +3,7 @@
 //! that an outer join had to make up is NULL: where that can be, the relation gets a column that says it is there.
 
 mod aliases;
+mod constructors;
 mod distinct_positions;
 mod fields;
 mod natural_joins;
@@ -18,7 +19,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::names;
 use super::relations::parse_query;
-use super::rewrite::{call, output_column_name, output_name, spread_rows};
+use super::rewrite::{always_there, call, output_column_name, output_name, spread_rows};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::ROW_VALUE;
 use crate::statement::relation;
@@ -176,7 +177,13 @@ impl VisitorMut for Expander<'_> {
                     return ControlFlow::Break(error);
                 }
             }
-            Expr::Function(function) => self.arguments(function),
+            Expr::Function(function) => match self.constructed(function) {
+                Some(row) => {
+                    self.found = true;
+                    *expression = row;
+                }
+                None => self.arguments(function),
+            },
             Expr::Nested(inner) => {
                 if let Some((there, columns)) = self.starred_row(inner) {
                     self.found = true;
@@ -570,8 +577,9 @@ fn mark_in(table: &mut TableWithJoins, marked: &[(String, Ident)]) {
     }
 }
 
+/// A relation's row.
 fn record(there: Option<Expr>, columns: Vec<(String, Expr)>) -> Expr {
-    let there = there.unwrap_or_else(|| Expr::value(Value::Boolean(true)));
+    let there = there.unwrap_or_else(always_there);
     let fields = columns
         .into_iter()
         .flat_map(|(name, column)| [Expr::value(Value::SingleQuotedString(name)), column]);

@@ -62,7 +62,10 @@ impl Session {
             if builtin.kind != "f" || builtin.returns_set {
                 return Err(not_callable(builtin.name));
             }
-            return callable(&format!("pg_catalog.{name}"), &builtin.arguments, builtin.variadic != 0);
+            if builtin.variadic != 0 {
+                return Err(Error::unsupported("a variadic function in a function call message"));
+            }
+            return callable(&format!("pg_catalog.{name}"), &builtin.arguments);
         }
         let lookup = Lookup::new(&context);
         let known = lookup.catalog.object(oid).filter(|object| lookup.sees(object));
@@ -81,7 +84,7 @@ impl Session {
             quote_identifier(&schema.name),
             quote_identifier(&function.name)
         );
-        callable(&name, &function.argument_oids(), false)
+        callable(&name, &function.argument_oids())
     }
 
     /// Calls it with as many arguments as it has.
@@ -133,24 +136,19 @@ impl Session {
     }
 }
 
-/// The call of a function whose arguments have values that a client can send. Of a variadic one the message gives the
-/// last arguments as an array.
-fn callable(name: &str, oids: &[u32], is_variadic: bool) -> Result<Callable> {
+/// The call of a function whose arguments have values that a client can send.
+fn callable(name: &str, oids: &[u32]) -> Result<Callable> {
     let mut types = oids.iter().filter_map(|oid| builtin_type(*oid));
     if let Some(pseudo) = types.find(|known| known.kind == "p") {
         let message = format!("cannot accept a value of type {}", pseudo.name);
         return Err(Error::new(SqlState::FeatureNotSupported, message));
     }
-    let count = oids.len();
-    let places = (1..=count).map(|number| match is_variadic && number == count {
-        true => format!("VARIADIC ${number}"),
-        false => format!("${number}"),
-    });
+    let places: Vec<String> = (1..=oids.len()).map(|number| format!("${number}")).collect();
     let types = oids
         .iter()
         .map(|oid| SqlType::from_oid(*oid).unwrap_or(SqlType::Stored(*oid)));
     Ok(Callable {
-        statement: format!("SELECT {name}({})", places.collect::<Vec<_>>().join(", ")),
+        statement: format!("SELECT {name}({})", places.join(", ")),
         arguments: types.collect(),
     })
 }

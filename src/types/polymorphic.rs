@@ -103,9 +103,13 @@ impl Meaning {
             return Ok(declared.clone());
         };
         let element = self.family(is_compatible).ok_or_else(undetermined)?;
-        Ok(match form {
-            Form::Array => SqlType::Array(Box::new(element.clone())),
-            Form::Any | Form::NoArray | Form::Enum => element.clone(),
+        Ok(match (form, element) {
+            (Form::Array, SqlType::Array(_)) => {
+                let message = format!("could not find array type for data type {element}");
+                return Err(Error::new(SqlState::UndefinedObject, message));
+            }
+            (Form::Array, _) => SqlType::Array(Box::new(element.clone())),
+            (Form::Any | Form::NoArray | Form::Enum, _) => element.clone(),
         })
     }
 
@@ -204,6 +208,7 @@ mod tests {
         );
         check(&["anynonarray"], &[Some("int[]")], "int", None);
         check(&["anyelement"], &[Some("int[]")], "anyelement", Some("integer[]"));
+        check(&["anyelement"], &[Some("int[]")], "anyarray", Some("42704"));
         check(&["anyenum"], &[Some("int")], "int", None);
         let both = ["anycompatible", "anycompatible"];
         check(
