@@ -225,7 +225,12 @@ impl Function {
         let types = function.arguments.iter_mut().map(|argument| &mut argument.sql_type);
         let types = types.chain(outputs.map(|output| &mut output.sql_type));
         for sql_type in types.chain([&mut function.returns]) {
+            let is_open = polymorphic::is_polymorphic(sql_type);
             *sql_type = meaning.type_of(sql_type)?;
+            if is_open && *sql_type.innermost() == SqlType::Record {
+                let message = format!("a row as a polymorphic argument of function {}", self.name);
+                return Err(Error::unsupported(message).with_hint("Cast it to a composite type."));
+            }
         }
         Ok(function)
     }

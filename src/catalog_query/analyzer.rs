@@ -45,8 +45,9 @@ pub(super) enum SharedSource {
     Query(Arc<Query>),
     /// The recursive query's own name inside it.
     Working(usize),
-    /// One that reads the queries around it: analyzed where the SELECT beside it, so many levels deep, names it.
-    Correlated(Arc<sql::Query>, usize),
+    /// One that reads the queries around it, of WITH RECURSIVE or not: analyzed where the SELECT beside it, so many levels deep,
+    /// names it.
+    Correlated(Arc<sql::Cte>, bool, usize),
 }
 
 /// The names of one SELECT's FROM, and what its expressions collected.

@@ -243,8 +243,11 @@ impl Analyzer<'_> {
             let kind = match shared.source {
                 SharedSource::Query(query) => ItemKind::Shared(query),
                 SharedSource::Working(table) => ItemKind::Working(table),
-                SharedSource::Correlated(query, depth) if depth == self.levels.len() => {
-                    let query = self.subquery_in_from(&query, false)?;
+                SharedSource::Correlated(cte, recursive, depth) if depth == self.levels.len() => {
+                    self.level()?.is_hidden = true;
+                    let query = self.shared_query(&cte, recursive);
+                    self.level()?.is_hidden = false;
+                    let query = Arc::new(query?);
                     return self.add_item(clause, ItemKind::Query(query), 0, true, shared.columns, alias, named);
                 }
                 SharedSource::Correlated(..) => return Err(not_covered("a WITH query that reads outer columns")),

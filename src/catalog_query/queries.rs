@@ -26,10 +26,18 @@ impl Analyzer<'_> {
         {
             return Err(not_covered("a clause of this query"));
         }
+        self.noting_reach(|analyzer| {
+            let shared_before = analyzer.shared.len();
+            let analyzed = analyzer.query_in_scope(query);
+            analyzer.shared.truncate(shared_before);
+            analyzed
+        })
+    }
+
+    /// A query, with what it is told whether it reads the queries around it.
+    fn noting_reach(&mut self, analyze: impl FnOnce(&mut Self) -> Result<Query>) -> Result<Query> {
         let outer_reach = std::mem::replace(&mut self.reach, usize::MAX);
-        let shared_before = self.shared.len();
-        let analyzed = self.query_in_scope(query);
-        self.shared.truncate(shared_before);
+        let analyzed = analyze(self);
         let is_correlated = self.reach < self.levels.len();
         self.reach = self.reach.min(outer_reach);
         let mut analyzed = analyzed?;
@@ -87,17 +95,26 @@ impl Analyzer<'_> {
         }
         let name = folded(&cte.alias.name);
         let names: Vec<String> = cte.alias.columns.iter().map(|column| folded(&column.name)).collect();
-        let query = match recursive.then(|| recursive_parts(&cte.query)).flatten() {
-            Some((base, term, all)) if mentions(&cte.query, &name) => self.recursive(&name, &names, base, term, all)?,
-            _ => self.query(&cte.query)?,
-        };
+        let query = self.shared_query(cte, recursive)?;
         let columns = renamed(&query.columns, &names);
         let source = match query.is_correlated {
-            true => SharedSource::Correlated(Arc::new((*cte.query).clone()), self.levels.len() + 1),
+            true => SharedSource::Correlated(Arc::new(cte.clone()), recursive, self.levels.len() + 1),
             false => SharedSource::Query(Arc::new(query)),
         };
         self.shared.push(SharedQuery { name, columns, source });
         Ok(())
+    }
+
+    /// What a query of WITH, or of WITH RECURSIVE, gives where the analyzer stands.
+    pub fn shared_query(&mut self, cte: &sql::Cte, recursive: bool) -> Result<Query> {
+        let name = folded(&cte.alias.name);
+        match recursive.then(|| recursive_parts(&cte.query)).flatten() {
+            Some((base, term, all)) if mentions(&cte.query, &name) => {
+                let names: Vec<String> = cte.alias.columns.iter().map(|column| folded(&column.name)).collect();
+                self.noting_reach(|analyzer| analyzer.recursive(&name, &names, base, term, all))
+            }
+            _ => self.query(&cte.query),
+        }
     }
 
     fn recursive(
