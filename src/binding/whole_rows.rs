@@ -3,6 +3,7 @@
 //! that an outer join had to make up is NULL: where that can be, the relation gets a column that says it is there.
 
 mod aliases;
+mod arguments;
 mod distinct_positions;
 mod fields;
 mod natural_joins;
@@ -11,9 +12,9 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Cte, ExceptSelectItem, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinOperator,
-    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins,
-    Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    Cte, ExceptSelectItem, Expr, Ident, JoinOperator, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    WildcardAdditionalOptions,
 };
 
 use super::names;
@@ -150,6 +151,13 @@ impl VisitorMut for Expander<'_> {
         self.sources.push(select.from.clone());
         for item in &mut select.projection {
             match item {
+                SelectItem::UnnamedExpr(Expr::Nested(inner)) if matches!(**inner, Expr::QualifiedWildcard(..)) => {
+                    // Parentheses alone make no row of `t.*`.
+                    if let Expr::QualifiedWildcard(name, _) = &**inner {
+                        let kind = SelectItemQualifiedWildcardKind::ObjectName(name.clone());
+                        *item = SelectItem::QualifiedWildcard(kind, WildcardAdditionalOptions::default());
+                    }
+                }
                 SelectItem::UnnamedExpr(expression @ Expr::Identifier(_)) if self.is_row(expression) => {
                     let name = output_column_name(expression);
                     *item = SelectItem::ExprWithAlias {
@@ -177,6 +185,12 @@ impl VisitorMut for Expander<'_> {
                 }
             }
             Expr::Function(function) => self.arguments(function),
+            Expr::QualifiedWildcard(..) => {
+                if let Some((there, columns)) = self.starred_row(expression) {
+                    self.found = true;
+                    *expression = record(there, columns);
+                }
+            }
             Expr::Nested(inner) => {
                 if let Some((there, columns)) = self.starred_row(inner) {
                     self.found = true;
@@ -205,40 +219,6 @@ impl VisitorMut for Expander<'_> {
 }
 
 impl Expander<'_> {
-    /// `count(t.*)` and `f(t.*)` take the row. Counting rows that are always there needs no column.
-    fn arguments(&mut self, function: &mut Function) {
-        let is_count = names::parts(&function.name) == ["count"];
-        let FunctionArguments::List(list) = &mut function.args else {
-            return;
-        };
-        let is_plain = list.duplicate_treatment.is_none();
-        for argument in &mut list.args {
-            let FunctionArg::Unnamed(value) = argument else {
-                continue;
-            };
-            let name = match value {
-                FunctionArgExpr::QualifiedWildcard(name) => match name.0.as_slice() {
-                    [only] => only.as_ident().cloned(),
-                    _ => None,
-                },
-                FunctionArgExpr::Expr(Expr::Identifier(name)) if is_count => Some(name.clone()),
-                _ => None,
-            };
-            let Some(name) = name else { continue };
-            let is_written_out = matches!(value, FunctionArgExpr::QualifiedWildcard(_));
-            let row = match is_written_out {
-                true => self.relation(&name),
-                false => self.row_of(&Expr::Identifier(name)),
-            };
-            let Some((there, columns)) = row else { continue };
-            *value = match (is_count && is_plain, there) {
-                (true, None) => FunctionArgExpr::Wildcard,
-                (true, Some(there)) => FunctionArgExpr::Expr(there),
-                (false, there) => FunctionArgExpr::Expr(record(there, columns)),
-            };
-        }
-    }
-
     /// What `t.*` is in parentheses: the row.
     fn starred_row(&mut self, expression: &Expr) -> Option<RowParts> {
         let Expr::QualifiedWildcard(name, _) = expression else {
