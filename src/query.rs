@@ -501,11 +501,11 @@ async fn plan_operators(
     let plan_start = Instant::now();
     let mut session = planning_session(request);
     let with_values;
-    let governed = match &planned.ordered {
-        Some(ordered) => ordered,
-        None => {
+    let governed = match planned.parameter_types.is_empty() {
+        true => &planned.ordered,
+        false => {
             let values = ParamValues::from(parameters.to_vec());
-            let bound = planning::bind_parameters(&planned.plan, values, &session)?;
+            let bound = planning::bind_parameters(&planned.ordered, values, &session)?;
             with_values = planning::order_joins(&bound, &session)?;
             &with_values
         }

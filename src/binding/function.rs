@@ -27,6 +27,7 @@ use crate::functions::{
 };
 use crate::types::SqlType;
 use crate::types::coercion::is_same;
+use crate::types::polymorphic::undetermined;
 
 /// A function with its body bound over columns named like its arguments.
 #[derive(Debug)]
@@ -90,6 +91,17 @@ impl SqlFunction {
             true => declared_as(body, &self.definition.returns),
             false => body,
         })
+    }
+
+    /// The function as a call with such arguments means it.
+    fn for_arguments(self: &Arc<Self>, arguments: &[FieldRef]) -> Result<Arc<SqlFunction>> {
+        match (&self.body, self.definition.is_polymorphic()) {
+            (Body::Routine(depth), true) => Ok(Arc::new(SqlFunction {
+                definition: self.definition.for_arguments(&given_types(arguments))?,
+                body: Body::Routine(*depth),
+            })),
+            _ => Ok(Arc::clone(self)),
+        }
     }
 
     /// What a call gives.
@@ -385,6 +397,10 @@ fn inline_call(expression: Expr) -> PlanResult<Transformed<Expr>> {
     let function = marker
         .candidate(call.args.len())
         .ok_or_else(|| undefined(&marker.name))?;
+    // Something in the call had no type when it was bound.
+    if function.definition.is_polymorphic() {
+        return Err(undetermined().into());
+    }
     let arguments = call
         .args
         .iter()
@@ -427,6 +443,12 @@ struct SqlFunctionMarker {
 }
 
 impl SqlFunctionMarker {
+    /// Whether the arguments' types decide what is called.
+    fn is_open(&self) -> bool {
+        let mut candidates = self.candidates.iter();
+        self.candidates.len() > 1 || candidates.any(|candidate| candidate.definition.is_polymorphic())
+    }
+
     fn candidate(&self, argument_count: usize) -> Option<&Arc<SqlFunction>> {
         self.candidates(argument_count).next()
     }
@@ -468,8 +490,8 @@ pub(super) fn chosen<'a>(
 /// A call of a user's function as one of the overload that its arguments choose; `None` for other functions.
 pub(super) fn pinned_call(function: &ScalarUDF, arguments: &[FieldRef]) -> Result<Option<Arc<ScalarUDF>>> {
     match function.inner().downcast_ref::<SqlFunctionMarker>() {
-        Some(marker) if marker.candidates.len() > 1 => {
-            let chosen = Arc::clone(marker.chosen(arguments)?);
+        Some(marker) if marker.is_open() => {
+            let chosen = marker.chosen(arguments)?.for_arguments(arguments)?;
             Ok(Some(sql_function_udf(&marker.name, &[chosen])))
         }
         _ => Ok(None),
@@ -482,8 +504,11 @@ impl PartialEq for SqlFunctionMarker {
             && self
                 .candidates
                 .iter()
-                .map(|one| one.definition.id)
-                .eq(other.candidates.iter().map(|one| one.definition.id))
+                .map(|one| (one.definition.id, &one.definition.returns))
+                .eq(other
+                    .candidates
+                    .iter()
+                    .map(|one| (one.definition.id, &one.definition.returns)))
     }
 }
 
@@ -510,7 +535,7 @@ impl ScalarUDFImpl for SqlFunctionMarker {
     }
 
     fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> PlanResult<FieldRef> {
-        let function = self.chosen(arguments.arg_fields)?;
+        let function = self.chosen(arguments.arg_fields)?.for_arguments(arguments.arg_fields)?;
         Ok(Arc::new(function.field(&self.name)))
     }
 

@@ -3,7 +3,7 @@
 //! that an outer join had to make up is NULL: where that can be, the relation gets a column that says it is there.
 
 mod aliases;
-mod arguments;
+mod constructors;
 mod distinct_positions;
 mod fields;
 mod natural_joins;
@@ -12,14 +12,14 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Cte, ExceptSelectItem, Expr, Ident, JoinOperator, OrderByKind, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
-    WildcardAdditionalOptions,
+    Cte, ExceptSelectItem, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinOperator,
+    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins,
+    Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use super::names;
 use super::relations::parse_query;
-use super::rewrite::{call, output_column_name, output_name, spread_rows};
+use super::rewrite::{always_there, call, output_column_name, output_name, spread_rows};
 use crate::error::{Error, Result, SqlState};
 use crate::functions::ROW_VALUE;
 use crate::statement::relation;
@@ -184,7 +184,13 @@ impl VisitorMut for Expander<'_> {
                     return ControlFlow::Break(error);
                 }
             }
-            Expr::Function(function) => self.arguments(function),
+            Expr::Function(function) => match self.constructed(function) {
+                Some(row) => {
+                    self.found = true;
+                    *expression = row;
+                }
+                None => self.arguments(function),
+            },
             Expr::QualifiedWildcard(..) => {
                 if let Some((there, columns)) = self.starred_row(expression) {
                     self.found = true;
@@ -219,6 +225,40 @@ impl VisitorMut for Expander<'_> {
 }
 
 impl Expander<'_> {
+    /// `count(t.*)` and `f(t.*)` take the row. Counting rows that are always there needs no column.
+    fn arguments(&mut self, function: &mut Function) {
+        let is_count = names::parts(&function.name) == ["count"];
+        let FunctionArguments::List(list) = &mut function.args else {
+            return;
+        };
+        let is_plain = list.duplicate_treatment.is_none();
+        for argument in &mut list.args {
+            let FunctionArg::Unnamed(value) = argument else {
+                continue;
+            };
+            let name = match value {
+                FunctionArgExpr::QualifiedWildcard(name) => match name.0.as_slice() {
+                    [only] => only.as_ident().cloned(),
+                    _ => None,
+                },
+                FunctionArgExpr::Expr(Expr::Identifier(name)) if is_count => Some(name.clone()),
+                _ => None,
+            };
+            let Some(name) = name else { continue };
+            let is_written_out = matches!(value, FunctionArgExpr::QualifiedWildcard(_));
+            let row = match is_written_out {
+                true => self.relation(&name),
+                false => self.row_of(&Expr::Identifier(name)),
+            };
+            let Some((there, columns)) = row else { continue };
+            *value = match (is_count && is_plain, there) {
+                (true, None) => FunctionArgExpr::Wildcard,
+                (true, Some(there)) => FunctionArgExpr::Expr(there),
+                (false, there) => FunctionArgExpr::Expr(record(there, columns)),
+            };
+        }
+    }
+
     /// What `t.*` is in parentheses: the row.
     fn starred_row(&mut self, expression: &Expr) -> Option<RowParts> {
         let Expr::QualifiedWildcard(name, _) = expression else {
@@ -550,8 +590,9 @@ fn mark_in(table: &mut TableWithJoins, marked: &[(String, Ident)]) {
     }
 }
 
+/// A relation's row.
 fn record(there: Option<Expr>, columns: Vec<(String, Expr)>) -> Expr {
-    let there = there.unwrap_or_else(|| Expr::value(Value::Boolean(true)));
+    let there = there.unwrap_or_else(always_there);
     let fields = columns
         .into_iter()
         .flat_map(|(name, column)| [Expr::value(Value::SingleQuotedString(name)), column]);

@@ -17,8 +17,8 @@ pub(super) const FOLDER: &str = "_boathouse/catalog/";
 
 /// The newest format that this program reads and writes. An entry asks for the oldest that knows its objects:
 /// 2 has decisions about rows, 3 materialized views and indexes, 4 users' types, 5 procedures and functions of statements,
-/// 6 foreign keys that rows are held to, 7 routines with their owner's rights or settings of their own.
-pub(super) const FORMAT: u32 = 7;
+/// 6 foreign keys that rows are held to, 7 routines with their owner's rights or settings of their own, 8 functions of polymorphic types.
+pub(super) const FORMAT: u32 = 8;
 
 /// What every entry asks for.
 pub(super) const OLDEST_FORMAT: u32 = 2;

@@ -7,6 +7,7 @@ use super::resolve::Scope;
 use super::snapshot::CatalogSnapshot;
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
+use crate::types::polymorphic::{self, Meaning};
 
 /// What a function gives whose body is a query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -198,6 +199,35 @@ impl Function {
             }
         }
         parameters
+    }
+
+    /// Whether what it takes and gives is for each call to say.
+    pub fn is_polymorphic(&self) -> bool {
+        self.arguments
+            .iter()
+            .any(|argument| polymorphic::is_polymorphic(&argument.sql_type))
+    }
+
+    /// The function as a call with arguments of these types means it, each `None` that of a literal; 42804 where they do
+    /// not tell what its types are.
+    pub fn for_arguments(&self, given: &[Option<SqlType>]) -> Result<Function> {
+        let mut function = self.clone();
+        if !self.is_polymorphic() {
+            return Ok(function);
+        }
+        let declared: Vec<SqlType> = self
+            .arguments
+            .iter()
+            .map(|argument| argument.sql_type.clone())
+            .collect();
+        let meaning = Meaning::of(&declared, given).ok_or_else(polymorphic::undetermined)?;
+        let outputs = function.query.iter_mut().flat_map(|query| &mut query.outputs);
+        let types = function.arguments.iter_mut().map(|argument| &mut argument.sql_type);
+        let types = types.chain(outputs.map(|output| &mut output.sql_type));
+        for sql_type in types.chain([&mut function.returns]) {
+            *sql_type = meaning.type_of(sql_type)?;
+        }
+        Ok(function)
     }
 
     /// The OIDs of the argument types: what tells overloads apart.

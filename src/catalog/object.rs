@@ -223,6 +223,7 @@ impl Object {
             .into_iter()
             .any(|sql_type| sql_type.user_type().is_some());
         match self {
+            Object::Function(function) if function.is_polymorphic() => 8,
             Object::Function(Function {
                 script: Some(script), ..
             }) if script.has_surroundings() => 7,

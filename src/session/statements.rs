@@ -16,12 +16,10 @@ use crate::binding::WithRelation;
 use crate::context::QueryContext;
 use crate::error::{Error, Result, SqlState};
 use crate::execution::outcome::{Outcome, OutputColumn, Rows};
-use crate::functions::{Lookup, registered_oid};
 use crate::query::{self, Description, Memory, Request};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::types::SqlType;
 use crate::types::format::Format;
-use crate::types::parse::{decode_parameter, utf8};
 
 impl Session {
     /// Prepares a statement under a name; the empty name is replaced, any other must be new.
@@ -152,31 +150,8 @@ impl Session {
                 ),
             ));
         }
-        let format_of = |index: usize| match binding.parameter_formats.as_slice() {
-            [] => Ok(Format::Text),
-            [one] => Ok(*one),
-            all => all.get(index).copied().ok_or_else(|| {
-                Error::new(
-                    SqlState::ProtocolViolation,
-                    "bind message has too few parameter formats",
-                )
-            }),
-        };
-        let settings = self.settings.current().format.clone();
-        let mut parameters = vec![];
-        for (index, (value, sql_type)) in binding.parameters.iter().zip(types).enumerate() {
-            let format = format_of(index)?;
-            let parameter = match (value.as_deref(), format) {
-                (Some(name), Format::Text)
-                    if matches!(sql_type, SqlType::Regclass | SqlType::Regtype | SqlType::Regproc) =>
-                {
-                    let context = Box::pin(self.statement_context(&statement.texts)).await?;
-                    ScalarValue::UInt32(registered_oid(&Lookup::new(&context), sql_type, utf8(name)?)?)
-                }
-                (value, format) => decode_parameter(sql_type, format, value, &settings)?,
-            };
-            parameters.push(parameter);
-        }
+        let parameters =
+            Box::pin(self.read_parameters(&statement, &binding.parameters, &binding.parameter_formats)).await?;
         let mut result_formats = binding.result_formats;
         if let Statement::Fetch(fetch) = &statement.parsed.statement
             && result_formats.is_empty()
@@ -550,7 +525,7 @@ impl Session {
     }
 }
 
-fn one_statement(mut statements: Vec<ParsedStatement>) -> Result<ParsedStatement> {
+pub(super) fn one_statement(mut statements: Vec<ParsedStatement>) -> Result<ParsedStatement> {
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
         (None, _) => Ok(ParsedStatement {

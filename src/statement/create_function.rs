@@ -12,6 +12,7 @@ use super::set;
 use crate::catalog::model::{Language, OutputArgument, OutputMode, QueryResult, Script, Volatility};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
+use crate::types::polymorphic;
 
 pub(super) fn create_function(reader: &mut Reader, or_replace: bool, is_procedure: bool) -> Result<Statement> {
     let if_not_exists = !is_procedure && reader.if_not_exists();
@@ -34,6 +35,7 @@ pub(super) fn create_function(reader: &mut Reader, or_replace: bool, is_procedur
         true if declared.outputs.is_empty() => SqlType::Void,
         true => SqlType::Record,
     };
+    declared.check_results(&returns)?;
     let mut options = Options::default();
     while options.read(reader)? {}
     let is_strict = options.strict && !declared.arguments.is_empty();
@@ -162,6 +164,13 @@ impl Declared {
         Ok(())
     }
 
+    /// What it gives is of types that the arguments decide about.
+    fn check_results(&self, returns: &SqlType) -> Result<()> {
+        let mut results = self.outputs.iter().map(|output| &output.sql_type).chain([returns]);
+        let arguments = || self.arguments.iter().map(|(_, sql_type)| sql_type);
+        results.try_for_each(|result| polymorphic::check_result(arguments(), result))
+    }
+
     /// The type of the result: what RETURNS says, or what the output arguments make.
     fn returns(&mut self, reader: &mut Reader) -> Result<SqlType> {
         let position = reader.position();
@@ -177,7 +186,7 @@ impl Declared {
                 return Err(Error::syntax(message).at(position));
             }
             self.is_set = true;
-            let columns = reader.parenthesized(|reader| Ok((reader.name()?, reader.data_type()?)))?;
+            let columns = reader.parenthesized(|reader| Ok((reader.name()?, reader.routine_type()?)))?;
             for column in columns {
                 self.add((Some(OutputMode::Table), column), None)?;
             }
@@ -186,7 +195,7 @@ impl Declared {
         self.is_set = reader.accept(&["setof"]);
         let returns = match reader.accept(&["record"]) {
             true => SqlType::Record,
-            false => reader.data_type()?,
+            false => reader.routine_type()?,
         };
         match self.of_outputs() {
             Some(expected) if expected != returns => {
@@ -247,7 +256,20 @@ impl Reader<'_> {
             _ => false,
         };
         let name = if named { self.name()? } else { String::new() };
-        Ok((mode, (name, self.data_type()?)))
+        Ok((mode, (name, self.routine_type()?)))
+    }
+
+    /// A type that a function may take or give, the polymorphic ones among them.
+    fn routine_type(&mut self) -> Result<SqlType> {
+        let sql_type = self.data_type()?;
+        let polymorphic = match &sql_type {
+            SqlType::Named(name) => match name.as_slice() {
+                [name] => polymorphic::named(name),
+                _ => None,
+            },
+            _ => None,
+        };
+        Ok(polymorphic.unwrap_or(sql_type))
     }
 }
 

@@ -9,6 +9,7 @@ use super::{dialect, lexer, plpgsql, source};
 use crate::catalog::model::Language;
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
+use crate::types::polymorphic::is_polymorphic;
 
 /// A body as it is written.
 pub(super) enum Source {
@@ -46,9 +47,10 @@ impl Shape<'_> {
         self.is_set || self.has_outputs || *self.returns == SqlType::Record
     }
 
-    /// No query takes in what gives nothing, or what runs otherwise than its caller does.
+    /// No query takes in what gives nothing, what runs otherwise than its caller does, or what has other types in each call.
     fn is_script(&self) -> bool {
-        self.is_procedure || self.has_surroundings || *self.returns == SqlType::Void
+        let mut types = self.parameters.iter().map(|(_, sql_type)| sql_type);
+        self.is_procedure || self.has_surroundings || *self.returns == SqlType::Void || types.any(is_polymorphic)
     }
 
     fn signature(&self) -> Signature {

@@ -11,6 +11,7 @@ pub mod time_zone;
 pub mod calendar;
 pub mod coercion;
 mod compared;
+pub mod polymorphic;
 pub mod json;
 pub mod numeric;
 pub mod precision;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CompositeType, SqlType, quote_identifier};
+use super::{CompositeType, SqlType, polymorphic, quote_identifier};
 use crate::error::{Error, Result, SqlState};
 
 /// The OIDs of arrays of users' types begin here, above all that are handed out.
@@ -101,7 +101,7 @@ impl SqlType {
         }
         match text.strip_prefix(STORED).and_then(|oid| oid.parse().ok()) {
             Some(oid) => Ok(SqlType::Stored(oid)),
-            None => text.parse(),
+            None => polymorphic::named(text).map_or_else(|| text.parse(), Ok),
         }
     }
 

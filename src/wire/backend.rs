@@ -13,8 +13,8 @@ use crate::catalog::scram::Key;
 pub use crate::context::notifications::Notification;
 use crate::error::{Error, Result};
 pub use crate::session::{
-    Answered, Binding, CopyOut, Fetched, Login, Notice, NoticeOutlet, NoticeSeverity, OutputColumn, RowChunk, RowShape,
-    Source, StatementShape,
+    Answered, Arguments, Binding, Callable, Called, CopyOut, Fetched, Login, Notice, NoticeOutlet, NoticeSeverity,
+    OutputColumn, RowChunk, RowShape, Source, StatementShape,
 };
 use crate::types::encoding::Encoding;
 use crate::types::format::FormatSettings;
@@ -94,6 +94,15 @@ pub trait Backend: Send + 'static {
     fn copy_done(&mut self) -> impl Future<Output = Result<String>> + Send;
     /// The client gave its COPY up; what was copied must not stay.
     fn copy_fail(&mut self, message: &str) -> impl Future<Output = ()> + Send;
+
+    /// The function of this OID; what it is not to be called for, `call_function` says.
+    fn find_function(&mut self, oid: u32) -> impl Future<Output = Result<Callable>> + Send;
+    /// Calls it with as many arguments as it has, as SELECT would.
+    fn call_function(
+        &mut self,
+        function: Callable,
+        arguments: Arguments,
+    ) -> impl Future<Output = Result<Called>> + Send;
 
     fn close_statement(&mut self, name: &str) -> Result<()>;
     fn close_portal(&mut self, name: &str) -> Result<()>;

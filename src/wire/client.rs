@@ -172,7 +172,7 @@ where
                 self.skipping = false;
                 self.conclude().await
             }
-            Message::FunctionCall => Err(Error::unsupported("the function call protocol").into()),
+            Message::FunctionCall(call) => Box::pin(self.function_call(call)).await,
             // A client may still be sending these after a COPY that failed.
             Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => Ok(()),
             Message::Authentication(_) => Err(Stop::Fatal(Malformed::Tag(b'p').into())),

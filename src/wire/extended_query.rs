@@ -133,7 +133,7 @@ fn binding(bind: Bind) -> Result<Binding> {
     })
 }
 
-fn formats(codes: &[i16]) -> Result<Vec<Format>> {
+pub(super) fn formats(codes: &[i16]) -> Result<Vec<Format>> {
     let unsupported = |code: &i16| {
         Error::new(
             SqlState::InvalidParameterValue,

@@ -63,7 +63,7 @@ pub enum Message {
     },
     Sync,
     Flush,
-    FunctionCall,
+    FunctionCall(FunctionCall),
     CopyData(Bytes),
     CopyDone,
     CopyFail(String),
@@ -80,6 +80,16 @@ pub struct Bind {
     /// `None` is NULL.
     pub parameters: Vec<Option<Bytes>>,
     pub result_formats: Vec<i16>,
+}
+
+/// One function by its OID, called without a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionCall {
+    pub function: u32,
+    pub argument_formats: Vec<i16>,
+    /// `None` is NULL.
+    pub arguments: Vec<Option<Bytes>>,
+    pub result_format: i16,
 }
 
 /// Why bytes are no message.
@@ -205,6 +215,12 @@ pub fn decode(frame: Frame) -> Result<Message, Malformed> {
             parameters: body.list(4, Reader::value)?,
             result_formats: body.list(2, Reader::i16)?,
         }),
+        b'F' => Message::FunctionCall(FunctionCall {
+            function: body.u32()?,
+            argument_formats: body.list(2, Reader::i16)?,
+            arguments: body.list(4, Reader::value)?,
+            result_format: body.i16()?,
+        }),
         b'D' => Message::Describe {
             target: body.target("DESCRIBE")?,
             name: body.text()?,
@@ -225,7 +241,6 @@ pub fn decode(frame: Frame) -> Result<Message, Malformed> {
         b'f' => Message::CopyFail(body.text()?),
         b'd' => return Ok(Message::CopyData(body.0)),
         b'p' => return Ok(Message::Authentication(body.0)),
-        b'F' => return Ok(Message::FunctionCall),
         tag => return Err(Malformed::Tag(tag)),
     };
     body.end()?;
@@ -432,6 +447,16 @@ mod tests {
         assert_eq!(frame(b'B', b"p\0s\0\0\0\0\x01\xff\xff\xff\xfe\0\0"), Err(SHORT));
         assert_eq!(frame(b'B', b"p\0s\0\0\0\0\x01\x7f\xff\xff\xff\0\0"), Err(SHORT));
         assert_eq!(frame(b'C', b""), Err(SHORT));
+        assert_eq!(
+            frame(b'F', b"\0\0\x05\x39\0\x01\0\x01\0\x02\xff\xff\xff\xff\0\0\0\x01x\0\x01"),
+            Ok(Message::FunctionCall(FunctionCall {
+                function: 1337,
+                argument_formats: vec![1],
+                arguments: vec![None, Some(Bytes::from_static(b"x"))],
+                result_format: 1,
+            }))
+        );
+        assert_eq!(frame(b'F', b"\0\0\x05\x39\0\0\0\0"), Err(SHORT));
         assert_eq!(
             frame(b'C', b"Xn\0"),
             Err(Malformed::Content("invalid CLOSE message subtype"))

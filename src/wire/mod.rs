@@ -12,6 +12,7 @@ mod connections;
 mod copy;
 mod expectation;
 mod extended_query;
+mod function_call;
 mod interruption;
 mod placement;
 mod repetition;

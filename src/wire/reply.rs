@@ -124,6 +124,11 @@ pub fn command_complete(out: &mut BytesMut, tag: &str) {
     message(out, b'C', |out| text(out, tag));
 }
 
+/// FunctionCallResponse. `value` has its length in front of it, which of NULL is -1.
+pub fn function_call_response(out: &mut BytesMut, value: &[u8]) {
+    message(out, b'V', |out| out.put_slice(value));
+}
+
 pub fn parameter_description(out: &mut BytesMut, parameters: &[SqlType]) {
     message(out, b't', |out| {
         out.put_u16(parameters.len() as u16);

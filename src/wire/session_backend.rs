@@ -7,8 +7,8 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::backend::{
-    Answered, Backend, Binding, Fetched, Login, LoginRole, Notice, NoticeOutlet, Notification, RowShape, Service,
-    Source, StatementShape,
+    Answered, Arguments, Backend, Binding, Callable, Called, Fetched, Login, LoginRole, Notice, NoticeOutlet,
+    Notification, RowShape, Service, Source, StatementShape,
 };
 use crate::catalog::scram::{Key, keyed_hash};
 use crate::engine::Engine;
@@ -134,6 +134,14 @@ impl Backend for Session {
 
     async fn copy_fail(&mut self, message: &str) {
         Session::copy_fail(self, message).await
+    }
+
+    async fn find_function(&mut self, oid: u32) -> Result<Callable> {
+        Session::find_function(self, oid).await
+    }
+
+    async fn call_function(&mut self, function: Callable, arguments: Arguments) -> Result<Called> {
+        Session::call_function(self, function, arguments).await
     }
 
     fn close_statement(&mut self, name: &str) -> Result<()> {

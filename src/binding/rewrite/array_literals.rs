@@ -1,9 +1,10 @@
 //! `ARRAY[…]` in a subquery, or over one: the planner reads the elements of an array literal without the queries around it,
-//! so that neither their columns nor what WITH names is known there. As a call of the same function it reads them.
+//! so that neither their columns nor what WITH names is known there, nor of what types parameters are. As a call of the same
+//! function it reads them.
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, VisitMut, Visitor, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Value, Visit, VisitMut, Visitor, VisitorMut};
 
 use super::syntax::call;
 
@@ -40,7 +41,7 @@ impl VisitorMut for Literals {
     }
 }
 
-/// Whether the elements have a subquery, or a column where that may be one of a query around theirs.
+/// Whether the elements have a subquery or a parameter, or a column where that may be one of a query around theirs.
 fn names_something(elements: &[Expr], is_subquery: bool) -> bool {
     struct Names {
         is_subquery: bool,
@@ -53,6 +54,7 @@ fn names_something(elements: &[Expr], is_subquery: bool) -> bool {
         fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
             match expression {
                 Expr::Identifier(_) | Expr::CompoundIdentifier(_) if self.is_subquery => ControlFlow::Break(()),
+                Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
         }

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, FunctionArguments, GroupByExpr, Select, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
+use super::record_comparisons;
 use super::row_subqueries::{condition, with_subquery};
 use super::syntax::{call, plain_arguments, replace_expressions, system_name};
 use crate::error::{Error, Result};
@@ -85,6 +86,9 @@ fn rewritten(expression: &Expr) -> Result<Option<Expr>> {
     }
     Ok(match expression {
         Expr::BinaryOp { left, op, right } => {
+            if let Some(compared) = record_comparisons::compared(left, op, right)? {
+                return Ok(Some(compared));
+            }
             let (Some(left), Some(right)) = (row(left), row(right)) else {
                 return Ok(None);
             };
@@ -120,6 +124,10 @@ fn rewritten(expression: &Expr) -> Result<Option<Expr>> {
             let Some(left) = row(expr) else { return Ok(None) };
             let mut matches = vec![];
             for item in list {
+                if let Some(compared) = record_comparisons::compared(expr, &BinaryOperator::Eq, item)? {
+                    matches.push(compared);
+                    continue;
+                }
                 let item = row(item).ok_or_else(|| Error::syntax("unequal number of entries in row expressions"))?;
                 check_lengths(&left, &item)?;
                 matches.push(compared(&left, &BinaryOperator::Eq, &item)?);
@@ -132,7 +140,7 @@ fn rewritten(expression: &Expr) -> Result<Option<Expr>> {
     })
 }
 
-fn check_lengths(left: &[Expr], right: &[Expr]) -> Result<()> {
+pub(super) fn check_lengths(left: &[Expr], right: &[Expr]) -> Result<()> {
     match left.len() == right.len() {
         true => Ok(()),
         false => Err(Error::syntax("unequal number of entries in row expressions")),
@@ -149,7 +157,7 @@ fn negated_if(negated: bool, expression: Expr) -> Expr {
     }
 }
 
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp {
         left: Box::new(left),
         op,
@@ -157,7 +165,7 @@ fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     }
 }
 
-fn joined(parts: impl Iterator<Item = Expr>, op: BinaryOperator) -> Result<Expr> {
+pub(super) fn joined(parts: impl Iterator<Item = Expr>, op: BinaryOperator) -> Result<Expr> {
     parts
         .reduce(|all, part| binary(all, op.clone(), part))
         .map(|all| Expr::Nested(Box::new(all)))

@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::{DataType, Field};
 use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 use crate::types::coercion::{Category, category, common_type, is_implicit, is_preferred, is_same, shown};
+use crate::types::polymorphic::Meaning;
 
 /// What a parameter takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(crate) enum Parameter {
     /// An element, or an array, of the type that all such arguments agree on.
     Compatible,
     CompatibleArray,
+    /// What a function of a user takes: all such arguments decide what they are.
+    Polymorphic(SqlType),
 }
 
 /// What stands in an argument's place.
@@ -166,6 +169,7 @@ fn follow_unknowns(candidates: &mut Vec<(usize, Vec<Parameter>)>, arguments: &[G
 fn targets(parameters: &[Parameter], arguments: &[Given]) -> Option<Vec<Option<SqlType>>> {
     let compatible = compatible_type(parameters, arguments)?;
     let array = || SqlType::Array(Box::new(compatible.clone()));
+    let meaning = meaning(parameters, arguments)?;
     parameters
         .iter()
         .zip(arguments)
@@ -184,8 +188,22 @@ fn targets(parameters: &[Parameter], arguments: &[Given]) -> Option<Vec<Option<S
             (Parameter::CompatibleArray, Given::Known(known)) if is_same(known, &array()) => Some(None),
             (Parameter::CompatibleArray, Given::Known(SqlType::Array(_)) | Given::Unknown) => Some(Some(array())),
             (Parameter::CompatibleArray, Given::Known(_)) => None,
+            (Parameter::Polymorphic(declared), Given::Known(known)) => meaning.takes(declared, known).then_some(None),
+            (Parameter::Polymorphic(_), Given::Unknown) => Some(None),
         })
         .collect()
+}
+
+/// What polymorphic parameters stand for; `None` where the arguments do not agree.
+fn meaning(parameters: &[Parameter], arguments: &[Given]) -> Option<Meaning> {
+    let pairs = parameters.iter().zip(arguments);
+    let pairs = pairs.filter_map(|(parameter, argument)| match (parameter, argument) {
+        (Parameter::Polymorphic(declared), Given::Known(known)) => Some((declared.clone(), Some(known.clone()))),
+        (Parameter::Polymorphic(declared), Given::Unknown) => Some((declared.clone(), None)),
+        _ => None,
+    });
+    let (declared, given): (Vec<_>, Vec<_>) = pairs.unzip();
+    Meaning::of(&declared, &given)
 }
 
 /// The element type that the compatible arguments agree on; text where nothing tells.

@@ -19,7 +19,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::Session;
-use crate::catalog::model::{Function, Language, Script};
+use crate::catalog::model::{Argument, Function, Language, Script};
 use crate::error::{Error, Result};
 use crate::session::prepared::Texts;
 use crate::statement::ast::{Inline, ParsedStatement};
@@ -80,6 +80,8 @@ struct Interpreter<'s> {
 pub(super) struct KeptRoutine {
     routine: Arc<Routine>,
     plans: Vec<Option<Arc<Plan>>>,
+    /// The types that it was called with, which of a polymorphic one the next call need not have.
+    arguments: Vec<Argument>,
 }
 
 impl KeptRoutine {
@@ -87,6 +89,7 @@ impl KeptRoutine {
         KeptRoutine {
             plans: vec![None; routine.texts],
             routine: Arc::new(routine),
+            arguments: vec![],
         }
     }
 }
@@ -151,8 +154,8 @@ impl Session {
             Language::Sql => format!("\"{}\"", function.name),
         };
         let routine = match self.kept_routines.remove(&function.id) {
-            Some(kept) => kept,
-            None => {
+            Some(kept) if kept.arguments == function.arguments => kept,
+            _ => {
                 let routine = match language {
                     Language::PlPgSql => parse(&function.body, &signature),
                     Language::Sql => of_sql(&function.body, &signature),
@@ -187,9 +190,14 @@ impl Session {
         } = interpreter;
         // For rows it is called again at once, and over the same catalog.
         if session.around.is_some() {
-            session
-                .kept_routines
-                .insert(function.id, KeptRoutine { routine, plans });
+            session.kept_routines.insert(
+                function.id,
+                KeptRoutine {
+                    routine,
+                    plans,
+                    arguments: function.arguments.clone(),
+                },
+            );
         }
         Ok(given)
     }
@@ -197,7 +205,7 @@ impl Session {
 
 impl<'s> Interpreter<'s> {
     fn new(session: &'s mut Session, kept: KeptRoutine, name: String) -> Interpreter<'s> {
-        let KeptRoutine { routine, plans } = kept;
+        let KeptRoutine { routine, plans, .. } = kept;
         Interpreter {
             kinds: vec![Kind::Open; routine.variables.len()],
             values: vec![Value::null(); routine.variables.len()],

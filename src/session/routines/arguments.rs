@@ -14,6 +14,7 @@ use crate::session::plpgsql::{RunningQuery, Typed, cast_value};
 use crate::session::prepared::{PreparedStatement, Texts};
 use crate::statement::ast::{ParsedStatement, Statement};
 use crate::types::SqlType;
+use crate::types::polymorphic::is_polymorphic;
 
 /// Behind the text of the query, which no client can send.
 const MARK: &str = "\u{0}arguments";
@@ -213,7 +214,9 @@ fn declared_for(arguments: &[sql::Expr], taken: &[Argument], declared: &[Option<
     for (argument, taken) in arguments.iter().zip(taken) {
         if let Some(place) = placeholder(argument) {
             types.resize(types.len().max(place + 1), None);
-            if let Some(slot @ None) = types.get_mut(place) {
+            if let Some(slot @ None) = types.get_mut(place)
+                && !is_polymorphic(&taken.sql_type)
+            {
                 *slot = Some(taken.sql_type.clone());
             }
         }

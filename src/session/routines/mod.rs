@@ -91,7 +91,8 @@ impl Session {
             return Ok(None);
         };
         let chosen = chosen_function(name, &signatures, first)?;
-        Ok(Some(fitting.swap_remove(chosen)))
+        let given = types.swap_remove(chosen);
+        fitting.swap_remove(chosen).for_arguments(&given).map(Some)
     }
 }
 
@@ -109,8 +110,27 @@ fn call_parameters(function: &Function) -> Vec<Argument> {
     named.collect()
 }
 
+impl Resolved {
+    /// The routine as arguments of these types mean it.
+    fn for_arguments(mut self, given: &[Option<SqlType>]) -> Result<Resolved> {
+        if self.function.is_polymorphic() {
+            self.function = self.function.for_arguments(given)?;
+            self.columns = given_columns(&self.function);
+        }
+        Ok(self)
+    }
+}
+
+/// The columns that a call gives.
+fn given_columns(function: &Function) -> Vec<DeclaredColumn> {
+    match function.is_procedure() && function.outputs().is_empty() {
+        true => vec![],
+        false => binding::function_columns(function),
+    }
+}
+
 fn resolved(function: Function, placed: Vec<sql::Expr>) -> Resolved {
-    let columns = binding::function_columns(&function);
+    let columns = given_columns(&function);
     if !function.is_procedure() {
         return Resolved {
             columns,
@@ -128,10 +148,6 @@ fn resolved(function: Function, placed: Vec<sql::Expr>) -> Resolved {
             arguments.push(value);
         }
     }
-    let columns = match function.outputs() {
-        [] => vec![],
-        _ => columns,
-    };
     Resolved {
         columns,
         arguments,

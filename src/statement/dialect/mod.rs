@@ -19,6 +19,7 @@ mod parentheses;
 mod precedence;
 mod qualified_operator;
 mod row_expansion;
+mod row_operands;
 mod rows_from;
 mod search_cycle;
 mod set_operation_value;
@@ -72,6 +73,7 @@ pub(super) fn fix(tokens: &mut Vec<TokenWithSpan>) {
     search_cycle::write_names(tokens);
     row_expansion::drop_parentheses(tokens);
     row_expansion::name_all_fields(tokens);
+    row_operands::write_parentheses(tokens);
     standard_spellings::respell(tokens);
     keywords::hide_foreign_keywords(tokens);
 }

@@ -217,6 +217,34 @@ impl Backend for ScriptedSession {
         })
     }
 
+    async fn find_function(&mut self, oid: u32) -> Result<Callable> {
+        let unknown = || {
+            Error::new(
+                SqlState::UndefinedFunction,
+                format!("function with OID {oid} does not exist"),
+            )
+        };
+        match oid {
+            1 => Ok(Callable {
+                statement: "one".into(),
+                arguments: vec![SqlType::Int4],
+            }),
+            _ => Err(unknown()),
+        }
+    }
+
+    async fn call_function(&mut self, function: Callable, arguments: Arguments) -> Result<Called> {
+        self.note(format!("call {} {:?}", function.statement, arguments.values));
+        let row = match arguments.values[0] {
+            Some(_) => &b"D\0\0\0\x0b\0\x01\0\0\0\x017"[..],
+            None => b"D\0\0\0\x0a\0\x01\xff\xff\xff\xff",
+        };
+        Ok(Called {
+            row: Bytes::from_static(row),
+            sql_type: SqlType::Int4,
+        })
+    }
+
     async fn bind(&mut self, binding: Binding) -> Result<()> {
         let missing = || Error::new(SqlState::InvalidSqlStatementName, "prepared statement does not exist");
         let sql = self.statements.get(&binding.statement).cloned().ok_or_else(missing)?;

@@ -96,7 +96,37 @@ async fn broken_messages() {
         ),
         (
             message(b'F', b""),
-            &["E(ERROR 0A000 the function call protocol is not supported yet)", "Z(I)"],
+            &["E(ERROR 08P01 insufficient data left in message)", "Z(I)"],
+        ),
+        (
+            message(b'F', b"\0\0\0\x01\0\0\0\x01\0\0\0\x017\0\0"),
+            &["V(\0\0\0\u{1}7)", "Z(I)"],
+        ),
+        (
+            message(b'F', b"\0\0\0\x01\0\0\0\x01\xff\xff\xff\xff\0\0"),
+            &["V(\u{fffd}\u{fffd}\u{fffd}\u{fffd})", "Z(I)"],
+        ),
+        (
+            message(b'F', b"\0\0\0\x01\0\0\0\0\0\0"),
+            &[
+                "E(ERROR 08P01 function call message contains 0 arguments but function requires 1)",
+                "Z(I)",
+            ],
+        ),
+        (
+            message(b'F', b"\0\0\0\x01\0\x02\0\0\0\0\0\x01\0\0\0\x017\0\0"),
+            &[
+                "E(ERROR 08P01 function call message contains 2 argument formats but 1 arguments)",
+                "Z(I)",
+            ],
+        ),
+        (
+            message(b'F', b"\0\0\0\x01\0\0\0\x01\0\0\0\x017\0\x02"),
+            &["E(ERROR 22023 unsupported format code: 2)", "Z(I)"],
+        ),
+        (
+            message(b'F', b"\0\0\0\x09\0\0\0\0\0\0"),
+            &["E(ERROR 42883 function with OID 9 does not exist)", "Z(I)"],
         ),
         (
             message(b'z', b""),

@@ -120,6 +120,14 @@ class Wire:
             self.send("E", portal + struct.pack("!i", int(options.get("rows", "0"))))
         elif step.kind == "close":
             self.send("C", b"P" + portal if "portal" in options else b"S" + name)
+        elif step.kind == "call":
+            values = [encoded(value) for value in json.loads(options.get("values", "[]"))]
+            formats = numbers(options.get("formats"))
+            body = struct.pack(f"!Ih{len(formats)}h", int(options["function"]), len(formats), *formats)
+            body += struct.pack("!h", len(values))
+            for value in values:
+                body += struct.pack("!i", -1) if value is None else struct.pack("!i", len(value)) + value
+            self.send("F", body + struct.pack("!h", int(options.get("result", "0"))))
         elif step.kind in ("sync", "flush"):
             self.send({"sync": "S", "flush": "H"}[step.kind], b"")
         else:
@@ -195,7 +203,7 @@ class Replay:
                 step.options = {key: self._substituted(value) for key, value in step.options.items()}
                 wire.play(step)
                 batch.append(step)
-                if step.kind in ("query", "sync", "flush"):
+                if step.kind in ("query", "call", "sync", "flush"):
                     pending = None if step.kind != "flush" else sum(
                         2 if item.kind == "describe" and "portal" not in item.options else 1
                         for item in batch if item.kind != "flush"
@@ -209,7 +217,8 @@ class Replay:
 
     @staticmethod
     def _title(batch):
-        return " ".join(step.text or step.kind for step in batch)[:200]
+        shown = (step.text or (f"call {step.options}" if step.kind == "call" else step.kind) for step in batch)
+        return " ".join(shown)[:200]
 
     def _substituted(self, text):
         """`{regclass:x}` is the OID that this server gives to x."""
@@ -275,6 +284,8 @@ class Replay:
             return kind, tuple(part.decode() for part in body.split(b"\0")[:2])
         if kind == "Z":
             return kind, body.decode()
+        if kind == "V":
+            return kind, body
         if kind == "A":
             return kind, tuple(part.decode() for part in body[4:].split(b"\0")[:2])
         return (kind,)
