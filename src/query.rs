@@ -105,7 +105,8 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
             if let Some(described) = catalog::describe(request, query)? {
                 return Ok(described);
             }
-            let planned = plan_statement(request, query).await?;
+            let planned = plan_statement(request, query).await;
+            let planned = planned.map_err(|error| binding::placed(&request.statement.statement, error))?;
             Ok(Description {
                 parameters: with_unplanned(request, planned.parameter_types()),
                 columns: Some(Arc::clone(&planned.plan.columns)),
@@ -122,7 +123,10 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
             )),
             None => Ok(without_rows(vec![])),
         },
-        other if modification::is_modification(other) => modification::describe(request).await,
+        other if modification::is_modification(other) => {
+            let described = modification::describe(request).await;
+            described.map_err(|error| binding::placed(other, error))
+        }
         other => Ok(Description {
             parameters: declared_or_text(request),
             columns: commands::columns_of(other).map(Into::into),

@@ -97,7 +97,7 @@ fn keep_existing(staged: &mut Staged, existing: &Object, when_taken: WhenTaken) 
     if when_taken == WhenTaken::Refuse {
         return Err(error);
     }
-    staged.notice(format!("{}, skipping", error.message()));
+    staged.skipping(&error);
     Ok(Created::Existing(existing.id()))
 }
 

@@ -4,6 +4,7 @@
 use super::yes_or_no;
 use crate::catalog::model::Oid;
 use crate::error::Result;
+use crate::functions::PREDEFINED_ROLES;
 use crate::introspection::{Introspection, Rows};
 
 fn enabled_ids(introspection: &Introspection<'_>) -> Vec<Oid> {
@@ -18,6 +19,11 @@ pub(super) fn enabled(introspection: &Introspection<'_>, rows: &mut Rows) -> Res
     for id in enabled_ids(introspection) {
         if let Some(role) = introspection.lookup.catalog.role(id) {
             rows.add([("role_name", role.name.as_str().into())])?;
+        }
+    }
+    if introspection.lookup.access.is_superuser() {
+        for (_, name) in PREDEFINED_ROLES {
+            rows.add([("role_name", name.into())])?;
         }
     }
     Ok(())
