@@ -190,6 +190,7 @@ sql_states! {
     ConfigurationLimitExceeded = "53400",
     ProgramLimitExceeded = "54000",
     StatementTooComplex = "54001",
+    TooManyArguments = "54023",
     ObjectNotInPrerequisiteState = "55000",
     CantChangeRuntimeParameter = "55P02",
     LockNotAvailable = "55P03",

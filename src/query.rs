@@ -105,7 +105,8 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
             if let Some(described) = catalog::describe(request, query)? {
                 return Ok(described);
             }
-            let planned = plan_statement(request, query).await?;
+            let planned = plan_statement(request, query).await;
+            let planned = planned.map_err(|error| binding::placed(&request.statement.statement, error))?;
             Ok(Description {
                 parameters: with_unplanned(request, planned.parameter_types()),
                 columns: Some(Arc::clone(&planned.plan.columns)),
@@ -122,7 +123,10 @@ pub async fn describe(request: &Request<'_>) -> Result<Description> {
             )),
             None => Ok(without_rows(vec![])),
         },
-        other if modification::is_modification(other) => modification::describe(request).await,
+        other if modification::is_modification(other) => {
+            let described = modification::describe(request).await;
+            described.map_err(|error| binding::placed(other, error))
+        }
         other => Ok(Description {
             parameters: declared_or_text(request),
             columns: commands::columns_of(other).map(Into::into),
@@ -497,11 +501,11 @@ async fn plan_operators(
     let plan_start = Instant::now();
     let mut session = planning_session(request);
     let with_values;
-    let governed = match &planned.ordered {
-        Some(ordered) => ordered,
-        None => {
+    let governed = match planned.parameter_types.is_empty() {
+        true => &planned.ordered,
+        false => {
             let values = ParamValues::from(parameters.to_vec());
-            let bound = planning::bind_parameters(&planned.plan, values, &session)?;
+            let bound = planning::bind_parameters(&planned.ordered, values, &session)?;
             with_values = planning::order_joins(&bound, &session)?;
             &with_values
         }

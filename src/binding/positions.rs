@@ -25,9 +25,93 @@ pub fn placed(statement: &Statement, error: Error) -> Error {
         Statement::Merge(merge) => Some(merge.rows.as_ref()),
         _ => None,
     };
-    match query {
+    let error = match query {
         Some(query) => Positions::of(query).place(error),
         None => error,
+    };
+    match error.position() {
+        Some(_) => error,
+        None => match place_in_change(statement, &error) {
+            Some(position) => error.at(position),
+            None => error,
+        },
+    }
+}
+
+/// Where an error of INSERT, UPDATE, DELETE or MERGE stands that is about the table or what is assigned to its columns.
+fn place_in_change(statement: &Statement, error: &Error) -> Option<usize> {
+    let message = error.message();
+    let (table, position) = match statement {
+        Statement::Insert(insert) => (&insert.table, insert.position),
+        Statement::Update(update) => (&update.table, update.position),
+        Statement::Delete(delete) => (&delete.table, delete.position),
+        Statement::Merge(merge) => (&merge.table, merge.position),
+        _ => return None,
+    };
+    match error.state() {
+        SqlState::UndefinedTable => {
+            let name = message.strip_prefix("relation \"")?.strip_suffix("\" does not exist")?;
+            (name == table.0.join(".")).then_some(position)
+        }
+        SqlState::DatatypeMismatch => {
+            let (column, _) = message.strip_prefix("column \"")?.split_once("\" is of type ")?;
+            value_of(statement, column)
+        }
+        SqlState::SyntaxError => {
+            let Statement::Insert(insert) = statement else {
+                return None;
+            };
+            let given = row_of(insert.source.as_deref()?)?;
+            match message {
+                "INSERT has more target columns than expressions" => insert.positions.get(given.len()).copied(),
+                "INSERT has more expressions than target columns" if !insert.columns.is_empty() => {
+                    given.get(insert.columns.len()).copied().flatten()
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Where the value stands that is assigned to the column.
+fn value_of(statement: &Statement, column: &str) -> Option<usize> {
+    match statement {
+        Statement::Insert(insert) => {
+            let place = insert.columns.iter().position(|name| name == column)?;
+            row_of(insert.source.as_deref()?)?.get(place).copied().flatten()
+        }
+        Statement::Update(update) => {
+            let place = update.columns.iter().position(|assigned| assigned.name == column)?;
+            row_of(&update.rows)?.get(place).copied().flatten()
+        }
+        _ => None,
+    }
+}
+
+/// Where each of a query's columns is computed, if its text is one row of VALUES or a select list without `*`.
+fn row_of(query: &sql::Query) -> Option<Vec<Option<usize>>> {
+    columns_of(&query.body)
+}
+
+fn columns_of(body: &sql::SetExpr) -> Option<Vec<Option<usize>>> {
+    match body {
+        sql::SetExpr::Query(query) => row_of(query),
+        sql::SetExpr::SetOperation { left, .. } => columns_of(left),
+        sql::SetExpr::Values(values) => match values.rows.as_slice() {
+            [row] => Some(row.content.iter().map(start_of).collect()),
+            _ => None,
+        },
+        sql::SetExpr::Select(select) => {
+            let places = select.projection.iter().map(|item| match item {
+                sql::SelectItem::UnnamedExpr(value) | sql::SelectItem::ExprWithAlias { expr: value, .. } => {
+                    Some(start_of(value))
+                }
+                _ => None,
+            });
+            places.collect()
+        }
+        _ => None,
     }
 }
 
@@ -51,6 +135,13 @@ pub(super) struct Positions {
     aliases: Vec<(String, String)>,
     /// The aggregates in WHERE.
     aggregates: Vec<usize>,
+    /// The aggregates within another's arguments.
+    nested: Vec<usize>,
+    /// Types that values are cast to, and windows that calls are over, where they have names of their own.
+    types: Vec<(String, usize)>,
+    windows: Vec<(String, usize)>,
+    /// The right sides of set operations that have not as many columns as the left ones.
+    uneven: Vec<usize>,
 }
 
 impl Positions {
@@ -63,7 +154,8 @@ impl Positions {
 
     /// The error with the position of what it speaks of, where that is known.
     pub fn place(&self, error: Error) -> Error {
-        let position = error.position().or_else(|| self.find(&error));
+        let position = self.find_inside(&error).or(error.position());
+        let position = position.or_else(|| self.find(&error));
         let error = self.aliased(&error).unwrap_or(error);
         match position {
             Some(position) => error.at(position),
@@ -78,6 +170,15 @@ impl Positions {
         let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
         let hint = format!("Perhaps you meant to reference the table alias \"{alias}\".");
         Some(Error::new(SqlState::UndefinedTable, message).with_hint(hint))
+    }
+
+    /// Where an error stands that the planner tells the place of something around.
+    fn find_inside(&self, error: &Error) -> Option<usize> {
+        match error.message() {
+            "aggregate function calls cannot be nested" => self.nested.first().copied(),
+            "each UNION query must have the same number of columns" => self.uneven.first().copied(),
+            _ => None,
+        }
     }
 
     fn find(&self, error: &Error) -> Option<usize> {
@@ -104,6 +205,15 @@ impl Positions {
                 self.aggregates.first().copied()
             }
             SqlState::UndefinedTable => first(&self.qualifiers, missing_relation(error)?),
+            SqlState::UndefinedObject => {
+                let (kind, rest) = message.split_once(" \"")?;
+                let name = rest.strip_suffix("\" does not exist")?;
+                match kind {
+                    "type" => first(&self.types, name),
+                    "window" => first(&self.windows, name),
+                    _ => None,
+                }
+            }
             SqlState::DatatypeMismatch => {
                 let (clause, _) = message
                     .strip_prefix("argument of ")?
@@ -175,6 +285,29 @@ fn start_of(expression: &sql::Expr) -> Option<usize> {
         .filter(|start| *start > 0)
 }
 
+/// Where a name of the client's text begins.
+fn place_of(name: &sql::Ident) -> Option<usize> {
+    usize::try_from(name.span.start.column).ok().filter(|start| *start > 0)
+}
+
+/// Where the right side of a set operation begins, if the two have not as many columns and both are written out.
+fn uneven(left: &sql::SetExpr, right: &sql::SetExpr) -> Option<usize> {
+    if let sql::SetExpr::SetOperation {
+        left: first,
+        right: second,
+        ..
+    } = left
+        && let Some(place) = uneven(first, second)
+    {
+        return Some(place);
+    }
+    let (before, after) = (columns_of(left)?, columns_of(right)?);
+    match before.len() == after.len() {
+        true => None,
+        false => after.first().copied().flatten(),
+    }
+}
+
 /// A literal number or text, and where it stands.
 fn literal(expression: &sql::Expr) -> Option<(String, usize)> {
     let start = usize::try_from(expression.span().start.column).ok()?;
@@ -193,6 +326,9 @@ impl Visitor for Positions {
     fn pre_visit_query(&mut self, query: &sql::Query) -> ControlFlow<()> {
         if let Some(sql::OrderByKind::Expressions(keys)) = query.order_by.as_ref().map(|order| &order.kind) {
             self.sorting.extend(keys.iter().filter_map(|key| literal(&key.expr)));
+        }
+        if let sql::SetExpr::SetOperation { left, right, .. } = query.body.as_ref() {
+            self.uneven.extend(uneven(left, right));
         }
         ControlFlow::Continue(())
     }
@@ -268,7 +404,16 @@ impl Visitor for Positions {
                 .extend(start_of(expr).map(|place| ("NOT".to_string(), place))),
             sql::Expr::Function(function) if start > 0 => {
                 let name = names::parts(&function.name).join(".");
+                if is_aggregate(&name) && function.over.is_none() {
+                    let places = &mut self.nested;
+                    // Breaks at a subquery, whose aggregates are its own.
+                    let _ = function.args.visit(&mut Aggregates { places });
+                }
                 self.functions.push((name, start));
+                if let Some(sql::WindowType::NamedWindow(window)) = &function.over {
+                    self.windows
+                        .extend(place_of(window).map(|place| (folded(window), place)));
+                }
                 let filter = function.filter.as_deref().and_then(start_of);
                 self.conditions
                     .extend(filter.map(|place| ("FILTER".to_string(), place)));
@@ -279,6 +424,15 @@ impl Visitor for Positions {
                 data_type: sql::DataType::JSON | sql::DataType::JSONB,
                 ..
             } => self.json.extend(literal(expr)),
+            sql::Expr::Cast {
+                data_type: sql::DataType::Custom(name, _),
+                ..
+            } => {
+                let first = name.0.first().and_then(|part| part.as_ident());
+                if let Some(place) = first.and_then(place_of) {
+                    self.types.push((names::parts(name).join("."), place));
+                }
+            }
             sql::Expr::BinaryOp { left, op, right } => {
                 let sign = op.to_string();
                 let end = usize::try_from(left.span().end.column).unwrap_or_default();

@@ -261,12 +261,8 @@ async fn load_relation(
             require_schema_usage(context, view.schema, rights)?;
             let source = load_view(services, context, view, rights, depth).await?;
             let numbers = view.columns.iter().map(|column| Some(column.id));
-            Ok(Some(LoadedRelation::new(
-                Arc::new(source),
-                Some(view.id),
-                view.id,
-                numbers,
-            )))
+            let relation = LoadedRelation::new(Arc::new(source), Some(view.id), view.id, numbers);
+            Ok(Some(relation.with_types_of(view)))
         }
         Some(Resolved::Table(table)) => {
             require_schema_usage(context, table.schema, rights)?;

@@ -83,6 +83,14 @@ impl LoadedRelation {
         LoadedRelation { key, ..self }
     }
 
+    /// A view's columns: those that it has without a modifier keep none, however their values are laid out.
+    pub fn with_types_of(mut self, view: &View) -> LoadedRelation {
+        for (source, column) in self.columns.iter_mut().zip(&view.columns) {
+            source.is_computed = column.sql_type == column.sql_type.without_modifier();
+        }
+        self
+    }
+
     /// A relation with the numbers that its columns have in pg_attribute.
     pub fn new(
         source: Arc<dyn TableSource>,

@@ -217,7 +217,8 @@ impl CatalogSnapshot {
                 };
                 if object.kind() != kind {
                     let hint = format!("Name it as a {} instead.", object.kind().word());
-                    let message = format!("\"{}\" is not a {}", object.name(), kind.word());
+                    let article = if kind == ObjectKind::Index { "an" } else { "a" };
+                    let message = format!("\"{}\" is not {article} {}", object.name(), kind.word());
                     return Err(Error::new(SqlState::WrongObjectType, message).with_hint(hint));
                 }
                 object.id()

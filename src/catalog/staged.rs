@@ -18,6 +18,7 @@ use crate::error::{Error, Result, SqlState};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     pub severity: Severity,
+    pub state: SqlState,
     pub message: String,
     pub detail: Option<String>,
 }
@@ -126,6 +127,7 @@ impl Staged {
     pub(super) fn debug(&mut self, message: String) {
         self.notices.push(Notice {
             severity: Severity::Debug,
+            state: SqlState::SuccessfulCompletion,
             message,
             detail: None,
         });
@@ -134,7 +136,18 @@ impl Staged {
     pub fn notice(&mut self, message: String) {
         self.notices.push(Notice {
             severity: Severity::Notice,
+            state: SqlState::SuccessfulCompletion,
             message,
+            detail: None,
+        });
+    }
+
+    /// What IF NOT EXISTS keeps, with the state of the error that it would be without.
+    pub(super) fn skipping(&mut self, error: &Error) {
+        self.notices.push(Notice {
+            severity: Severity::Notice,
+            state: error.state(),
+            message: format!("{}, skipping", error.message()),
             detail: None,
         });
     }
@@ -142,6 +155,7 @@ impl Staged {
     pub(super) fn notice_with_detail(&mut self, message: String, detail: String) {
         self.notices.push(Notice {
             severity: Severity::Notice,
+            state: SqlState::SuccessfulCompletion,
             message,
             detail: Some(detail),
         });
@@ -150,6 +164,7 @@ impl Staged {
     pub(super) fn warn(&mut self, message: String) {
         self.notices.push(Notice {
             severity: Severity::Warning,
+            state: SqlState::Warning,
             message,
             detail: None,
         });

@@ -47,6 +47,12 @@ const PLAN_FAULTS: &[(&str, SqlState, &str)] = &[
         SqlState::InvalidTextRepresentation,
         "invalid input syntax for type bigint",
     ),
+    (
+        "to grouping function is not in grouping columns",
+        SqlState::GroupingError,
+        "arguments to GROUPING must be grouping expressions of the associated query level",
+    ),
+    ("nary operator '-' only supports", SqlState::UndefinedFunction, ""),
     ("does not support named arguments", SqlState::UndefinedFunction, ""),
     ("names given as column alias", SqlState::InvalidColumnReference, ""),
     ("must match initial ORDER BY", SqlState::InvalidColumnReference, ""),
@@ -101,6 +107,12 @@ const PLAN_FAULTS: &[(&str, SqlState, &str)] = &[
 ];
 
 fn undefined_function(call: &str) -> Error {
+    // What a subscript is called here.
+    if let Some(types) = call.strip_prefix("array_subscript(") {
+        let subscripted = types.split(',').next().unwrap_or_default();
+        let message = format!("cannot subscript type {subscripted} because it does not support subscripting");
+        return Error::new(SqlState::DatatypeMismatch, message);
+    }
     Error::new(SqlState::UndefinedFunction, format!("function {call} does not exist"))
         .with_hint("No function matches the given name and argument types. You might need to add explicit type casts.")
 }
@@ -178,6 +190,19 @@ pub(super) fn from_plan_message(message: &str) -> Error {
             arrow_name_to_sql(&name)
         );
         return Error::new(SqlState::DatatypeMismatch, message);
+    }
+    if let Some((left, right)) = between("common type to coerce ", " in LIKE expression")
+        .as_deref()
+        .and_then(|types| types.split_once(" and "))
+    {
+        let (left, right) = (arrow_name_to_sql(left), arrow_name_to_sql(right));
+        return Error::new(
+            SqlState::UndefinedFunction,
+            format!("operator does not exist: {left} ~~ {right}"),
+        )
+        .with_hint(
+            "No operator matches the given name and argument types. You might need to add explicit type casts.",
+        );
     }
     if let Some(name) = text
         .strip_prefix("The window ")

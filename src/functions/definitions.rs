@@ -1,7 +1,7 @@
 //! Definitions as text: pg_get_viewdef(), pg_get_functiondef() and the like. What the catalog does not
 //! have (indexes, constraints, triggers) has no definition: NULL.
 
-use super::builtin::{builtin_function, type_name};
+use super::builtin::{Signature, builtin_function, builtin_signature, type_name, type_name_without_modifier};
 use super::comments::TYPE_CLASS;
 use super::datum::Datum;
 use super::lookup::{Lookup, Relation, quote_identifier};
@@ -48,11 +48,22 @@ pub(super) fn functions() -> Vec<RowFunction> {
             })
         }),
         stable("pg_get_function_arguments", OID, SqlType::Text, |call, row| {
-            arguments(call, row, &full_arguments)
+            arguments(call, row, &full_arguments, |signature| signature.arguments)
         }),
         stable("pg_get_function_identity_arguments", OID, SqlType::Text, |call, row| {
-            arguments(call, row, &identity_arguments)
+            arguments(call, row, &identity_arguments, |signature| signature.identity)
         }),
+        stable(
+            "pg_get_function_arg_default",
+            &[&[Argument::Oid, Argument::Int]],
+            SqlType::Text,
+            |call, row| {
+                let lookup = Lookup::of(call)?;
+                let number = row.get(1).and_then(Datum::as_int).unwrap_or_default();
+                let found = function(&lookup, row).map(|function| argument_default(function, number));
+                Ok(found.flatten().into())
+            },
+        ),
         stable("pg_get_function_result", OID, SqlType::Text, |call, row| {
             let lookup = Lookup::of(call)?;
             if let Some(function) = function(&lookup, row) {
@@ -64,8 +75,8 @@ pub(super) fn functions() -> Vec<RowFunction> {
             let builtin = row.first().and_then(Datum::as_oid).and_then(builtin_function);
             Ok(builtin
                 .map(|builtin| match builtin.returns_set {
-                    true => format!("SETOF {}", type_name(builtin.returns, -1)),
-                    false => type_name(builtin.returns, -1),
+                    true => format!("SETOF {}", type_name_without_modifier(builtin.returns)),
+                    false => type_name_without_modifier(builtin.returns),
                 })
                 .into())
         }),
@@ -180,19 +191,27 @@ fn function<'a>(lookup: &Lookup<'a>, row: &[Datum]) -> Option<&'a Function> {
     }
 }
 
-fn arguments(call: &Call<'_>, row: &[Datum], of: &dyn Fn(&Function) -> String) -> Result<Datum> {
+fn arguments(
+    call: &Call<'_>,
+    row: &[Datum],
+    of: &dyn Fn(&Function) -> String,
+    of_builtin: fn(&Signature) -> &'static str,
+) -> Result<Datum> {
     let lookup = Lookup::of(call)?;
     if let Some(function) = function(&lookup, row) {
         return Ok(of(function).into());
     }
     let builtin = row.first().and_then(Datum::as_oid).and_then(builtin_function);
-    let names = |oids: &[u32]| {
-        oids.iter()
-            .map(|oid| type_name(*oid, -1))
-            .collect::<Vec<_>>()
-            .join(", ")
+    let spelled = |oids: &[u32]| {
+        let names = oids.iter().map(|oid| type_name_without_modifier(*oid));
+        names.collect::<Vec<_>>().join(", ")
     };
-    Ok(builtin.map(|builtin| names(&builtin.arguments)).into())
+    Ok(builtin
+        .map(|builtin| match builtin_signature(builtin.oid) {
+            Some(signature) => of_builtin(signature).to_string(),
+            None => spelled(&builtin.arguments),
+        })
+        .into())
 }
 
 fn full_arguments(function: &Function) -> String {
@@ -202,6 +221,13 @@ fn full_arguments(function: &Function) -> String {
         None => shown,
     });
     with_defaults.collect::<Vec<_>>().join(", ")
+}
+
+/// The default of an argument by its number among all of them.
+fn argument_default(function: &Function, number: i64) -> Option<String> {
+    let index = usize::try_from(number.checked_sub(1)?).ok()?;
+    let parameter = function.parameters().into_iter().nth(index)?;
+    parameter.default.map(str::to_string)
 }
 
 fn identity_arguments(function: &Function) -> String {

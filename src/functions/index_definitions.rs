@@ -23,7 +23,11 @@ pub(super) fn functions() -> Vec<RowFunction> {
                     return Ok(index_definition(index, column).into());
                 }
                 let lookup = Lookup::of(call)?;
-                Ok(lookup.index(oid).map(|index| index.definition(&lookup, column)).into())
+                let pretty = is_pretty(row.get(2));
+                Ok(lookup
+                    .index(oid)
+                    .map(|index| index.definition(&lookup, column, pretty))
+                    .into())
             },
         ),
         RowFunction::stable(
@@ -41,18 +45,30 @@ pub(super) fn functions() -> Vec<RowFunction> {
                 let lookup = Lookup::of(call)?;
                 let domains = lookup.user_types().filter_map(|found| found.domain());
                 if let Some(check) = domains.flat_map(|domain| &domain.checks).find(|check| check.id == oid) {
-                    return Ok(format!("CHECK (({}))", check.condition.text).into());
+                    return Ok(check_definition(&check.condition.text, is_pretty(row.get(1))).into());
                 }
                 Ok(lookup
                     .constraint(oid)
-                    .map(|(table, constraint)| constraint_definition(&lookup, table, constraint))
+                    .map(|(table, constraint)| constraint_definition(&lookup, table, constraint, is_pretty(row.get(1))))
                     .into())
             },
         ),
     ]
 }
 
-fn constraint_definition(lookup: &Lookup<'_>, table: &Table, constraint: &Constraint) -> String {
+/// Whether the text is for people: without parentheses that only a program needs.
+fn is_pretty(argument: Option<&Datum>) -> bool {
+    matches!(argument, Some(Datum::Bool(true)))
+}
+
+fn check_definition(condition: &str, pretty: bool) -> String {
+    match pretty {
+        true => format!("CHECK ({condition})"),
+        false => format!("CHECK (({condition}))"),
+    }
+}
+
+fn constraint_definition(lookup: &Lookup<'_>, table: &Table, constraint: &Constraint, pretty: bool) -> String {
     let unless_enforced = if constraint.enforced { "" } else { " NOT ENFORCED" };
     let timing = constraint.timing.words();
     match &constraint.rule {
@@ -89,7 +105,7 @@ fn constraint_definition(lookup: &Lookup<'_>, table: &Table, constraint: &Constr
                 terms.words(&set_columns)
             )
         }
-        ConstraintRule::Check { condition } => format!("CHECK (({}))", condition.text),
+        ConstraintRule::Check { condition } => check_definition(&condition.text, pretty),
     }
 }
 

@@ -49,6 +49,7 @@ mod names;
 mod network_addresses;
 mod notifications;
 mod numbering;
+mod operator_names;
 mod operators;
 mod ordered_sets;
 mod overload;
@@ -232,6 +233,7 @@ fn row_functions() -> impl Iterator<Item = row_function::RowFunction> {
         input_checks::functions(),
         intervals::functions(),
         names::functions(),
+        operator_names::functions(),
         notifications::functions(),
         patterns::functions(),
         privileges::functions(),

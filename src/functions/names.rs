@@ -256,12 +256,12 @@ fn or_null(call: &Call<'_>, row: &[Datum], find: Find) -> Result<Datum> {
     }
 }
 
-fn as_number(name: &str) -> Option<Oid> {
+pub(super) fn as_number(name: &str) -> Option<Oid> {
     if name == "-" { Some(0) } else { name.parse().ok() }
 }
 
 /// The name of an OID; the number itself where nothing has it, `-` for 0.
-fn shown(row: &[Datum], name: impl Fn(Oid) -> Result<Option<String>>) -> Result<Datum> {
+pub(super) fn shown(row: &[Datum], name: impl Fn(Oid) -> Result<Option<String>>) -> Result<Datum> {
     match oid(row) {
         None => Ok(Datum::Null),
         Some(0) => Ok("-".into()),
@@ -322,7 +322,7 @@ fn index_display(lookup: &Lookup<'_>, oid: Oid) -> Option<String> {
 }
 
 /// format_type(): the row type of a relation is called as the relation is.
-fn shown_type(lookup: &Lookup<'_>, oid: Oid, typmod: Option<i32>) -> String {
+pub(super) fn shown_type(lookup: &Lookup<'_>, oid: Oid, typmod: Option<i32>) -> String {
     match relation_of_type(oid).and_then(|(relation, is_array)| Some((lookup.relation(relation)?, is_array))) {
         Some((relation, true)) => format!("{}[]", lookup.relation_display(relation)),
         Some((relation, false)) => lookup.relation_display(relation),
@@ -334,7 +334,7 @@ fn shown_type(lookup: &Lookup<'_>, oid: Oid, typmod: Option<i32>) -> String {
     }
 }
 
-fn type_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {
+pub(super) fn type_oid(lookup: &Lookup<'_>, name: &str) -> Result<Option<Oid>> {
     let plain = name.trim().strip_prefix("pg_catalog.").unwrap_or(name.trim());
     if let Ok(sql_type) = plain.parse::<SqlType>() {
         return Ok(Some(sql_type.oid()));
@@ -477,7 +477,7 @@ fn procedure_name(lookup: &Lookup<'_>, oid: Oid) -> Result<Option<String>> {
     };
     let arguments: Vec<String> = argument_types(lookup, oid)
         .into_iter()
-        .map(|argument| type_name(argument, -1))
+        .map(|argument| shown_type(lookup, argument, None))
         .collect();
     Ok(Some(format!("{name}({})", arguments.join(","))))
 }

@@ -10,6 +10,7 @@ use crate::types::encoding;
 
 const NOTHING: &[&[Argument]] = &[&[]];
 const INTEGER: &[&[Argument]] = &[&[Argument::Int]];
+const OID: &[&[Argument]] = &[&[Argument::Oid]];
 
 fn integers() -> SqlType {
     SqlType::Array(Box::new(SqlType::Int4))
@@ -56,6 +57,26 @@ pub(super) fn functions() -> Vec<RowFunction> {
         ),
         stable("pg_is_wal_replay_paused", NOTHING, SqlType::Bool, |_, _| {
             Ok(false.into())
+        }),
+        // What a server tells that follows no other one, has no triggers and no log files that clients may read.
+        stable(
+            "pg_last_xact_replay_timestamp",
+            NOTHING,
+            SqlType::Timestamptz(None),
+            |_, _| Ok(Datum::Null),
+        ),
+        stable(
+            "pg_current_logfile",
+            &[&[], &[Argument::Text]],
+            SqlType::Text,
+            |_, _| Ok(Datum::Null),
+        ),
+        stable("pg_trigger_depth", NOTHING, SqlType::Int4, |_, _| Ok(0.into())),
+        stable("pg_collation_actual_version", OID, SqlType::Text, |_, _| {
+            Ok(Datum::Null)
+        }),
+        stable("pg_database_collation_actual_version", OID, SqlType::Text, |_, _| {
+            Ok(Datum::Null)
         }),
         stable(
             "pg_postmaster_start_time",

@@ -114,7 +114,7 @@ impl<'a> TableIndex<'a> {
     }
 
     /// pg_get_indexdef(): the statement that makes it, or one of its columns.
-    pub fn definition(&self, lookup: &Lookup<'_>, column: i64) -> String {
+    pub fn definition(&self, lookup: &Lookup<'_>, column: i64, pretty: bool) -> String {
         let keys = self.key_columns();
         let included = self.included_columns();
         if column != 0 {
@@ -141,7 +141,10 @@ impl<'a> TableIndex<'a> {
                 text.push_str(" NULLS NOT DISTINCT");
             }
             if let Some(condition) = &index.condition {
-                text.push_str(&format!(" WHERE ({})", condition.text));
+                text.push_str(&match pretty {
+                    true => format!(" WHERE {}", condition.text),
+                    false => format!(" WHERE ({})", condition.text),
+                });
             }
         }
         text

@@ -94,6 +94,11 @@ pub fn order_joins(governed: &GovernedPlan, session: &PlanningSession) -> Result
     beside_other_tasks(governed, || governed.rewrite(|plan| Ok(session.order_joins(plan)?)))
 }
 
+/// Whether the order of a plan's joins is found as well when they are in order already.
+fn can_be_ordered_again(governed: &GovernedPlan) -> Result<bool> {
+    Ok(join_order::can_be_ordered_again(governed.plan())?)
+}
+
 /// Operators for an optimized plan; equal parts of it are computed once.
 pub async fn plan_physically(governed: &GovernedPlan, session: &PlanningSession) -> Result<Arc<dyn ExecutionPlan>> {
     let shared = match session.has_own_operators() {

@@ -105,8 +105,8 @@ pub enum Kept {
 pub struct CachedPlan {
     /// Optimized; parameters are open.
     pub plan: GovernedPlan,
-    /// The same with its joins in order, where no parameter has a say in that.
-    pub ordered: Option<GovernedPlan>,
+    /// The same with its joins in order. Values of parameters have a say in that too, but most leave what they find.
+    pub ordered: GovernedPlan,
     pub parameter_types: Vec<SqlType>,
     pub columns: Arc<[OutputColumn]>,
     /// Whether the plan means the same whenever it runs on the same versions.
@@ -121,9 +121,10 @@ impl CachedPlan {
         sources: &[ColumnSource],
         session: &PlanningSession,
     ) -> Result<CachedPlan> {
-        let ordered = match parameter_types.as_slice() {
-            [] => Some(super::order_joins(&plan, session)?),
-            _ => None,
+        let ordered = super::order_joins(&plan, session)?;
+        let ordered = match parameter_types.is_empty() || super::can_be_ordered_again(&ordered)? {
+            true => ordered,
+            false => plan.clone(),
         };
         Ok(CachedPlan {
             repeatable: plan.is_repeatable(),
@@ -206,7 +207,7 @@ impl PlanCache {
 /// Nodes of the plans, subqueries included.
 fn node_count(cached: &CachedPlan) -> u32 {
     let mut count = 0;
-    for plan in std::iter::once(&cached.plan).chain(&cached.ordered) {
+    for plan in [&cached.plan, &cached.ordered] {
         // The count stops where the plan cannot be walked.
         let _ = plan.plan().apply_with_subqueries(|_| {
             count += 1;

@@ -156,7 +156,13 @@ pub(super) fn copied_columns(
         search_path: &context.search_path,
     };
     match context.catalog.resolve_relation(names, &name.0) {
-        Ok(Object::Table(table)) if table.columns.iter().any(|column| column.generated().is_some()) => {
+        // Who may not use the schema learns nothing of its tables' columns.
+        Ok(Object::Table(table)) if !context.catalog.access(context.principal.role).uses_schema(table.schema) => {
+            Ok(named.to_vec())
+        }
+        Ok(Object::Table(table))
+            if !named.is_empty() || table.columns.iter().any(|column| column.generated().is_some()) =>
+        {
             commands::copy_in::copied_columns(table, named)
         }
         _ => Ok(named.to_vec()),

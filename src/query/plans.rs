@@ -192,9 +192,9 @@ async fn becomes_literal(
     let literal = optimize(request, bind(request, query, request.declared, true).await?)?;
     let session = planning_session(request);
     let values = ParamValues::from(literals.to_vec());
-    let bound = planning::order_joins(&planning::bind_parameters(&open.plan, values, &session)?, &session)?;
+    let bound = planning::order_joins(&planning::bind_parameters(&open.ordered, values, &session)?, &session)?;
     let shown = |plan: &GovernedPlan| plan.plan().display_indent().to_string();
-    Ok(literal.ordered.is_some_and(|ordered| shown(&ordered) == shown(&bound)))
+    Ok(shown(&literal.ordered) == shown(&bound))
 }
 
 /// What the plan of a text depends on; `None` where a plan may not be kept.

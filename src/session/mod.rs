@@ -1,6 +1,7 @@
 //! One client: its settings, prepared statements, portals and transaction. The wire calls it in the
 //! order in which messages arrive; a simple query is an unnamed statement and portal through the same calls.
 
+mod beginning;
 mod commands;
 mod current_of;
 mod cursor_rows;
@@ -53,6 +54,7 @@ use crate::types::SqlType;
 use crate::types::copy::CopyEncoder;
 use crate::types::encoding::Encoding;
 use crate::types::format::{Format, FormatSettings};
+use beginning::Beginning;
 pub use function_call::{Arguments, Callable, Called};
 use identity::Identity;
 use listening::Listening;
@@ -259,41 +261,21 @@ impl Session {
         let outlet = Arc::<NoticeOutlet>::default();
         let row_calls = RowCalls::new(&engine, &login, &outlet);
         let entered = engine.sessions.enter(handle);
-        let mut session = Session {
+        let beginning = Beginning {
+            engine,
             handle: Arc::clone(&entered.handle),
-            entered: Some(entered),
             identity: Identity::new(login.role, login.role_name.into()),
             database: database.id,
             database_name: database.name.as_str().into(),
             interrupt: login.interrupt,
             settings,
-            search_path: None,
-            statements: HashMap::new(),
-            portals: HashMap::new(),
-            transaction: Transaction::default(),
-            savepoints: vec![],
-            listening: Listening::default(),
-            arrived: Utc::now(),
-            begun: false,
-            has_queried: false,
-            in_script: false,
-            nesting: 0,
-            script: None,
-            notices,
             outlet,
-            raised_bytes: 0,
-            copy_in: None,
-            time_limit: None,
-            lone: None,
-            answered: None,
-            transaction_limit: None,
-            context: None,
             row_calls: Some(Arc::new(row_calls)),
-            around: None,
-            definers: 0,
-            kept_routines: HashMap::new(),
-            engine,
+            arrived: Utc::now(),
         };
+        let mut session = beginning.session();
+        session.entered = Some(entered);
+        session.notices = notices;
         if let Some(role) = acts_as {
             match session.set_role(Some(&role), false).await {
                 Ok(()) => session.identity.start_as(role),

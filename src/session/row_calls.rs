@@ -11,6 +11,7 @@ use datafusion::common::ScalarValue;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use super::beginning::Beginning;
 use super::plpgsql::{RoutineCall, Typed, exact_numeric};
 use super::{Login, NoticeOutlet, Session};
 use crate::binding;
@@ -81,41 +82,23 @@ impl RowCalls {
         identity.set(statement.principal.clone(), false);
         let mut within = SessionSettings::new(Arc::clone(settings));
         within.begin();
-        Session {
+        let beginning = Beginning {
             engine: Arc::clone(&self.engine),
-            entered: None,
             handle: Arc::clone(&statement.session),
             identity,
             database: statement.database,
             database_name: Arc::clone(&statement.database_name),
             interrupt: Arc::clone(&self.interrupt),
             settings: within,
-            search_path: None,
-            statements: HashMap::new(),
-            portals: HashMap::new(),
-            transaction: Transaction::within_statement(),
-            savepoints: vec![],
-            listening: Default::default(),
-            arrived: statement.statement_start,
-            begun: true,
-            has_queried: true,
-            in_script: false,
-            nesting: 0,
-            script: None,
-            notices: vec![],
             outlet: Arc::clone(&self.outlet),
-            raised_bytes: 0,
-            copy_in: None,
-            time_limit: None,
-            lone: None,
-            answered: None,
-            transaction_limit: None,
-            context: None,
             row_calls: statement.routines.clone(),
-            around: Some(Arc::clone(statement)),
-            definers: 0,
-            kept_routines: HashMap::new(),
-        }
+            arrived: statement.statement_start,
+        };
+        let mut session = beginning.session();
+        session.transaction = Transaction::within_statement();
+        (session.begun, session.has_queried) = (true, true);
+        session.around = Some(Arc::clone(statement));
+        session
     }
 }
 

@@ -62,10 +62,14 @@ pub(super) fn alter(reader: &mut Reader) -> Result<Statement> {
     }
     let if_exists = reader.if_exists();
     let name = reader.object_name()?;
-    match object_action(reader, kind, &name)? {
-        Some(alter) => Ok(Statement::Alter { alter, if_exists }),
-        None => Err(unsupported_action(reader)),
+    if let Some(alter) = object_action(reader, kind, &name)? {
+        return Ok(Statement::Alter { alter, if_exists });
     }
+    if kind == ObjectKind::View && reader.accept(&["rename"]) {
+        let alter = alter_table::renamed_column(reader, kind, name)?;
+        return Ok(Statement::Alter { alter, if_exists });
+    }
+    Err(unsupported_action(reader))
 }
 
 /// RENAME TO, OWNER TO and SET SCHEMA, which every kind of object shares.

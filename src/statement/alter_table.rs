@@ -168,10 +168,16 @@ fn rename_column(reader: &mut Reader, table: ObjectName) -> Result<Alter> {
         let to = reader.name()?;
         return Ok(Alter::RenameConstraint { table, name, to });
     }
+    renamed_column(reader, ObjectKind::Table, table)
+}
+
+/// [COLUMN] name TO name.
+pub(super) fn renamed_column(reader: &mut Reader, kind: ObjectKind, table: ObjectName) -> Result<Alter> {
     reader.accept(&["column"]);
     let column = reader.name()?;
     reader.expect(&["to"])?;
     Ok(Alter::RenameColumn {
+        kind,
         table,
         column,
         to: reader.name()?,

@@ -443,7 +443,9 @@ pub enum Alter {
         if_exists: bool,
         cascade: bool,
     },
+    /// Of a table or a view.
     RenameColumn {
+        kind: ObjectKind,
         table: ObjectName,
         column: String,
         to: String,

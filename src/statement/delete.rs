@@ -9,7 +9,7 @@ use crate::error::Result;
 
 pub(super) fn delete(reader: &mut Reader, with: Option<With>) -> Result<Statement> {
     reader.expect(&["delete", "from"])?;
-    let (table, from) = target::target(reader, &["using", "where", "returning"])?;
+    let target::Target { name, position, from } = target::target(reader, &["using", "where", "returning"])?;
     let mut from = vec![from];
     if reader.accept(&["using"]) {
         from.extend(reader.tables()?);
@@ -21,7 +21,8 @@ pub(super) fn delete(reader: &mut Reader, with: Option<With>) -> Result<Statemen
         items.push(target::item(Expr::Value(Value::Null.into()), 0));
     }
     Ok(Statement::Delete(Delete {
-        table,
+        table: name,
+        position,
         rows: target::rows(reader, with, items, from, selection)?,
         returning,
     }))

@@ -17,6 +17,7 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
         reader.expect(&["into"])?;
     }
     reader.accept(&["table"]);
+    let position = reader.position();
     let table = reader.object_name()?;
     let alias = match reader.accept(&["as"]) {
         true => reader.name()?,
@@ -62,6 +63,7 @@ pub(super) fn insert(reader: &mut Reader, with: Option<With>) -> Result<Statemen
     };
     Ok(Statement::Insert(Box::new(Insert {
         table,
+        position,
         alias,
         columns,
         positions,

@@ -16,7 +16,11 @@ const MARK: &str = "\u{0}mark";
 
 pub(super) fn merge(reader: &mut Reader, with: Option<With>) -> Result<Statement> {
     reader.expect(&["merge", "into"])?;
-    let (table, into) = target::target(reader, &["using"])?;
+    let target::Target {
+        name: table,
+        position: named_at,
+        from: into,
+    } = target::target(reader, &["using"])?;
     reader.expect(&["using"])?;
     let position = reader.position();
     let mut sources = reader.tables()?;
@@ -75,6 +79,7 @@ pub(super) fn merge(reader: &mut Reader, with: Option<With>) -> Result<Statement
     }];
     Ok(Statement::Merge(Merge {
         table,
+        position: named_at,
         rows: target::rows(reader, with, items, vec![from], None)?,
         clauses,
         returning,

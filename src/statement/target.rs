@@ -14,9 +14,18 @@ use super::reader::Reader;
 use super::relation;
 use crate::error::Result;
 
+/// The table that a statement changes.
+pub(super) struct Target {
+    pub name: ObjectName,
+    /// The character where it is named.
+    pub position: usize,
+    pub from: TableWithJoins,
+}
+
 /// [ONLY] name [*] [[AS] alias], where a word of `clauses` is no alias.
-pub(super) fn target(reader: &mut Reader, clauses: &[&str]) -> Result<(ObjectName, TableWithJoins)> {
+pub(super) fn target(reader: &mut Reader, clauses: &[&str]) -> Result<Target> {
     reader.accept(&["only"]);
+    let position = reader.position();
     let name = reader.object_name()?;
     reader.accept_token(&Token::Mul);
     let is_clause = clauses.iter().any(|word| reader.peek_words(&[word]));
@@ -25,8 +34,8 @@ pub(super) fn target(reader: &mut Reader, clauses: &[&str]) -> Result<(ObjectNam
     } else {
         name.last().to_string()
     };
-    let table = table(&name, &alias);
-    Ok((name, table))
+    let from = table(&name, &alias);
+    Ok(Target { name, position, from })
 }
 
 /// What a table of FROM is called.

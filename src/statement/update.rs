@@ -11,7 +11,7 @@ use crate::functions::{ASSIGNED_FIELD, ASSIGNED_PART, ASSIGNED_SLICE};
 
 pub(super) fn update(reader: &mut Reader, with: Option<With>) -> Result<Statement> {
     reader.expect(&["update"])?;
-    let (table, from) = target::target(reader, &["set"])?;
+    let target::Target { name, position, from } = target::target(reader, &["set"])?;
     reader.expect(&["set"])?;
     let (columns, mut items) = assignments(reader, target::alias(&from))?;
     let mut from = vec![from];
@@ -23,7 +23,8 @@ pub(super) fn update(reader: &mut Reader, with: Option<With>) -> Result<Statemen
     let returning = !returned.is_empty();
     items.extend(returned);
     Ok(Statement::Update(Update {
-        table,
+        table: name,
+        position,
         columns,
         rows: target::rows(reader, with, items, from, selection)?,
         returning,

@@ -1,12 +1,25 @@
 //! `json_agg(x)` gathers the values as an array of json first: so ORDER BY, DISTINCT and FILTER mean what they mean to
 //! `array_agg`.
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Value, VisitMut,
 };
 
 use super::syntax::{call, plain_arguments, replace_expressions, system_name};
 use crate::error::Result;
+
+/// The arguments, with `(t.*)` for `t.*`.
+fn arguments(arguments: &[FunctionArg]) -> Option<Vec<Expr>> {
+    let rows = arguments.iter().map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) => {
+            let row = Expr::QualifiedWildcard(name.clone(), AttachedToken::empty());
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Nested(Box::new(row))))
+        }
+        other => other.clone(),
+    });
+    plain_arguments(&rows.collect::<Vec<_>>())
+}
 
 pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
     replace_expressions(tree, |expression| {
@@ -19,7 +32,7 @@ pub(super) fn rewrite(tree: &mut impl VisitMut) -> Result<()> {
         let FunctionArguments::List(list) = &function.args else {
             return Ok(());
         };
-        let Some(arguments) = plain_arguments(&list.args) else {
+        let Some(arguments) = arguments(&list.args) else {
             return Ok(());
         };
         let gathered = match (name.as_str(), arguments.as_slice()) {

@@ -18,10 +18,11 @@ pub fn add_columns(staged: &mut Staged, role: Oid, table: Oid, columns: &[(NewCo
                 "column \"{}\" of relation \"{}\" already exists",
                 column.name, table.name
             );
+            let error = Error::new(SqlState::DuplicateColumn, message);
             if !if_not_exists {
-                return Err(Error::new(SqlState::DuplicateColumn, message));
+                return Err(error);
             }
-            staged.notice(format!("{message}, skipping"));
+            staged.skipping(&error);
             continue;
         }
         if table.columns.len() >= 1600 || table.next_column == i16::MAX {

@@ -30,11 +30,30 @@ pub fn drop_named(
             Err(error) if if_exists && is_missing(&error) => {
                 staged.notice(format!("{}, skipping", error.message()));
             }
+            Err(error) if error.state() == SqlState::WrongObjectType => {
+                let hint = snapshot.find_relation(scope, name)?.and_then(right_drop);
+                return Err(match hint {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                });
+            }
             Err(error) => return Err(error),
         }
     }
     drop(snapshot);
     drop_objects(staged, role, &ids, cascade)
+}
+
+/// The statement that drops what another one was asked to.
+fn right_drop(found: &Object) -> Option<String> {
+    let word = found.kind().word();
+    Some(match found.kind() {
+        ObjectKind::Index => format!("Use DROP INDEX to remove an {word}."),
+        ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Sequence => {
+            format!("Use DROP {} to remove a {word}.", word.to_uppercase())
+        }
+        _ => return None,
+    })
 }
 
 /// The index of a declared key goes with its constraint only.

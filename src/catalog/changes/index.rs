@@ -93,6 +93,7 @@ pub fn create_index(staged: &mut Staged, role: Oid, new: NewIndex, when_taken: W
         });
     }
     let included = new.included.iter().map(column).collect::<Result<Vec<i16>>>()?;
+    names.extend(new.included.iter().cloned());
     let name = new.name.unwrap_or_else(|| free_name(&snapshot, &table, &names));
     drop(snapshot);
     let id = staged.new_oid()?;

@@ -54,7 +54,7 @@ pub use sequence::{IdentityChange, NewSequence, SequenceOptions, alter_sequence,
 pub use set_schema::set_schema;
 pub use table::{NewColumn, NewTable, create_materialized_view, create_table, set_populated};
 pub use user_type::{EnumPlace, add_label, create_enum, label_users, rename_label};
-pub use view::{NewView, create_view};
+pub use view::{NewView, create_view, rename_view_column};
 
 use super::model::*;
 use super::requirement::Permission;
@@ -97,7 +97,7 @@ fn keep_existing(staged: &mut Staged, existing: &Object, when_taken: WhenTaken) 
     if when_taken == WhenTaken::Refuse {
         return Err(error);
     }
-    staged.notice(format!("{}, skipping", error.message()));
+    staged.skipping(&error);
     Ok(Created::Existing(existing.id()))
 }
 

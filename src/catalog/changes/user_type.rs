@@ -102,11 +102,12 @@ pub fn add_label(
     let labels = labels_of(&mut user_type)?;
     if labels.iter().any(|known| known.label == label) {
         let message = format!("enum label \"{label}\" already exists");
+        let error = Error::new(SqlState::DuplicateObject, message);
         if if_not_exists {
-            staged.notice(format!("{message}, skipping"));
+            staged.skipping(&error);
             return Ok(());
         }
-        return Err(Error::new(SqlState::DuplicateObject, message));
+        return Err(error);
     }
     let position = |neighbor: &str| {
         let found = labels.iter().position(|known| known.label == neighbor);

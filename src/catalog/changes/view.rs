@@ -1,7 +1,7 @@
 //! CREATE [OR REPLACE] VIEW. The text is kept as written, with what its names meant.
 
 use super::default_privileges::grants_of_new;
-use super::table::numbered;
+use super::table::{missing_column, numbered};
 use super::*;
 
 /// A view after its query was bound.
@@ -78,6 +78,25 @@ pub fn create_view(staged: &mut Staged, role: Oid, new: NewView, when_taken: Whe
         ..view.clone()
     })?;
     Ok(Created::Replaced(view.id))
+}
+
+/// Gives a column of the view another name; what its query calls it stays.
+pub fn rename_view_column(staged: &mut Staged, role: Oid, view: Oid, column: &str, to: &str) -> Result<()> {
+    staged.require(Permission::Owns { role, object: view })?;
+    check_name(ObjectKind::Column, to)?;
+    let Object::View(mut view) = staged.object(view)? else {
+        return Err(Error::internal("the columns of a view are renamed, and it is none"));
+    };
+    if view.columns.iter().any(|existing| existing.name == to) {
+        let message = format!("column \"{to}\" of relation \"{}\" already exists", view.name);
+        return Err(Error::new(SqlState::DuplicateColumn, message));
+    }
+    let named = view.columns.iter_mut().find(|existing| existing.name == column);
+    let Some(named) = named else {
+        return Err(missing_column(column, &view.name));
+    };
+    named.name = to.to_string();
+    staged.put(view)
 }
 
 /// The new columns with the grants of the old ones; PostgreSQL's 42P16 where they do not fit.

@@ -5,7 +5,8 @@ use bytes::BytesMut;
 use super::super::analyzer::not_covered;
 use super::super::value_type::{
     BOOL, BPCHAR, CHAR, CID, FLOAT4, FLOAT8, INT2, INT2VECTOR, INT4, INT8, NAME, NUMERIC, OID, OIDVECTOR, RECORD,
-    REGCLASS, REGNAMESPACE, REGPROC, REGPROCEDURE, REGROLE, REGTYPE, TEXT, Type, VARCHAR, XID,
+    REGCLASS, REGCOLLATION, REGCONFIG, REGDICTIONARY, REGNAMESPACE, REGOPER, REGOPERATOR, REGPROC, REGPROCEDURE,
+    REGROLE, REGTYPE, TEXT, Type, VARCHAR, XID,
 };
 use super::Executor;
 use super::compare::number;
@@ -28,6 +29,9 @@ fn registered_name(oid: u32) -> Option<&'static str> {
         REGPROCEDURE => "regprocedure",
         REGNAMESPACE => "regnamespace",
         REGROLE => "regrole",
+        REGOPER => "regoper",
+        REGOPERATOR => "regoperator",
+        REGCOLLATION => "regcollation",
         _ => return None,
     })
 }
@@ -101,7 +105,7 @@ impl Executor<'_> {
             Datum::Int(number) => match registered_name(ty.oid) {
                 Some(name) => self.registered_output(name, *number)?,
                 None => match ty.oid {
-                    3734 | 3769 | 2203 | 2204 | 4191 if *number == 0 => "-".to_string(),
+                    REGCONFIG | REGDICTIONARY if *number == 0 => "-".to_string(),
                     _ => number.to_string(),
                 },
             },
@@ -139,6 +143,9 @@ impl Executor<'_> {
             "regproc" => "regprocout",
             "regprocedure" => "regprocedureout",
             "regnamespace" => "regnamespaceout",
+            "regoper" => "regoperout",
+            "regoperator" => "regoperatorout",
+            "regcollation" => "regcollationout",
             _ => "regroleout",
         };
         match self.row_function(shown, &[number.into()])? {

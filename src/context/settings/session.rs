@@ -235,9 +235,21 @@ impl SessionSettings {
         changes
     }
 
+    /// A name that nobody declared stays known once it was set, if only for a transaction: it is empty then, as in PostgreSQL.
+    fn remember(&mut self, name: &str) {
+        if definition(name).is_some() || self.lasting.is_changed(name) {
+            return;
+        }
+        self.lasting = Arc::new(self.lasting.with(name, ""));
+        if let Some(before) = &mut self.before_transaction {
+            *before = Arc::new(before.with(name, ""));
+        }
+    }
+
     fn apply(&mut self, name: &str, canonical: &str, local: bool) {
         let of_transaction = OF_TRANSACTION.iter().any(|own| own.eq_ignore_ascii_case(name));
         let local = local || of_transaction;
+        self.remember(name);
         if local && self.before_transaction.is_none() {
             return;
         }

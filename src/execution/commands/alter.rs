@@ -76,8 +76,20 @@ async fn change(command: &mut CommandContext<'_>, alter: &Alter) -> Result<&'sta
             drop_column(command, &table, column, *if_exists, *cascade).await?;
             Ok("ALTER TABLE")
         }
-        Alter::RenameColumn { table, column, to } => {
-            let table = command.table(table)?;
+        Alter::RenameColumn {
+            kind,
+            table: name,
+            column,
+            to,
+        } => {
+            if let Object::View(view) = object(command, ObjectKind::Table, name)? {
+                let id = view.id;
+                command
+                    .stage(|staged, role, _| changes::rename_view_column(staged, role, id, column, to))
+                    .await?;
+                return Ok(tag(*kind));
+            }
+            let table = command.table(name)?;
             command
                 .stage(|staged, role, _| changes::rename_column(staged, role, table.id, column, to))
                 .await?;

@@ -98,14 +98,14 @@ impl CommandContext<'_> {
         staged.add_statement(self.text);
         let changed = change(staged, role, scope)?;
         for notice in staged.take_notices() {
-            let (severity, state) = match notice.severity {
-                Severity::Debug => (NoticeSeverity::Debug, SqlState::SuccessfulCompletion),
-                Severity::Notice => (NoticeSeverity::Notice, SqlState::SuccessfulCompletion),
-                Severity::Warning => (NoticeSeverity::Warning, SqlState::Warning),
+            let severity = match notice.severity {
+                Severity::Debug => NoticeSeverity::Debug,
+                Severity::Notice => NoticeSeverity::Notice,
+                Severity::Warning => NoticeSeverity::Warning,
             };
             self.notices.push(Notice {
                 severity,
-                state,
+                state: notice.state,
                 message: notice.message,
                 detail: notice.detail,
                 hint: None,

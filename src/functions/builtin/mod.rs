@@ -3,18 +3,22 @@
 //! carry version 17's column lists, with two columns of 15 at the end of pg_database and pg_collation that psql 15
 //! reads from any server. Only rows whose types Boathouse has are in them.
 
+mod collations;
 mod derived;
 mod descriptions;
 mod functions;
 mod indexes;
 mod relations;
+mod signatures;
 mod types;
 
+pub use collations::{Collation, collations};
 pub use derived::{constraint_of_index, default_oid, index_of_constraint, relation_of_type, row_array_type, row_type};
 pub use descriptions::{builtin_description, builtin_descriptions};
 pub use functions::{BuiltinFunction, builtin_function, builtin_functions, builtin_functions_named};
 pub use indexes::{BuiltinIndex, builtin_index, builtin_indexes};
 pub use relations::{BuiltinColumn, BuiltinRelation, builtin_relation, builtin_relation_named, builtin_relations};
+pub use signatures::{Signature, builtin_signature};
 pub use types::{BuiltinType, builtin_type, builtin_type_named, builtin_types, type_name, type_name_without_modifier};
 
 /// pg_operator's rows: oid, name, kind, can merge, can hash, left, right, result, commutator, negator,

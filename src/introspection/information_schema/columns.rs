@@ -2,7 +2,7 @@
 
 use super::{catalog, schema_name, yes_or_no};
 use crate::binding::updatable;
-use crate::catalog::model::{Column, NumberingKind, Object, ObjectKind, Privilege, Sequence, View};
+use crate::catalog::model::{BOOTSTRAP_ROLE, Column, NumberingKind, Object, ObjectKind, Privilege, Sequence, View};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::functions::builtin::builtin_relations;
@@ -99,6 +99,34 @@ pub(super) fn element_types(introspection: &Introspection<'_>, rows: &mut Rows) 
             ("udt_schema", "pg_catalog".into()),
             ("udt_name", element.internal_name().into()),
             ("dtd_identifier", format!("a{}", column.id).into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// column_udt_usage: columns whose type is the principal's; the system's types are a superuser's.
+pub(super) fn type_usage(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
+    let access = &introspection.lookup.access;
+    for (object, column) in columns(introspection) {
+        let below = match &column.sql_type {
+            SqlType::Domain(domain) => &domain.base,
+            other => other,
+        };
+        let owner = introspection
+            .lookup
+            .user_type(below.oid())
+            .map(|(user_type, _)| user_type.owner);
+        if !access.has_privileges_of(owner.unwrap_or(BOOTSTRAP_ROLE)) {
+            continue;
+        }
+        rows.add([
+            ("udt_catalog", catalog(introspection)),
+            ("udt_schema", schema_of_type(below).into()),
+            ("udt_name", below.internal_name().into()),
+            ("table_catalog", catalog(introspection)),
+            ("table_schema", schema_name(introspection, object.parent())),
+            ("table_name", object.name().into()),
+            ("column_name", column.name.as_str().into()),
         ])?;
     }
     Ok(())

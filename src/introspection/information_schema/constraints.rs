@@ -2,7 +2,7 @@
 //! check_constraints and what they use.
 
 use super::{catalog, schema_name, yes_or_no};
-use crate::catalog::model::{Constraint, ConstraintRule, Table, Timing};
+use crate::catalog::model::{Column, Constraint, ConstraintRule, Oid, Table, Timing};
 use crate::error::Result;
 use crate::functions::Datum;
 use crate::introspection::{Introspection, Rows};
@@ -39,7 +39,53 @@ pub(super) fn table_constraints(introspection: &Introspection<'_>, rows: &mut Ro
             ("nulls_distinct", nulls_distinct),
         ])?;
     }
+    for not_null in not_nulls(introspection) {
+        rows.add([
+            ("constraint_catalog", catalog(introspection)),
+            (
+                "constraint_schema",
+                schema_name(introspection, Some(not_null.table.schema)),
+            ),
+            ("constraint_name", not_null.name().into()),
+            ("table_catalog", catalog(introspection)),
+            ("table_schema", schema_name(introspection, Some(not_null.table.schema))),
+            ("table_name", not_null.table.name.as_str().into()),
+            ("constraint_type", "CHECK".into()),
+            ("is_deferrable", "NO".into()),
+            ("initially_deferred", "NO".into()),
+            ("enforced", "YES".into()),
+        ])?;
+    }
     Ok(())
+}
+
+/// A column's NOT NULL, which the standard's views show as a CHECK.
+struct NotNull<'a> {
+    table: &'a Table,
+    column: &'a Column,
+    namespace: Oid,
+}
+
+impl NotNull<'_> {
+    /// Made of the numbers of the schema, the table and the column, as in PostgreSQL.
+    fn name(&self) -> String {
+        format!("{}_{}_{}_not_null", self.namespace, self.table.id, self.column.id)
+    }
+}
+
+fn not_nulls<'a>(introspection: &'a Introspection<'_>) -> impl Iterator<Item = NotNull<'a>> + 'a {
+    let lookup = &introspection.lookup;
+    lookup
+        .tables()
+        .filter(|table| table.materialized.is_none())
+        .flat_map(move |table| {
+            let columns = table.columns.iter().filter(|column| !column.nullable);
+            columns.map(move |column| NotNull {
+                table,
+                column,
+                namespace: lookup.namespace_oid(table.schema),
+            })
+        })
 }
 
 pub(super) fn key_column_usage(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
@@ -111,9 +157,30 @@ pub(super) fn check_constraints(introspection: &Introspection<'_>, rows: &mut Ro
                 ("constraint_catalog", catalog(introspection)),
                 ("constraint_schema", schema_name(introspection, Some(table.schema))),
                 ("constraint_name", constraint.name.as_str().into()),
-                ("check_clause", format!("({})", condition.text).into()),
+                ("check_clause", format!("(({}))", condition.text).into()),
             ])?;
         }
+    }
+    for user_type in introspection.lookup.user_types() {
+        for check in user_type.domain().map_or(&[][..], |domain| &domain.checks) {
+            rows.add([
+                ("constraint_catalog", catalog(introspection)),
+                ("constraint_schema", schema_name(introspection, Some(user_type.schema))),
+                ("constraint_name", check.name.as_str().into()),
+                ("check_clause", format!("(({}))", check.condition.text).into()),
+            ])?;
+        }
+    }
+    for not_null in not_nulls(introspection) {
+        rows.add([
+            ("constraint_catalog", catalog(introspection)),
+            (
+                "constraint_schema",
+                schema_name(introspection, Some(not_null.table.schema)),
+            ),
+            ("constraint_name", not_null.name().into()),
+            ("check_clause", format!("{} IS NOT NULL", not_null.column.name).into()),
+        ])?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod roles;
 mod routines;
 mod schemata;
 mod sequences;
+mod standard;
 
 use super::{Generator, Introspection};
 use crate::functions::Datum;
@@ -25,6 +26,12 @@ pub(super) fn generator(name: &str) -> Option<Generator> {
         "check_constraints" => constraints::check_constraints,
         "constraint_column_usage" => constraints::column_usage,
         "constraint_table_usage" => constraints::table_usage,
+        "collation_character_set_applicability" => schemata::collations_of_character_sets,
+        "collations" => schemata::collations,
+        "column_udt_usage" => columns::type_usage,
+        "sql_implementation_info" => standard::implementation,
+        "sql_parts" => standard::parts,
+        "sql_sizing" => standard::sizes,
         "column_domain_usage" => domains::column_usage,
         "domain_constraints" => domains::constraints,
         "domain_udt_usage" => domains::udt_usage,

@@ -54,8 +54,7 @@ fn role(introspection: &Introspection<'_>, role: Oid) -> Datum {
 }
 
 pub(super) fn on_tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    let of_rows = |object: &&Object| !matches!(object, Object::Sequence(_));
-    for object in introspection.lookup.relations().filter(of_rows) {
+    for object in introspection.lookup.relations().filter(is_table_or_view) {
         for held in held(introspection, object.kind(), object.owner(), object.grants()) {
             rows.add([
                 ("grantor", role(introspection, held.grantor)),
@@ -72,8 +71,13 @@ pub(super) fn on_tables(introspection: &Introspection<'_>, rows: &mut Rows) -> R
     Ok(())
 }
 
+/// The standard knows no materialized views.
+fn is_table_or_view(object: &&Object) -> bool {
+    !matches!(object, Object::Sequence(_)) && object.kind() != ObjectKind::MaterializedView
+}
+
 pub(super) fn on_columns(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    for object in introspection.lookup.relations() {
+    for object in introspection.lookup.relations().filter(is_table_or_view) {
         let of_table = |held: &Held| Privilege::all_of(ObjectKind::Column).contains(&held.privilege);
         for column in object.columns() {
             let whole = held(introspection, object.kind(), object.owner(), object.grants());

@@ -1,17 +1,16 @@
-//! enabled_roles, applicable_roles and administrable_role_authorizations: the roles behind the principal.
+//! enabled_roles, applicable_roles and administrable_role_authorizations: the roles whose privileges the principal has,
+//! which are all of them for a superuser.
 
 use super::yes_or_no;
 use crate::catalog::model::Oid;
 use crate::error::Result;
+use crate::functions::PREDEFINED_ROLES;
 use crate::introspection::{Introspection, Rows};
 
 fn enabled_ids(introspection: &Introspection<'_>) -> Vec<Oid> {
     let lookup = &introspection.lookup;
-    let mut ids: Vec<Oid> = lookup
-        .catalog
-        .membership_closure(lookup.context.principal.role, true)
-        .into_iter()
-        .collect();
+    let roles = lookup.catalog.roles().map(|role| role.id);
+    let mut ids: Vec<Oid> = roles.filter(|role| lookup.access.has_privileges_of(*role)).collect();
     ids.sort_unstable();
     ids
 }
@@ -20,6 +19,11 @@ pub(super) fn enabled(introspection: &Introspection<'_>, rows: &mut Rows) -> Res
     for id in enabled_ids(introspection) {
         if let Some(role) = introspection.lookup.catalog.role(id) {
             rows.add([("role_name", role.name.as_str().into())])?;
+        }
+    }
+    if introspection.lookup.access.is_superuser() {
+        for (_, name) in PREDEFINED_ROLES {
+            rows.add([("role_name", name.into())])?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::catalog::model::{BOOTSTRAP_ROLE, Oid, PG_CATALOG_SCHEMA};
 use crate::error::Result;
 use crate::functions::Datum;
-use crate::functions::builtin::{builtin_casts, builtin_operators};
+use crate::functions::builtin::{self, builtin_casts, builtin_operators};
 use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
 
@@ -112,49 +112,44 @@ pub(super) fn tablespaces(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> 
     Ok(())
 }
 
-/// pg_collation: those that compare bytes, as all text here is compared.
+/// pg_collation.
 pub(super) fn collations(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
-    let bytewise = [
-        (100, "default", "d", -1, None),
-        (950, "C", "c", -1, Some("C")),
-        (951, "POSIX", "c", -1, Some("POSIX")),
-        (962, "ucs_basic", "b", 6, None),
-    ];
-    for (oid, name, provider, encoding, locale) in bytewise {
+    for collation in builtin::collations() {
         rows.add([
-            ("oid", oid.into()),
-            ("collname", name.into()),
+            ("oid", collation.oid.into()),
+            ("collname", collation.name.into()),
             ("collnamespace", PG_CATALOG_SCHEMA.into()),
             ("collowner", BOOTSTRAP_ROLE.into()),
-            ("collprovider", provider.into()),
+            ("collprovider", collation.provider.into()),
             ("collisdeterministic", true.into()),
-            ("collencoding", encoding.into()),
-            ("collcollate", locale.into()),
-            ("collctype", locale.into()),
+            ("collencoding", collation.encoding.into()),
+            ("collcollate", collation.library_locale.into()),
+            ("collctype", collation.library_locale.into()),
+            ("colllocale", collation.locale.into()),
         ])?;
     }
     Ok(())
 }
 
-/// pg_range: type, subtype, multirange type, operator class.
+/// pg_range: type, subtype, multirange type, operator class, functions that bring to the canonical form and that subtract.
 pub(super) fn ranges(_: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     let ranges = [
-        (3904, 23, 4451, 1978),
-        (3906, 1700, 4532, 3125),
-        (3908, 1114, 4533, 3128),
-        (3910, 1184, 4534, 3127),
-        (3912, 1082, 4535, 3122),
-        (3926, 20, 4536, 3124),
+        (3904, 23, 4451, 1978, 3914, 3922),
+        (3906, 1700, 4532, 3125, 0, 3924),
+        (3908, 1114, 4533, 3128, 0, 3929),
+        (3910, 1184, 4534, 3127, 0, 3930),
+        (3912, 1082, 4535, 3122, 3915, 3925),
+        (3926, 20, 4536, 3124, 3928, 3923),
     ];
-    for (range, subtype, multirange, operator_class) in ranges {
+    for (range, subtype, multirange, operator_class, canonical, difference) in ranges {
         rows.add([
             ("rngtypid", range.into()),
             ("rngsubtype", subtype.into()),
             ("rngmultitypid", multirange.into()),
             ("rngcollation", 0.into()),
             ("rngsubopc", operator_class.into()),
-            ("rngcanonical", 0.into()),
-            ("rngsubdiff", 0.into()),
+            ("rngcanonical", canonical.into()),
+            ("rngsubdiff", difference.into()),
         ])?;
     }
     Ok(())

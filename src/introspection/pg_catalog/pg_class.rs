@@ -1,7 +1,9 @@
 //! pg_class: tables and views of the connected database, and the system's own relations.
 
+use std::collections::HashSet;
+
 use crate::catalog::acl::access_list;
-use crate::catalog::model::{BOOTSTRAP_ROLE, ConstraintRule, Object, Oid, PG_CATALOG_SCHEMA, ViewOptions};
+use crate::catalog::model::{BOOTSTRAP_ROLE, ConstraintRule, Object, Oid, PG_CATALOG_SCHEMA, Table, ViewOptions};
 use crate::error::Result;
 use crate::functions::builtin::{builtin_indexes, builtin_relations, row_type};
 use crate::functions::{Datum, builtin_schema};
@@ -13,6 +15,7 @@ const BTREE: i64 = 403;
 
 pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     let lookup = &introspection.lookup;
+    let with_foreign_keys = tables_with_foreign_keys(introspection);
     for object in lookup.relations() {
         let (kind, access_method, has_rules) = match object {
             Object::View(_) => ("v", 0, true),
@@ -43,7 +46,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 has_index: matches!(object, Object::Table(table) if lookup.has_indexes(table)),
                 check_count: check_count(object),
                 tuples: tuples.unwrap_or(-1),
-                has_triggers: has_foreign_keys(object),
+                has_triggers: with_foreign_keys.contains(&object.id()),
                 access_list: access_list(lookup.catalog, object).into(),
                 is_unlogged: matches!(object, Object::Table(table) if table.unlogged),
             },
@@ -157,13 +160,19 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
     Ok(())
 }
 
-/// PostgreSQL enforces foreign keys by triggers; pg_dump looks for keys where there are triggers.
-fn has_foreign_keys(object: &Object) -> bool {
-    let Object::Table(table) = object else { return false };
-    table
-        .constraints
-        .iter()
-        .any(|constraint| matches!(constraint.rule, ConstraintRule::ForeignKey { .. }))
+/// The tables on both sides of foreign keys. PostgreSQL enforces these by triggers of both: psql and pg_dump look for keys
+/// where there are triggers.
+pub(super) fn tables_with_foreign_keys(introspection: &Introspection<'_>) -> HashSet<Oid> {
+    let of_table = |table: &Table| {
+        let id = table.id;
+        let keys = table.constraints.iter();
+        let sides = keys.filter_map(move |constraint| match &constraint.rule {
+            ConstraintRule::ForeignKey { table, .. } => Some([id, *table]),
+            _ => None,
+        });
+        sides.flatten().collect::<Vec<Oid>>()
+    };
+    introspection.lookup.tables().flat_map(of_table).collect()
 }
 
 fn check_count(object: &Object) -> i64 {

@@ -6,7 +6,7 @@ use super::constants::PLPGSQL_LANGUAGE;
 use crate::catalog::acl::access_list;
 use crate::catalog::model::{BOOTSTRAP_ROLE, Language, Object, OutputMode, PG_CATALOG_SCHEMA, Volatility};
 use crate::error::Result;
-use crate::functions::builtin::builtin_functions;
+use crate::functions::builtin::{builtin_functions, builtin_signature};
 use crate::functions::{Datum, function_source};
 use crate::introspection::Introspection;
 use crate::introspection::rows::{Rows, SharedRow};
@@ -101,6 +101,7 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
     rows.add_once(&SYSTEM, |rows| {
         for builtin in builtin_functions() {
             let types: Vec<i64> = builtin.arguments.iter().copied().map(i64::from).collect();
+            let signature = builtin_signature(builtin.oid);
             rows.add([
                 ("oid", builtin.oid.into()),
                 ("proname", builtin.name.into()),
@@ -122,6 +123,18 @@ pub(super) fn generate(introspection: &Introspection<'_>, rows: &mut Rows) -> Re
                 ("pronargdefaults", builtin.default_count.into()),
                 ("prorettype", builtin.returns.into()),
                 ("proargtypes", types.into()),
+                (
+                    "proallargtypes",
+                    signature.and_then(|signature| signature.all_types.clone()).into(),
+                ),
+                (
+                    "proargmodes",
+                    signature.and_then(|signature| signature.modes.clone()).into(),
+                ),
+                (
+                    "proargnames",
+                    signature.and_then(|signature| signature.names.clone()).into(),
+                ),
                 ("prosrc", builtin.source.into()),
             ])?;
         }

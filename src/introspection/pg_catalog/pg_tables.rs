@@ -1,5 +1,6 @@
 //! pg_tables, pg_views and their kin: relations by name.
 
+use super::pg_class::tables_with_foreign_keys;
 use crate::catalog::model::{BOOTSTRAP_ROLE, Object, Oid, Table};
 use crate::error::Result;
 use crate::functions::builtin::{builtin_indexes, builtin_relation, builtin_relations};
@@ -9,6 +10,7 @@ use crate::introspection::{Introspection, Rows};
 /// pg_tables.
 pub(super) fn tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Result<()> {
     let lookup = &introspection.lookup;
+    let with_foreign_keys = tables_with_foreign_keys(introspection);
     for object in lookup.relations() {
         let Object::Table(table @ Table { materialized: None, .. }) = object else {
             continue;
@@ -19,7 +21,7 @@ pub(super) fn tables(introspection: &Introspection<'_>, rows: &mut Rows) -> Resu
             ("tableowner", role_name(lookup, table.owner)),
             ("hasindexes", lookup.has_indexes(table).into()),
             ("hasrules", false.into()),
-            ("hastriggers", false.into()),
+            ("hastriggers", with_foreign_keys.contains(&table.id).into()),
             ("rowsecurity", table.row_filter.is_some().into()),
         ])?;
     }

@@ -6,7 +6,7 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan};
 
 use super::super::cardinality::{Key, RESIDUAL, Side, anti_part, semi_part, values_among};
-use super::graph::{Graph, Set};
+use super::graph::{self, Graph, Set};
 use super::joined;
 
 /// Relations of which every order is looked at.
@@ -35,18 +35,40 @@ enum Step {
     Join(Box<Candidate>, Box<Candidate>),
 }
 
-/// The cheapest plan of the graph.
-pub(super) fn best_plan(graph: Graph) -> Result<LogicalPlan> {
+/// The cheapest plan of the graph; `None` when it is the chain that the graph was made of.
+pub(super) fn best_plan(graph: Graph, chain: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let search = Search::new(&graph);
     let found = match graph.relations.len() <= ALL_ORDERS {
         true => search.exhaustively().unwrap_or_else(|| search.step_by_step()),
         false => search.step_by_step(),
     };
+    if graph.keeps_relations && found.is_chain(chain, &mut 0) {
+        return Ok(None);
+    }
     let mut plan = search.plan(&found)?;
     if let Some(predicate) = conjunction(graph.constants.iter().cloned()) {
         plan = LogicalPlan::Filter(Filter::try_new(predicate, plan.into())?);
     }
-    Ok(plan)
+    Ok(Some(plan))
+}
+
+impl Candidate {
+    /// Whether a chain joins its relations, of which `next` is the first one, in this way already, with nothing in between
+    /// that a plan of the candidate would have elsewhere.
+    fn is_chain(&self, chain: &LogicalPlan, next: &mut usize) -> bool {
+        if !graph::is_chain(chain) {
+            let relation = *next;
+            *next += 1;
+            return matches!(self.step, Step::Relation) && self.set == 1 << relation;
+        }
+        match (chain, &self.step) {
+            (LogicalPlan::Projection(projection), _) => self.is_chain(&projection.input, next),
+            (LogicalPlan::Join(join), Step::Join(built, probed)) => {
+                built.is_chain(&join.left, next) && probed.is_chain(&join.right, next)
+            }
+            _ => false,
+        }
+    }
 }
 
 struct Search<'a> {

@@ -49,6 +49,8 @@ pub(super) struct Graph {
     pub classes: Vec<EqualColumns>,
     /// Conditions without columns.
     pub constants: Vec<Expr>,
+    /// Whether the relations are what they were in the chain.
+    pub keeps_relations: bool,
 }
 
 /// Whether the plan begins with joins that may be reordered.
@@ -178,8 +180,11 @@ impl Graph {
             return Ok(None);
         }
         let mut own = graph.own_conditions();
+        graph.keeps_relations = own.is_empty();
         for (number, plan) in pieces.plans.into_iter().enumerate() {
-            let mut plan = super::ordered(plan)?;
+            let ordered = super::ordered(plan)?;
+            graph.keeps_relations &= !ordered.transformed;
+            let mut plan = ordered.data;
             if let Some(predicate) = conjunction(own.remove(&number).unwrap_or_default()) {
                 plan = LogicalPlan::Filter(Filter::try_new(predicate, plan.into())?);
             }

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{Expr, Join, JoinConstraint, LogicalPlan, Projecti
 use super::cardinality::estimate;
 use graph::Graph;
 
-/// The plan with its joins in order; `None` when it has none.
+/// The plan with its joins in order; `None` when they are.
 pub(super) fn order_joins(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let mut has_joins = false;
     plan.apply_with_subqueries(|node| {
@@ -27,31 +27,52 @@ pub(super) fn order_joins(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
             TreeNodeRecursion::Continue
         })
     })?;
-    has_joins.then(|| ordered(plan.clone())).transpose()
+    if !has_joins {
+        return Ok(None);
+    }
+    let ordered = ordered(plan.clone())?;
+    Ok(ordered.transformed.then_some(ordered.data))
 }
 
-fn ordered(plan: LogicalPlan) -> Result<LogicalPlan> {
+/// Whether all that was reorderable is: a semi or anti join whose relation is built begins a chain of its own.
+pub(super) fn can_be_ordered_again(plan: &LogicalPlan) -> Result<bool> {
+    let ends_chain = |node: &LogicalPlan| match node {
+        LogicalPlan::Join(join) => matches!(join.join_type, JoinType::RightSemi | JoinType::RightAnti),
+        _ => false,
+    };
+    let mut can_be = true;
+    plan.apply_with_subqueries(|node| {
+        can_be &= !ends_chain(node);
+        Ok(match can_be {
+            true => TreeNodeRecursion::Continue,
+            false => TreeNodeRecursion::Stop,
+        })
+    })?;
+    Ok(can_be)
+}
+
+fn ordered(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     if graph::is_chain(&plan)
         && let Some(graph) = Graph::of(&plan)?
     {
         let columns: Vec<Column> = plan.schema().columns();
-        return with_columns(enumerate::best_plan(graph)?, columns);
+        return match enumerate::best_plan(graph, &plan)? {
+            Some(best) => with_columns(best, columns).map(Transformed::yes),
+            None => Ok(Transformed::no(plan)),
+        };
     }
-    let plan = inputs_ordered(plan)?;
-    match plan {
+    inputs_ordered(plan)?.transform_data(|plan| match plan {
         LogicalPlan::Join(join) => {
             let columns: Vec<Column> = join.schema.columns();
-            with_columns(with_smaller_side_built(join)?, columns)
+            with_smaller_side_built(join)?.map_data(|join| with_columns(join, columns))
         }
-        other => Ok(other),
-    }
+        other => Ok(Transformed::no(other)),
+    })
 }
 
-fn inputs_ordered(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let plan = plan.map_children(|input| ordered(input).map(Transformed::yes))?.data;
-    Ok(plan
-        .map_subqueries(|subquery| ordered(subquery).map(Transformed::yes))?
-        .data)
+fn inputs_ordered(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    plan.map_children(ordered)?
+        .transform_data(|plan| plan.map_subqueries(ordered))
 }
 
 /// The plan with these columns, in this order.
@@ -63,12 +84,12 @@ fn with_columns(plan: LogicalPlan, columns: Vec<Column>) -> Result<LogicalPlan> 
     Projection::try_new(columns, Arc::new(plan)).map(LogicalPlan::Projection)
 }
 
-fn with_smaller_side_built(join: Join) -> Result<LogicalPlan> {
+fn with_smaller_side_built(join: Join) -> Result<Transformed<LogicalPlan>> {
     // NOT IN looks at its sides differently.
     if join.null_aware || estimate(&join.left).rows <= estimate(&join.right).rows {
-        return Ok(LogicalPlan::Join(join));
+        return Ok(Transformed::no(LogicalPlan::Join(join)));
     }
-    swapped(join).map(LogicalPlan::Join)
+    Ok(Transformed::yes(LogicalPlan::Join(swapped(join)?)))
 }
 
 /// The same join with its sides exchanged.

@@ -17,7 +17,9 @@ mod own_operators;
 mod partial_key_filter;
 mod recursion_order;
 mod repeated_sort_keys;
+mod scan_filters;
 mod single_leading_groups;
+mod single_partition;
 mod stream_series;
 mod true_keys;
 mod twin_columns;
@@ -95,12 +97,14 @@ pub(super) fn physical_of_stock() -> Arc<dyn PhysicalOptimizerRule + Send + Sync
     Arc::new(needed::NeededRules::of(rules))
 }
 
-/// DataFusion's rules, those replaced that lose rows.
+/// DataFusion's rules, those replaced that lose rows, and those shortened that take long where there is little to do.
 fn stock() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let rules = PhysicalOptimizer::new().rules.into_iter();
     rules
         .map(twin_columns::careful)
+        .map(scan_filters::shortened)
         .map(single_leading_groups::corrected)
+        .map(single_partition::shortened)
         .collect()
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DataFusionError, Result as PlanResult, internal_err};
+use datafusion::physical_optimizer::output_requirements::OutputRequirementExec;
 use datafusion::physical_optimizer::{ConfigOnlyContext, PhysicalOptimizerContext, PhysicalOptimizerRule};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
@@ -21,6 +22,9 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 
 use crate::operators::SharedExec;
+
+const PROJECTIONS: &str = "ProjectionPushdown";
+const REQUIREMENT: &str = "OutputRequirements";
 
 /// A list of rules as one.
 #[derive(Debug)]
@@ -45,8 +49,13 @@ impl PhysicalOptimizerRule for NeededRules {
         context: &dyn PhysicalOptimizerContext,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         let mut parts = Parts::of(&plan);
+        // Whether a rule changed the plan since projections went down: doing that again changes nothing.
+        let mut has_projections_down = false;
         for rule in &self.rules {
-            if !parts.concern(rule.name(), context.config_options()) {
+            let puts_projections_down = rule.name() == PROJECTIONS;
+            let is_done = puts_projections_down && has_projections_down;
+            has_projections_down |= puts_projections_down;
+            if is_done || !parts.concern(rule.name(), context.config_options()) {
                 continue;
             }
             let failed = |error| DataFusionError::Context(rule.name().to_string(), Box::new(error));
@@ -57,6 +66,8 @@ impl PhysicalOptimizerRule for NeededRules {
             if rule.schema_check() {
                 check_schema(rule.name(), &plan.schema(), &changed.schema())?;
             }
+            // A requirement that goes keeps nothing from going down but what is right above it.
+            has_projections_down &= puts_projections_down || rule.name() == REQUIREMENT && !parts.projected_requirement;
             parts = Parts::of(&changed);
             plan = changed;
         }
@@ -99,6 +110,8 @@ pub(super) struct Parts {
     loop_joins: bool,
     pub filters: bool,
     projections: bool,
+    /// What the query asks of its answer, with a projection right above it.
+    projected_requirement: bool,
     /// Limits, or operators that stop after so many rows.
     limits: bool,
     sorts: bool,
@@ -129,8 +142,9 @@ impl Parts {
         self.limits |= stops || node.is::<GlobalLimitExec>() || node.is::<LocalLimitExec>();
         if node.is::<FilterExec>() {
             self.filters = true;
-        } else if node.is::<ProjectionExec>() {
+        } else if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
             self.projections = true;
+            self.projected_requirement |= projection.input().is::<OutputRequirementExec>();
         } else if node.is::<SortExec>() {
             self.sorts = true;
             self.top_sorts |= stops;
@@ -189,7 +203,7 @@ impl Parts {
             // Functions that work better in an order; it finds out whether the input has it.
             "OptimizeAggregateOrder" => self.ordered_aggregates,
             // Projections, and the conditions of nested loops, whose expressions it computes below.
-            "ProjectionPushdown" => self.projections || self.loop_joins,
+            PROJECTIONS => self.projections || self.loop_joins,
             "PushdownSort" => self.sorts,
             "link_shared_parts" => self.shared,
             super::recursion_order::NAME => self.recursions,
@@ -209,7 +223,7 @@ mod tests {
     use datafusion::prelude::{SessionConfig, SessionContext};
 
     use super::*;
-    use crate::planning::rules::ours;
+    use crate::planning::rules::{ours, scan_filters, single_partition};
 
     /// Asks rules that are of no concern as well, and fails if one changes the plan.
     #[derive(Debug)]
@@ -305,12 +319,29 @@ mod tests {
             "select k from t union select k from u order by 1 limit 3",
             "select s, sum(k) from t group by rollup (s) having sum(k) > 3",
             "select * from (values (1, 'a'), (2, 'b')) v (a, b) where a > 1",
+            "select s, k + 1 as l from t order by l, s",
+            "select upper(s), n + 1 from (select s, count(*) as n from t group by s) q order by n, s limit 2",
+            "select s, k from (select s, k from t order by k) q order by s, k",
+            "select s, k from (select s, k from t order by s, k limit 9) q order by s",
+            "select count(*) from (select s from t order by s) q",
+            "select s, n from (select s, count(*) as n from t group by s order by n limit 3) q where n > 1 order by s",
+            "select u.s, count(*), max(t.k) from t join u on t.k = u.k where t.k > 2 group by u.s order by u.s",
+            "select u.s, q.n from u join (select k, count(*) as n from t group by k) q on q.k = u.k order by q.n + 1, u.s",
+            "select a.s from t a join u b on a.k = b.k join t c on c.k = b.k where c.s = 'x2' order by a.s limit 5",
+            "select s, array_agg(k order by k) from t group by s order by s",
+            "select distinct on (s) s, k from t order by s, k desc",
+            "select 1 where false",
+            "select 1 as a union all select 2 order by a",
             "select 1",
         ];
         for partitions in [1, 4] {
             let one_by_one = context(all(), partitions);
             let proof = context(vec![Arc::new(Proof(all()))], partitions);
-            let needed = context(vec![Arc::new(NeededRules::of(all()))], partitions);
+            let shorter = all()
+                .into_iter()
+                .map(single_partition::shortened)
+                .map(scan_filters::shortened);
+            let needed = context(vec![Arc::new(NeededRules::of(shorter.collect()))], partitions);
             for sql in statements {
                 let mut shown = vec![];
                 for context in [&one_by_one, &needed, &proof] {

@@ -7,6 +7,8 @@ use super::ObjectName;
 #[derive(Debug, Clone)]
 pub struct Insert {
     pub table: ObjectName,
+    /// The character where the table is named.
+    pub position: usize,
     /// What ON CONFLICT and RETURNING call the table.
     pub alias: String,
     /// Empty: all columns in order.
@@ -66,6 +68,8 @@ pub enum ConflictAction {
 #[derive(Debug, Clone)]
 pub struct Merge {
     pub table: ObjectName,
+    /// The character where the table is named.
+    pub position: usize,
     /// SELECT each clause's condition and values, then RETURNING's items, FROM source JOIN target ON ….
     pub rows: Box<sql::Query>,
     pub clauses: Vec<MergeClause>,
@@ -105,6 +109,8 @@ pub enum MergeAction {
 #[derive(Debug, Clone)]
 pub struct Update {
     pub table: ObjectName,
+    /// The character where the table is named.
+    pub position: usize,
     /// The columns that the first items of `rows` are assigned to.
     pub columns: Vec<AssignedColumn>,
     /// SELECT values, RETURNING's items FROM target, further tables WHERE ….
@@ -126,6 +132,8 @@ pub struct AssignedColumn {
 #[derive(Debug, Clone)]
 pub struct Delete {
     pub table: ObjectName,
+    /// The character where the table is named.
+    pub position: usize,
     /// SELECT RETURNING's items FROM target, further tables WHERE ….
     pub rows: Box<sql::Query>,
     pub returning: bool,

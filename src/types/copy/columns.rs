@@ -155,13 +155,13 @@ impl Columns {
     pub fn bad_line(&self, message: impl Into<String>, line: u64, text: &str) -> Error {
         let shown = limited(text);
         let place = format!("COPY {}, line {line}: \"{shown}\"", self.relation);
-        with_place(Error::new(SqlState::BadCopyFileFormat, message), &place)
+        Error::new(SqlState::BadCopyFileFormat, message).within(place)
     }
 
     /// 22P04 where no line can be shown.
     pub fn bad_file(&self, message: impl Into<String>, line: u64) -> Error {
         let place = format!("COPY {}, line {line}", self.relation);
-        with_place(Error::new(SqlState::BadCopyFileFormat, message), &place)
+        Error::new(SqlState::BadCopyFileFormat, message).within(place)
     }
 
     /// Adds the line and column to an error of a value.
@@ -170,21 +170,13 @@ impl Columns {
         if let Some(text) = text {
             place.push_str(&format!(": \"{}\"", limited(text)));
         }
-        with_place(error, &place)
+        error.within(place)
     }
 
     /// Adds the line to an error.
     pub fn at_line(&self, error: Error, line: u64) -> Error {
-        with_place(error, &format!("COPY {}, line {line}", self.relation))
+        error.within(format!("COPY {}, line {line}", self.relation))
     }
-}
-
-fn with_place(error: Error, place: &str) -> Error {
-    let detail = match error.detail() {
-        Some(detail) => format!("{detail} {place}"),
-        None => place.to_string(),
-    };
-    error.with_detail(detail)
 }
 
 /// At most 100 bytes of a value.

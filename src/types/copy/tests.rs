@@ -35,7 +35,7 @@ fn read(options: &CopyOptions, data: &[u8]) -> String {
                 "{} {} | {}",
                 error.state().code(),
                 error.message(),
-                error.detail().unwrap_or_default()
+                error.context().unwrap_or_default()
             )
         }
         Ok(batches) => {
@@ -113,7 +113,7 @@ fn text() {
                     "{} {} | {}",
                     shown.state().code(),
                     shown.message(),
-                    shown.detail().unwrap_or_default()
+                    shown.context().unwrap_or_default()
                 ),
                 expected
             );
@@ -129,7 +129,7 @@ fn text() {
         let error = decode(&options, data, 100).unwrap_err();
         let expected = format!("invalid byte sequence for encoding \"UTF8\": {wrong}");
         assert_eq!(
-            (error.state().code(), error.message(), error.detail()),
+            (error.state().code(), error.message(), error.context().as_deref()),
             ("22021", expected.as_str(), Some("COPY t, line 1"))
         );
     }
