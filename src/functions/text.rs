@@ -133,13 +133,14 @@ fn format(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
             is_left = true;
         }
         let mut width = number(&mut characters);
+        let mut chosen = None;
         if characters.next_if_eq(&'$').is_some() {
             if width == 0 {
                 return Err(invalid(
                     "format specifies argument 0, but arguments are numbered from 1",
                 ));
             }
-            next = width;
+            chosen = Some(width);
             while characters.next_if_eq(&'-').is_some() {
                 is_left = true;
             }
@@ -152,8 +153,8 @@ fn format(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
                     return Err(invalid("width argument position must be ended by \"$\""));
                 }
                 place = next;
-                next += 1;
             }
+            next = place + 1;
             let given = row
                 .get(place)
                 .ok_or_else(|| invalid("too few arguments for format()"))?;
@@ -164,6 +165,7 @@ fn format(call: &Call<'_>, row: &[Datum]) -> Result<Datum> {
             is_left |= given < 0;
             width = usize::try_from(given.unsigned_abs()).unwrap_or(WIDEST).min(WIDEST);
         }
+        next = chosen.unwrap_or(next);
         let kind = characters.next().ok_or_else(|| {
             invalid("unterminated format() type specifier").with_hint("For a single \"%\" use \"%%\".")
         })?;
