@@ -151,13 +151,6 @@ impl VisitorMut for Expander<'_> {
         self.sources.push(select.from.clone());
         for item in &mut select.projection {
             match item {
-                SelectItem::UnnamedExpr(Expr::Nested(inner)) if matches!(**inner, Expr::QualifiedWildcard(..)) => {
-                    // Parentheses alone make no row of `t.*`.
-                    if let Expr::QualifiedWildcard(name, _) = &**inner {
-                        let kind = SelectItemQualifiedWildcardKind::ObjectName(name.clone());
-                        *item = SelectItem::QualifiedWildcard(kind, WildcardAdditionalOptions::default());
-                    }
-                }
                 SelectItem::UnnamedExpr(expression @ Expr::Identifier(_)) if self.is_row(expression) => {
                     let name = output_column_name(expression);
                     *item = SelectItem::ExprWithAlias {
