@@ -41,10 +41,11 @@ impl VisitorMut for Literals {
     }
 }
 
-/// Whether the elements have a subquery or a parameter, or a column where that may be one of a query around theirs.
+/// Whether the elements have a subquery or, without quoted literals, a parameter, or a column where that may be one of a query around theirs.
 fn names_something(elements: &[Expr], is_subquery: bool) -> bool {
     struct Names {
         is_subquery: bool,
+        has_parameters: bool,
     }
     impl Visitor for Names {
         type Break = ();
@@ -54,11 +55,19 @@ fn names_something(elements: &[Expr], is_subquery: bool) -> bool {
         fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
             match expression {
                 Expr::Identifier(_) | Expr::CompoundIdentifier(_) if self.is_subquery => ControlFlow::Break(()),
-                Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => ControlFlow::Break(()),
+                Expr::Value(value) if self.has_parameters && matches!(value.value, Value::Placeholder(_)) => {
+                    ControlFlow::Break(())
+                }
                 _ => ControlFlow::Continue(()),
             }
         }
     }
-    let mut names = Names { is_subquery };
+    // A call does not read a quoted literal as what stands beside it.
+    let is_quoted =
+        |element: &Expr| matches!(element, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+    let mut names = Names {
+        is_subquery,
+        has_parameters: !elements.iter().any(is_quoted),
+    };
     elements.iter().any(|element| element.visit(&mut names).is_break())
 }
