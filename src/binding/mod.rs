@@ -54,6 +54,7 @@ mod types;
 mod unions;
 mod updatable;
 mod used_names;
+mod view_source;
 mod whole_rows;
 mod with_parts;
 

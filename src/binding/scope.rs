@@ -1,20 +1,18 @@
 //! The synchronous half of binding: DataFusion's planner over relations that are already loaded.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{Column, DFSchema, Result as PlanResult, SchemaError, Span, TableReference};
+use datafusion::common::{DFSchema, Result as PlanResult, SchemaError, Span, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{
-    AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource,
-    TableType, Volatility, WindowUDF,
+    AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, Volatility, WindowUDF,
 };
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast as sql;
@@ -31,6 +29,7 @@ use super::positions::Positions;
 use super::recursive_queries;
 use super::time_travel;
 use super::types::{PostgresTypes, is_of_rows};
+use super::view_source::ViewSource;
 use super::whole_rows::KnownNames;
 use super::with_parts;
 use crate::catalog::model::{Argument, Oid, Privilege, Reference, View};
@@ -534,70 +533,6 @@ pub(crate) fn undefined_table(parts: &[String]) -> Error {
         SqlState::UndefinedTable,
         format!("relation \"{}\" does not exist", shown.join(".")),
     )
-}
-
-/// A view in a plan: the planner inlines its query, already bound with the owner's rights.
-#[derive(Debug)]
-pub(crate) struct ViewSource {
-    schema: SchemaRef,
-    plan: LogicalPlan,
-}
-
-impl ViewSource {
-    /// Names the query's columns as the view was created with.
-    pub fn new(view: &View, plan: LogicalPlan) -> Result<ViewSource> {
-        if plan.schema().fields().len() != view.columns.len() {
-            return Err(Error::new(
-                SqlState::InvalidTableDefinition,
-                format!("view \"{}\" no longer fits the tables it reads", view.name),
-            )
-            .with_hint("CREATE OR REPLACE the view."));
-        }
-        let renamed = plan
-            .schema()
-            .columns()
-            .into_iter()
-            .zip(&view.columns)
-            .map(|(column, named)| Expr::Column(column).alias(&named.name));
-        Ok(ViewSource::computed(
-            LogicalPlanBuilder::from(plan.clone()).project(renamed)?.build()?,
-        ))
-    }
-
-    /// Rows that a plan computes.
-    pub fn computed(plan: LogicalPlan) -> ViewSource {
-        let schema = Arc::new(plan.schema().as_arrow().clone());
-        ViewSource { schema, plan }
-    }
-
-    /// These columns of a relation, under other names.
-    pub fn renamed<'a>(
-        source: Arc<dyn TableSource>,
-        columns: impl Iterator<Item = (&'a str, &'a str)>,
-    ) -> Result<ViewSource> {
-        let plan = LogicalPlanBuilder::scan("known", source, None)?;
-        let columns = columns.map(|(name, known)| Expr::Column(Column::new(Some("known"), name)).alias(known));
-        Ok(ViewSource::computed(plan.project(columns)?.build()?))
-    }
-
-    /// The query alone.
-    pub fn into_plan(self) -> LogicalPlan {
-        self.plan
-    }
-}
-
-impl TableSource for ViewSource {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::View
-    }
-
-    fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
-        Some(Cow::Borrowed(&self.plan))
-    }
 }
 
 impl std::fmt::Debug for Scope {
