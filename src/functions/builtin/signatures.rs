@@ -59,11 +59,12 @@ mod tests {
         for (oid, signature) in SIGNATURES.iter() {
             let function = builtin_function(*oid).unwrap();
             let Some(modes) = &signature.modes else { continue };
-            let types = signature.all_types.as_ref().unwrap();
+            let arguments: Vec<i64> = function.arguments.iter().copied().map(i64::from).collect();
+            // PostgreSQL has modes alone for satisfies_hash_partition.
+            let types = signature.all_types.as_ref().unwrap_or(&arguments);
             assert_eq!(types.len(), modes.len(), "{}", function.name);
             let taken = types.iter().zip(modes).filter(|(_, mode)| !matches!(**mode, "o" | "t"));
             let taken: Vec<i64> = taken.map(|(sql_type, _)| *sql_type).collect();
-            let arguments: Vec<i64> = function.arguments.iter().copied().map(i64::from).collect();
             assert_eq!(taken, arguments, "{}", function.name);
         }
     }
